@@ -1,0 +1,55 @@
+"""Every exception that this package raises on purpose.
+
+``CodecError`` has four children, because the remedies differ: give another
+picture (``InputError``), fetch the file again (``FormatError``), install a
+newer version or another model (``UnsupportedError``), or raise a limit
+(``LimitError``).
+"""
+
+
+class CodecError(Exception):
+    """Base of all errors of this package."""
+
+
+class InputError(CodecError, ValueError):
+    """What was handed to the encoder is not a picture that it takes."""
+
+
+class FormatError(CodecError, ValueError):
+    """The file is damaged or is not an ``.aec`` file.
+
+    Parameters
+    ----------
+    message : str
+    offset : int or None
+        First bad byte, where known.
+    """
+
+    def __init__(self, message, offset=None):
+        super().__init__(message)
+        self.offset = offset
+
+    def __reduce__(self):
+        return type(self), (self.args[0], self.offset)
+
+
+class UnsupportedError(CodecError):
+    """The file is sound but needs a newer version or another model.
+
+    Parameters
+    ----------
+    message : str
+    value : object
+        The version, model id or section type that is not known.
+    """
+
+    def __init__(self, message, value=None):
+        super().__init__(message)
+        self.value = value
+
+    def __reduce__(self):
+        return type(self), (self.args[0], self.value)
+
+
+class LimitError(CodecError):
+    """The picture is larger than a limit that the caller set."""

@@ -1,0 +1,103 @@
+"""Muon for hidden matrices, AdamW for the rest, shared between processes.
+
+Muon: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/ (the
+quintic Newton-Schulz iteration and its three coefficients are from there).
+"""
+
+import torch
+
+
+def orthogonalise(g, steps=5):
+    """Nearest semi-orthogonal matrix, roughly, in bfloat16."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = g.to(torch.bfloat16)
+    tall = x.shape[0] > x.shape[1]
+    if tall:
+        x = x.t().contiguous()
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        s = x @ x.t()
+        x = a * x + (b * s + c * s @ s) @ x
+    if tall:
+        x = x.t()
+    return x.float()
+
+
+class Muon:
+    """Momentum, orthogonalised, with the matrices dealt out to ranks.
+
+    Parameters
+    ----------
+    params : list of Tensor
+        Matrices.
+    lr : float
+    momentum : float
+    decay : float
+        Decoupled weight decay.
+    rank, world : int
+        Each rank orthogonalises every ``world``-th matrix by cost.
+    """
+
+    def __init__(self, params, lr, momentum=0.95, decay=0.0, rank=0,
+                 world=1, reduce=None):
+        self.params, self.lr, self.momentum = list(params), lr, momentum
+        self.decay, self.rank, self.world = decay, rank, world
+        self.reduce = reduce
+        self.buf = [torch.zeros_like(p) for p in self.params]
+        cost = [0] * world
+        self.owner = [0] * len(self.params)
+        for i in sorted(range(len(self.params)),
+                        key=lambda i: -self.params[i].numel()):
+            r = cost.index(min(cost))
+            self.owner[i] = r
+            cost[r] += self.params[i].numel() * min(self.params[i].shape)
+        self.flat = torch.zeros(sum(p.numel() for p in self.params))
+
+    @torch.no_grad()
+    def step(self, scale=1.0):
+        """One update; gradients must already agree between ranks."""
+        views, o = [], 0
+        for p in self.params:
+            views.append(self.flat[o:o + p.numel()].view_as(p))
+            o += p.numel()
+        for i, (p, b, v) in enumerate(zip(self.params, self.buf, views)):
+            b.lerp_(p.grad, 1 - self.momentum)
+            if self.owner[i] == self.rank:
+                u = torch.lerp(p.grad, b, self.momentum)
+                u = orthogonalise(u)
+                v.copy_(u * max(1, p.shape[0] / p.shape[1]) ** 0.5)
+            elif self.world > 1:
+                v.zero_()
+        if self.world > 1:
+            self.reduce(self.flat)
+        for p, v in zip(self.params, views):
+            if self.decay:
+                p.mul_(1 - self.lr * scale * self.decay)
+            p.add_(v, alpha=-self.lr * scale)
+
+    def state_dict(self):
+        return {"buf": self.buf}
+
+    def load_state_dict(self, s):
+        for a, b in zip(self.buf, s["buf"]):
+            a.copy_(b)
+
+
+class AdamW:
+    """AdamW with a rate per group, fused over tensors (foreach)."""
+
+    def __init__(self, groups, betas=(0.9, 0.99), eps=1e-10, decay=0.0):
+        self.rates = [g["lr"] for g in groups]
+        self.opt = torch.optim.AdamW(groups, betas=betas, eps=eps,
+                                     weight_decay=decay, foreach=True)
+
+    def step(self, scale=1.0):
+        for g, lr in zip(self.opt.param_groups, self.rates):
+            g["lr"] = lr * scale
+        self.opt.step()
+
+    def state_dict(self):
+        return self.opt.state_dict()
+
+    def load_state_dict(self, s):
+        self.opt.load_state_dict(s)

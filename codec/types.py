@@ -1,0 +1,53 @@
+"""The two values that travel between the stages, both frozen."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture in memory.
+
+    Attributes
+    ----------
+    pixels : uint8 ndarray of shape (height, width) or (height, width, 3)
+        Grey or RGB samples, 0..255, orientation already applied.
+    alpha : uint8 ndarray of shape (height, width), or None
+    icc, exif, xmp : bytes or None
+        As in the source; ``exif`` starts with the TIFF header.
+    """
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What the header of a file says (docs/format.md, section 2).
+
+    Attributes
+    ----------
+    width, height : int, 1..16384
+    colour : {"grey", "rgb"}
+    quality : float, 1..100, in steps of 0.01
+    model : str
+        Model id, 16 hexadecimal digits.
+    symbol_crc : int
+    version : int
+        Of the container.
+    sections : tuple of str
+        Types of the sections in the file, in order.
+    payload_length : int, bytes
+    """
+    width: int
+    height: int
+    colour: str
+    quality: float
+    model: str
+    symbol_crc: int = 0
+    version: int = 1
+    sections: tuple = ()
+    payload_length: int = 0

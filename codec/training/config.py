@@ -22,10 +22,10 @@ class Config:
     crop: int = 256
     loss: str = "mse"              # mse, mae, ms-ssim, mse+ms-ssim
     muon_lr: float = 0.01
-    adam_lr: float = 1e-3
-    trunk_lr: float = 1e-4
-    rows_lr: float = 5e-4
-    table_lr: float = 3e-3
+    adam_lr: float = 2e-3
+    trunk_lr: float = 3e-4
+    rows_lr: float = 1e-3
+    table_lr: float = 5e-3
     weight_decay: float = 0.0
     clip: float = 3.0              # times the running gradient norm
     warmup: int = 100              # steps

@@ -1,0 +1,192 @@
+"""Symbols <-> payload bytes through constriction's range coder.
+
+Contents
+--------
+``Tables``  the frequencies of a model as constriction's entropy models
+``Writer``  symbols -> payload
+``Reader``  payload -> symbols, any bytes
+
+Symbols are coded in groups that share a table, so that a picture takes a
+few hundred calls on long arrays (docs/format.md, section 5).
+"""
+
+import constriction
+import numpy as np
+
+from ..errors import FormatError
+
+_QUEUE = constriction.stream.queue
+_MODEL = constriction.stream.model
+TOTAL = 2 ** 24
+MAX_SYMBOL = 32767
+
+
+def categorical(freq):
+    """Entropy model with exactly these frequencies.
+
+    constriction turns float weights p into frequencies floor(p * scale)
+    + 1 with scale = (2**24 - n) / sum(p). Handed p = freq - 1, whose sum
+    is 2**24 - n, scale is exactly 1 and nothing is rounded.
+
+    Parameters
+    ----------
+    freq : integer ndarray of shape (n,)
+        Each at least 1, sum 2**24.
+    """
+    freq = np.asarray(freq, np.int64)
+    if len(freq) < 2 or freq.min() < 1 or freq.sum() != TOTAL:
+        raise ValueError("frequencies must be positive and sum to 2**24")
+    return _MODEL.Categorical((freq - 1).astype(np.float64), lazy=False,
+                              perfect=False)
+
+
+class Tables:
+    """Entropy models of a codec model, built when first needed.
+
+    Parameters
+    ----------
+    t : dict of ndarray
+        ``z_band``, ``z_freq``, ``row_max``, ``row_freq``.
+    row_skip : int
+        Rows below are not coded.
+    """
+
+    def __init__(self, t, row_skip):
+        self.z_freq, self.z_band = t["z_freq"], t["z_band"]
+        self.row_freq, self.row_max = t["row_freq"], t["row_max"]
+        self.row_skip = int(row_skip)
+        self.z_max = self.z_freq.shape[2] // 2
+        self._z, self._rows = {}, {}
+
+    def z(self, quality_index):
+        band = int(self.z_band[quality_index])
+        if band not in self._z:
+            self._z[band] = [categorical(f) for f in self.z_freq[band]]
+        return self._z[band]
+
+    def row(self, r):
+        if r not in self._rows:
+            n = 2 * int(self.row_max[r]) + 2
+            self._rows[r] = categorical(self.row_freq[r, :n])
+        return self._rows[r]
+
+
+def _groups(rows, skip):
+    """Flat positions of coded symbols sorted by row, and the row spans."""
+    flat = rows.ravel()
+    coded = np.flatnonzero(flat >= skip)
+    keys = flat[coded]
+    order = coded[np.argsort(keys, kind="stable")]
+    counts = np.bincount(keys, minlength=64)
+    spans, start = [], 0
+    for r in np.flatnonzero(counts):
+        spans.append((int(r), start, start + int(counts[r])))
+        start += int(counts[r])
+    return order, spans
+
+
+class Writer:
+    """Collects one payload.
+
+    Parameters
+    ----------
+    tables : Tables
+    """
+
+    def __init__(self, tables):
+        self.tables = tables
+        self.coder = _QUEUE.RangeEncoder()
+
+    def write_z(self, z, quality_index):
+        """z symbols: int (hz, wz, NZ) in -Z_MAX..Z_MAX."""
+        index = (z + self.tables.z_max).astype(np.int32)
+        for c, model in enumerate(self.tables.z(quality_index)):
+            self.coder.encode(np.ascontiguousarray(index[..., c]).ravel(),
+                              model)
+
+    def write(self, symbols, rows):
+        """One pass: int (n, c) symbols with their uint8 rows.
+
+        Symbols whose row is skipped must be zero.
+        """
+        order, spans = _groups(rows, self.tables.row_skip)
+        values = symbols.ravel()[order].astype(np.int32)
+        for r, lo, hi in spans:
+            v = values[lo:hi]
+            t = int(self.tables.row_max[r])
+            escaped = np.abs(v) > t
+            index = np.where(escaped, 2 * t + 1, v + t).astype(np.int32)
+            self.coder.encode(index, self.tables.row(r))
+            if escaped.any():
+                self._escapes(v[escaped], t)
+
+    def _escapes(self, v, t):
+        u = np.abs(v) - t                        # 1..32767
+        n = np.frexp(u.astype(np.float64))[1] - 1     # floor(log2 u)
+        self.coder.encode(n.astype(np.int32), _MODEL.Uniform(16))
+        bits = ((u - (1 << n)) << 1) | (v < 0)
+        for k in range(16):
+            if (n == k).any():
+                self.coder.encode(bits[n == k].astype(np.int32),
+                                  _MODEL.Uniform(2 << k))
+
+    def finish(self):
+        """The payload: bytes, a multiple of four."""
+        return self.coder.get_compressed().astype("<u4").tobytes()
+
+
+class Reader:
+    """Reads one payload back; any bytes end in symbols or FormatError."""
+
+    def __init__(self, payload, tables):
+        self.tables = tables
+        words = np.frombuffer(payload, "<u4").astype(np.uint32)
+        self.coder = _QUEUE.RangeDecoder(words)
+
+    def _decode(self, model, n):
+        try:
+            return self.coder.decode(model, n)
+        except (AssertionError, ValueError) as e:
+            raise FormatError("payload does not decode: file is damaged"
+                              ) from e
+
+    def read_z(self, shape, quality_index):
+        """z symbols, int16 of ``shape`` (hz, wz, NZ)."""
+        h, w, n = shape
+        out = np.empty((n, h * w), np.int16)
+        for c, model in enumerate(self.tables.z(quality_index)):
+            out[c] = self._decode(model, h * w) - self.tables.z_max
+        return np.ascontiguousarray(out.T).reshape(h, w, n)
+
+    def read(self, rows):
+        """Symbols of one pass, int16 of the shape of ``rows``."""
+        order, spans = _groups(rows, self.tables.row_skip)
+        values = np.empty(len(order), np.int32)
+        for r, lo, hi in spans:
+            t = int(self.tables.row_max[r])
+            v = self._decode(self.tables.row(r), hi - lo) - t
+            escaped = np.flatnonzero(v > t)
+            if len(escaped):
+                v[escaped] = self._escapes(len(escaped), t)
+            values[lo:hi] = v
+        out = np.zeros(rows.size, np.int16)
+        out[order] = values
+        return out.reshape(rows.shape)
+
+    def _escapes(self, count, t):
+        n = self._decode(_MODEL.Uniform(16), count)
+        out = np.empty(count, np.int32)
+        for k in range(16):
+            where = np.flatnonzero(n == k)
+            if len(where):
+                bits = self._decode(_MODEL.Uniform(2 << k), len(where))
+                m = t + (1 << k) + (bits >> 1)
+                out[where] = np.where(bits & 1, -m, m)
+        if np.abs(out).max() > MAX_SYMBOL:
+            raise FormatError("a symbol is out of range: file is damaged")
+        return out
+
+    def finish(self):
+        """Raise FormatError unless the payload is used up."""
+        if not self.coder.maybe_exhausted():
+            raise FormatError("payload has bytes left: file is damaged")

@@ -1,0 +1,155 @@
+"""Models on disk: manifest, hashes, integer tables.
+
+A model is a folder (docs/format.md, section 9). Those that ship with the
+package lie in ``codec/models``; a path to any other folder does as well.
+"""
+
+import functools
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import CodecError, UnsupportedError
+
+SHIPPED = Path(__file__).parent.parent / "models"
+DEFAULT = "photo"
+
+
+class ModelError(CodecError):
+    """A model folder is missing, incomplete or altered."""
+
+
+class Bundle:
+    """One model, read and checked.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Attributes
+    ----------
+    id : str
+        16 hexadecimal digits: first 8 bytes of the manifest's SHA-256.
+    manifest : dict
+    tables : dict of ndarray
+    graphs : dict of bytes
+        ONNX models by name without suffix.
+
+    Raises
+    ------
+    ModelError
+        A file is missing or is not the one that the manifest names.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        try:
+            text = (self.folder / "model.json").read_bytes()
+            self.manifest = json.loads(text)
+            files = {n: (self.folder / n).read_bytes()
+                     for n in self.manifest["files"]}
+        except (OSError, ValueError, KeyError, TypeError) as e:
+            raise ModelError(f"{folder}: not a model folder ({e})") from e
+        self.id = hashlib.sha256(text).hexdigest()[:16]
+        for name, digest in self.manifest["files"].items():
+            if hashlib.sha256(files[name]).hexdigest() != digest:
+                raise ModelError(f"{self.folder / name}: altered (sha256 is "
+                                 "not the manifest's); install it again")
+        with np.load(io.BytesIO(files.pop("tables.npz")),
+                     allow_pickle=False) as z:
+            self.tables = {k: z[k] for k in z.files}
+        self.graphs = {Path(n).stem: b for n, b in files.items()}
+        c = self.manifest["constants"]
+        self.nz, self.m, self.k = c["NZ"], c["M"], c["K"]
+        self.z_max, self.row_skip = c["Z_MAX"], c["ROW_SKIP"]
+        self.halo = self.manifest["halo"]
+
+    def at_quality(self, name, quality):
+        """A table of knots (n, c) interpolated at a quality 1..100."""
+        t = self.tables[name]
+        p = (quality - 1) / 99 * (len(t) - 1)
+        i = min(int(p), len(t) - 2)
+        f = np.float32(p - i)
+        return t[i] * (1 - f) + t[i + 1] * f
+
+    def gain(self, quality):
+        """1 / quantisation step per channel, float32 (M,)."""
+        return np.exp(self.at_quality("log_gain", quality))
+
+
+def shipped():
+    """Names of the models in the package, the default first."""
+    names = sorted(p.parent.name for p in SHIPPED.glob("*/model.json"))
+    return sorted(names, key=lambda n: n != DEFAULT)
+
+
+@functools.lru_cache(maxsize=4)
+def _load(folder):
+    return Bundle(folder)
+
+
+def load(model=None):
+    """A model by name, id or folder.
+
+    Parameters
+    ----------
+    model : str, path-like, Bundle or None
+        None: the default.
+
+    Returns
+    -------
+    Bundle
+
+    Raises
+    ------
+    UnsupportedError
+        No such model here.
+    """
+    if isinstance(model, Bundle):
+        return model
+    if model is None:
+        model = DEFAULT
+    name = str(model)
+    if name in shipped():
+        return _load(str(SHIPPED / name))
+    if (Path(name) / "model.json").is_file():
+        return _load(str(Path(name).resolve()))
+    if len(name) == 16:
+        return by_id(name)
+    raise UnsupportedError(f"unknown model {name!r}; there are: "
+                           + ", ".join(shipped()), name)
+
+
+@functools.lru_cache
+def _ids():
+    return {hashlib.sha256((SHIPPED / n / "model.json").read_bytes())
+            .hexdigest()[:16]: n for n in shipped()}
+
+
+def by_id(model_id, extra=None):
+    """The model that a file names.
+
+    Parameters
+    ----------
+    model_id : str
+    extra : Bundle or None
+        A model that the caller has at hand, tried first.
+
+    Raises
+    ------
+    UnsupportedError
+        It is not installed.
+    """
+    if extra is not None and extra.id == model_id:
+        return extra
+    name = _ids().get(model_id)
+    if name is None:
+        raise UnsupportedError(
+            f"the file needs model {model_id}, which is not installed "
+            f"(there are: {', '.join(_ids())}); install the version of "
+            "aecompress that wrote it, or give the model's folder",
+            model_id)
+    return _load(str(SHIPPED / name))

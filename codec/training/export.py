@@ -1,0 +1,234 @@
+"""Weights -> model folder: graphs, integer tables, manifest.
+
+The only bridge from torch to the runtime. Tables of the entropy coder are
+fitted here to symbols of real pictures and stored as integers.
+"""
+
+import hashlib
+import io
+import json
+import math
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import graphs, nets
+from .train import to_float
+
+TOTAL = 2 ** 24
+Z_MAX = 63
+N_BANDS = 10
+T_CAP = 400
+
+
+def logistic_pmf(t, n):
+    """P(0..n) of a discretised zero-mean logistic of scale 1/t."""
+    x = np.arange(n + 1)
+    tail = 1 / (1 + np.exp(np.minimum(t * (x - 0.5), 700)))
+    p = tail - 1 / (1 + np.exp(np.minimum(t * (x + 0.5), 700)))
+    p[1:] *= 2
+    return p                                  # p[k] = P(|s| = k)
+
+
+def to_frequencies(p):
+    """Positive integers summing to 2**24, in proportion to ``p``."""
+    p = np.asarray(p, np.float64)
+    f = np.maximum(np.floor(p / p.sum() * (TOTAL - len(p))), 0) + 1
+    f[np.argmax(f)] += TOTAL - f.sum()
+    return f.astype(np.uint32)
+
+
+@torch.no_grad()
+def collect(model, crops, n_pictures, log):
+    """Histograms of real symbols over pictures and qualities.
+
+    Returns
+    -------
+    rows : int64 (64, 4097), counts of |s| per row
+    z : int64 (N_BANDS, NZ, 127)
+    """
+    rows = np.zeros((nets.N_ROWS, 4097), np.int64)
+    z = np.zeros((N_BANDS, model.shape.nz, 2 * Z_MAX + 1), np.int64)
+    pick = np.linspace(0, len(crops.index) - 1, n_pictures).astype(int)
+    for n, i in enumerate(pick):
+        a = crops.picture(i)
+        h, w = (min(k // 64 * 64, 512) for k in a.shape[:2])
+        y0, x0 = (a.shape[0] - h) // 2, (a.shape[1] - w) // 2
+        x = to_float(np.ascontiguousarray(a[y0:y0 + h, x0:x0 + w]))[None]
+        for band in range(N_BANDS):
+            u = (band + ((n * 0.618) % 1)) / N_BANDS
+            q = torch.tensor([u], dtype=torch.float32)
+            y = model.analysis(x, q)
+            aux = model.code(y, q, noise=False)[3]
+            zi = aux["z"].numpy().astype(int) + Z_MAX
+            for c in range(zi.shape[-1]):
+                z[band, c] += np.bincount(zi[..., c].ravel(),
+                                          minlength=2 * Z_MAX + 1)
+            r = aux["rows"].numpy().astype(int).ravel()
+            v = np.minimum(np.abs(aux["v"].numpy().ravel()), 4096)
+            flat = np.bincount(r * 4097 + v.astype(int),
+                               minlength=rows.size)
+            rows += flat.reshape(rows.shape)
+        if n % 10 == 9:
+            log(f"symbols of {n + 1} pictures counted")
+    return rows, z
+
+
+def fit_rows(counts):
+    """Frequencies of each row from counts of magnitudes.
+
+    The parametric shape counts as 2000 symbols, so that rows and values
+    that were hardly seen stay sensible.
+    """
+    freqs, maxima = [], []
+    for r, c in enumerate(counts):
+        sigma = nets.SIGMA_MIN * math.exp((r + 0.5) * nets.ROW_STEP)
+        prior = logistic_pmf(nets.LOGISTIC / sigma, len(c) - 1)
+        p = c + 2000 * prior / prior.sum()
+        p /= p.sum()
+        tail = 1 - np.cumsum(p)
+        t = int(np.argmax(tail < 2e-4)) if (tail < 2e-4).any() else T_CAP
+        t = min(max(t, 1), T_CAP)
+        half = p[1:t + 1] / 2
+        freqs.append(to_frequencies(np.concatenate(
+            [half[::-1], p[:1], half, [max(p[t + 1:].sum(), 1e-7)]])))
+        maxima.append(t)
+    width = max(map(len, freqs))
+    table = np.zeros((len(freqs), width), np.uint32)
+    for r, f in enumerate(freqs):
+        table[r, :len(f)] = f
+    return table, np.array(maxima, np.int32)
+
+
+def fit_z(model, counts):
+    """Frequencies of z per band and channel, smoothed by the prior."""
+    out = np.zeros(counts.shape, np.uint32)
+    x = np.arange(-Z_MAX, Z_MAX + 1)
+    for b in range(N_BANDS):
+        q = torch.tensor([(b + 0.5) / N_BANDS])
+        loc = nets.knots(model.z_loc, q)[0].detach().numpy()
+        t = nets.knots(model.z_scale, q)[0].exp().detach().numpy() * 2
+        for c in range(counts.shape[1]):
+            a = np.clip((x - loc[c] + 0.5) * t[c], -60, 60)
+            d = np.clip((x - loc[c] - 0.5) * t[c], -60, 60)
+            p = 1 / (1 + np.exp(-a)) - 1 / (1 + np.exp(-d))
+            p = counts[b, c] + 50 * (p + 1e-6)
+            out[b, c] = to_frequencies(p)
+    return out
+
+
+def level_table():
+    """L of docs/format.md, section 7, as ``nets.level`` computes it."""
+    v = torch.arange(256.0)
+    return nets.level(v).numpy().astype(np.uint8)
+
+
+def integer_tables(model, row_counts, z_counts):
+    """All arrays of tables.npz."""
+    t = {k: v.detach() for k, v in model.rows.tables().items()}
+    q = torch.arange(100) / 99.0
+    bias = 10 * nets.ROW_ONE * nets.knots(model.rows.bias, q)
+    b2 = 10 * nets.ROW_ONE * model.rows.b2
+    row_freq, row_max = fit_rows(row_counts)
+    out = {n: t[n].numpy().astype(np.int8)
+           for n in ("w1", "w2", "c1", "c2", "c3")}
+    out["b1"] = t["b1"].numpy().astype(np.int32)
+    out["b2"] = b2.detach().round().numpy().astype(np.int32)
+    out["bias"] = bias.detach().round().numpy().astype(np.int32)
+    out["level"] = level_table()
+    out["z_band"] = np.minimum(np.arange(100) / 99 * N_BANDS,
+                               N_BANDS - 1).astype(np.uint8)
+    out["z_freq"] = fit_z(model, z_counts)
+    out["row_freq"], out["row_max"] = row_freq, row_max
+    out["log_gain"] = model.log_gain.detach().numpy()
+    for name, blocks in (
+            ("analysis_mod", [*model.analysis.blocks8,
+                              *model.analysis.blocks16]),
+            ("synthesis_mod", [*model.synthesis.blocks16,
+                               *model.synthesis.blocks8])):
+        out[name] = 1 + np.concatenate(
+            [b.mod.detach().numpy() for b in blocks], 1)
+    return out
+
+
+def skip_rows(counts):
+    """How many of the narrowest rows need no coding."""
+    skip = 0
+    for c in counts:
+        n = c.sum()
+        if n and c[1:].sum() / n > 1.5e-3:
+            break
+        skip += 1
+    return max(1, min(skip, 8))
+
+
+def receptive_field(model):
+    """Halo of analysis and synthesis in latent cells (16 pixels)."""
+    s = model.shape
+    a = 2 * s.a16 + math.ceil((2 * s.a8) / 2) + 1
+    return a, 2 * s.s16 + math.ceil((2 * s.s8) / 2) + 1
+
+
+def export(model, out, crops, *, name, info, n_pictures=60, log=print):
+    """Write a model folder.
+
+    Parameters
+    ----------
+    model : nets.Codec
+        With the weights to ship.
+    out : path-like
+        Folder, made if missing.
+    crops : data.Crops
+        Pictures of the training set, for the tables.
+    name : str
+    info : dict
+        Training data, licences, commit, hours, validation figures.
+    n_pictures : int
+
+    Returns
+    -------
+    str
+        The model id.
+    """
+    model.eval()
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    rows, z = collect(model, crops, n_pictures, log)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **integer_tables(model, rows, z))
+    files = {"tables.npz": buffer.getvalue(),
+             "analysis.onnx": graphs.analysis(model.analysis),
+             "synthesis.onnx": graphs.synthesis(model.synthesis),
+             "hyper_analysis.onnx": graphs.hyper_analysis(model.hyper),
+             "features.onnx": graphs.features(model.means)}
+    for p in range(4):
+        files[f"mean{p}.onnx"] = graphs.mean(model.means, p)
+    s = model.shape
+    halo = receptive_field(model)
+    manifest = {
+        "name": name, "format": 1, "opset": graphs.OPSET,
+        "constants": {"NZ": s.nz, "M": s.m, "K": s.k, "HYPER": s.hyper,
+                      "Z_MAX": Z_MAX, "N_ROWS": nets.N_ROWS,
+                      "ROW_SKIP": skip_rows(rows), "SLAB": 64},
+        "halo": {"analysis": halo[0], "synthesis": halo[1]},
+        "lambda": [s.lambda_min, s.lambda_max],
+        "files": {f: hashlib.sha256(b).hexdigest()
+                  for f, b in sorted(files.items())},
+        "training": info}
+    for f, b in files.items():
+        (out / f).write_bytes(b)
+    text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+    (out / "model.json").write_bytes(text.encode())
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def commit_id():
+    """Commit of the checkout this runs in, or "unknown"."""
+    try:
+        return subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True,
+            cwd=Path(__file__).parent, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

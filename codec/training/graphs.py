@@ -1,0 +1,232 @@
+"""The runtime's ONNX graphs, written node by node from the weights.
+
+Inside a graph the layout is NCHW with 1x1 convolutions, which
+onnxruntime runs in its blocked layout; at the edges it is (height, width,
+channel) without a batch, as the runtime's arrays are. Fixed vectors (the
+whitening of a block's input, the scale of its output) are folded into the
+weights. Large weights are stored as float16 and cast when a session is
+made, which halves the model.
+"""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET = 17
+IR_VERSION = 8
+
+
+def _np(t):
+    return t.detach().float().numpy()
+
+
+class Graph:
+    """A graph under construction; methods add nodes, return names."""
+
+    def __init__(self, name):
+        self.name, self.nodes, self.init = name, [], []
+        self.inputs, self.outputs = [], []
+
+    def input(self, name, kind, shape):
+        self.inputs.append(helper.make_tensor_value_info(name, kind, shape))
+        return name
+
+    def output(self, name, source, kind, shape):
+        self.nodes.append(helper.make_node("Identity", [source], [name]))
+        self.outputs.append(helper.make_tensor_value_info(name, kind,
+                                                          shape))
+
+    def const(self, array):
+        name = f"c{len(self.init)}"
+        self.init.append(numpy_helper.from_array(
+            np.ascontiguousarray(array), name))
+        return name
+
+    def weight(self, array, half=True):
+        """A float weight; stored as float16 unless ``half`` is False."""
+        array = np.asarray(array, np.float32)
+        if not half:
+            return self.const(array)
+        return self.op("Cast", self.const(array.astype(np.float16)),
+                       to=TensorProto.FLOAT)
+
+    def op(self, kind, *inputs, **attributes):
+        out = f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [out],
+                                           **attributes))
+        return out
+
+    def to_nchw(self, x):
+        x = self.op("Unsqueeze", x, self.const(np.array([0])))
+        return self.op("Transpose", x, perm=[0, 3, 1, 2])
+
+    def to_hwc(self, x):
+        x = self.op("Transpose", x, perm=[0, 2, 3, 1])
+        return self.op("Squeeze", x, self.const(np.array([0])))
+
+    def linear(self, x, w, b=None, half=True):
+        """1x1 convolution with w of shape (out, in)."""
+        args = [x, self.weight(w[:, :, None, None], half)]
+        if b is not None:
+            args.append(self.const(np.asarray(b, np.float32)))
+        return self.op("Conv", *args, kernel_shape=[1, 1])
+
+    def conv3(self, x, w, b):
+        """3x3 convolution with w (out, 9 in) as ``nets.patches3`` sorts."""
+        n = w.shape[1] // 9
+        w = w.reshape(-1, 3, 3, n).transpose(0, 3, 1, 2)
+        return self.op("Conv", x, self.weight(w),
+                       self.const(np.asarray(b, np.float32)),
+                       kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+
+    def depthwise(self, x, w):
+        k = w.shape[-1]
+        return self.op("Conv", x, self.weight(w), group=w.shape[0],
+                       kernel_shape=[k, k], pads=[k // 2] * 4)
+
+    def block(self, x, b, s):
+        """``nets.Block``; ``s`` names its modulation, (1, c, 1, 1)."""
+        dw = _np(b.dw) * _np(b.scale_in)[:, None, None, None]
+        u = self.op("Mul", self.depthwise(x, dw), s)
+        u = self.op("Relu", self.linear(u, _np(b.w1), _np(b.b1)))
+        w2 = _np(b.w2) * _np(b.scale_out)[:, None]
+        return self.op("Add", self.linear(u, w2), x)
+
+    def modulations(self, blocks):
+        """Graph input ``modulation`` (n,), split for the blocks."""
+        sizes = [b.mod.shape[1] for b in blocks]
+        m = self.input("modulation", TensorProto.FLOAT, [sum(sizes)])
+        m = self.op("Reshape", m, self.const(np.array([1, -1, 1, 1])))
+        outs = [f"m{i}" for i in range(len(sizes))]
+        if len(outs) == 1:
+            return [m]
+        self.nodes.append(helper.make_node(
+            "Split", [m, self.const(np.array(sizes))], outs, axis=1))
+        return outs
+
+    def finish(self):
+        """The checked model as bytes."""
+        g = helper.make_graph(self.nodes, self.name, self.inputs,
+                              self.outputs, self.init)
+        m = helper.make_model(g, ir_version=IR_VERSION, opset_imports=[
+            helper.make_opsetid("", OPSET)], producer_name="aecompress")
+        onnx.checker.check_model(m, full_check=True)
+        return m.SerializeToString()
+
+
+def analysis(net):
+    """uint8 (16 h, 16 w, 3), modulation -> y float32 (h, w, M)."""
+    g = Graph("analysis")
+    blocks = [*net.blocks8, *net.blocks16]
+    x = g.input("pixels", TensorProto.UINT8, ["height", "width", 3])
+    s = g.modulations(blocks)
+    x = g.op("Cast", x, to=TensorProto.FLOAT)
+    x = g.op("Mul", x, g.const(np.float32(1 / 255)))
+    x = g.to_nchw(g.op("Sub", x, g.const(np.float32(0.5))))
+    x = g.op("SpaceToDepth", x, blocksize=8)
+    x = g.linear(x, _np(net.in8), half=False)
+    for b, m in zip(net.blocks8, s):
+        x = g.block(x, b, m)
+    x = g.op("SpaceToDepth", x, blocksize=2)
+    x = g.linear(x, _np(net.in16), half=False)
+    for b, m in zip(net.blocks16, s[len(net.blocks8):]):
+        x = g.block(x, b, m)
+    g.output("latent", g.to_hwc(x), TensorProto.FLOAT,
+             ["h", "w", net.in16.shape[0]])
+    return g.finish()
+
+
+def synthesis(net):
+    """y_hat (h, w, M), modulation -> uint8 (16 h, 16 w, 3)."""
+    g = Graph("synthesis")
+    blocks = [*net.blocks16, *net.blocks8]
+    x = g.input("latent", TensorProto.FLOAT, ["h", "w",
+                                              net.out16.shape[1]])
+    s = g.modulations(blocks)
+    x = g.to_nchw(x)
+    for b, m in zip(net.blocks16, s):
+        x = g.block(x, b, m)
+    x = g.linear(x, _np(net.out16), half=False)
+    x = g.op("DepthToSpace", x, blocksize=2)
+    for b, m in zip(net.blocks8, s[len(net.blocks16):]):
+        x = g.block(x, b, m)
+    # Samples leave as 0..255: scale and centre ride in the last layer.
+    x = g.linear(x, _np(net.out8) * 255, _np(net.bias) * 255 + 127.5,
+                 half=False)
+    x = g.op("Clip", g.op("Round", x), g.const(np.float32(0)),
+             g.const(np.float32(255)))
+    x = g.op("Cast", x, to=TensorProto.UINT8)
+    x = g.op("DepthToSpace", x, blocksize=8)
+    g.output("pixels", g.to_hwc(x), TensorProto.UINT8,
+             ["height", "width", 3])
+    return g.finish()
+
+
+def hyper_analysis(net):
+    """Scaled latent (4 h, 4 w, M) -> z float32 (h, w, NZ), unrounded."""
+    g = Graph("hyper_analysis")
+    m = net.w1.shape[1] // 2
+    y = g.input("scaled", TensorProto.FLOAT, ["h", "w", m])
+    y = g.to_nchw(y)
+    one = g.const(np.float32(1))
+    mag = g.op("Log", g.op("Add", g.op("Abs", y), one))
+    f = g.op("Concat", mag, g.op("Mul", mag, g.op("Sign", y)), axis=1)
+    a = g.op("Relu", g.linear(f, _np(net.w1), _np(net.b1)))
+    a = g.op("SpaceToDepth", a, blocksize=4)
+    a = g.op("Relu", g.linear(a, _np(net.w2), _np(net.b2)))
+    z = g.linear(a, _np(net.w3), _np(net.b3))
+    g.output("z", g.to_hwc(z), TensorProto.FLOAT,
+             ["hz", "wz", net.w3.shape[0]])
+    return g.finish()
+
+
+def features(net):
+    """z (h, w, NZ) -> features (1, FEAT, 4 h, 4 w)."""
+    g = Graph("features")
+    z = g.input("z", TensorProto.FLOAT, ["hz", "wz", net.w1.shape[1] // 9])
+    a = g.op("Relu", g.conv3(g.to_nchw(z), _np(net.w1), _np(net.b1)))
+    a = g.op("DepthToSpace", g.linear(a, _np(net.w2)), blocksize=4)
+    g.output("features", a, TensorProto.FLOAT,
+             [1, net.w2.shape[0] // 16, "h", "w"])
+    return g.finish()
+
+
+def _mean(g, a, w, scale, m):
+    mu = g.linear(a, _np(w) * _np(scale)[:, None])
+    g.output("mean", g.to_hwc(mu), TensorProto.FLOAT, ["h", "w", m])
+
+
+def mean(net, p):
+    """Graph of pass ``p``: features, decoded latents -> mean (h, w, c)."""
+    g = Graph(f"mean{p}")
+    k, feat = net.k, net.w2.shape[0] // 16
+    r = net.o3.shape[0]
+    lo, hi = net.scale_out[:k], net.scale_out[k:]
+    if p == 3:
+        pre = g.input("hidden", TensorProto.FLOAT,
+                      [1, net.a3.shape[0], "h", "w"])
+        y1 = g.to_nchw(g.input("latent", TensorProto.FLOAT, ["h", "w", r]))
+        dw = _np(net.dw3) * _np(net.scale_in[k:])[:, None, None, None]
+        a = g.op("Add", pre, g.linear(g.depthwise(y1, dw), _np(net.a3)))
+        _mean(g, g.op("Relu", a), net.o3, hi, r)
+        return g.finish()
+    f = g.input("features", TensorProto.FLOAT, [1, feat, "h", "w"])
+    if p == 0:
+        _mean(g, f, net.h0, lo, k)
+        return g.finish()
+    y0 = g.to_nchw(g.input("latent", TensorProto.FLOAT, ["h", "w", k]))
+    white = _np(net.scale_in[:k])
+    if p == 1:
+        d = g.depthwise(y0, _np(net.dw1) * white[:, None, None, None])
+        a = g.linear(g.op("Concat", d, f, axis=1), _np(net.a1),
+                     _np(net.ba[0]))
+        _mean(g, g.op("Relu", a), net.o1, lo, k)
+        return g.finish()
+    d = g.depthwise(y0, _np(net.dw2) * white[:, None, None, None])
+    w = _np(net.a2).copy()
+    w[:, :k] *= white
+    pre = g.linear(g.op("Concat", y0, d, f, axis=1), w, _np(net.ba[1]))
+    _mean(g, g.op("Relu", pre), net.o2, hi, r)
+    g.output("hidden", pre, TensorProto.FLOAT,
+             [1, w.shape[0], "h", "w"])
+    return g.finish()

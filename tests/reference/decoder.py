@@ -1,0 +1,395 @@
+"""Decode the symbols of an ``.aec`` file as ``docs/format.md`` says.
+
+From the top: ``parse`` (sections 2 to 4), ``RangeDecoder`` (6), ``base`` and
+``rows`` (7), ``groups`` and ``decode_symbols`` (5). NumPy only opens
+``tables.npz``; every number is a Python integer from then on.
+"""
+
+import bisect
+import hashlib
+import itertools
+import json
+import operator
+import pathlib
+import struct
+import zlib
+
+import numpy as np
+
+from codec.errors import FormatError, UnsupportedError
+
+MASK = 2**64 - 1  # the range coder computes modulo 2^64
+
+
+class Model:
+    """The integers of a model, as nested lists.
+
+    Parameters
+    ----------
+    folder : path-like
+        Holds ``model.json`` and ``tables.npz``.
+    """
+
+    def __init__(self, folder):
+        folder = pathlib.Path(folder)
+        manifest = (folder / "model.json").read_bytes()
+        self.id = hashlib.sha256(manifest).digest()[:8]
+        for name, value in json.loads(manifest)["constants"].items():
+            setattr(self, name, value)
+        with np.load(folder / "tables.npz", allow_pickle=False) as arrays:
+            for name in ("z_band", "z_freq", "row_max", "row_freq", "level",
+                         "w1", "b1", "w2", "b2", "bias", "c1", "c2", "c3"):
+                setattr(self, name, arrays[name].tolist())
+
+
+# Sections 2 to 4: the container
+
+def parse(data):
+    """Check the container and take it apart.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+
+    Returns
+    -------
+    header : dict
+        Header fields by their names in the table, ``colour`` (bool) and
+        ``sections`` (dict of type to data).
+    payload : list of int
+        The 32-bit words.
+
+    Raises
+    ------
+    FormatError, UnsupportedError
+    """
+    if data[:5] != b"\x89AEC\n":
+        raise FormatError("not an .aec file", 0)
+    if len(data) < 28:
+        raise FormatError("header cut short", len(data))
+    flags = data[5]
+    if flags >> 4 == 0:
+        raise FormatError("version 0", 5)
+    if flags >> 4 != 1:
+        raise UnsupportedError(f"container version {flags >> 4}", flags >> 4)
+    if flags & 0b1010:
+        raise UnsupportedError("16 bits or a reserved bit", flags)
+    header = {"colour": bool(flags & 1), "model": data[6:14], "sections": {}}
+    (header["width"], header["height"], header["quality"],
+     header["symbol_crc"], length) = struct.unpack_from("<HHHII", data, 14)
+    header["payload_length"] = length
+    if not 1 <= header["width"] <= 16384:
+        raise FormatError("width", 14)
+    if not 1 <= header["height"] <= 16384:
+        raise FormatError("height", 16)
+    if not 100 <= header["quality"] <= 10000:
+        raise FormatError("quality", 18)
+    if length % 4 or length > 2**31:
+        raise FormatError("payload_length", 24)
+
+    end = len(data) - 4
+    if end < 28 or zlib.crc32(data[:end]) != int.from_bytes(data[end:],
+                                                            "little"):
+        raise FormatError("file_crc", max(end, 0))
+    at = 28
+    if flags & 0b100:
+        at = read_sections(data[:end], at, header["sections"])
+    if end - at != length:
+        raise FormatError("the payload does not fill the file", at)
+    return header, list(struct.unpack_from(f"<{length // 4}I", data, at))
+
+
+def read_sections(data, at, found):
+    """Read the sections into `found`; return the offset after them."""
+    if at >= len(data) or data[at] == 0:
+        raise FormatError("section count", at)
+    count, at = data[at], at + 1
+    for _ in range(count):
+        if at + 8 > len(data):
+            raise FormatError("section cut short", at)
+        kind, length = struct.unpack_from("<4sI", data, at)
+        if not (kind.isalnum() and kind[:1].isalpha()):
+            raise FormatError("section type", at)
+        if kind[:1].isupper() and kind not in (b"ALPH", b"ICCP"):
+            raise UnsupportedError(f"section {kind.decode()}", kind)
+        if kind in found:
+            raise FormatError(f"section {kind.decode()} twice", at)
+        at += 8
+        if at + length > len(data):
+            raise FormatError("section longer than the file", at)
+        found[kind] = data[at:at + length]
+        at += length
+    return at
+
+
+# Section 6: the range decoder
+
+def cumulate(freq):
+    """c[0..n]: the sums of all frequencies before each index."""
+    return [0, *itertools.accumulate(freq)]
+
+
+def uniform(n):
+    """`cumulate` for `n` equal frequencies (n divides 2^24)."""
+    return range(0, 2**24 + 1, 2**24 // n)
+
+
+class RangeDecoder:
+    """The decoder of section 6.
+
+    Parameters
+    ----------
+    words : list of int
+        The payload, 32 bits each.
+    """
+
+    def __init__(self, words):
+        self.words = words
+        self.n_read = 0  # calls of next(), also those after the last word
+        self.lower, self.range = 0, MASK
+        self.point = self.next() << 32
+        self.point |= self.next()
+
+    def next(self):
+        """The next word, or 0 after the last."""
+        self.n_read += 1
+        if self.n_read <= len(self.words):
+            return self.words[self.n_read - 1]
+        return 0
+
+    def decode(self, c):
+        """One index, of an alphabet with the cumulative frequencies `c`."""
+        scale = self.range >> 24
+        q = ((self.point - self.lower) & MASK) // scale
+        if q >= 2**24:
+            raise FormatError("payload: no index fits")
+        i = bisect.bisect_right(c, q) - 1
+        self.lower = (self.lower + scale * c[i]) & MASK
+        self.range = scale * (c[i + 1] - c[i])
+        if self.range < 2**32:
+            self.lower = self.lower << 32 & MASK
+            self.range <<= 32
+            self.point = (self.point << 32 | self.next()) & MASK
+        return i
+
+    def finished(self):
+        """Whether the payload is used up: the end rule of section 6."""
+        return (self.n_read >= len(self.words)
+                and (self.point - self.lower) & MASK < 2**33 - 1)
+
+
+# Section 7: rows
+
+def dot(matrix, vector):
+    """The product of a matrix (list of rows) with a vector."""
+    return [sum(map(operator.mul, row, vector)) for row in matrix]
+
+
+def clamp(x, low, high):
+    """`x`, or the nearer bound if it is outside."""
+    return max(low, min(high, x))
+
+
+def sizes(header):
+    """(hy, wy, hz, wz) of section 1."""
+    hy, wy = (header["height"] + 15) // 16, (header["width"] + 15) // 16
+    return hy, wy, (hy + 3) // 4, (wy + 3) // 4
+
+
+def quality_step(header):
+    """Q, the quality as a whole number 1..100."""
+    return (header["quality"] + 50) // 100
+
+
+def base(model, header, z):
+    """Base of every symbol, in 1/1024 of a row; flat, ordered as s."""
+    hy, wy, hz, wz = sizes(header)
+    nz, m = model.NZ, model.M
+    bias = model.bias[quality_step(header) - 1]
+    out = [0] * (hy * wy * m)
+    for zr, zc in itertools.product(range(hz), range(wz)):
+        p = []
+        for r, c in itertools.product((zr - 1, zr, zr + 1),
+                                      (zc - 1, zc, zc + 1)):
+            inside = 0 <= r < hz and 0 <= c < wz
+            start = (r * wz + c) * nz
+            p += z[start:start + nz] if inside else [0] * nz
+        a = [clamp((x + b) >> 6, 0, 255)
+             for x, b in zip(dot(model.w1, p), model.b1)]
+        block = dot(model.w2, a)
+        for offset in range(16):
+            r, c = zr * 4 + offset // 4, zc * 4 + offset % 4
+            if r >= hy or c >= wy:
+                continue
+            for k in range(m):
+                out[(r * wy + c) * m + k] = (block[offset * m + k]
+                                             + model.b2[offset][k] + bias[k])
+    return out
+
+
+def rows(model, wy, slab, positions, which, bases, s):
+    """Row index of every symbol of one pass.
+
+    Parameters
+    ----------
+    model : Model
+    wy : int
+        Columns of s.
+    slab : range
+        The slab's rows of s.
+    positions : list of (int, int)
+        Row and column of the pass' positions.
+    which : int
+        The pass, 0..3.
+    bases, s : list of int
+        As flat as ``base`` returns them; s is zero where not yet known.
+
+    Yields
+    ------
+    R : int
+    at : int
+        Where in `s` the symbol goes.
+    """
+    m, k = model.M, model.K
+
+    def levels(r, c, low, high):
+        start = (r * wy + c) * m
+        return [model.level[min(abs(v), 255)]
+                for v in s[start + low:start + high]]
+
+    def around(r, c, low, high):
+        total = [0] * (high - low)
+        for rr, cc in ((r - 1, c), (r + 1, c), (r, c - 1), (r, c + 1)):
+            if rr in slab and 0 <= cc < wy:
+                total = list(map(operator.add, total,
+                                 levels(rr, cc, low, high)))
+        return total
+
+    for r, c in positions:
+        if which == 0:
+            e = [0] * k
+        elif which == 1:
+            e = dot(model.c1, around(r, c, 0, k))
+        elif which == 2:
+            e = dot(model.c2, levels(r, c, 0, k) + around(r, c, 0, k))
+        else:
+            e = dot(model.c3, levels(r, c, 0, k) + around(r, c, 0, k)
+                    + around(r, c, k, m))
+        first = (r * wy + c) * m + (0 if which < 2 else k)
+        for at, x in enumerate(e, first):
+            yield clamp((bases[at] + 16 * x) >> 10, 0, 63), at
+
+
+# Section 5: the payload
+
+def groups(model, header, z, s):
+    """The groups of s in the order of the payload.
+
+    Whoever iterates fills in `s` before it asks for the next group: the rows
+    of a pass are computed from the passes before it. (An encoder may hand in
+    an `s` that is complete; no pass looks at itself or at later ones.)
+
+    Parameters
+    ----------
+    model : Model
+    header : dict
+    z, s : list of int
+        Flat, in the order (row, column, channel).
+
+    Yields
+    ------
+    R : int
+    places : list of int
+        Where in `s` the symbols of this group go, in order.
+    """
+    hy, wy, _, _ = sizes(header)
+    bases = base(model, header, z)
+    for top in range(0, hy, model.SLAB):
+        slab = range(top, min(top + model.SLAB, hy))
+        for which in range(4):
+            positions = [(r, c) for r in slab for c in range(wy)
+                         if (r + c) % 2 == which % 2]
+            found = {}
+            for row, at in rows(model, wy, slab, positions, which, bases, s):
+                if row >= model.ROW_SKIP:
+                    found.setdefault(row, []).append(at)
+            yield from sorted(found.items())
+
+
+def decode_group(decoder, c, t, s, places):
+    """Steps (a), (b), (c) for one group with T = `t`; fills in `s`."""
+    escapes = []
+    for at in places:
+        i = decoder.decode(c)
+        if i <= 2 * t:
+            s[at] = i - t
+        else:
+            escapes.append(at)
+    ns = [decoder.decode(uniform(16)) for _ in escapes]
+    for n in range(16):
+        for at in [at for at, its_n in zip(escapes, ns) if its_n == n]:
+            v = decoder.decode(uniform(2**(n + 1)))
+            magnitude = t + 2**n + (v >> 1)
+            if magnitude > 32767:
+                raise FormatError("symbol over 32767")
+            s[at] = -magnitude if v & 1 else magnitude
+
+
+def symbol_crc(z, s):
+    """CRC-32 over all symbols as little-endian i16 (section 4)."""
+    return zlib.crc32(struct.pack(f"<{len(z) + len(s)}h", *z, *s))
+
+
+def decode_symbols(data, model_dir):
+    """Decode all symbols of a file.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    model_dir : path-like
+        Folder of the model that the file names.
+
+    Returns
+    -------
+    header : dict
+        See `parse`.
+    z : list of int
+        Length hz * wz * NZ, in the order (row, column, channel).
+    s : list of int
+        Length hy * wy * M, in the order (row, column, channel).
+
+    Raises
+    ------
+    FormatError
+        Damaged; or the arithmetic differs from the encoder's.
+    UnsupportedError
+        Another version, another model or an unknown critical section.
+    """
+    header, words = parse(bytes(data))
+    model = Model(model_dir)
+    if header["model"] != model.id:
+        raise UnsupportedError(f"model {header['model'].hex()}",
+                               header["model"])
+    hy, wy, hz, wz = sizes(header)
+    decoder = RangeDecoder(words)
+
+    z = [0] * (hz * wz * model.NZ)
+    band = model.z_band[quality_step(header) - 1]
+    for channel in range(model.NZ):
+        c = cumulate(model.z_freq[band][channel])
+        for position in range(hz * wz):
+            z[position * model.NZ + channel] = decoder.decode(c) - model.Z_MAX
+
+    s = [0] * (hy * wy * model.M)
+    for row, places in groups(model, header, z, s):
+        t = model.row_max[row]
+        c = cumulate(model.row_freq[row][:2 * t + 2])
+        decode_group(decoder, c, t, s, places)
+
+    if not decoder.finished():
+        raise FormatError("payload not used up, or cut short")
+    if symbol_crc(z, s) != header["symbol_crc"]:
+        raise FormatError("symbol_crc")
+    return header, z, s

@@ -177,7 +177,8 @@ def make_file(folder, seed, **changes):
 # Section 6 and constriction
 
 @few
-@given(n=st.integers(2, 2000), shape=st.sampled_from(["even", "wide", "spike"]),
+@given(n=st.integers(2, 2000),
+       shape=st.sampled_from(["even", "wide", "spike"]),
        seed=seeds)
 def test_library_has_exactly_these_frequencies(n, shape, seed):
     """After one symbol the library's state shows its c[i] and f[i]."""

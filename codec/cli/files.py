@@ -1,0 +1,147 @@
+"""Reading inputs, and outputs that appear whole or not at all.
+
+A new output is opened with ``O_EXCL``, so that nothing is ever replaced by
+accident, not even a file that appeared a moment ago. Under ``-f`` the bytes go
+to a sibling first, which then takes the place of the old file.
+"""
+
+import contextlib
+import io
+import os
+import stat
+import sys
+import tempfile
+
+from ..errors import LimitError
+from .report import Refusal
+
+STREAM = "-"
+MAX_BYTES = 1 << 30     # of one input held in memory
+EXISTS = "exists; use -f"
+MAGIC = b"\x89AEC\n"    # docs/format.md, section 2; here to import no numpy
+
+
+@contextlib.contextmanager
+def source(name):
+    """Open an input for reading.
+
+    Parameters
+    ----------
+    name : str
+        A path, or ``-`` for standard input.
+
+    Yields
+    ------
+    binary file
+        Seekable, at its beginning.
+    """
+    if name == STREAM:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise Refusal("is a terminal; name a file or use a pipe")
+        yield io.BytesIO(take(sys.stdin.buffer))
+        return
+    with open(name, "rb") as file:
+        yield file if file.seekable() else io.BytesIO(take(file))
+
+
+def take(file):
+    """All bytes of a file, if they are fewer than ``MAX_BYTES``."""
+    data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise LimitError(f"larger than {MAX_BYTES} bytes")
+    return data
+
+
+def is_aec(file):
+    """Whether a seekable file begins like an ``.aec`` file."""
+    head = file.read(len(MAGIC))
+    file.seek(0)
+    return head == MAGIC
+
+
+def refuse(src, dst, force):
+    """Raise if ``dst`` must not be written, before any work is done."""
+    if dst == STREAM:
+        if not force and sys.stdout is not None and sys.stdout.isatty():
+            raise Refusal("is a terminal; use -o or -f", "standard output")
+        return
+    if os.path.isdir(dst):
+        raise Refusal("is a directory; name a file in it", dst)
+    if src != STREAM and os.path.exists(dst) and os.path.samefile(src, dst):
+        raise Refusal("is both input and output; use -o", dst)
+    if not force and os.path.lexists(dst) and not _is_device(dst):
+        raise Refusal(EXISTS, dst)
+
+
+def write(dst, data, *, src=STREAM, force=False):
+    """Write one output, whole or not at all.
+
+    Parameters
+    ----------
+    dst : str
+        A path, or ``-`` for standard output.
+    data : bytes
+    src : str
+        The input; its permission bits are copied.
+    force : bool
+        Replace ``dst`` if it exists.
+
+    Raises
+    ------
+    Refusal
+        ``dst`` exists and ``force`` is not set.
+    OSError
+        With ``filename``; nothing is left behind.
+    """
+    try:
+        if dst == STREAM:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        elif _is_device(dst):  # /dev/null, a pipe: nothing to replace
+            with open(dst, "wb") as file:
+                file.write(data)
+        elif force:
+            folder, name = os.path.split(dst)
+            fd, sibling = tempfile.mkstemp(prefix=f".{name}.", dir=folder or ".")
+            _fill(fd, sibling, data, src, then=lambda: os.replace(sibling, dst))
+        else:
+            _fill(_create(dst), dst, data, src)
+    except FileExistsError:
+        raise Refusal(EXISTS, dst) from None
+    except OSError as error:
+        error.filename = "standard output" if dst == STREAM else dst
+        raise
+
+
+def _create(path):
+    # A copy must never be more readable than the original, not even briefly.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return os.open(path, flags, 0o600)
+
+
+def _fill(fd, path, data, src, then=lambda: None):
+    """Write ``data`` to ``fd``, the new file ``path``; remove it on failure."""
+    try:
+        with open(fd, "wb") as file:
+            file.write(data)
+            if hasattr(os, "fchmod"):
+                os.fchmod(fd, 0o666 & ~_umask() if src == STREAM
+                          else stat.S_IMODE(os.stat(src).st_mode) & 0o777)
+        then()
+    except BaseException:
+        os.unlink(path)
+        raise
+
+
+def _umask():
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+def _is_device(path):
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))

@@ -1,0 +1,123 @@
+"""From the arguments of a command to its exit code.
+
+The contract: 0 good, 1 error, 2 warnings only; 130 interrupted; 141 the reader
+of standard output went away. A failed file does not stop the next one, and the
+worst exit wins.
+"""
+
+import os
+import signal
+import sys
+import warnings
+
+from .compress import compressor
+from .decompress import decompressor, lister, picture_format
+from .options import parse
+from .report import ERROR, Refusal, Report, UsageError
+
+
+def aecompress():
+    """The command ``aecompress``."""
+    return main("aecompress", sys.argv[1:])
+
+
+def aedecompress():
+    """The command ``aedecompress``."""
+    return main("aedecompress", sys.argv[1:])
+
+
+def main(prog, argv):
+    """Run one command.
+
+    Parameters
+    ----------
+    prog : {"aecompress", "aedecompress"}
+    argv : list of str
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    for name in ("SIGTERM", "SIGHUP"):  # so that half an output is removed
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda n, frame: sys.exit(128 + n))
+    try:
+        try:
+            return _run(prog, argv)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        _forget_stdout()
+        return 141
+    except OSError as error:  # help or a version that cannot be written
+        _forget_stdout()
+        Report(prog).error("standard output", error)
+        return ERROR
+
+
+def _forget_stdout():
+    # Python flushes once more when it ends, and would complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _run(prog, argv):
+    report = Report(prog)
+    try:
+        options = parse(prog, argv)
+        if getattr(options, "format", None) is not None:
+            picture_format("-", options.format)
+    except (UsageError, Refusal) as error:
+        report.error(getattr(error, "filename", None), error)
+        return report.exit
+    if options.version:
+        print(versions(prog))
+        return report.exit
+    report.verbose, report.quiet = options.verbose, options.quiet
+    end = None
+    if options.mode == "compress":
+        action = compressor(options, report)
+    elif options.mode == "list":
+        action, end = lister(options)
+    else:
+        action = decompressor(options, report)
+    for job in options.jobs:
+        _attempt(action, job, report)
+    if end:
+        end()
+    return report.exit
+
+
+def _attempt(action, job, report):
+    """Run one job; say what went wrong, on one line."""
+    from ..errors import ConversionWarning
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", ConversionWarning)
+        try:
+            action(job)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            report.error(getattr(error, "filename", None) or job.src, error)
+    for warning in caught:
+        report.warn(job.src, str(warning.message))
+
+
+def versions(prog):
+    """Versions of program, file format, engine and graphs, one a line."""
+    from importlib import metadata
+
+    def version(name):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            return "unknown"
+
+    return (f"{prog} {version('aecompress')}\n"
+            f"format 1\n"
+            f"onnxruntime {version('onnxruntime')}")

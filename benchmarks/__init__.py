@@ -1,0 +1,1 @@
+"""``python -m benchmarks`` is aebench; results are kept beside this."""

@@ -1,0 +1,6 @@
+"""``python -m benchmarks``, the same as ``aebench``."""
+
+from codec.bench.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,234 @@
+"""The command ``aebench``, also ``python -m benchmarks``."""
+
+import argparse
+import importlib
+import os
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+from . import checks, codecs, metrics, pictures, run, store, summary, tables
+
+QUICK_CODECS = (codecs.OURS, codecs.ANCHOR, "webp", "avif-444")
+QUICK_METRICS = ("psnr",)
+
+
+class UsageError(Exception):
+    """A wrong option; exit 1, nothing measured."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise UsageError(message)
+
+
+def parser():
+    """The options of aebench."""
+    options = _Parser(
+        prog="aebench", description="Measure this codec against JPEG, WebP, "
+        "AVIF, JPEG XL and others on the pictures of a folder.",
+        epilog="Exit: 0 all measured, 1 a picture or codec was skipped, 130 "
+        "interrupted; what was measured is kept, and the same command goes "
+        "on from there.")
+    options.add_argument("folder", nargs="?", type=Path,
+                         help="pictures to measure on")
+    options.add_argument("--dataset", choices=["kodak"],
+                         help="the Kodak pictures, from FOLDER or $"
+                         + pictures.KODAK_VARIABLE + " or the network")
+    options.add_argument("--quick", action="store_true",
+                         help="PSNR only, ours against JPEG, WebP and AVIF, "
+                         "fewer settings")
+    options.add_argument("--codecs", nargs="+", metavar="NAME",
+                         help="names or patterns of: "
+                         + " ".join(codecs.BUILDERS)
+                         + f"; {codecs.OURS}@MODEL is ours with that model")
+    options.add_argument("--metrics", nargs="+", metavar="NAME",
+                         choices=list(metrics.METRICS),
+                         help=" ".join(metrics.METRICS))
+    options.add_argument("--threads", default="1",
+                         help="threads of every codec: 1 (default), all, N")
+    options.add_argument("--jobs", type=int, metavar="N",
+                         help="processes (default: the cores that --threads "
+                         "leaves)")
+    options.add_argument("--out", type=Path, metavar="DIR",
+                         help="results (default: bench-results)")
+    options.add_argument("--fresh", action="store_true",
+                         help="measure again what is there already")
+    options.add_argument("--markdown", action="store_true",
+                         help="print the tables of --out as Markdown and "
+                         "measure nothing")
+    return options
+
+
+def main(arguments=None):
+    """Run the command.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    try:
+        options = parser().parse_args(arguments)
+        options.out = options.out or Path("bench-results")
+        if options.markdown:
+            return _print_markdown(options)
+        return _measure(options)
+    except (UsageError, pictures.PictureError) as error:
+        print(f"aebench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("aebench: interrupted; what was measured is kept",
+              file=sys.stderr)
+        return 130
+
+
+def _say(line):
+    print(f"aebench: {line}", file=sys.stderr)
+
+
+def _measure(options):
+    try:
+        threads = codecs.count_threads(options.threads)
+    except ValueError:
+        raise UsageError(f"--threads {options.threads}: 1, all or a number "
+                         "of threads") from None
+    folder = options.folder
+    if options.dataset == "kodak":
+        folder = pictures.kodak(folder, _say)
+    if folder is None:
+        raise UsageError("give a folder of pictures or --dataset kodak")
+    sources, refused = pictures.survey(folder)
+    for name, reason in refused:
+        _say(f"{name}: {reason}; skipped")
+    if not sources:
+        raise pictures.PictureError(f"{folder}: no picture to measure")
+    names, missing_codecs = _choose_codecs(options)
+    metric_names = _choose_metrics(options)
+    plan = {name: codecs.load(name).quick if options.quick
+            else codecs.load(name).settings for name in names}
+
+    table_name = options.dataset or "pictures"
+    table_path = options.out / f"{table_name}.csv"
+    if options.fresh and table_path.exists():
+        table_path.unlink()
+    table = store.Table(table_path)
+    jobs = run.missing(table, sources, plan, metric_names, threads)
+    n_jobs = options.jobs or max(1, (os.cpu_count() or 1) // threads)
+    _say(f"{len(sources)} pictures, {len(plan)} codecs, "
+         f"{sum(len(job.settings) for job in jobs)} of "
+         f"{len(sources) * sum(map(len, plan.values()))} measurements to "
+         "take")
+    failed = run.run(jobs, table, n_jobs, _say)
+    table.tidy()
+    meta = {"dataset": options.dataset or folder.name,
+            "dataset_sha256": pictures.dataset_hash(sources),
+            "n_pictures": len(sources), "quick": options.quick,
+            "metrics": metric_names,
+            "codecs": {name: _card(name, plan[name]) for name in names},
+            **store.environment(threads, n_jobs)}
+    store.write_json(options.out / "environment.json", meta)
+    found = _read_back(options.out, table, meta)
+    _write_curves(options.out, found, meta)
+    _print_text(found, len(sources))
+    return 1 if refused or failed or missing_codecs else 0
+
+
+def _card(name, settings):
+    codec = codecs.load(name)
+    return {"label": codec.label, "kind": codec.kind,
+            "description": codec.description, "version": codec.version,
+            "settings": [str(setting) for setting in settings]}
+
+
+def _choose_codecs(options):
+    """Codecs that can run, and whether one that was named cannot."""
+    patterns = options.codecs or (
+        QUICK_CODECS if options.quick else tuple(codecs.BUILDERS))
+    names = []
+    for pattern in patterns:
+        found = [name for name in codecs.BUILDERS if fnmatch(name, pattern)]
+        if pattern.startswith(codecs.OURS + "@"):
+            found = [pattern]
+        if not found:
+            raise UsageError(f"--codecs {pattern}: no such codec; there are "
+                             + ", ".join(codecs.BUILDERS))
+        names += [name for name in found if name not in names]
+    usable = []
+    for name in names:
+        try:
+            codecs.load(name)
+        except ImportError as error:
+            _say(f"{name}: left out: {error}")
+        else:
+            usable.append(name)
+    return usable, bool(options.codecs) and len(usable) < len(names)
+
+
+def _choose_metrics(options):
+    wanted = options.metrics or (
+        QUICK_METRICS if options.quick else tuple(metrics.METRICS))
+    usable = []
+    for name in wanted:
+        try:
+            for module in metrics.MODULES[name]:
+                importlib.import_module(module)
+        except ImportError as error:
+            if options.metrics:
+                raise UsageError(f"--metrics {name}: {error}") from None
+            _say(f"{name}: left out: {error}")
+        else:
+            usable.append(name)
+    return usable
+
+
+def _read_back(out, table, meta):
+    """The summary of the rows that ``environment.json`` speaks of."""
+    cards = meta["codecs"]
+    rows = [row for row in table.rows.values()
+            if row["codec"] in cards and row["threads"] == meta["threads"]
+            and row["version"] == cards[row["codec"]]["version"]]
+    return summary.summarise(
+        rows, {name: card["settings"] for name, card in cards.items()},
+        {name: card["label"] for name, card in cards.items()},
+        {name: card["kind"] for name, card in cards.items()},
+        meta["metrics"])
+
+
+def _write_curves(out, found, meta):
+    short = {name: meta[name] for name in (
+        "dataset", "dataset_sha256", "machine", "threads", "commit")}
+    for name, curve in found.curves.items():
+        file = name.replace("@", "-").replace("/", "-") + ".json"
+        store.write_json(out / file, store.results_json(
+            codecs.load(name), curve, {**short, "n_pictures":
+                                       curve.n_pictures}))
+
+
+def _print_text(found, n_sources):
+    if len(found.pictures) < n_sources:
+        _say(f"only {len(found.pictures)} of {n_sources} pictures are whole "
+             "in every codec; the means are over those")
+    for title, header, rows in summary.sections(found):
+        print(f"\n{title}\n{tables.text(header, rows)}")
+    psnr = found.figures.get("psnr", {})
+    if codecs.OURS in psnr:
+        print("\nWhat must hold")
+        for good, line in checks.judge(found.rows, found.curves, psnr):
+            print(f"{'holds' if good else 'FAILS'}  {line}")
+
+
+def _print_markdown(options):
+    import json
+
+    try:
+        meta = json.loads((options.out / "environment.json").read_text(
+            "utf-8"))
+    except OSError as error:
+        raise UsageError(f"--out {options.out}: {error.strerror}") from None
+    name = meta["dataset"] if meta["dataset"] == "kodak" else "pictures"
+    table = store.Table(options.out / f"{name}.csv")
+    found = _read_back(options.out, table, meta)
+    for title, header, rows in summary.sections(found):
+        print(f"**{title}**\n\n{tables.markdown(header, rows)}\n")
+    return 0

@@ -1,0 +1,378 @@
+"""Every codec behind one pair of functions, with its true settings.
+
+A builder returns a `Codec` or raises ``ImportError``, so that a library
+which is not installed costs its own rows only. All of them take the 8-bit
+RGB picture as an array and give the bytes of the whole file.
+"""
+
+import functools
+import hashlib
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, features
+
+ANCHOR = "jpeg-420"
+OURS = "aec"
+
+
+@dataclass(frozen=True)
+class Codec:
+    """One codec with the settings at which it is measured.
+
+    Parameters
+    ----------
+    name : str
+        What ``--codecs`` and the CSV call it.
+    label : str
+        What people read.
+    kind : {"lossy", "lossless", "general"}
+        ``general`` compresses the raw pixels and knows no picture.
+    settings : tuple
+        From small to large files.
+    quick : tuple
+        The settings of ``--quick``, a subset.
+    typical : object
+        The setting whose speed is measured: about 1 bit per pixel.
+    description : str
+        The options that were set, in the library's own words.
+    version : str
+        Library versions; rows of another version are measured again.
+    encode : callable
+        ``encode(picture, setting, threads) -> bytes``.
+    decode : callable
+        ``decode(data, shape, threads) -> ndarray``; ``shape`` is for
+        the general compressors alone.
+    """
+
+    name: str
+    label: str
+    kind: str
+    settings: tuple
+    quick: tuple
+    typical: object
+    description: str
+    version: str
+    encode: Callable
+    decode: Callable
+
+
+def _pillow_version(library):
+    return (f"Pillow {metadata.version('pillow')}, {library} "
+            f"{features.version(library)}")
+
+
+def _save(picture, format, **options):
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, format, **options)
+    return out.getvalue()
+
+
+def _open(data, shape=None, threads=1):
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def _jpeg(sampling):
+    settings = (5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 75, 80, 85, 90, 93,
+                95, 97)
+    return Codec(
+        name="jpeg-" + sampling.replace(":", ""), label=f"JPEG {sampling}",
+        kind="lossy", settings=settings, quick=settings, typical=75,
+        description=f"Pillow JPEG, optimize=True, subsampling={sampling}",
+        version=_pillow_version("libjpeg_turbo"),
+        encode=lambda picture, quality, threads: _save(
+            picture, "JPEG", quality=quality, optimize=True,
+            subsampling=sampling),
+        decode=_open)
+
+
+def _webp():
+    settings = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95, 98, 100)
+    return Codec(
+        name="webp", label="WebP", kind="lossy", settings=settings,
+        quick=(1, 10, 30, 50, 70, 80, 90, 95, 100), typical=80,
+        description="Pillow WebP, method=6",
+        version=_pillow_version("webp"),
+        encode=lambda picture, quality, threads: _save(
+            picture, "WEBP", quality=quality, method=6),
+        decode=_open)
+
+
+def _avif(sampling):
+    # Pillow decodes with every core unless this module global says
+    # otherwise; it has no argument for it.
+    from PIL import AvifImagePlugin
+
+    if not features.check("avif"):
+        raise ImportError("this Pillow has no AVIF")
+
+    def decode(data, shape=None, threads=1):
+        AvifImagePlugin.DEFAULT_MAX_THREADS = threads
+        return _open(data)
+
+    return Codec(
+        name="avif-" + sampling.replace(":", ""), label=f"AVIF {sampling}",
+        kind="lossy", settings=(1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 85,
+                                90, 95),
+        quick=(5, 20, 30, 40, 50, 60, 70, 80, 90, 95), typical=65,
+        description=f"Pillow AVIF, speed=6, subsampling={sampling}",
+        version=_pillow_version("avif"),
+        encode=lambda picture, quality, threads: _save(
+            picture, "AVIF", quality=quality, speed=6, subsampling=sampling,
+            max_threads=threads),
+        decode=decode)
+
+
+def _imagecodecs_version(library):
+    import imagecodecs
+
+    found = imagecodecs.version(dict).get(library, "")
+    return f"imagecodecs {imagecodecs.__version__}, {library} {found}"
+
+
+def _jxl():
+    import imagecodecs
+
+    settings = (15.0, 10.0, 7.0, 5.0, 3.5, 2.5, 1.8, 1.3, 1.0, 0.7, 0.5,
+                0.3, 0.2)
+    return Codec(
+        name="jxl", label="JPEG XL", kind="lossy", settings=settings,
+        quick=settings[::2], typical=1.3,
+        description="imagecodecs JPEG XL, effort=7, the setting is the "
+                    "distance",
+        version=_imagecodecs_version("libjxl"),
+        encode=lambda picture, distance, threads: imagecodecs.jpegxl_encode(
+            picture, effort=7, distance=distance, numthreads=threads),
+        decode=lambda data, shape=None, threads=1:
+            imagecodecs.jpegxl_decode(data, numthreads=threads))
+
+
+def _j2k():
+    import imagecodecs
+
+    settings = tuple(range(26, 46, 2))
+    return Codec(
+        name="j2k", label="JPEG 2000", kind="lossy", settings=settings,
+        quick=settings[::2], typical=35,
+        description="imagecodecs JPEG 2000, irreversible wavelet, the "
+                    "setting is the target PSNR",
+        version=_imagecodecs_version("openjpeg"),
+        encode=lambda picture, decibel, threads: imagecodecs.jpeg2k_encode(
+            picture, level=decibel, reversible=False, codecformat="jp2",
+            numthreads=threads),
+        decode=lambda data, shape=None, threads=1:
+            imagecodecs.jpeg2k_decode(data, numthreads=threads))
+
+
+def _heic(sampling):
+    import pillow_heif
+
+    chroma = sampling.replace(":", "")
+
+    def encode(picture, quality, threads):
+        out = io.BytesIO()
+        heif = pillow_heif.from_pillow(Image.fromarray(picture))
+        heif.save(out, quality=quality, chroma=chroma,
+                  enc_params={"x265:pools": str(threads)})
+        return out.getvalue()
+
+    def decode(data, shape=None, threads=1):
+        pillow_heif.options.DECODE_THREADS = threads
+        image = pillow_heif.open_heif(io.BytesIO(data)).to_pillow()
+        return np.asarray(image.convert("RGB"))
+
+    info = pillow_heif.libheif_info()
+    if not info["encoders"]:
+        raise ImportError("this pillow-heif has no HEVC encoder")
+    return Codec(
+        name=f"heic-{chroma}", label=f"HEIC {sampling}", kind="lossy",
+        settings=(5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95),
+        quick=(10, 30, 50, 70, 90), typical=55,
+        description=f"pillow-heif HEIC, x265, chroma={chroma}",
+        version=f"pillow-heif {pillow_heif.__version__}, libheif "
+                f"{info['libheif']}, {'; '.join(info['encoders'].values())}",
+        encode=encode, decode=decode)
+
+
+def _png():
+    return _lossless(
+        "png", "PNG", "Pillow PNG, optimize=True", _pillow_version("zlib"),
+        lambda picture, _, threads: _save(picture, "PNG", optimize=True))
+
+
+def _webp_lossless():
+    return _lossless(
+        "webp-lossless", "WebP lossless", "Pillow WebP, lossless, method=6",
+        _pillow_version("webp"), lambda picture, _, threads: _save(
+            picture, "WEBP", lossless=True, method=6, exact=True))
+
+
+def _jxl_lossless():
+    lossy = _jxl()
+    import imagecodecs
+
+    return _lossless(
+        "jxl-lossless", "JPEG XL lossless",
+        "imagecodecs JPEG XL, effort=7, lossless", lossy.version,
+        lambda picture, _, threads: imagecodecs.jpegxl_encode(
+            picture, effort=7, lossless=True, numthreads=threads),
+        lossy.decode)
+
+
+def _lossless(name, label, description, version, encode, decode=_open,
+              kind="lossless"):
+    return Codec(name=name, label=label, kind=kind, settings=("lossless",),
+                 quick=("lossless",), typical="lossless",
+                 description=description, version=version, encode=encode,
+                 decode=decode)
+
+
+def _general(name, label, description, version, compress, decompress):
+    """Any byte compressor on the raw pixels, row by row, R G B."""
+    return _lossless(
+        name, label, description, version,
+        lambda picture, _, threads: compress(picture.tobytes()),
+        lambda data, shape, threads=1: np.frombuffer(
+            decompress(data), np.uint8).reshape(shape),
+        kind="general")
+
+
+def _zlib():
+    import zlib
+
+    return _general("zlib", "zlib -9", "zlib level 9 on the raw pixels",
+                    f"zlib {zlib.ZLIB_RUNTIME_VERSION}",
+                    lambda data: zlib.compress(data, 9), zlib.decompress)
+
+
+def _zstd():
+    import zstandard
+
+    version = ".".join(map(str, zstandard.ZSTD_VERSION))
+    return _general(
+        "zstd", "zstd -19", "zstandard level 19 on the raw pixels",
+        f"zstandard {zstandard.__version__}, zstd {version}",
+        lambda data: zstandard.ZstdCompressor(level=19).compress(data),
+        lambda data: zstandard.ZstdDecompressor().decompress(data))
+
+
+def _xz():
+    import lzma
+
+    # The standard library's module does not tell liblzma's version, so
+    # Python's stands in for it.
+    import platform
+
+    return _general(
+        "xz", "xz -9e", "xz preset 9 extreme on the raw pixels",
+        f"Python {platform.python_version()} lzma",
+        lambda data: lzma.compress(data, preset=9 | lzma.PRESET_EXTREME),
+        lzma.decompress)
+
+
+@functools.cache
+def _ours_at_work(model, threads):
+    """Loaded once per process: a measurement is of pictures, not loading."""
+    import codec
+
+    return (codec.Encoder(model=model, threads=threads),
+            codec.Decoder(model=model, threads=threads))
+
+
+def _ours(model=None):
+    import codec
+
+    try:
+        model_id = _ours_at_work(model, 1)[0].model_id
+    except codec.CodecError as error:
+        raise ImportError(f"no model: {error}") from None
+    return Codec(
+        name=OURS if model is None else f"{OURS}@{model}",
+        label="aecompress" + ("" if model is None else f" ({model})"),
+        kind="lossy",
+        settings=(1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70,
+                  75, 80, 85, 90, 95, 100),
+        quick=(1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100), typical=60,
+        description="codec.Encoder, default effort",
+        version=f"aecompress {codec.__version__}, model {model_id}, "
+                f"code {_code_hash()}",
+        encode=lambda picture, quality, threads: _ours_at_work(
+            model, threads)[0].encode(picture, quality=quality),
+        decode=lambda data, shape=None, threads=1: _ours_at_work(
+            model, threads)[1].decode(data))
+
+
+def _code_hash():
+    """Names the code that runs: while it is being written its version does
+    not change, but its results do.
+    """
+    import codec
+
+    digest = hashlib.sha256()
+    root = Path(codec.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        if path.relative_to(root).parts[0] not in (
+                "bench", "training", "cli"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+BUILDERS = {
+    OURS: _ours,
+    "jpeg-420": functools.partial(_jpeg, "4:2:0"),
+    "jpeg-444": functools.partial(_jpeg, "4:4:4"),
+    "webp": _webp,
+    "avif-420": functools.partial(_avif, "4:2:0"),
+    "avif-444": functools.partial(_avif, "4:4:4"),
+    "jxl": _jxl,
+    "j2k": _j2k,
+    "heic-420": functools.partial(_heic, "4:2:0"),
+    "heic-444": functools.partial(_heic, "4:4:4"),
+    "png": _png,
+    "webp-lossless": _webp_lossless,
+    "jxl-lossless": _jxl_lossless,
+    "zlib": _zlib,
+    "zstd": _zstd,
+    "xz": _xz,
+}
+
+
+@functools.cache
+def load(name):
+    """Build one codec.
+
+    Parameters
+    ----------
+    name : str
+        A key of `BUILDERS`, or ``aec@MODEL`` for ours with that model.
+
+    Returns
+    -------
+    Codec
+
+    Raises
+    ------
+    ImportError
+        Its library is not installed.
+    KeyError
+        There is no such codec.
+    """
+    if name.startswith(OURS + "@"):
+        return _ours(name.split("@", 1)[1])
+    return BUILDERS[name]()
+
+
+def count_threads(text):
+    """``1``, ``all`` or any number of threads as an int."""
+    if text == "all":
+        return len(os.sched_getaffinity(0)) if hasattr(
+            os, "sched_getaffinity") else os.cpu_count()
+    count = int(text)
+    if count < 1:
+        raise ValueError("at least one thread")
+    return count

@@ -1,0 +1,190 @@
+"""The command: what it keeps, skips, resumes and says."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_bench_metrics import photograph
+
+from codec.bench import cli, codecs, pictures, run, store
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "pictures"
+    place.mkdir()
+    for seed in range(2):
+        Image.fromarray(photograph(48, 64, seed)).save(
+            place / f"{seed}.png")
+    return place
+
+
+def bench(folder, out, *more):
+    return cli.main([str(folder), "--out", str(out), "--jobs", "1",
+                     "--metrics", "psnr", *more])
+
+
+def test_rows_curves_and_environment(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert bench(folder, out, "--codecs", "jpeg-420", "webp", "png",
+                 "xz") == 0
+    table = store.Table(out / "pictures.csv")
+    wanted = sum(len(codecs.load(name).settings)
+                 for name in ("jpeg-420", "webp", "png", "xz"))
+    assert len(table.rows) == 2 * wanted
+    row = next(row for row in table.rows.values() if row["codec"] == "xz")
+    assert row["bpp"] == pytest.approx(8 * row["bytes"] / (48 * 64), 1e-5)
+    assert row["ratio"] == pytest.approx(48 * 64 * 3 / row["bytes"], 1e-5)
+    assert row["psnr_db"] == np.inf and row["max_error"] == 0
+
+    found = json.loads((out / "webp.json").read_text())
+    assert set(found) == {"name", "description", "meta", "results"}
+    rows = [row for row in table.rows.values() if row["codec"] == "webp"
+            and row["setting"] == "50"]
+    at = found["meta"]["settings"].index("50")
+    assert found["results"]["bpp"][at] == pytest.approx(
+        np.mean([row["bpp"] for row in rows]))
+    assert found["results"]["psnr-rgb"][at] == pytest.approx(
+        np.mean([row["psnr_db"] for row in rows]))
+    environment = json.loads((out / "environment.json").read_text())
+    assert environment["packages"]["numpy"] == np.__version__
+    assert environment["threads"] == 1
+    printed = capsys.readouterr().out
+    assert "JPEG 4:2:0 (anchor)" in printed and "xz -9e" in printed
+
+
+def test_bad_pictures_are_named_and_skipped(folder, tmp_path, capsys):
+    whole = (folder / "0.png").read_bytes()
+    (folder / "short.png").write_bytes(whole[:len(whole) // 2])
+    (folder / "words.png").write_text("not a picture")
+    Image.fromarray(np.zeros((9, 9), np.uint16)).save(folder / "deep.png")
+    out = tmp_path / "out"
+    assert bench(folder, out, "--codecs", "jpeg-420") == 1
+    said = capsys.readouterr().err
+    for name in ("short.png", "words.png", "deep.png"):
+        assert f"{name}: " in said
+    names = {row["picture"]
+             for row in store.Table(out / "pictures.csv").rows.values()}
+    assert names == {"0.png", "1.png"}
+
+
+def test_a_second_run_measures_only_what_is_missing(folder, tmp_path,
+                                                    monkeypatch):
+    out = tmp_path / "out"
+    taken = []
+    measure = run.measure
+    monkeypatch.setattr(run, "measure", lambda job: (
+        taken.append(job), measure(job))[1])
+    assert bench(folder, out, "--codecs", "png") == 0
+    assert len(taken) == 2
+    before = (out / "pictures.csv").read_bytes()
+    assert bench(folder, out, "--codecs", "png") == 0
+    assert len(taken) == 2
+    assert (out / "pictures.csv").read_bytes() == before
+
+    shutil.copy(folder / "0.png", folder / "same.png")
+    Image.fromarray(photograph(48, 64, 9)).save(folder / "new.png")
+    assert bench(folder, out, "--codecs", "png", "zlib") == 0
+    assert sorted((job.codec, job.source.name) for job in taken[2:]) == [
+        ("png", "new.png"), ("zlib", "0.png"), ("zlib", "1.png"),
+        ("zlib", "new.png"), ("zlib", "same.png")]
+
+    newer = dataclasses.replace(codecs.load("png"), version="newer")
+    monkeypatch.setattr(codecs, "load", lambda name: newer)
+    del taken[:]
+    assert bench(folder, out, "--codecs", "png") == 0
+    assert {job.source.name for job in taken} == {
+        "0.png", "1.png", "new.png", "same.png"}
+
+
+def test_interrupt_keeps_what_is_done_and_a_kill_mid_line_is_survived(
+        folder, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    measure = run.measure
+
+    def once(job):
+        if job.source.name == "1.png":
+            raise KeyboardInterrupt
+        return measure(job)
+
+    monkeypatch.setattr(run, "measure", once)
+    assert bench(folder, out, "--codecs", "jpeg-420") == 130
+    settings = len(codecs.load("jpeg-420").settings)
+    path = out / "pictures.csv"
+    assert len(store.Table(path).rows) == settings
+
+    path.write_bytes(path.read_bytes()[:-60])
+    assert len(store.Table(path).rows) == settings - 1
+    monkeypatch.setattr(run, "measure", measure)
+    assert bench(folder, out, "--codecs", "jpeg-420") == 0
+    assert len(store.Table(path).rows) == 2 * settings
+
+
+def test_a_codec_that_fails_is_named_and_the_rest_goes_on(
+        folder, tmp_path, monkeypatch, capsys):
+    png = codecs.load("png")
+    wrong = dataclasses.replace(
+        png, decode=lambda *_: np.zeros((48, 64, 3), np.uint8))
+    load = codecs.load
+    monkeypatch.setattr(codecs, "load", lambda name: (
+        wrong if name == "png" else load(name)))
+    out = tmp_path / "out"
+    assert bench(folder, out, "--codecs", "png", "zlib") == 1
+    assert "0.png: png: MismatchError: is not lossless" in (
+        capsys.readouterr().err)
+    assert {row["codec"] for row in store.Table(
+        out / "pictures.csv").rows.values()} == {"zlib"}
+
+
+def test_two_processes_give_the_rows_of_one(folder, tmp_path):
+    for jobs in ("1", "2"):
+        assert cli.main([str(folder), "--out", str(tmp_path / jobs),
+                         "--jobs", jobs, "--metrics", "psnr", "--codecs",
+                         "jpeg-*", "zlib"]) == 0
+    assert (tmp_path / "1/pictures.csv").read_bytes() == (
+        tmp_path / "2/pictures.csv").read_bytes()
+
+
+@pytest.mark.parametrize("wrong", [
+    [], ["nowhere"], [".", "--codecs", "gif"], [".", "--threads", "0"],
+    [".", "--metrics", "beauty"], ["--markdown", "--out", "nowhere"]])
+def test_usage_errors_exit_1_in_one_line(wrong, capsys, tmp_path,
+                                         monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(wrong) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("aebench: ")
+    assert said.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_markdown_says_what_the_run_said(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    bench(folder, out, "--codecs", "jpeg-*", "webp")
+    said = capsys.readouterr().out
+    assert cli.main(["--markdown", "--out", str(out)]) == 0
+    markdown = capsys.readouterr().out
+    assert "| Codec | BD-rate % |" in markdown
+    row = next(line for line in said.splitlines() if line.startswith("WebP"))
+    cells = [cell.strip() for cell in next(
+        line for line in markdown.splitlines()
+        if line.startswith("| WebP")).strip("|").split("|")]
+    assert row.split() == " ".join(cells).split()
+
+
+def test_kodak_is_checked_and_its_absence_is_said(tmp_path, monkeypatch):
+    assert len(pictures.kodak_sums()) == 24
+    (tmp_path / "kodim01.png").write_bytes(b"other bytes")
+    with pytest.raises(pictures.PictureError, match="kodim01.png: sha256"):
+        pictures.kodak(tmp_path)
+    with pytest.raises(pictures.PictureError, match="missing"):
+        pictures.kodak(tmp_path / "empty")
+    # Nobody listens on the discard port: as on a machine with no network.
+    monkeypatch.setattr(pictures, "KODAK_URL", "http://127.0.0.1:9/")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv(pictures.KODAK_VARIABLE, raising=False)
+    with pytest.raises(pictures.PictureError, match="cannot be fetched"):
+        pictures.kodak(say=lambda line: None)

@@ -112,6 +112,7 @@ def parse(prog, argv):
     # Python versions once options and names are mixed.
     cut = argv.index("--") if "--" in argv else len(argv)
     options = parser(prog).parse_intermixed_args(argv[:cut])
+    options.prog = prog
     options.files += argv[cut + 1:]
     if not options.version:
         _split(options)
@@ -164,7 +165,7 @@ def _check(options):
     )
     for clash, message in rules:
         if clash:
-            raise UsageError(message)
+            raise UsageError(f"{message}; see {options.prog} --help")
 
 
 def _jobs(options):

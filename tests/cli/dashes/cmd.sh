@@ -1,0 +1,2 @@
+aecompress -- -tiny.png
+aedecompress -f -- -tiny.aec

@@ -1,0 +1,2 @@
+aecompress folder
+aedecompress folder

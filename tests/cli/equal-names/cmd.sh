@@ -1,0 +1,1 @@
+aecompress --output-dir out tiny.png folder/tiny.png

@@ -1,0 +1,1 @@
+aecompress -f tiny.png

@@ -1,0 +1,2 @@
+aecompress no.png
+aedecompress no.aec

@@ -1,0 +1,3 @@
+aecompress tiny.png
+mv tiny.png first.png
+aedecompress tiny.aec

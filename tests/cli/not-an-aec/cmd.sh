@@ -1,0 +1,1 @@
+aedecompress tiny.png out.png

@@ -1,0 +1,1 @@
+aecompress --output-dir out tiny.png folder/other.png

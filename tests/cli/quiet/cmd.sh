@@ -1,0 +1,2 @@
+aecompress tiny.png
+aecompress --quiet tiny.aec again.aec || [ $? = 2 ] && aecompress --quiet --quiet no.png

@@ -1,0 +1,2 @@
+aecompress --quiet tiny.png other.aec
+aedecompress other.aec tiny.png

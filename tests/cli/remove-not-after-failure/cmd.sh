@@ -1,0 +1,1 @@
+aecompress --rm notes.txt

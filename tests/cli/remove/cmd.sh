@@ -1,0 +1,2 @@
+aecompress --rm tiny.png
+aedecompress --rm tiny.aec

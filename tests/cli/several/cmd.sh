@@ -1,0 +1,1 @@
+aecompress notes.txt tiny.png no.png

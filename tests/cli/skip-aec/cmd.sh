@@ -1,0 +1,2 @@
+aecompress tiny.png
+aecompress tiny.aec again.aec

@@ -1,0 +1,3 @@
+aecompress tiny.png
+aedecompress -t tiny.aec
+aecompress -t -v tiny.aec

@@ -1,0 +1,1 @@
+aedecompress --format xyz tiny.aec

@@ -1,0 +1,105 @@
+"""The 28 bytes of the header, field by field (docs/format.md, section 2)."""
+
+import re
+import struct
+
+from ..errors import FormatError, UnsupportedError
+from ..types import Header
+
+MAGIC = b"\x89AEC\n"
+VERSION = 1
+CRITICAL = {"ALPH", "ICCP"}
+
+HEADER = struct.Struct("<5sB8sHHHII")
+_COLOURS = ("grey", "rgb")
+_RGB, _DEEP, _SECTIONS, _RESERVED = 1, 2, 4, 8
+_TYPE = re.compile(rb"[A-Za-z][A-Za-z0-9]{3}")
+
+
+def check_start(data):
+    """Check magic and version; returns whether sections follow."""
+    start = bytes(data[:len(MAGIC)])
+    for i, (found, wanted) in enumerate(zip(start, MAGIC)):
+        if found != wanted:
+            raise FormatError("not an .aec file", i)
+    if len(data) <= len(MAGIC):
+        raise FormatError("file is cut short", len(data))
+    version = data[5] >> 4
+    if version == 0:
+        raise FormatError("container version 0", 5)
+    if version != VERSION:
+        raise UnsupportedError(
+            f"container version {version}; this program reads version "
+            f"{VERSION}", version)
+    return bool(data[5] & _SECTIONS)
+
+
+def write_values(header, has_sections, payload_length):
+    """The header as bytes.
+
+    Raises ValueError or struct.error for what does not fit a field; whether
+    it is allowed there is for `read_values` to say.
+    """
+    model = bytes.fromhex(header.model)
+    if len(model) != 8:
+        raise ValueError(f"model id {header.model!r} has not 16 digits")
+    flags = VERSION << 4 | _COLOURS.index(header.colour)
+    if has_sections:
+        flags |= _SECTIONS
+    return HEADER.pack(
+        MAGIC, flags, model, header.width, header.height,
+        round(header.quality * 100), header.symbol_crc, payload_length)
+
+
+def read_values(data, places):
+    """Judge all fields of a file whose lengths are known to be sound.
+
+    Parameters
+    ----------
+    data : memoryview of bytes
+    places : list of tuple
+        (offset, ...) of each section.
+
+    Returns
+    -------
+    Header
+    """
+    (_, flags, model, width, height, quality, symbol_crc,
+     payload_length) = HEADER.unpack_from(data)
+    # First what would give the other fields another meaning.
+    if flags & _RESERVED:
+        raise UnsupportedError("reserved bit 3 is set", flags & _RESERVED)
+    if flags & _DEEP:
+        raise UnsupportedError("samples of more than 8 bits", flags & _DEEP)
+    for name, value, at in ("width", width, 14), ("height", height, 16):
+        if not 1 <= value <= 16384:
+            raise FormatError(f"{name} {value} is not in 1..16384", at)
+    if not 100 <= quality <= 10000:
+        raise FormatError(f"quality {quality / 100} is not in 1..100", 18)
+    if payload_length % 4 or payload_length > 2**31:
+        raise FormatError(
+            f"payload length {payload_length} is not a multiple of 4 up to "
+            f"2^31", 24)
+    return Header(
+        width=width, height=height, colour=_COLOURS[flags & _RGB],
+        quality=quality / 100, model=model.hex(), symbol_crc=symbol_crc,
+        version=flags >> 4, sections=_types(data, places),
+        payload_length=payload_length)
+
+
+def _types(data, places):
+    types = []
+    for start, *_ in places:
+        kind = bytes(data[start:start + 4])
+        if not _TYPE.fullmatch(kind):
+            raise FormatError(f"section type {kind!r}", start)
+        kind = kind.decode("ascii")
+        if kind in types:
+            raise FormatError(f"second section {kind}", start)
+        types.append(kind)
+    # Only now, so that damage is named before what is merely unknown.
+    for kind in types:
+        if kind[0].isupper() and kind not in CRITICAL:
+            raise UnsupportedError(
+                f"unknown critical section {kind}", kind)
+    return tuple(types)

@@ -1,0 +1,175 @@
+"""Whole files: where things lie, whether they are sound, what they say.
+
+A file is looked at three times. `_layout` follows the lengths, `unpack`
+compares the checksum, `_values` judges the fields. In this order a damaged
+file is called damaged, not the work of a newer version.
+"""
+
+import struct
+import zlib
+
+from ..errors import CodecError, FormatError, InputError
+from .header import HEADER, MAGIC, check_start, read_values, write_values
+
+_SECTION = struct.Struct("<4sI")
+
+
+def pack(header, payload, sections=None):
+    """Build one `.aec` file [1]_.
+
+    Parameters
+    ----------
+    header : Header
+        ``version``, ``sections`` and ``payload_length`` are not looked at:
+        they follow from the other arguments.
+    payload : bytes-like
+        A multiple of 4 bytes.
+    sections : dict of str to bytes, optional
+        By type, written in this order; at most 255.
+
+    Returns
+    -------
+    bytes
+        The file. Without sections it has 32 bytes more than the payload.
+
+    Raises
+    ------
+    InputError
+        The format has no place for one of the values.
+
+    References
+    ----------
+    .. [1] docs/format.md, sections 2 to 4.
+    """
+    sections = sections or {}
+    try:
+        parts = [write_values(header, bool(sections), len(payload))]
+        if sections:
+            parts.append(struct.pack("B", len(sections)))
+        for name, data in sections.items():
+            kind = name.encode("ascii")
+            if len(kind) != 4:
+                raise ValueError(f"section type {name!r} has not 4 letters")
+            parts += [_SECTION.pack(kind, len(data)), bytes(data)]
+        head = b"".join(parts)
+        # The reader knows every rule; a second list of them would drift.
+        read_header(head)
+    except (CodecError, ValueError, struct.error) as error:
+        raise InputError(f"cannot be written: {error}") from error
+    body = head + bytes(payload)
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+def unpack(data):
+    """Take one `.aec` file apart [1]_.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The whole file.
+
+    Returns
+    -------
+    header : Header
+    sections : dict of str to bytes
+        By type, in the order of the file, unknown ancillary ones too.
+    payload : bytes
+
+    Raises
+    ------
+    FormatError
+        Damaged; ``offset`` is the first bad byte, as far as it is known.
+    UnsupportedError
+        Another version, a reserved bit or an unknown critical section;
+        ``value`` is the version, the bit as a number, or the type.
+
+    References
+    ----------
+    .. [1] docs/format.md, sections 2 to 4.
+    """
+    data = _view(data)
+    places, start = _layout(data)
+    end = start + _payload_length(data)
+    if len(data) < end + 4:
+        raise _short(data, end + 4)
+    if len(data) > end + 4:
+        raise FormatError(
+            f"{len(data) - end - 4} bytes after the end of the file", end + 4)
+    crc, = struct.unpack_from("<I", data, end)
+    if zlib.crc32(data[:end]) != crc:
+        raise FormatError("checksum mismatch; file is damaged", end)
+    header = read_values(data, places)
+    sections = {name: bytes(data[at:at + size]) for name, (_, at, size)
+                in zip(header.sections, places)}
+    return header, sections, bytes(data[start:end])
+
+
+def read_header(data):
+    """Read what stands before the payload.
+
+    Parameters
+    ----------
+    data : bytes-like
+        A file, or so much of it as holds the header and the sections.
+        The payload and the checksum are not looked at.
+
+    Returns
+    -------
+    Header
+
+    Raises
+    ------
+    FormatError, UnsupportedError
+        As `unpack`.
+    """
+    data = _view(data)
+    places, _ = _layout(data)
+    return read_values(data, places)
+
+
+def _view(data):
+    """Any bytes-like object as memoryview of bytes."""
+    view = memoryview(data)
+    return view.cast("B") if view.c_contiguous else memoryview(bytes(view))
+
+
+def _short(data, needed):
+    return FormatError(f"file is cut short: {len(data)} bytes, at least "
+                       f"{needed} are needed", len(data))
+
+
+def _payload_length(data):
+    return struct.unpack_from("<I", data, 24)[0]
+
+
+def _layout(data):
+    """Places of the sections, and where the payload starts.
+
+    Only magic, version and lengths are looked at. Each place is (offset of
+    the section, offset of its data, length of its data).
+    """
+    has_sections = check_start(data)
+    if len(data) < HEADER.size:
+        raise _short(data, HEADER.size)
+    at = HEADER.size
+    if not has_sections:
+        return [], at
+    if len(data) < at + 1:
+        raise _short(data, at + 1)
+    count = data[at]
+    if count == 0:
+        raise FormatError("the list of sections is empty", at)
+    at += 1
+    places = []
+    for _ in range(count):
+        start, at = at, at + _SECTION.size
+        if len(data) < at:
+            raise _short(data, at)
+        size = _SECTION.unpack_from(data, start)[1]
+        if size > len(data) - at:
+            raise FormatError(
+                f"section at byte {start} claims {size} bytes, "
+                f"{len(data) - at} are left", start + 4)
+        places.append((start, at, size))
+        at += size
+    return places, at

@@ -1,4 +1,4 @@
-"""Symbols <-> payload bytes through constriction's range coder.
+"""Symbols <-> payload bytes through constriction's ANS coder.
 
 Contents
 --------
@@ -7,7 +7,9 @@ Contents
 ``Reader``  payload -> symbols, any bytes
 
 Symbols are coded in groups that share a table, so that a picture takes a
-few hundred calls on long arrays (docs/format.md, section 5).
+few hundred calls on long arrays (docs/format.md, section 5). ANS is a
+stack: what is decoded first is encoded last. It decodes up to three times
+faster than the range coder of the same library, as it does not divide.
 """
 
 import constriction
@@ -15,7 +17,7 @@ import numpy as np
 
 from ..errors import FormatError
 
-_QUEUE = constriction.stream.queue
+_ANS = constriction.stream.stack.AnsCoder
 _MODEL = constriction.stream.model
 TOTAL = 2 ** 24
 MAX_SYMBOL = 32767
@@ -95,14 +97,16 @@ class Writer:
 
     def __init__(self, tables):
         self.tables = tables
-        self.coder = _QUEUE.RangeEncoder()
+        self.groups = []            # (int32 indices, model), in order
 
     def write_z(self, z, quality_index):
         """z symbols: int (hz, wz, NZ) in -Z_MAX..Z_MAX."""
         index = (z + self.tables.z_max).astype(np.int32)
         for c, model in enumerate(self.tables.z(quality_index)):
-            self.coder.encode(np.ascontiguousarray(index[..., c]).ravel(),
-                              model)
+            self._put(index[..., c].ravel(), model)
+
+    def _put(self, index, model):
+        self.groups.append((np.ascontiguousarray(index, np.int32), model))
 
     def write(self, symbols, rows):
         """One pass: int (n, c) symbols with their uint8 rows.
@@ -115,24 +119,26 @@ class Writer:
             v = values[lo:hi]
             t = int(self.tables.row_max[r])
             escaped = np.abs(v) > t
-            index = np.where(escaped, 2 * t + 1, v + t).astype(np.int32)
-            self.coder.encode(index, self.tables.row(r))
+            self._put(np.where(escaped, 2 * t + 1, v + t),
+                      self.tables.row(r))
             if escaped.any():
                 self._escapes(v[escaped], t)
 
     def _escapes(self, v, t):
         u = np.abs(v) - t                        # 1..32767
         n = np.frexp(u.astype(np.float64))[1] - 1     # floor(log2 u)
-        self.coder.encode(n.astype(np.int32), _MODEL.Uniform(16))
+        self._put(n, _MODEL.Uniform(16))
         bits = ((u - (1 << n)) << 1) | (v < 0)
         for k in range(16):
             if (n == k).any():
-                self.coder.encode(bits[n == k].astype(np.int32),
-                                  _MODEL.Uniform(2 << k))
+                self._put(bits[n == k], _MODEL.Uniform(2 << k))
 
     def finish(self):
         """The payload: bytes, a multiple of four."""
-        return self.coder.get_compressed().astype("<u4").tobytes()
+        ans = _ANS()
+        for index, model in reversed(self.groups):
+            ans.encode_reverse(index, model)
+        return ans.get_compressed().astype("<u4").tobytes()
 
 
 class Reader:
@@ -141,7 +147,11 @@ class Reader:
     def __init__(self, payload, tables):
         self.tables = tables
         words = np.frombuffer(payload, "<u4").astype(np.uint32)
-        self.coder = _QUEUE.RangeDecoder(words)
+        try:
+            self.coder = _ANS(words)
+        except ValueError as e:          # it ends in a zero word
+            raise FormatError("payload does not decode: file is damaged"
+                              ) from e
 
     def _decode(self, model, n):
         try:
@@ -188,5 +198,5 @@ class Reader:
 
     def finish(self):
         """Raise FormatError unless the payload is used up."""
-        if not self.coder.maybe_exhausted():
+        if not self.coder.is_empty():
             raise FormatError("payload has bytes left: file is damaged")

@@ -7,7 +7,8 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
-from . import checks, codecs, metrics, pictures, run, store, summary, tables
+from . import (checks, codecs, metrics, pictures, run, speed, store, summary,
+               tables)
 
 QUICK_CODECS = (codecs.OURS, codecs.ANCHOR, "webp", "avif-444")
 QUICK_METRICS = ("psnr",)
@@ -52,6 +53,12 @@ def parser():
                          "leaves)")
     options.add_argument("--out", type=Path, metavar="DIR",
                          help="results (default: bench-results)")
+    options.add_argument("--speed", action="store_true",
+                         help="measure time, memory and cold start instead; "
+                         "leave the machine alone meanwhile")
+    options.add_argument("--max-megapixels", type=float, default=24,
+                         metavar="M", help="largest size for --speed "
+                         "(default: 24)")
     options.add_argument("--fresh", action="store_true",
                          help="measure again what is there already")
     options.add_argument("--markdown", action="store_true",
@@ -104,6 +111,9 @@ def _measure(options):
     if not sources:
         raise pictures.PictureError(f"{folder}: no picture to measure")
     names, missing_codecs = _choose_codecs(options)
+    if options.speed:
+        _measure_speed(options, names, sources, threads)
+        return 1 if refused or missing_codecs else 0
     metric_names = _choose_metrics(options)
     plan = {name: codecs.load(name).quick if options.quick
             else codecs.load(name).settings for name in names}
@@ -134,6 +144,28 @@ def _measure(options):
     return 1 if refused or failed or missing_codecs else 0
 
 
+def _measure_speed(options, names, sources, threads):
+    """Write ``speed-N.json`` for N threads, anew after every step."""
+    sizes = [size for size in speed.SIZES
+             if size[0] * size[1] / 1e6 <= options.max_megapixels]
+    if not sizes:
+        raise UsageError("--max-megapixels: the smallest size is 0.1")
+    path = options.out / f"speed-{threads}.json"
+    found = {**store.environment(threads, 1), "times": [], "memory": [],
+             "cold_start_s": {}}
+    if codecs.OURS in names:
+        found["cold_start_s"] = speed.cold_start(sources[0])
+    for row in speed.times(sources, names, threads, sizes, say=_say):
+        found["times"].append(row)
+        store.write_json(path, found)
+    for width, height in sizes:
+        for name in names:
+            found["memory"].append(speed.memory(
+                sources[0], name, threads, width, height))
+            store.write_json(path, found)
+    print(tables.text(tables.SPEED_HEADER, tables.speed_rows(found)))
+
+
 def _card(name, settings):
     codec = codecs.load(name)
     return {"label": codec.label, "kind": codec.kind,
@@ -143,16 +175,16 @@ def _card(name, settings):
 
 def _choose_codecs(options):
     """Codecs that can run, and whether one that was named cannot."""
-    patterns = options.codecs or (
-        QUICK_CODECS if options.quick else tuple(codecs.BUILDERS))
+    there = codecs.names()
     names = []
-    for pattern in patterns:
-        found = [name for name in codecs.BUILDERS if fnmatch(name, pattern)]
-        if pattern.startswith(codecs.OURS + "@"):
+    for pattern in options.codecs or (
+            QUICK_CODECS if options.quick else there):
+        found = [name for name in there if fnmatch(name, pattern)]
+        if not found and pattern.startswith(codecs.OURS + "@"):
             found = [pattern]
         if not found:
             raise UsageError(f"--codecs {pattern}: no such codec; there are "
-                             + ", ".join(codecs.BUILDERS))
+                             + ", ".join(there))
         names += [name for name in found if name not in names]
     usable = []
     for name in names:

@@ -342,6 +342,15 @@ BUILDERS = {
 }
 
 
+def names():
+    """Every codec: ours with each model that ships, then the others."""
+    from ..model import bundle
+
+    others = [name for name in bundle.shipped() if name != bundle.DEFAULT]
+    return [OURS, *(f"{OURS}@{name}" for name in others),
+            *(name for name in BUILDERS if name != OURS)]
+
+
 @functools.cache
 def load(name):
     """Build one codec.

@@ -56,6 +56,35 @@ def ratio_rows(curves, labels):
 RATIO_HEADER = ["Lossless codec", "Ratio", "bpp"]
 
 
+SPEED_HEADER = ["Codec", "Megapixels", "bpp", "Encode MP/s", "Decode MP/s",
+                "Encode MiB", "Decode MiB"]
+
+
+def speed_rows(found, size=None):
+    """One row per codec and size of a ``speed-N.json``.
+
+    Parameters
+    ----------
+    found : dict
+    size : (int, int), optional
+        That width and height only.
+    """
+    peaks = {(row["codec"], row["width"], row["height"]): row
+             for row in found["memory"]}
+    rows = []
+    for row in found["times"]:
+        here = row["width"], row["height"]
+        if size is None or here == tuple(size):
+            peak = peaks.get((row["codec"], *here), {})
+            rows.append([
+                row["label"], f"{here[0] * here[1] / 1e6:.1f}",
+                f"{row['bpp']:.2f}", f"{row['encode_mp_per_s']:.2f}",
+                f"{row['decode_mp_per_s']:.2f}",
+                *(f"{peak[name]:.0f}" if name in peak else "–"
+                  for name in ("encode_mib", "decode_mib"))])
+    return rows
+
+
 def text(header, rows):
     """Aligned columns for a terminal."""
     table = [header, *rows]

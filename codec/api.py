@@ -92,19 +92,12 @@ class Encoder:
         quality = _check_quality(quality)
         pic = image if isinstance(image, Picture) else picture.load(image)
         payload, crc = self._pipeline.encode(_as_rgb(pic.pixels), quality)
-        sections = {}
-        if pic.alpha is not None:
-            sections["ALPH"] = picture.write_alpha(pic.alpha)
-        for name, data in (("ICCP", pic.icc), ("exif", pic.exif),
-                           ("xmp0", pic.xmp)):
-            if data:
-                sections[name] = data
         height, width = pic.pixels.shape[:2]
         header = Header(
             width=width, height=height, quality=quality,
             colour="grey" if pic.pixels.ndim == 2 else "rgb",
             model=self.model_id, symbol_crc=crc)
-        return container.pack(header, payload, sections)
+        return container.pack(header, payload, picture.to_sections(pic))
 
 
 class Decoder:
@@ -164,10 +157,6 @@ class Decoder:
     def decode_picture(self, data):
         """Decode one file with its metadata: a ``Picture``."""
         header, sections, payload = container.unpack(data)
-        alpha = None
-        if "ALPH" in sections:
-            alpha = picture.read_alpha(sections["ALPH"], header.height,
-                                       header.width)
         p = self._pipeline(header.model)
         z, s = p.read_symbols(payload, header.height, header.width,
                               header.quality, header.symbol_crc)
@@ -175,8 +164,7 @@ class Decoder:
                                header.width)
         if header.colour == "grey":
             pixels = _as_grey(pixels)
-        return Picture(pixels, alpha, sections.get("ICCP"),
-                       sections.get("exif"), sections.get("xmp0"))
+        return picture.from_sections(pixels, sections)
 
     def symbols(self, data):
         """z and latent symbols of a file, int16; no network runs."""

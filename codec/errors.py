@@ -53,3 +53,7 @@ class UnsupportedError(CodecError):
 
 class LimitError(CodecError):
     """The picture is larger than a limit that the caller set."""
+
+
+class ConversionWarning(UserWarning):
+    """Something of the source picture was changed or left out."""

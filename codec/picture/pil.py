@@ -1,0 +1,274 @@
+"""Arrays, PIL images and picture files to `Picture`.
+
+What becomes of each PIL mode (* with a `ConversionWarning`):
+
+======================  ===============================================
+1, L                    grey
+RGB, RGBX               colour
+LA, RGBA                with alpha; without, if it is opaque everywhere
+P, PA                   colour, alpha where the palette has any
+L, RGB with a colour    with alpha
+that is transparent
+La, RGBa *              alpha no longer premultiplied
+CMYK, LAB *             colour: sRGB through the ICC profile, if any
+YCbCr, HSV *            colour
+I, I;16.., F            refused
+======================  ===============================================
+
+Pillow itself cuts colour of more than 8 bits to 8. PNG, TIFF, PPM and SGI
+files of that kind are found out and refused; of AVIF and JPEG 2000 Pillow
+does not tell.
+"""
+
+import contextlib
+import io
+import re
+import threading
+import warnings
+
+import numpy as np
+from PIL import Image
+
+from ..errors import CodecError, ConversionWarning, InputError, LimitError
+from ..types import Picture
+from . import metadata
+from .alpha import fill_hidden
+
+MAX_SIDE = 16384
+MAX_PIXELS = 2**28
+
+_LOSSLESS = {"1": "L", "RGBX": "RGB", "PA": "RGBA"}
+_LOSSY = {"La": "LA", "RGBa": "RGBA", "YCbCr": "RGB", "HSV": "RGB"}
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90}
+_pillow_limit_lock = threading.RLock()
+
+
+def load(image):
+    """Take a picture in memory.
+
+    Parameters
+    ----------
+    image : ndarray or PIL.Image.Image
+        uint8 of shape (height, width), (height, width, 1), (height, width,
+        3) or (height, width, 4), 0..255, alpha last and not premultiplied;
+        or a PIL image, of which the current frame counts. Sides are
+        1..16384.
+
+    Returns
+    -------
+    Picture
+        Exif orientation is applied to the pixels and set to upright in
+        ``exif`` and ``xmp``. Alpha that is 255 everywhere is dropped. The
+        colours of fully transparent pixels are replaced, as `fill_hidden`
+        says.
+
+    Raises
+    ------
+    InputError
+        Another type, shape or size; samples of more than 8 bits; a file
+        behind the PIL image that cannot be read.
+
+    Warns
+    -----
+    ConversionWarning
+        For each thing that was converted or left out.
+    """
+    if isinstance(image, Image.Image):
+        with _pillow_errors():
+            return _load_pil(image)
+    if isinstance(image, np.ndarray):
+        return _load_array(image)
+    raise InputError(
+        f"{type(image).__name__} is not a picture; an array of uint8 or a "
+        f"PIL image is needed")
+
+
+def open_picture(file, max_pixels=MAX_PIXELS):
+    """Read a picture file of any format that Pillow reads.
+
+    EPS is refused: Pillow would run another program on it.
+
+    Parameters
+    ----------
+    file : str, os.PathLike or binary file object
+        A file object need not be seekable.
+    max_pixels : int, optional
+        Checked before the pixels are decoded. It takes the place of
+        Pillow's own limit, for the whole process while this runs.
+
+    Returns
+    -------
+    Picture
+        As of `load`, of the first frame.
+
+    Raises
+    ------
+    InputError
+        Cannot be opened, is no picture, is damaged, or as in `load`. The
+        message does not name the file.
+    LimitError
+        More than ``max_pixels``.
+
+    Warns
+    -----
+    ConversionWarning
+        As `load`.
+    """
+    with _pillow_errors(), _pillow_limit(max_pixels):
+        with Image.open(file) as image:
+            n_pixels = image.width * image.height
+            if n_pixels > max_pixels:
+                raise LimitError(f"{image.width}x{image.height} are "
+                                 f"{n_pixels} pixels, over the limit of "
+                                 f"{max_pixels}")
+            return _load_pil(image)
+
+
+def _load_array(a):
+    if a.dtype != np.uint8:
+        raise InputError(
+            f"samples are {a.dtype}, not uint8; scale them to 0..255 and "
+            f"convert them with .astype(np.uint8)")
+    if a.ndim == 3 and a.shape[2] == 1:
+        a = a[..., 0]
+    if not (a.ndim == 2 or a.ndim == 3 and a.shape[2] in (3, 4)):
+        raise InputError(
+            f"shape {a.shape}; (height, width), (height, width, 3) or "
+            f"(height, width, 4) is needed")
+    _check_size(a.shape[1], a.shape[0])
+    return Picture(*_split(a))
+
+
+def _check_size(width, height):
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise InputError(
+            f"{width}x{height} pixels; each side must be 1..{MAX_SIDE}")
+
+
+def _split(a):
+    """Samples without alpha, and alpha if there is any, both contiguous."""
+    n = 1 if a.ndim == 2 else a.shape[2]
+    if n in (1, 3):
+        return np.ascontiguousarray(a), None
+    pixels = a[..., 0] if n == 2 else a[..., :3]
+    alpha = np.ascontiguousarray(a[..., -1])
+    pixels = np.ascontiguousarray(pixels)
+    if alpha.min() == 255:
+        return pixels, None
+    return fill_hidden(pixels, alpha), alpha
+
+
+def _load_pil(image):
+    _check_size(*image.size)
+    _check_depth(image)
+    if image.format == "EPS":
+        raise InputError("EPS is not read; convert it to PNG first")
+    if getattr(image, "is_animated", False):
+        _warn("only one frame of several is kept")
+    image.load()
+    icc, exif, xmp = metadata.read(image)
+    turn = metadata.orientation(exif)
+    image, icc = _convert(image, icc)
+    if turn != 1:
+        image = image.transpose(_TURNS[turn])
+        exif, xmp = metadata.upright(exif, xmp)
+    return Picture(*_split(np.asarray(image)), icc, exif, xmp)
+
+
+def _check_depth(image):
+    """Refuse what has more than 8 bits, or had before Pillow reads it."""
+    deep = image.mode[0] in "IF"
+    for tile in getattr(image, "tile", ()):
+        name, args = tile[0], tile[3]
+        deep |= bool(re.search(r";16[BLN]|SGI16", f"{name} {args}"))
+        if name.startswith("ppm"):
+            deep |= args[-1] > 255
+    if deep:
+        raise InputError(
+            f"samples of more than 8 bits (mode {image.mode}); scale them "
+            f"to 0..255 first, for instance (a >> 8).astype(np.uint8)")
+
+
+def _convert(image, icc):
+    """To L, LA, RGB or RGBA, and the profile that then holds."""
+    mode = image.mode
+    if mode in ("L", "RGB") and "transparency" in image.info:
+        return image.convert("LA" if mode == "L" else "RGBA"), icc
+    if mode in ("L", "LA", "RGB", "RGBA"):
+        return image, icc
+    if mode == "P":
+        seen = "RGBA" if image.has_transparency_data else "RGB"
+        return image.convert(seen), icc
+    if mode in ("CMYK", "LAB"):
+        return _to_srgb(image, icc), None
+    if mode in _LOSSY:
+        _warn(f"{mode} converted to {_LOSSY[mode]}")
+        return image.convert(_LOSSY[mode]), icc
+    if mode in _LOSSLESS:
+        if mode == "1" and "transparency" in image.info:
+            return image.convert("LA"), icc
+        return image.convert(_LOSSLESS[mode]), icc
+    raise InputError(f"mode {mode} is not read; convert it to RGB first")
+
+
+def _to_srgb(image, icc):
+    """CMYK or LAB to sRGB; the profile, if it fits, says how."""
+    from PIL import ImageCms    # here, as it is slow to load and seldom used
+    if image.mode == "LAB":
+        source = ImageCms.createProfile("LAB")
+    elif icc and icc[16:20] == b"CMYK":
+        source = io.BytesIO(icc)
+    else:
+        _warn("CMYK converted to RGB without a colour profile")
+        return image.convert("RGB")
+    try:
+        done = ImageCms.profileToProfile(
+            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        if image.mode == "LAB":
+            raise
+        _warn("CMYK converted to RGB; its colour profile is not usable")
+        return image.convert("RGB")
+    _warn(f"{image.mode} converted to sRGB")
+    return done
+
+
+def _warn(message):
+    warnings.warn(message, ConversionWarning, stacklevel=4)
+
+
+@contextlib.contextmanager
+def _pillow_errors():
+    """Every exception of Pillow as one of ours."""
+    try:
+        yield
+    except (CodecError, Warning):
+        raise
+    except Image.DecompressionBombError as error:
+        raise LimitError(str(error)) from error
+    except MemoryError as error:
+        raise LimitError("not enough memory for this picture") from error
+    except Image.UnidentifiedImageError as error:
+        raise InputError("not a picture, or of an unknown format") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno:
+            raise InputError(error.strerror) from error
+        raise InputError(f"damaged picture: {error}") from error
+
+
+@contextlib.contextmanager
+def _pillow_limit(max_pixels):
+    """Pillow's limit, which belongs to the process, set to ours."""
+    with _pillow_limit_lock, warnings.catch_warnings():
+        # It warns before it refuses; we refuse right away.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        old = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = max_pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = old

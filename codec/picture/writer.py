@@ -1,0 +1,214 @@
+"""`Picture` to picture files, in any format that Pillow writes.
+
+A format without alpha gets the picture on white; one without colour, or
+with few colours, the nearest it can show; one without metadata none. Each
+is told by a `ConversionWarning`.
+"""
+
+import io
+import os
+import warnings
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from ..errors import ConversionWarning, InputError
+from .metadata import photo_tags, upright
+
+# Modes that a format takes, where these are not all of L, RGB, LA, RGBA.
+# Some formats take more but write it wrongly, as BMP: without the alpha.
+_MODES = {
+    "JPEG": "L RGB", "MPO": "L RGB", "BMP": "L RGB", "DIB": "L RGB",
+    "PPM": "L RGB", "PCX": "L RGB", "EPS": "L RGB", "SPIDER": "L",
+    "QOI": "RGB RGBA", "WEBP": "RGB RGBA", "AVIF": "L RGB RGBA",
+    "SGI": "L RGB RGBA", "GIF": "L P", "PALM": "P", "BLP": "P",
+    "MSP": "1", "XBM": "1"}
+# For each mode of a picture, the best first.
+_PREFERENCES = {
+    "L": ("L", "RGB", "P", "1"), "RGB": ("RGB", "P", "L", "1"),
+    "LA": ("LA", "RGBA"), "RGBA": ("RGBA",)}
+# The decoder should add as little loss of its own as is reasonable.
+_FINE = {"quality": 95, "subsampling": "4:4:4"}
+_DEFAULTS = {"JPEG": _FINE, "MPO": _FINE, "AVIF": _FINE,
+             "WEBP": {"lossless": True}}
+_NAMES = {"icc": "colour profile", "exif": "Exif", "xmp": "XMP"}
+_WITH_METADATA = {"PNG", "JPEG", "MPO", "WEBP", "AVIF", "TIFF"}
+
+
+def format_of(name):
+    """The Pillow format that the extension of a file name asks for.
+
+    Parameters
+    ----------
+    name : str or os.PathLike
+
+    Returns
+    -------
+    str
+        For instance ``"JPEG"``; ``"PNG"`` where there is no extension.
+
+    Raises
+    ------
+    InputError
+        No format that Pillow writes has this extension.
+    """
+    extension = os.path.splitext(os.fsdecode(name))[1].lower()
+    if extension in ("", ".png"):
+        return "PNG"
+    Image.init()
+    format = Image.EXTENSION.get(extension)
+    if format not in Image.SAVE:
+        raise InputError(f"no picture format for the extension {extension}")
+    return format
+
+
+def save(picture, fp, format=None, **options):
+    """Write a picture file.
+
+    Parameters
+    ----------
+    picture : Picture
+    fp : str, os.PathLike or binary file object
+        Nothing is written there unless the whole file could be made.
+    format : str, optional
+        A format of Pillow, in any case. Left out, the extension of the
+        file name decides, and without one it is PNG.
+    **options
+        Of Pillow's writer. Without any, JPEG and AVIF are written with
+        quality 95 in 4:4:4, and WebP without loss.
+
+    Raises
+    ------
+    InputError
+        Unknown format, or one that cannot hold this picture.
+    OSError
+        The file cannot be written.
+
+    Warns
+    -----
+    ConversionWarning
+        For each thing that was converted or left out.
+    """
+    is_path = isinstance(fp, (str, bytes, os.PathLike))
+    if format is None:
+        format = format_of(fp) if is_path else "PNG"
+    format = format.upper()
+    if format != "PNG":
+        Image.init()
+    if format not in Image.SAVE:
+        raise InputError(f"unknown picture format {format}")
+    data = _write(picture, format, options or _DEFAULTS.get(format, {}))
+    if is_path:
+        with open(fp, "wb") as file:
+            file.write(data)
+    else:
+        fp.write(data)
+
+
+def _write(picture, format, options):
+    image = _to_mode(_to_image(picture), format)
+    if format in ("ICO", "ICNS"):
+        _warn(f"{format} holds the picture in sizes of its own")
+    exif, xmp = upright(picture.exif, picture.xmp)
+    metadata = {"icc": picture.icc, "exif": exif, "xmp": xmp}
+    metadata = {key: value for key, value in metadata.items() if value}
+    if format not in _WITH_METADATA:
+        metadata = _drop(metadata, _NAMES, format)
+    if (metadata.get("icc", b"")[16:20] == b"GRAY"
+            and image.mode not in ("L", "LA")):
+        # No reader would know what to do with it.
+        metadata = _drop(metadata, {"icc"}, format)
+    try:
+        try:
+            return _save(image, format, metadata, options)
+        except Exception:
+            # Exif and XMP come from anywhere: damaged, or too long for JPEG.
+            bare = {k: v for k, v in metadata.items() if k == "icc"}
+            if bare == metadata:
+                raise
+            data = _save(image, format, bare, options)
+            _drop(metadata, {"exif", "xmp"}, format)
+            return data
+    except Exception as error:
+        raise InputError(f"cannot be written as {format}: {error}") from error
+
+
+def _to_image(picture):
+    if picture.alpha is None:
+        return Image.fromarray(picture.pixels)
+    pixels = picture.pixels.reshape(*picture.alpha.shape, -1)
+    both = np.concatenate([pixels, picture.alpha[..., None]], axis=2)
+    return Image.fromarray(both)
+
+
+def _to_mode(image, format):
+    """The nearest to the image that the format can hold."""
+    takes = _MODES.get(format, "L RGB LA RGBA").split()
+    for mode in _PREFERENCES[image.mode]:
+        if mode in takes:
+            break
+    else:
+        _warn(f"{format} has no alpha; the picture is put on white")
+        return _to_mode(_on_white(image), format)
+    if mode == "P":
+        if image.mode != "L":
+            _warn(f"{format} has at most 256 colours")
+        return image.convert("RGB").quantize()
+    if mode == "1":
+        _warn(f"{format} has only black and white")
+    elif mode == "L" and image.mode == "RGB":
+        _warn(f"{format} has no colours")
+    return image if mode == image.mode else image.convert(mode)
+
+
+def _on_white(image):
+    alpha = image.getchannel("A")
+    image = image.convert(image.mode[:-1])
+    white = Image.new(image.mode, image.size, "white")
+    white.paste(image, mask=alpha)
+    return white
+
+
+def _drop(metadata, keys, format):
+    """Metadata without these keys; warns if that makes a difference."""
+    names = [_NAMES[key] for key in metadata if key in keys]
+    if names:
+        _warn(f"{format} cannot hold this {', '.join(names)}; left out")
+    return {k: v for k, v in metadata.items() if k not in keys}
+
+
+def _save(image, format, metadata, options):
+    file = io.BytesIO()
+    image.save(file, format, **_arguments(format, **metadata), **options)
+    return file.getvalue()
+
+
+def _arguments(format, icc=None, exif=None, xmp=None):
+    """Metadata as Pillow's writer of this format wants it."""
+    found = {}
+    if icc:
+        found["icc_profile"] = icc
+    if format == "TIFF":
+        tags = Image.Exif()
+        if exif:
+            tags.load(exif)
+        tags = photo_tags(tags)
+        if xmp:
+            tags[700] = xmp
+        if tags:
+            # As bytes: the writer finds no directories in an Exif made here.
+            found["exif"] = tags.tobytes()
+        return found
+    if exif:
+        found["exif"] = b"Exif\0\0" + exif
+    if xmp and format == "PNG":
+        found["pnginfo"] = PngImagePlugin.PngInfo()
+        found["pnginfo"].add_itxt(
+            "XML:com.adobe.xmp", xmp.decode("utf-8", "surrogateescape"))
+    elif xmp:
+        found["xmp"] = xmp
+    return found
+
+
+def _warn(message):
+    warnings.warn(message, ConversionWarning, stacklevel=4)

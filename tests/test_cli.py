@@ -25,6 +25,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from codec.cli import files, options
+
 CASES = pathlib.Path(__file__).parent / "cli"
 BIN = pathlib.Path(sys.executable).parent
 ENV = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
@@ -145,11 +147,12 @@ def test_quality_counts(tiny):
     assert (tiny / "1.aec").stat().st_size < (tiny / "100.aec").stat().st_size
 
 
-def test_threads_do_not_change_the_bytes(tiny):
+def test_threads(tiny):
     for n in 1, 2:
         assert run("aecompress", "-T", n, "tiny.png", f"{n}.aec",
                    cwd=tiny).returncode == 0
-    assert (tiny / "1.aec").read_bytes() == (tiny / "2.aec").read_bytes()
+        assert run("aedecompress", "-T", 3 - n, "-t", f"{n}.aec",
+                   cwd=tiny).returncode == 0
 
 
 def test_list_as_json(tiny):
@@ -169,7 +172,9 @@ def test_a_flipped_bit_is_an_error(tiny):
     data[len(data) // 2] ^= 4
     (tiny / "bad.aec").write_bytes(data)
     before = tree(tiny)
-    fails(run("aedecompress", "bad.aec", cwd=tiny), "bad.aec")
+    for args in (), ("-t",), ("-l",):
+        fails(run("aedecompress", *args, "bad.aec", cwd=tiny),
+              "bad.aec: at byte ", "damaged")
     assert tree(tiny) == before
 
 
@@ -298,3 +303,66 @@ def test_demo(made):
     assert re.search(r"aecompress +[\d,]+ bytes +[\d.]+ bpp +[\d.]+ dB",
                      result.stdout)
     assert re.search(r"JPEG +[\d,]+ bytes", result.stdout)
+
+
+@pytest.mark.parametrize("prog, argv, jobs", [
+    ("aecompress", "", [("-", "-")]),
+    ("aecompress", "a.png", [("a.png", "a.aec")]),
+    ("aecompress", "a.png b.aec", [("a.png", "b.aec")]),
+    ("aecompress", "a.png out", [("a.png", "out")]),
+    ("aecompress", "a.png -q 3 -", [("a.png", "-")]),
+    ("aecompress", "a.png b.JPG", [("a.png", "a.aec"), ("b.JPG", "b.aec")]),
+    ("aecompress", "- a.aec", [("-", "a.aec")]),
+    ("aecompress", "-fvq20 -o- a.png", [("a.png", "-")]),
+    ("aecompress", "-d a.aec b.webp", [("a.aec", "b.webp")]),
+    ("aecompress", "-dtl a.aec b", [("a.aec", None), ("b", None)]),
+    ("aecompress", "-- -q a.b.png", [("-q", "-q.aec"),
+                                     ("a.b.png", "a.b.aec")]),
+    ("aedecompress", "a.aec b.aec", [("a.aec", "a.png"), ("b.aec", "b.png")]),
+    ("aedecompress", "--format .JPG d/a.aec", [("d/a.aec", "d/a.JPG")]),
+    ("aedecompress", "-l -d a.aec", [("a.aec", "a.png")]),
+    ("aedecompress", "--output-dir o d/a.aec", [("d/a.aec", "o/a.png")]),
+])
+def test_which_file_becomes_which(prog, argv, jobs):
+    found = options.parse(prog, argv.split())
+    assert [(j.src, j.dst) for j in found.jobs] == jobs
+    assert not found.rm
+
+
+@pytest.mark.parametrize("argv", [
+    "-o a -c b", "-o a --output-dir b c", "--output-dir a -", "--output-dir a",
+    "-c a b", "- - a", "--rm", "--rm -t a", "--rm -c a", "--rm -", "--qual 5 a",
+    "--format png a", "--max-pixels 0 a", "-T x a", "-o"])
+def test_clashing_options(argv):
+    with pytest.raises(options.UsageError, match="--help$"):
+        options.parse("aecompress", argv.split())
+
+
+def test_rm_is_withdrawn_by_keep():
+    assert options.parse("aecompress", ["--rm", "a"]).rm
+    assert not options.parse("aecompress", ["--rm", "-k", "a"]).rm
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_failed_output_is_removed(tmp_path, force):
+    with pytest.raises(TypeError):
+        files.write(str(tmp_path / "out"), "no bytes", force=force)
+    assert not tree(tmp_path)
+
+
+def test_the_old_file_survives_an_interrupt(tmp_path, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    (tmp_path / "out").write_bytes(b"old")
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        files.write(str(tmp_path / "out"), b"new", force=True)
+    assert tree(tmp_path) == {"out": b"old"}
+
+
+def test_a_file_that_has_just_appeared_is_kept(tmp_path):
+    (tmp_path / "out").write_bytes(b"old")
+    with pytest.raises(files.Refusal):
+        files.write(str(tmp_path / "out"), b"new")
+    assert tree(tmp_path) == {"out": b"old"}

@@ -10,7 +10,7 @@ import time
 from . import files
 from .compress import save, times
 from .report import Refusal
-from ..errors import FormatError, LimitError
+from ..errors import FormatError, InputError, LimitError
 
 
 def decompressor(options, report):
@@ -29,14 +29,16 @@ def decompressor(options, report):
     @functools.cache
     def decoder():
         from codec import Decoder
-        return Decoder(threads=options.threads)
+        return Decoder(model=options.model, threads=options.threads)
 
     def decompress(job):
+        from codec import info
         start = time.perf_counter()
         if job.dst is not None:
             files.refuse(job.src, job.dst, options.force)
             kind = picture_format(job.dst, options.format)
-        data, header = _load(job.src)
+        data = _load(job.src)
+        header = info(data)
         if header.width * header.height > options.max_pixels:
             raise LimitError(
                 f"{header.width}x{header.height} is more than "
@@ -70,33 +72,29 @@ def picture_format(name, extension=None):
     extension : str or None
         What ``--format`` says; goes before ``name``.
 
-    Returns
-    -------
-    str
-
     Raises
     ------
     Refusal
         Pillow writes no such format.
     """
-    from PIL import Image
-    suffix = os.path.splitext(name)[1].lower() or ".png"
+    from ..picture import format_of
     if extension is not None:
-        suffix = "." + extension.lower().lstrip(".")
-    if name == files.STREAM and extension is None:
-        suffix = ".png"
-    kind = Image.registered_extensions().get(suffix)
-    if kind not in Image.SAVE or kind == "AEC":
-        raise Refusal(f"no picture format {suffix}; try --format png", name)
-    return kind
+        name = f"--format.{extension.lstrip('.')}"
+    try:
+        return format_of(name)
+    except InputError as error:
+        raise Refusal(f"{error}; try --format png",
+                      name if extension is None else None) from None
 
 
 def lister(options):
     """Make the function that lists one job, and the one that ends the list."""
+    from .. import container
     rows = []
 
     def show(job):
-        data, header = _load(job.src)
+        data = _load(job.src)
+        header = container.unpack(data)[0]  # checks the whole file as well
         row = {"file": job.src, "bytes": len(data), "width": header.width,
                "height": header.height, "colour": header.colour,
                "bpp": round(8 * len(data) / (header.width * header.height), 4),
@@ -119,10 +117,8 @@ def lister(options):
 
 
 def _load(name):
-    """All bytes of an ``.aec`` file, and its header."""
-    from codec import info
+    """All bytes of what begins like an ``.aec`` file."""
     with files.source(name) as file:
         if not files.is_aec(file):
             raise FormatError("not an .aec file")
-        data = files.take(file)
-    return data, info(data)
+        return files.take(file)

@@ -18,7 +18,6 @@ from .report import Refusal
 STREAM = "-"
 MAX_BYTES = 1 << 30     # of one input held in memory
 EXISTS = "exists; use -f"
-MAGIC = b"\x89AEC\n"    # docs/format.md, section 2; here to import no numpy
 
 
 @contextlib.contextmanager
@@ -54,6 +53,7 @@ def take(file):
 
 def is_aec(file):
     """Whether a seekable file begins like an ``.aec`` file."""
+    from ..container import MAGIC
     head = file.read(len(MAGIC))
     file.seek(0)
     return head == MAGIC

@@ -14,9 +14,10 @@ import warnings
 from importlib import metadata
 from pathlib import Path
 
+from ..errors import CodecError
 from .compress import compressor
 from .decompress import decompressor, lister, picture_format
-from .options import parse
+from .options import parse, parser
 from .report import ERROR, Refusal, Report, UsageError
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -75,13 +76,15 @@ def _run(prog, argv):
     report = Report(prog)
     try:
         options = parse(prog, argv)
-        if getattr(options, "format", None) is not None:
-            picture_format("-", options.format)
-    except (UsageError, Refusal) as error:
+        if options.help:  # argparse would hide a closed pipe
+            print(parser(prog).format_help(), end="")
+            return report.exit
+        if options.version:
+            print(versions(prog))
+            return report.exit
+        _check_names(options)
+    except (UsageError, Refusal, CodecError) as error:
         report.error(getattr(error, "filename", None), error)
-        return report.exit
-    if options.version:
-        print(versions(prog))
         return report.exit
     report.verbose, report.quiet = options.verbose, options.quiet
     end = None
@@ -96,6 +99,15 @@ def _run(prog, argv):
     if end:
         end()
     return report.exit
+
+
+def _check_names(options):
+    """Refuse unknown formats and models before anything is read."""
+    if options.format is not None:
+        picture_format("-", options.format)
+    if options.model is not None:
+        from ..model import bundle
+        bundle.load(options.model)
 
 
 def _attempt(action, job, report):

@@ -58,20 +58,20 @@ def parser(prog):
         mode.add_argument(*flags, dest="mode", action="store_const",
                           const=value, help=text)
     mode.add_argument("--json", action="store_true", help="stable form of -l")
-    mode.add_argument("-h", "--help", action="help", help="show this and exit")
+    mode.add_argument("-h", "--help", action="store_true", help="show this")
     mode.add_argument("-V", "--version", action="store_true",
                       help="versions of program, format, engine and opset")
     coding = p.add_argument_group("coding")
     coding.add_argument("-q", "--quality", type=_quality, metavar="N",
                         help=f"1..100, higher is better ({QUALITY:g})")
     coding.add_argument("-m", "--model", metavar="ID",
-                        help="model to compress with")
+                        help="name, id or folder of a model")
     coding.add_argument("--format", metavar="EXT",
                         help="of the pictures written (from OUT, else png)")
     coding.add_argument("--strip", action="store_true",
                         help="drop Exif and XMP; colours stay")
     coding.add_argument("-T", "--threads", type=_count, metavar="N",
-                        help="worker threads; never changes the result")
+                        help="worker threads (one per core)")
     coding.add_argument("--max-pixels", type=_count, metavar="N",
                         default=MAX_PIXELS,
                         help="refuse larger pictures (2^28)")
@@ -114,7 +114,7 @@ def parse(prog, argv):
     options = parser(prog).parse_intermixed_args(argv[:cut])
     options.prog = prog
     options.files += argv[cut + 1:]
-    if not options.version:
+    if not (options.help or options.version):
         _split(options)
         _check(options)
         options.jobs = _jobs(options)
@@ -144,8 +144,6 @@ def _check(options):
     rules = (
         (options.quality is not None and options.mode != "compress",
          "-q is for compressing"),
-        (options.model is not None and options.mode != "compress",
-         "-m is for compressing; a file names its model"),
         (options.format is not None and options.mode != "decompress",
          "--format is for decompressing"),
         (options.json and options.mode != "list", "--json needs -l"),

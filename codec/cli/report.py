@@ -95,7 +95,7 @@ def display(name):
 def describe(error):
     """An error as the end of a line: where, what, remedy."""
     if isinstance(error, FormatError) and error.offset is not None:
-        return f"byte {error.offset}: {error}"
+        return f"at byte {error.offset}: {error}"
     if isinstance(error, (str, CodecError, Refusal, UsageError)):
         return str(error)
     if isinstance(error, OSError) and error.strerror:

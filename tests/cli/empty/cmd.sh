@@ -1,4 +1,4 @@
-aecompress empty.png
-aedecompress empty.aec
+aecompress empty.png new.aec
+aedecompress empty.aec new.png
 aedecompress -t < empty.aec
 aecompress -l empty.aec

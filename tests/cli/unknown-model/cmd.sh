@@ -1,0 +1,1 @@
+aecompress -m nosuch tiny.png

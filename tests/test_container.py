@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from codec import container
 from codec.errors import (CodecError, FormatError, InputError,
@@ -56,6 +56,7 @@ def test_bytes():
     assert len(PLAIN) == 8 + 32
 
 
+@settings(deadline=None)
 @given(headers, st.binary(max_size=40).map(lambda b: b[:len(b) & ~3]),
        st.dictionaries(names, st.binary(max_size=30), max_size=6))
 def test_round_trip(header, payload, sections):
@@ -67,6 +68,7 @@ def test_round_trip(header, payload, sections):
     assert list(container.unpack(data)[1]) == list(sections)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_any_bytes(data):
     for start in b"", container.MAGIC, FULL[:6], FULL[:29]:

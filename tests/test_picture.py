@@ -1,54 +1,21 @@
-"""Pictures: PIL modes, files, metadata, alpha."""
+"""Arrays, PIL modes and picture files to pictures."""
 
 import io
 import os
-import struct
 import warnings
-import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image
 
 from codec import picture
-from codec.errors import (ConversionWarning, FormatError, InputError,
-                          LimitError)
-from codec.picture import alpha as alphas, metadata
+from codec.errors import ConversionWarning, InputError, LimitError
 from codec.types import Picture
+from pictures import ALPHA, GREY, ICC, RGB, RGBA, RNG, equal, file, png
 
 # A warning that a test does not expect is a failure.
 pytestmark = pytest.mark.filterwarnings(
     "error::codec.errors.ConversionWarning")
-
-RNG = np.random.default_rng(7)
-GREY = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
-RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
-ALPHA = RNG.integers(1, 255, (5, 7), dtype=np.uint8)
-RGBA = np.dstack([RGB, ALPHA])
-XMP = "<x:xmpmeta xmlns:x='adobe:ns:meta/'>é</x:xmpmeta>".encode()
-ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def exif(order="<", **tags):
-    e = Image.Exif()
-    e.endian = order
-    e[271] = "Maker"
-    e[34665] = {36867: "2020:01:01 00:00:00"}
-    for tag, value in tags.items():
-        e[int(tag[1:])] = value
-    return e.tobytes()[6:]
-
-
-def equal(a, b):
-    return a.shape == b.shape and a.dtype == b.dtype and (a == b).all()
-
-
-def file(image, format="PNG", **options):
-    fp = io.BytesIO()
-    image.save(fp, format, **options)
-    fp.seek(0)
-    return fp
 
 
 # Arrays
@@ -156,17 +123,6 @@ def test_deep_modes(im):
         picture.load(im)
 
 
-def chunk(kind, data):
-    return (struct.pack(">I", len(data)) + kind + data
-            + struct.pack(">I", zlib.crc32(kind + data)))
-
-
-def png(width, height, depth, colour, raw):
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(
-        ">IIBBBBB", width, height, depth, colour, 0, 0, 0))
-        + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
-
-
 @pytest.mark.parametrize("data", [
     png(1, 1, 16, 0, bytes(3)), png(1, 1, 16, 2, bytes(7)),
     png(1, 1, 16, 4, bytes(5)), png(1, 1, 16, 6, bytes(9)),
@@ -187,177 +143,6 @@ def test_several_frames(format):
         p = picture.open_picture(fp)
     assert len(caught) == 1
     assert (p.pixels == [255, 0, 0]).all()
-
-
-# Metadata and orientation
-
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF"])
-def test_metadata_bytes(format, tmp_path):
-    source = Picture(RGB, None, ICC, exif(), XMP)
-    name = tmp_path / f"a.{format.lower()}"
-    picture.save(source, name)
-    p = picture.open_picture(name)
-    assert (p.icc, p.xmp) == (ICC, XMP)
-    if format != "TIFF":
-        assert p.exif == exif()
-    tags = Image.Exif()
-    tags.load(p.exif)
-    assert tags[271] == "Maker"
-    assert tags.get_ifd(34665)[36867] == "2020:01:01 00:00:00"
-    if format in ("PNG", "WEBP", "TIFF"):
-        assert equal(p.pixels, RGB)
-
-
-def test_through_sections():
-    source = Picture(RGB, ALPHA, ICC, exif(), XMP)
-    sections = picture.to_sections(source)
-    assert list(sections) == ["ALPH", "ICCP", "exif", "xmp0"]
-    p = picture.from_sections(RGB, dict(sections, zzzz=b"new"))
-    assert equal(p.pixels, RGB) and equal(p.alpha, ALPHA)
-    assert (p.icc, p.exif, p.xmp) == (ICC, exif(), XMP)
-    assert picture.to_sections(Picture(GREY)) == {}
-    bare = picture.from_sections(GREY, {"exif": b"junk", "ICCP": b""})
-    assert (bare.icc, bare.exif, bare.xmp) == (None, None, None)
-
-
-@pytest.mark.parametrize("order", "<>")
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF", "WEBP"])
-def test_orientation(format, order):
-    from PIL import ImageOps
-    grey = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
-    for turn in range(1, 9):
-        options = {"lossless": True} if format == "WEBP" else {}
-        fp = file(Image.fromarray(grey), format, **options,
-                  exif=b"Exif\0\0" + exif(order, t274=turn))
-        p = picture.open_picture(fp)
-        with Image.open(fp) as im:
-            wanted = np.asarray(ImageOps.exif_transpose(im))
-        assert equal(p.pixels, wanted)
-        assert metadata.orientation(p.exif) == 1
-        if format != "TIFF":
-            assert p.exif == exif(order, t274=1)
-        again = io.BytesIO()
-        picture.save(p, again)
-        assert equal(picture.open_picture(again).pixels, wanted)
-
-
-def test_orientation_alpha_and_xmp():
-    xmp = b"<a tiff:Orientation='6'><tiff:Orientation>3</tiff:Orientation>"
-    im = Image.fromarray(RGBA)
-    im.info.update(exif=b"Exif\0\0" + exif(t274=6), xmp=xmp)
-    p = picture.load(im)
-    assert equal(p.alpha, np.rot90(ALPHA, -1))
-    assert equal(p.pixels, np.rot90(RGB, -1))
-    assert p.xmp == xmp.replace(b"6", b"1").replace(b"3", b"1")
-    im.info["exif"] = exif()
-    assert picture.load(im).xmp == xmp
-
-
-def test_foreign_orientation_is_ignored():
-    p = picture.from_sections(RGB, {"exif": exif(t274=8)})
-    assert metadata.orientation(p.exif) == 1
-    fp = io.BytesIO()
-    picture.save(Picture(RGB, exif=exif(t274=8)), fp)
-    assert equal(picture.open_picture(fp).pixels, RGB)
-
-
-@given(st.binary(max_size=60), st.sampled_from([b"II*\0", b"MM\0*", b""]))
-def test_any_exif(data, start):
-    e, _ = metadata.upright(start + data, None)
-    assert metadata.orientation(e) == 1 and len(e) == len(start + data)
-    im = Image.fromarray(RGB)
-    im.info["exif"] = start + data
-    picture.load(im)
-
-
-def test_odd_info():
-    im = Image.fromarray(RGB)
-    im.info.update(icc_profile="text", exif=7, xmp=XMP.decode())
-    p = picture.load(im)
-    assert (p.icc, p.exif, p.xmp) == (None, None, XMP)
-
-
-# Alpha
-
-def test_opaque_alpha_is_dropped():
-    assert picture.load(np.dstack([RGB, np.full((5, 7), 255, np.uint8)])
-                        ).alpha is None
-
-
-@pytest.mark.parametrize("pixels", [GREY, RGB])
-def test_hidden_colours(pixels):
-    big = np.tile(pixels, (9, 9) + (1,) * (pixels.ndim - 2))
-    alpha = np.ones(big.shape[:2], np.uint8)
-    alpha[:40] = 0
-    alpha[41, 3] = 0
-    filled = alphas.fill_hidden(big, alpha)
-    assert equal(filled[alpha > 0], big[alpha > 0])
-    # They follow from the visible pixels alone ..
-    other = np.where((alpha > 0).reshape(alpha.shape + (1,) * (big.ndim - 2)),
-                     big, 255 - big)
-    assert equal(alphas.fill_hidden(other, alpha), filled)
-    # .. and are cheap: one colour per block.
-    assert (filled[:16, :16] == filled[0, 0]).all()
-    assert alphas.fill_hidden(big, np.ones_like(alpha)) is big
-    assert not alphas.fill_hidden(big, np.zeros_like(alpha)).any()
-
-
-@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 2**32 - 1))
-@settings(max_examples=30)
-def test_hidden_mean(height, width, seed):
-    rng = np.random.default_rng(seed)
-    alpha = rng.integers(0, 2, (height, width), dtype=np.uint8)
-    alpha[rng.integers(height), rng.integers(width)] = 1
-    flat = np.full((height, width, 3), 77, np.uint8)
-    noise = np.where(alpha[..., None], flat, rng.integers(
-        0, 256, flat.shape, dtype=np.uint8))
-    assert equal(alphas.fill_hidden(noise, alpha), flat)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (37, 53)])
-def test_alpha_png(shape):
-    alpha = RNG.integers(0, 256, shape, dtype=np.uint8)
-    data = alphas.alpha_to_png(alpha)
-    assert equal(alphas.png_to_alpha(data, *shape), alpha)
-
-
-def refuse(data, height=5, width=7, match="ALPH"):
-    with pytest.raises(FormatError, match=match):
-        alphas.png_to_alpha(data, height, width)
-
-
-def test_bad_alpha():
-    good = alphas.alpha_to_png(ALPHA)
-    for n in range(len(good) - 12):
-        refuse(good[:n])
-    refuse(good, 7, 5, match="7x5, 8 bits")
-    refuse(b"", match="not a PNG")
-    refuse(file(Image.fromarray(RGB)).getvalue(), match="colour type 2")
-    refuse(file(Image.fromarray(GREY > 9)).getvalue(), match="1 bits")
-    refuse(png(7, 5, 8, 0, bytes(39)))
-    refuse(png(7, 5, 8, 0, b"\x09" + bytes(39)))
-    refuse(png(7, 5, 8, 0, b"")[:-12] + b"\0\0\0\x04JUNK\0\0\0\0")
-    for i in range(8 * len(good)):
-        bad = bytearray(good)
-        bad[i // 8] ^= 1 << i % 8
-        try:
-            assert equal(alphas.png_to_alpha(bytes(bad), 5, 7), ALPHA)
-        except FormatError:
-            pass
-
-
-def test_alpha_bombs():
-    # A huge size needs as large a stream, before anything is allocated.
-    refuse(png(16384, 16384, 8, 0, bytes(99)), 16384, 16384,
-           match="cut short")
-    # A small size does not unpack a large stream.
-    bomb = png(7, 5, 8, 0, bytes(2**24))
-    assert not alphas.png_to_alpha(bomb, 5, 7).any()
-    # Nor are texts and profiles looked at.
-    text = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**24)))
-    good = alphas.alpha_to_png(ALPHA)
-    both = good[:33] + text + chunk(b"acTL", bytes(8)) + good[33:]
-    assert equal(alphas.png_to_alpha(both, 5, 7), ALPHA)
 
 
 # Opening files
@@ -426,110 +211,3 @@ def test_limits():
     with pytest.raises(InputError, match="16385"):
         picture.open_picture(io.BytesIO(png(16385, 1, 8, 0, bytes(16386))))
     assert Image.MAX_IMAGE_PIXELS == before
-
-
-# Saving
-
-def test_format_of():
-    for name, format in (("a", "PNG"), ("a.png", "PNG"), ("b.JPG", "JPEG"),
-                         ("x.tar.tif", "TIFF"), ("d.d/a", "PNG")):
-        assert picture.format_of(name) == format
-    for name in "a.txt", "a.mpg", "a.psd":
-        with pytest.raises(InputError, match=name[1:]):
-            picture.format_of(name)
-
-
-@pytest.mark.parametrize("format", ["PNG", "TIFF", "TGA", "WEBP", "QOI",
-                                    "JPEG2000", "DDS", "SGI", None])
-def test_lossless_formats(format):
-    for p in (Picture(GREY), Picture(RGB), Picture(RGB, ALPHA),
-              Picture(GREY, ALPHA)):
-        fp = io.BytesIO()
-        picture.save(p, fp, format)
-        found = np.asarray(Image.open(fp).convert("RGBA"))
-        assert equal(found[..., :3], np.broadcast_to(
-            p.pixels.reshape(5, 7, -1), (5, 7, 3)))
-        if p.alpha is not None:
-            assert equal(found[..., 3], ALPHA)
-
-
-@pytest.mark.parametrize("format", ["JPEG", "BMP", "PPM", "PCX"])
-def test_alpha_on_white(format):
-    rgb = np.full((8, 8, 3), (200, 0, 0), np.uint8)
-    alpha = np.repeat(np.uint8([0, 51, 102, 255]), 2)[None].repeat(8, 0)
-    for pixels in rgb, rgb[..., 0]:
-        fp = io.BytesIO()
-        with pytest.warns(ConversionWarning, match="white"):
-            picture.save(Picture(pixels, alpha), fp, format)
-        found = np.asarray(Image.open(fp)).astype(float)
-        a = alpha.reshape(alpha.shape + (1,) * (pixels.ndim - 2)) / 255
-        assert np.abs(found - (a * pixels + (1 - a) * 255)).max() < 12
-
-
-@pytest.mark.parametrize("format, match", [
-    ("GIF", "256 colours"), ("PALM", "256 colours"), ("XBM", "black"),
-    ("SPIDER", "no colours"), ("ICO", "sizes")])
-def test_poor_formats(format, match):
-    with pytest.warns(ConversionWarning, match=match):
-        picture.save(Picture(RGB), io.BytesIO(), format)
-    with pytest.warns(ConversionWarning):
-        picture.save(Picture(RGB, ALPHA), io.BytesIO(), format)
-
-
-def test_grey_gif_is_exact():
-    fp = io.BytesIO()
-    picture.save(Picture(GREY), fp, "gif")
-    assert equal(np.asarray(Image.open(fp).convert("L")), GREY)
-
-
-def test_every_format():
-    Image.init()
-    for format in set(Image.SAVE) - {"PNG"}:
-        for p in Picture(GREY, ALPHA), Picture(RGB, None, ICC, exif(), XMP):
-            fp = io.BytesIO()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                try:
-                    picture.save(p, fp, format)
-                    assert fp.getvalue()
-                except InputError as error:
-                    assert "handler not installed" in str(error)
-                    assert not fp.getvalue()
-
-
-def test_metadata_that_does_not_fit():
-    fp = io.BytesIO()
-    with pytest.warns(ConversionWarning,
-                      match="BMP cannot hold this colour profile, XMP"):
-        picture.save(Picture(RGB, None, ICC, None, XMP), fp, "BMP")
-    long = exif(t270="x" * 70000)
-    with pytest.warns(ConversionWarning, match="hold this Exif, XMP"):
-        picture.save(Picture(RGB, None, ICC, long, XMP), fp, "JPEG")
-    fp = io.BytesIO()
-    grey = bytearray(ICC)
-    grey[16:20] = b"GRAY"
-    with pytest.warns(ConversionWarning, match="profile"):
-        picture.save(Picture(GREY, None, bytes(grey)), fp, "WEBP")
-
-
-def test_save_errors(tmp_path):
-    for format in "NONE", "PSD", "HDF5":
-        with pytest.raises(InputError, match=format):
-            picture.save(Picture(RGB), tmp_path / "a.png", format)
-    with pytest.raises(InputError, match="JPEG"):
-        picture.save(Picture(RGB), tmp_path / "a.jpg", quality="bad")
-    with pytest.raises(InputError, match="WEBP"):
-        picture.save(Picture(np.zeros((1, 16384), np.uint8)),
-                     tmp_path / "a.webp")
-    assert not list(tmp_path.iterdir())
-    with pytest.raises(OSError):
-        picture.save(Picture(RGB), tmp_path / "none" / "a.png")
-
-
-def test_options():
-    sizes = []
-    for options in {}, {"quality": 10}:
-        fp = io.BytesIO()
-        picture.save(Picture(np.tile(RGB, (9, 9, 1))), fp, "JPEG", **options)
-        sizes.append(len(fp.getvalue()))
-    assert sizes[1] < sizes[0]

@@ -1,6 +1,6 @@
 """Decode the symbols of an ``.aec`` file as ``docs/format.md`` says.
 
-From the top: ``parse`` (sections 2 to 4), ``RangeDecoder`` (6), ``base`` and
+From the top: ``parse`` (sections 2 to 4), ``AnsDecoder`` (6), ``base`` and
 ``rows`` (7), ``groups`` and ``decode_symbols`` (5). NumPy only opens
 ``tables.npz``; every number is a Python integer from then on.
 """
@@ -17,8 +17,6 @@ import zlib
 import numpy as np
 
 from codec.errors import FormatError, UnsupportedError
-
-MASK = 2**64 - 1  # the range coder computes modulo 2^64
 
 
 class Model:
@@ -45,7 +43,7 @@ class Model:
 # Sections 2 to 4: the container
 
 def parse(data):
-    """Check the container and take it apart.
+    """Check the container, in the order of section 4, and take it apart.
 
     Parameters
     ----------
@@ -66,64 +64,64 @@ def parse(data):
     """
     if data[:5] != b"\x89AEC\n":
         raise FormatError("not an .aec file", 0)
-    if len(data) < 28:
-        raise FormatError("header cut short", len(data))
-    flags = data[5]
+    flags = data[5] if len(data) > 5 else 1 << 4
     if flags >> 4 == 0:
         raise FormatError("version 0", 5)
     if flags >> 4 != 1:
         raise UnsupportedError(f"container version {flags >> 4}", flags >> 4)
-    if flags & 0b1010:
-        raise UnsupportedError("16 bits or a reserved bit", flags)
-    header = {"colour": bool(flags & 1), "model": data[6:14], "sections": {}}
+    if len(data) < 32:
+        raise FormatError("cut short", len(data))
+    header = {"colour": bool(flags & 1), "model": data[6:14]}
     (header["width"], header["height"], header["quality"],
      header["symbol_crc"], length) = struct.unpack_from("<HHHII", data, 14)
     header["payload_length"] = length
+    if length % 4 or length > 2**31:
+        raise FormatError("payload_length", 24)
+    end = len(data) - 4
+    sections, at = split_sections(data[:end]) if flags & 0b100 else ([], 28)
+    if end - at != length:
+        raise FormatError("the payload does not fill the file", at)
+    if zlib.crc32(data[:end]) != int.from_bytes(data[end:], "little"):
+        raise FormatError("file_crc", end)
+
+    # Only now, as a file that is damaged is not to be called unsupported.
+    if flags & 0b1010:
+        raise UnsupportedError("16 bits or a reserved bit", flags)
     if not 1 <= header["width"] <= 16384:
         raise FormatError("width", 14)
     if not 1 <= header["height"] <= 16384:
         raise FormatError("height", 16)
     if not 100 <= header["quality"] <= 10000:
         raise FormatError("quality", 18)
-    if length % 4 or length > 2**31:
-        raise FormatError("payload_length", 24)
-
-    end = len(data) - 4
-    if end < 28 or zlib.crc32(data[:end]) != int.from_bytes(data[end:],
-                                                            "little"):
-        raise FormatError("file_crc", max(end, 0))
-    at = 28
-    if flags & 0b100:
-        at = read_sections(data[:end], at, header["sections"])
-    if end - at != length:
-        raise FormatError("the payload does not fill the file", at)
+    header["sections"] = dict(sections)
+    if not all(kind.isalnum() and kind[:1].isalpha() for kind, _ in sections):
+        raise FormatError("section type", 28)
+    if len(header["sections"]) < len(sections):
+        raise FormatError("section twice", 28)
+    for kind, _ in sections:
+        if kind[:1].isupper() and kind not in (b"ALPH", b"ICCP"):
+            raise UnsupportedError(f"unknown section {kind.decode()}", kind)
     return header, list(struct.unpack_from(f"<{length // 4}I", data, at))
 
 
-def read_sections(data, at, found):
-    """Read the sections into `found`; return the offset after them."""
-    if at >= len(data) or data[at] == 0:
-        raise FormatError("section count", at)
-    count, at = data[at], at + 1
-    for _ in range(count):
+def split_sections(data):
+    """The sections as (type, data) pairs, and the offset after them."""
+    if len(data) < 29 or data[28] == 0:
+        raise FormatError("section count", 28)
+    found, at = [], 29
+    for _ in range(data[28]):
         if at + 8 > len(data):
             raise FormatError("section cut short", at)
         kind, length = struct.unpack_from("<4sI", data, at)
-        if not (kind.isalnum() and kind[:1].isalpha()):
-            raise FormatError("section type", at)
-        if kind[:1].isupper() and kind not in (b"ALPH", b"ICCP"):
-            raise UnsupportedError(f"section {kind.decode()}", kind)
-        if kind in found:
-            raise FormatError(f"section {kind.decode()} twice", at)
         at += 8
         if at + length > len(data):
             raise FormatError("section longer than the file", at)
-        found[kind] = data[at:at + length]
+        found.append((kind, data[at:at + length]))
         at += length
-    return at
+    return found, at
 
 
-# Section 6: the range decoder
+# Section 6: the entropy decoder
 
 def cumulate(freq):
     """c[0..n]: the sums of all frequencies before each index."""
@@ -135,7 +133,7 @@ def uniform(n):
     return range(0, 2**24 + 1, 2**24 // n)
 
 
-class RangeDecoder:
+class AnsDecoder:
     """The decoder of section 6.
 
     Parameters
@@ -145,38 +143,28 @@ class RangeDecoder:
     """
 
     def __init__(self, words):
-        self.words = words
-        self.n_read = 0  # calls of next(), also those after the last word
-        self.lower, self.range = 0, MASK
-        self.point = self.next() << 32
-        self.point |= self.next()
+        if words and words[-1] == 0:
+            raise FormatError("payload: the last word is 0")
+        self.words = list(words)  # a stack: those not yet read
+        self.state = 0
+        self.refill()
 
-    def next(self):
-        """The next word, or 0 after the last."""
-        self.n_read += 1
-        if self.n_read <= len(self.words):
-            return self.words[self.n_read - 1]
-        return 0
+    def refill(self):
+        """Take words off the payload until the state has 33 bits or more."""
+        while self.state < 2**32 and self.words:
+            self.state = self.state << 32 | self.words.pop()
 
     def decode(self, c):
         """One index, of an alphabet with the cumulative frequencies `c`."""
-        scale = self.range >> 24
-        q = ((self.point - self.lower) & MASK) // scale
-        if q >= 2**24:
-            raise FormatError("payload: no index fits")
+        q = self.state % 2**24
         i = bisect.bisect_right(c, q) - 1
-        self.lower = (self.lower + scale * c[i]) & MASK
-        self.range = scale * (c[i + 1] - c[i])
-        if self.range < 2**32:
-            self.lower = self.lower << 32 & MASK
-            self.range <<= 32
-            self.point = (self.point << 32 | self.next()) & MASK
+        self.state = (self.state >> 24) * (c[i + 1] - c[i]) + q - c[i]
+        self.refill()
         return i
 
     def finished(self):
         """Whether the payload is used up: the end rule of section 6."""
-        return (self.n_read >= len(self.words)
-                and (self.point - self.lower) & MASK < 2**33 - 1)
+        return self.state == 0 and not self.words
 
 
 # Section 7: rows
@@ -373,7 +361,7 @@ def decode_symbols(data, model_dir):
         raise UnsupportedError(f"model {header['model'].hex()}",
                                header["model"])
     hy, wy, hz, wz = sizes(header)
-    decoder = RangeDecoder(words)
+    decoder = AnsDecoder(words)
 
     z = [0] * (hz * wz * model.NZ)
     band = model.z_band[quality_step(header) - 1]

@@ -7,72 +7,52 @@ decoder (`groups`), so a round trip does not test section 7.
 import struct
 import zlib
 
-from .decoder import (MASK, cumulate, groups, quality_step, sizes,
-                      symbol_crc, uniform)
+from .decoder import (cumulate, groups, quality_step, sizes, symbol_crc,
+                      uniform)
 
 
-class RangeEncoder:
-    """Writes what ``decoder.RangeDecoder`` reads.
-
-    ``words`` followed by ``lower`` is one long binary number, the lower end
-    of the interval; a carry out of ``lower`` runs back into ``words``.
-    """
+class AnsEncoder:
+    """Writes what ``decoder.AnsDecoder`` reads, the last symbol first."""
 
     def __init__(self):
-        self.words = []
-        self.lower, self.range = 0, MASK
-
-    def add(self, x):
-        """Add to the long number, with the carry."""
-        self.lower += x
-        if self.lower > MASK:
-            self.lower &= MASK
-            i = len(self.words) - 1
-            while self.words[i] == 2**32 - 1:
-                self.words[i] = 0
-                i -= 1
-            self.words[i] += 1
+        self.words, self.state = [], 0
 
     def encode(self, i, c):
         """Write index `i` of an alphabet with cumulative frequencies `c`."""
-        scale = self.range >> 24
-        self.add(scale * c[i])
-        self.range = scale * (c[i + 1] - c[i])
-        if self.range < 2**32:
-            self.words.append(self.lower >> 32)
-            self.lower = self.lower << 32 & MASK
-            self.range <<= 32
+        f = c[i + 1] - c[i]
+        if self.state >> 40 >= f:
+            self.words.append(self.state % 2**32)
+            self.state >>= 32
+        self.state = self.state // f * 2**24 + self.state % f + c[i]
 
     def finish(self):
-        """The payload. The encoder cannot be used after it.
-
-        The last word is the smallest that puts ``point`` at or above
-        ``lower`` when zeros follow. If the interval is so narrow that other
-        followers would take ``point`` out of it, a word 0 is added.
-        """
-        if self.range == MASK:
-            return []  # nothing was encoded
-        upper = (self.lower + self.range & MASK) >> 32
-        self.add(2**32 - 1)
-        last = self.lower >> 32
-        return [*self.words, last] + ([0] if upper == last else [])
+        """The payload. The encoder can go on after it."""
+        words = [*self.words, self.state % 2**32, self.state >> 32]
+        while words and words[-1] == 0:
+            words.pop()
+        return words
 
 
-def encode_group(encoder, c, t, symbols):
-    """Steps (a), (b), (c) of section 5 for one group with T = `t`."""
-    escapes = []
+def group_indices(c, t, symbols):
+    """Steps (a), (b), (c) of section 5 for one group with T = `t`.
+
+    Returns
+    -------
+    list of (int, sequence of int)
+        Indices with the cumulative frequencies of each, as they are decoded.
+    """
+    out, escapes = [], []
     for symbol in symbols:
         if abs(symbol) <= t:
-            encoder.encode(symbol + t, c)
+            out.append((symbol + t, c))
             continue
-        encoder.encode(2 * t + 1, c)
+        out.append((2 * t + 1, c))
         excess = abs(symbol) - t
         n = excess.bit_length() - 1
         escapes.append((n, (excess - 2**n) << 1 | (symbol < 0)))
-    for n, _ in escapes:
-        encoder.encode(n, uniform(16))
-    for n, v in sorted(escapes, key=lambda escape: escape[0]):  # stable
-        encoder.encode(v, uniform(2**(n + 1)))
+    out += [(n, uniform(16)) for n, _ in escapes]
+    escapes.sort(key=lambda escape: escape[0])  # stable
+    return out + [(v, uniform(2**(n + 1))) for n, v in escapes]
 
 
 def encode_symbols(model, header, z, s):
@@ -93,17 +73,20 @@ def encode_symbols(model, header, z, s):
     bytes
     """
     _, _, hz, wz = sizes(header)
-    encoder = RangeEncoder()
+    plan = []  # (index, cumulative frequencies) as the decoder meets them
     band = model.z_band[quality_step(header) - 1]
     for channel in range(model.NZ):
         c = cumulate(model.z_freq[band][channel])
-        for position in range(hz * wz):
-            encoder.encode(z[position * model.NZ + channel] + model.Z_MAX, c)
+        plan += [(z[position * model.NZ + channel] + model.Z_MAX, c)
+                 for position in range(hz * wz)]
     settle(model, header, z, s)
     for row, places in groups(model, header, z, s):
         t = model.row_max[row]
         c = cumulate(model.row_freq[row][:2 * t + 2])
-        encode_group(encoder, c, t, [s[at] for at in places])
+        plan += group_indices(c, t, [s[at] for at in places])
+    encoder = AnsEncoder()
+    for i, c in reversed(plan):
+        encoder.encode(i, c)
     return pack(model, header, encoder.finish(), symbol_crc(z, s))
 
 

@@ -8,6 +8,7 @@
 =================  ====================================================
 """
 
-from .pack import MAGIC, pack, read_header, unpack
+from .header import MAGIC
+from .pack import pack, read_header, unpack
 
 __all__ = ["MAGIC", "pack", "read_header", "unpack"]

@@ -9,7 +9,7 @@ import struct
 import zlib
 
 from ..errors import CodecError, FormatError, InputError
-from .header import HEADER, MAGIC, check_start, read_values, write_values
+from .header import HEADER, check_start, read_values, write_values
 
 _SECTION = struct.Struct("<4sI")
 

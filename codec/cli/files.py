@@ -6,6 +6,7 @@ to a sibling first, which then takes the place of the old file.
 """
 
 import contextlib
+import errno
 import io
 import os
 import stat
@@ -95,6 +96,8 @@ def write(dst, data, *, src=STREAM, force=False):
     """
     try:
         if dst == STREAM:
+            if sys.stdout is None:
+                raise OSError(errno.EBADF, "is closed")
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         elif _is_device(dst):  # /dev/null, a pipe: nothing to replace

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+import codec
+
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "codec"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -78,6 +80,14 @@ def test_files_are_short():
     long = {str(p.relative_to(ROOT)): n for p in SOURCES
             if (n := len(p.read_text("utf-8").splitlines())) > 400}
     assert not long
+
+
+def test_the_installed_package_is_complete():
+    installed = pathlib.Path(codec.__file__).parent
+    missing = [str(p) for p in PACKAGE.rglob("*")
+               if p.is_file() and "__pycache__" not in p.parts
+               and not (installed / p.relative_to(PACKAGE)).is_file()]
+    assert not missing
 
 
 def test_torch_is_imported_in_training_only():

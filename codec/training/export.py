@@ -109,7 +109,7 @@ def fit_z(model, counts):
     for b in range(N_BANDS):
         q = torch.tensor([(b + 0.5) / N_BANDS])
         loc = nets.knots(model.z_loc, q)[0].detach().numpy()
-        t = nets.knots(model.z_scale, q)[0].exp().detach().numpy() * 2
+        t = nets.knots(model.z_scale, q)[0].clamp(max=3).exp().detach().numpy() * 2
         for c in range(counts.shape[1]):
             a = np.clip((x - loc[c] + 0.5) * t[c], -60, 60)
             d = np.clip((x - loc[c] - 0.5) * t[c], -60, 60)

@@ -140,10 +140,10 @@ class _Bits(torch.autograd.Function):
     def forward(ctx, v, t):
         m = v.abs()
         a, b = (m - 0.5) * t, (m + 0.5) * t
-        e = torch.expm1(t)
-        nats = F.softplus(a) + F.softplus(-b) - torch.log(e) + t
+        e = -torch.expm1(-t)                 # 1 - exp(-t), no overflow
+        nats = F.softplus(a) + F.softplus(-b) - torch.log(e)
         ctx.save_for_backward(v, t, m, torch.sigmoid(a), torch.sigmoid(-b),
-                              e)
+                              (1 - e) / e)
         return nats.mul_(1 / math.log(2))
 
     @staticmethod
@@ -151,7 +151,7 @@ class _Bits(torch.autograd.Function):
         v, t, m, sa, sb, e = ctx.saved_tensors
         g = g * (1 / math.log(2))
         gv = g * t * (sa - sb) * torch.sign(v)
-        gt = g * (sa * (m - 0.5) - sb * (m + 0.5) - 1 / e)
+        gt = g * (sa * (m - 0.5) - sb * (m + 0.5) - e)
         return gv, gt
 
 

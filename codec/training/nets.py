@@ -115,8 +115,8 @@ class Analysis(nn.Module):
 class Synthesis(nn.Module):
     def __init__(self, s, pca):
         super().__init__()
-        self.out16 = nn.Parameter(pca["v16"].t().clone())   # (4 c8, m)
-        self.out8 = nn.Parameter(pca["v8"].t().clone())     # (192, c8)
+        self.out16 = nn.Parameter(pca["v16"].t().contiguous())   # (4 c8, m)
+        self.out8 = nn.Parameter(pca["v8"].t().contiguous())     # (192, c8)
         self.bias = nn.Parameter(torch.zeros(192))
         self.blocks16 = nn.ModuleList(
             Block(pca["sigma16"], s.hidden16) for _ in range(s.s16))
@@ -329,7 +329,7 @@ class Codec(nn.Module):
         ys = y * gain
         z = self.hyper(ys)
         loc = knots(self.z_loc, q)[:, None, None]
-        tz = knots(self.z_scale, q)[:, None, None].exp() * 2
+        tz = knots(self.z_scale, q)[:, None, None].clamp(max=3).exp() * 2
         zq = fn.round_ste(z).clamp(-63, 63)
         zn = z + (torch.rand_like(z) - 0.5) if noise else zq
         bits_z = fn.logistic_bits(zn - loc, tz.expand_as(z)).sum((1, 2, 3))

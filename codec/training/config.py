@@ -2,7 +2,34 @@
 
 import dataclasses
 
-from .nets import Shape
+from ..errors import CodecError
+
+LOSSES = ("mse", "mae", "ms-ssim", "mse+ms-ssim")
+
+
+class TrainingError(CodecError):
+    """Training cannot start or go on; the message says what helps."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """Sizes of the networks; kept in every checkpoint."""
+    c8: int = 128          # channels of the streams at 1/8
+    m: int = 384           # latent channels at 1/16
+    k: int = 96            # channels of the first group
+    a8: int = 3            # analysis blocks at 1/8
+    a16: int = 3           # analysis blocks at 1/16
+    s8: int = 3            # synthesis blocks at 1/8
+    s16: int = 1           # synthesis blocks at 1/16
+    hidden8: int = 256
+    hidden16: int = 384
+    nz: int = 96           # hyper-latent channels at 1/64
+    hyper: int = 192       # hidden units of the hyper networks
+    feat: int = 128        # float hyper features at 1/16
+    ctx0: int = 128        # hidden units of the mean network, group 0
+    ctx1: int = 192        # the same, group 1
+    lambda_min: float = 0.0004
+    lambda_max: float = 0.8
 
 
 @dataclasses.dataclass
@@ -15,26 +42,31 @@ class Config:
     valid: str = ""                # folder; empty: a split of ``data``
     state: str = "state/run"       # checkpoints, logs (never committed)
     name: str = "aec-photo"
+    init: str = ""                 # weights to start from; empty: PCA
     hours: float = 1.0             # of training in all, over every resume
-    decay_from: float = 0.5        # share of ``hours`` at full rate
+    steps: int = 0                 # in all; 0: ``hours`` counts
+    decay_from: float = 0.5        # share of the run at full rate
     workers: int = 2               # one-thread processes
     batch: int = 8                 # crops per step, over all workers
     crop: int = 256
-    loss: str = "mse"              # mse, mae, ms-ssim, mse+ms-ssim
+    loss: str = "mse"              # one of LOSSES
+    rate: float = 1.0              # factor on all of the following
     muon_lr: float = 0.01
     adam_lr: float = 2e-3
     trunk_lr: float = 3e-4
     rows_lr: float = 1e-3
     table_lr: float = 5e-3
-    weight_decay: float = 0.0
-    clip: float = 3.0              # times the running gradient norm
+    weight_decay: float = 0.0      # of the hidden matrices
+    clip: float = 3.0              # times the running norm; 0: never
     warmup: int = 100              # steps
     ema: float = 0.999
     seed: int = 1
+    bf16: str = "auto"             # auto, on, off
     valid_minutes: float = 10.0
     save_minutes: float = 5.0
     patience: int = 0              # validations without gain; 0: never
     valid_split: float = 0.05      # where no ``valid`` folder is given
+    valid_pictures: int = 64       # at most, spread over those there are
     shape: Shape = dataclasses.field(default_factory=Shape)
 
     def to_dict(self):
@@ -42,7 +74,17 @@ class Config:
 
     @classmethod
     def from_dict(cls, d):
+        """Settings of a checkpoint, older or newer than this version."""
         known = {f.name for f in dataclasses.fields(cls)}
         d = {k: v for k, v in d.items() if k in known}
         d["shape"] = Shape(**d.get("shape", {}))
         return cls(**d)
+
+
+PRESETS = {
+    "photo": {},
+    # Small enough to see a whole run in a minute; for trials and tests.
+    "tiny": {"crop": 64, "warmup": 20, "shape": Shape(
+        c8=32, m=96, k=24, a8=1, a16=1, s8=1, s16=1, hidden8=64,
+        hidden16=96, nz=24, hyper=48, feat=32, ctx0=32, ctx1=48)},
+}

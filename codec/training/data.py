@@ -1,13 +1,19 @@
 """Pictures decoded once into a memory map; random crops out of it."""
 
+import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from .config import TrainingError
+
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff",
             ".ppm", ".avif", ".jp2"}
+MIN_SIDE = 64              # what validation and the fit of tables need
+MAX_COMPLAINTS = 5
 
 
 def find_pictures(folder):
@@ -16,82 +22,171 @@ def find_pictures(folder):
                   if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
-def build_cache(folder, cache, min_side=64, log=print):
+def build_cache(folder, cache, log=print):
     """Decode every picture below ``folder`` into ``cache``.bin/.json.
+
+    Nothing is decoded again while the files stay the same. Pictures that
+    are broken, or under ``MIN_SIDE`` pixels a side, are left out.
 
     Parameters
     ----------
     folder, cache : path-like
-    min_side : int
-        Smaller pictures are left out.
+    log : callable
 
     Returns
     -------
     list of (str, int, int, int)
         Name, byte offset, height, width of each picture.
+
+    Raises
+    ------
+    TrainingError
+        No picture is there that can be used.
     """
+    if not Path(folder).is_dir():
+        raise TrainingError(f"{folder}: no such folder")
     cache = Path(cache)
-    index, offset = [], 0
     files = find_pictures(folder)
+    if not files:
+        raise TrainingError(f"{folder}: no pictures in it (names end in "
+                            + ", ".join(sorted(SUFFIXES)) + ")")
     stamp = [[str(p), p.stat().st_size, p.stat().st_mtime_ns]
              for p in files]
-    meta = cache.with_suffix(".json")
-    if meta.exists():
-        old = json.loads(meta.read_text())
-        if old["stamp"] == stamp:
-            return [tuple(e) for e in old["index"]]
+    old = _read(cache)
+    if old and old["stamp"] == stamp:
+        return load_index(cache)
     cache.parent.mkdir(parents=True, exist_ok=True)
+    cache.with_suffix(".json").unlink(missing_ok=True)
+    log(f"decoding {len(files)} pictures of {folder}")
+    index, skipped = [], []
     with open(cache.with_suffix(".tmp"), "wb") as out:
         for p in files:
-            try:
-                with Image.open(p) as im:
-                    a = np.asarray(im.convert("RGB"))
-            except Exception as e:      # a broken file must not stop a run
-                log(f"{p}: left out ({e})")
-                continue
-            if min(a.shape[:2]) < min_side:
-                log(f"{p}: left out (smaller than {min_side})")
-                continue
-            out.write(a.tobytes())
-            index.append((p.name, offset, a.shape[0], a.shape[1]))
-            offset += a.size
-    cache.with_suffix(".tmp").replace(cache.with_suffix(".bin"))
-    meta.write_text(json.dumps({"stamp": stamp, "index": index}))
+            a = _decode(p, skipped)
+            if a is not None:
+                index.append((p.name, out.tell(), *a.shape[:2]))
+                out.write(a.tobytes())
+    for line in skipped[:MAX_COMPLAINTS]:
+        log(line)
+    if len(skipped) > MAX_COMPLAINTS:
+        log(f"... and {len(skipped) - MAX_COMPLAINTS} more left out")
+    if not index:
+        raise TrainingError(f"{folder}: none of its {len(files)} pictures "
+                            f"can be used; each side must have {MIN_SIDE} "
+                            "pixels or more")
+    os.replace(cache.with_suffix(".tmp"), cache.with_suffix(".bin"))
+    # The index comes last and whole: without it the cache is not there.
+    text = json.dumps({"stamp": stamp, "index": index})
+    cache.with_suffix(".json.tmp").write_text(text)
+    os.replace(cache.with_suffix(".json.tmp"), cache.with_suffix(".json"))
     return index
 
 
-class Crops:
-    """Random crops with flips, uniform over the pixels of all pictures."""
+def _decode(path, skipped):
+    try:
+        with Image.open(path) as im:
+            a = np.asarray(im.convert("RGB"))
+    except Exception as e:          # a broken file must not stop a run
+        skipped.append(f"{path}: left out ({e})")
+        return None
+    if min(a.shape[:2]) < MIN_SIDE:
+        skipped.append(f"{path}: left out ({a.shape[1]}x{a.shape[0]} is "
+                       f"under {MIN_SIDE} pixels a side)")
+        return None
+    return a
 
-    def __init__(self, cache, index, crop, seed):
+
+def _read(cache):
+    try:
+        return json.loads(cache.with_suffix(".json").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def load_index(cache):
+    """The index of a cache as it is, whatever its pictures do now."""
+    old = _read(Path(cache))
+    if old is None:
+        raise TrainingError(f"{cache}.json: no decoded pictures there")
+    return [tuple(e) for e in old["index"]]
+
+
+def prepare(cfg, log=print):
+    """Decode the pictures of a run; see :func:`indices`."""
+    state = Path(cfg.state)
+    build_cache(cfg.data, state / "train", log)
+    if cfg.valid:
+        build_cache(cfg.valid, state / "valid", log)
+    return indices(cfg)
+
+
+def indices(cfg):
+    """Index of the training pictures, and of those to validate on.
+
+    Without a folder for validation a share of the pictures is kept from
+    training, chosen by a hash of the name: more pictures in the folder
+    change little about who is where.
+    """
+    index = load_index(Path(cfg.state) / "train")
+    if cfg.valid:
+        return index, load_index(Path(cfg.state) / "valid")
+    if len(index) < 2:
+        return index, index
+    n = min(max(1, round(len(index) * cfg.valid_split)), len(index) - 1)
+    order = sorted(range(len(index)), key=lambda i: hashlib.sha256(
+        index[i][0].encode()).digest())
+    held = set(order[:n])
+    return ([e for i, e in enumerate(index) if i not in held],
+            [index[i] for i in sorted(held)])
+
+
+def validation_cache(cfg):
+    """Path of the cache that the validation index counts in."""
+    return Path(cfg.state) / ("valid" if cfg.valid else "train")
+
+
+class Crops:
+    """Random crops with flips, uniform over the pixels of all pictures.
+
+    Parameters
+    ----------
+    cache : path-like
+    index : list
+        As of :func:`build_cache`; smaller pictures than the crop are left
+        out.
+    crop : int
+    """
+
+    def __init__(self, cache, index, crop):
         self.data = np.memmap(Path(cache).with_suffix(".bin"), np.uint8,
                               "r")
         self.index = [e for e in index if min(e[2], e[3]) >= crop]
         if not self.index:
-            raise ValueError(f"no picture has {crop} pixels a side")
+            raise TrainingError(
+                f"no picture has {crop} pixels a side; use larger pictures "
+                f"or --crop {MIN_SIDE}")
         area = np.array([e[2] * e[3] for e in self.index], float)
-        self.p = area / area.sum()
-        self.crop, self.rng = crop, np.random.default_rng(seed)
+        self.p, self.crop = area / area.sum(), crop
 
     def picture(self, i):
+        """uint8 (h, w, 3), mapped."""
         _, o, h, w = self.index[i]
         return self.data[o:o + 3 * h * w].reshape(h, w, 3)
 
-    def batch(self, n):
+    def batch(self, n, rng):
         """uint8 (n, crop, crop, 3)."""
         c = self.crop
         out = np.empty((n, c, c, 3), np.uint8)
-        for j, i in enumerate(self.rng.choice(len(self.p), n, p=self.p)):
+        for j, i in enumerate(rng.choice(len(self.p), n, p=self.p)):
             a = self.picture(i)
-            y = self.rng.integers(a.shape[0] - c + 1)
-            x = self.rng.integers(a.shape[1] - c + 1)
+            y = rng.integers(a.shape[0] - c + 1)
+            x = rng.integers(a.shape[1] - c + 1)
             a = a[y:y + c, x:x + c]
-            f = self.rng.integers(4)
+            f = rng.integers(4)
             out[j] = a[::-1 if f & 1 else 1, ::-1 if f & 2 else 1]
         return out
 
 
-def principal_components(crops, shape, n_batches=40):
+def principal_components(crops, shape, seed, n_batches=40):
     """The optimal linear codec of the data, as ``nets.Codec`` starts.
 
     Returns
@@ -105,18 +200,23 @@ def principal_components(crops, shape, n_batches=40):
         x = x.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)
         return x.reshape(n, h // b, w // b, -1)
 
-    x = np.concatenate([crops.batch(8) for _ in range(n_batches)])
-    x = depth(x.astype(np.float32) / 255 - 0.5, 8)
+    def patches():
+        rng = np.random.default_rng(seed)       # the same ones each time
+        for _ in range(n_batches):
+            x = crops.batch(8, rng)
+            yield depth(x.astype(np.float32) / 255 - 0.5, 8)
 
-    def basis(x, n):
-        flat = x.reshape(-1, x.shape[-1]).astype(np.float64)
-        val, vec = np.linalg.eigh(flat.T @ flat / len(flat))
+    def basis(batches, n):
+        total, cov = 0, 0.0
+        for x in batches:
+            x = x.reshape(-1, x.shape[-1]).astype(np.float64)
+            cov, total = cov + x.T @ x, total + len(x)
+        val, vec = np.linalg.eigh(cov / total)
         order = np.argsort(val)[::-1][:n]
-        return vec[:, order].T, np.sqrt(val[order])
+        return vec[:, order].T, np.sqrt(np.maximum(val[order], 0))
 
-    v8, s8 = basis(x, shape.c8)
-    y = depth((x.reshape(-1, 192) @ v8.T).reshape(*x.shape[:3], -1), 2)
-    v16, s16 = basis(y, shape.m)
+    v8, s8 = basis(patches(), shape.c8)
+    v16, s16 = basis((depth(x @ v8.T, 2) for x in patches()), shape.m)
     return {"v8": v8.astype(np.float32), "sigma8": s8.astype(np.float32),
             "v16": v16.astype(np.float32),
             "sigma16": s16.astype(np.float32)}

@@ -8,14 +8,15 @@ import hashlib
 import io
 import json
 import math
+import os
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from . import graphs, nets
-from .train import to_float
+from . import graphs, hyper
+from .functional import to_float
 
 TOTAL = 2 ** 24
 Z_MAX = 63
@@ -49,7 +50,7 @@ def collect(model, crops, n_pictures, log):
     rows : int64 (64, 4097), counts of |s| per row
     z : int64 (N_BANDS, NZ, 127)
     """
-    rows = np.zeros((nets.N_ROWS, 4097), np.int64)
+    rows = np.zeros((hyper.N_ROWS, 4097), np.int64)
     z = np.zeros((N_BANDS, model.shape.nz, 2 * Z_MAX + 1), np.int64)
     pick = np.linspace(0, len(crops.index) - 1, n_pictures).astype(int)
     for n, i in enumerate(pick):
@@ -84,8 +85,8 @@ def fit_rows(counts):
     """
     freqs, maxima = [], []
     for r, c in enumerate(counts):
-        sigma = nets.SIGMA_MIN * math.exp((r + 0.5) * nets.ROW_STEP)
-        prior = logistic_pmf(nets.LOGISTIC / sigma, len(c) - 1)
+        sigma = hyper.SIGMA_MIN * math.exp((r + 0.5) * hyper.ROW_STEP)
+        prior = logistic_pmf(hyper.LOGISTIC / sigma, len(c) - 1)
         p = c + 2000 * prior / prior.sum()
         p /= p.sum()
         tail = 1 - np.cumsum(p)
@@ -108,8 +109,9 @@ def fit_z(model, counts):
     x = np.arange(-Z_MAX, Z_MAX + 1)
     for b in range(N_BANDS):
         q = torch.tensor([(b + 0.5) / N_BANDS])
-        loc = nets.knots(model.z_loc, q)[0].detach().numpy()
-        t = nets.knots(model.z_scale, q)[0].clamp(max=3).exp().detach().numpy() * 2
+        loc = hyper.knots(model.z_loc, q)[0].detach().numpy()
+        t = hyper.knots(model.z_scale, q)[0].clamp(max=3).exp()
+        t = t.detach().numpy() * 2
         for c in range(counts.shape[1]):
             a = np.clip((x - loc[c] + 0.5) * t[c], -60, 60)
             d = np.clip((x - loc[c] - 0.5) * t[c], -60, 60)
@@ -120,17 +122,17 @@ def fit_z(model, counts):
 
 
 def level_table():
-    """L of docs/format.md, section 7, as ``nets.level`` computes it."""
+    """L of docs/format.md, section 7, as ``hyper.level`` computes it."""
     v = torch.arange(256.0)
-    return nets.level(v).numpy().astype(np.uint8)
+    return hyper.level(v).numpy().astype(np.uint8)
 
 
 def integer_tables(model, row_counts, z_counts):
     """All arrays of tables.npz."""
     t = {k: v.detach() for k, v in model.rows.tables().items()}
     q = torch.arange(100) / 99.0
-    bias = 10 * nets.ROW_ONE * nets.knots(model.rows.bias, q)
-    b2 = 10 * nets.ROW_ONE * model.rows.b2
+    bias = 10 * hyper.ROW_ONE * hyper.knots(model.rows.bias, q)
+    b2 = 10 * hyper.ROW_ONE * model.rows.b2
     row_freq, row_max = fit_rows(row_counts)
     out = {n: t[n].numpy().astype(np.int8)
            for n in ("w1", "w2", "c1", "c2", "c3")}
@@ -141,6 +143,9 @@ def integer_tables(model, row_counts, z_counts):
     out["z_band"] = np.minimum(np.arange(100) / 99 * N_BANDS,
                                N_BANDS - 1).astype(np.uint8)
     out["z_freq"] = fit_z(model, z_counts)
+    # Least bits that z can cost per position, in thousandths, rounded down.
+    most = out["z_freq"].max(2) / TOTAL
+    out["z_min"] = np.floor(-990 * np.log2(most).sum(1)).astype(np.uint32)
     out["row_freq"], out["row_max"] = row_freq, row_max
     out["log_gain"] = model.log_gain.detach().numpy()
     for name, blocks in (
@@ -158,7 +163,7 @@ def skip_rows(counts):
     skip = 0
     for c in counts:
         n = c.sum()
-        if n and c[1:].sum() / n > 1.5e-3:
+        if n and c[1:].sum() / n > 1.2e-2:
             break
         skip += 1
     return max(1, min(skip, 8))
@@ -192,7 +197,6 @@ def export(model, out, crops, *, name, info, n_pictures=60, log=print):
     str
         The model id.
     """
-    model.eval()
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     rows, z = collect(model, crops, n_pictures, log)
@@ -210,25 +214,35 @@ def export(model, out, crops, *, name, info, n_pictures=60, log=print):
     manifest = {
         "name": name, "format": 1, "opset": graphs.OPSET,
         "constants": {"NZ": s.nz, "M": s.m, "K": s.k, "HYPER": s.hyper,
-                      "Z_MAX": Z_MAX, "N_ROWS": nets.N_ROWS,
+                      "Z_MAX": Z_MAX, "N_ROWS": hyper.N_ROWS,
                       "ROW_SKIP": skip_rows(rows), "SLAB": 64},
         "halo": {"analysis": halo[0], "synthesis": halo[1]},
         "lambda": [s.lambda_min, s.lambda_max],
         "files": {f: hashlib.sha256(b).hexdigest()
                   for f, b in sorted(files.items())},
         "training": info}
+    text = json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
+    files["model.json"] = text
     for f, b in files.items():
-        (out / f).write_bytes(b)
-    text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
-    (out / "model.json").write_bytes(text.encode())
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+        (out / f"{f}.tmp").write_bytes(b)
+    for f in files:        # all written: a kill can hardly mix two models
+        os.replace(out / f"{f}.tmp", out / f)
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def commit_id():
-    """Commit of the checkout this runs in, or "unknown"."""
+    """Commit of the checkout this runs in, or "unknown".
+
+    "-dirty" follows where tracked files differ from it.
+    """
+    here = Path(__file__)
     try:
+        # An installed copy may lie inside somebody else's checkout.
+        subprocess.run(["git", "ls-files", "--error-unmatch", here.name],
+                       capture_output=True, cwd=here.parent, check=True)
         return subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True,
-            cwd=Path(__file__).parent, check=True).stdout.strip()
+            ["git", "describe", "--always", "--dirty", "--abbrev=40",
+             "--exclude=*"], capture_output=True, text=True,
+            cwd=here.parent, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

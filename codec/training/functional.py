@@ -8,11 +8,46 @@ values stay in float32, because eight bits of mantissa are not enough for
 """
 
 import math
+import time
 
 import torch
 import torch.nn.functional as F
 
-BF16 = torch.bfloat16
+BF16 = torch.bfloat16      # float32 where that is faster: ``use_bf16``
+
+
+def use_bf16(on):
+    """Let the products run in bfloat16, or all of them in float32."""
+    global BF16
+    BF16 = torch.bfloat16 if on else torch.float32
+
+
+def bf16_pays(seconds=0.05):
+    """Whether this CPU multiplies bfloat16 matrices faster than float32.
+
+    Best of many, as the machine may be busy; rounding the input is part
+    of the price.
+    """
+    x, w = torch.randn(2048, 256), torch.randn(384, 256)
+    best = {}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(best) < 2:
+        for kind in (torch.float32, torch.bfloat16):
+            t = time.perf_counter()
+            F.linear(x.to(kind), w.to(kind))
+            t = time.perf_counter() - t
+            best[kind] = min(t, best.get(kind, t))
+    return best[torch.bfloat16] < best[torch.float32]
+
+
+def choose_bf16(mode):
+    """Set the products up for ``mode``: "auto", "on" or "off"."""
+    use_bf16(bf16_pays() if mode == "auto" else mode == "on")
+
+
+def to_float(pixels):
+    """uint8 array -> float32 tensor, -0.5..0.5."""
+    return torch.from_numpy(pixels).float().mul_(1 / 255).sub_(0.5)
 
 
 def space_to_depth(x, b):

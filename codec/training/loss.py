@@ -4,7 +4,6 @@ import torch
 import torch.nn.functional as F
 
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-LOSSES = ("mse", "mae", "ms-ssim", "mse+ms-ssim")
 
 
 def distortion(name, x, x_hat, mse):

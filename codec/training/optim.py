@@ -6,11 +6,13 @@ quintic Newton-Schulz iteration and its three coefficients are from there).
 
 import torch
 
+from . import functional as fn
+
 
 def orthogonalise(g, steps=5):
-    """Nearest semi-orthogonal matrix, roughly, in bfloat16."""
+    """Nearest semi-orthogonal matrix, roughly, with bfloat16 products."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = g.to(torch.bfloat16)
+    x = g.to(fn.BF16)
     tall = x.shape[0] > x.shape[1]
     if tall:
         x = x.t().contiguous()
@@ -35,7 +37,9 @@ class Muon:
     decay : float
         Decoupled weight decay.
     rank, world : int
-        Each rank orthogonalises every ``world``-th matrix by cost.
+        The matrices are dealt out to the ranks by cost.
+    reduce : callable or None
+        Sums a tensor over all ranks, in place.
     """
 
     def __init__(self, params, lr, momentum=0.95, decay=0.0, rank=0,
@@ -79,17 +83,21 @@ class Muon:
         return {"buf": self.buf}
 
     def load_state_dict(self, s):
-        for a, b in zip(self.buf, s["buf"]):
+        for a, b in zip(self.buf, s["buf"], strict=True):
             a.copy_(b)
 
 
 class AdamW:
-    """AdamW with a rate per group, fused over tensors (foreach)."""
+    """AdamW with a rate per group, fused over tensors (foreach).
 
-    def __init__(self, groups, betas=(0.9, 0.99), eps=1e-10, decay=0.0):
+    Without weight decay: its groups hold the linear trunk, scales, gains
+    and tables, none of which should be small.
+    """
+
+    def __init__(self, groups, betas=(0.9, 0.99), eps=1e-10):
         self.rates = [g["lr"] for g in groups]
         self.opt = torch.optim.AdamW(groups, betas=betas, eps=eps,
-                                     weight_decay=decay, foreach=True)
+                                     weight_decay=0.0, foreach=True)
 
     def step(self, scale=1.0):
         for g, lr in zip(self.opt.param_groups, self.rates):

@@ -1,0 +1,186 @@
+"""The log of a run: a CSV, a picture of its curves, a line of progress.
+
+A row is ``COLUMNS``; validations write one row per lambda.
+"""
+
+import csv
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+COLUMNS = ("kind", "hours", "step", "pixels", "loss", "bpp", "psnr",
+           "lambda")
+ROW_SECONDS = 30           # of training in one row
+
+
+def read(log):
+    """Rows of a log as dicts of numbers, none where there is no file."""
+    try:
+        with open(log, newline="") as f:
+            rows = [r for r in csv.reader(f)
+                    if len(r) >= 7 and r[0] in ("train", "valid")]
+    except FileNotFoundError:
+        return []
+    return [dict(zip(COLUMNS, [r[0], *map(float, r[1:])])) for r in rows]
+
+
+def last_validation(log, step):
+    """Rows of the last validation up to a step, by rising lambda."""
+    rows = [r for r in read(log)
+            if r["kind"] == "valid" and r["step"] <= step]
+    last = [r for r in rows if r["step"] == rows[-1]["step"]]
+    # A resumed run may have validated the same step twice.
+    return sorted({r["lambda"]: r for r in last}.values(),
+                  key=lambda r: r["lambda"])
+
+
+class Log:
+    """Writes the log; what a killed run wrote after its checkpoint goes.
+
+    Parameters
+    ----------
+    file : path-like
+    step : int
+        Where the run goes on; later rows are dropped.
+    """
+
+    def __init__(self, file, step):
+        file = Path(file)
+        old = [r for r in read(file) if r["step"] <= step] if step else []
+        tmp = file.with_suffix(".csv.tmp")
+        with open(tmp, "w", newline="") as f:
+            out = csv.writer(f)
+            out.writerow(COLUMNS)
+            for r in old:
+                out.writerow([f"{v:.12g}" if isinstance(v, float) else v
+                              for v in r.values()])
+        os.replace(tmp, file)
+        self.out = open(file, "a", buffering=1, newline="")
+        self.csv = csv.writer(self.out)
+
+    def row(self, kind, state, *values):
+        self.csv.writerow([kind, f"{state.seconds / 3600:.5f}", state.step,
+                           state.pixels, *values])
+
+
+class Progress:
+    """Means over the steps since the last row, and the line on stderr.
+
+    Parameters
+    ----------
+    log : Log
+    """
+
+    def __init__(self, log):
+        self.log, self.live = log, sys.stderr.isatty()
+        self.shown = self.since = time.monotonic()
+        self.clear()
+
+    def clear(self):
+        self.n, self.pixels, self.sums = 0, 0, [0.0, 0.0, 0.0]
+
+    def step(self, state, pixels, loss, bpp, mse):
+        """Count one step; say and write what is due."""
+        psnr = sum(10 * math.log10(255 ** 2 / max(e, 1e-9)) for e in mse)
+        for i, v in enumerate((loss, bpp, psnr / len(mse))):
+            self.sums[i] += v
+        self.n, self.pixels = self.n + 1, self.pixels + pixels
+        now = time.monotonic()
+        due = now - self.since >= ROW_SECONDS
+        if due or self.live and now - self.shown >= 1:
+            self.say(self.line(state, now), "\n" if due else "")
+            self.shown = now
+        if due:
+            self.row(state, now)
+
+    def row(self, state, now=None):
+        """Write a row of what was not written yet."""
+        if self.n:
+            loss, bpp, psnr = (s / self.n for s in self.sums)
+            self.log.row("train", state, f"{loss:.5f}", f"{bpp:.4f}",
+                         f"{psnr:.3f}")
+        self.since = now or time.monotonic()
+        self.clear()
+
+    def line(self, state, now):
+        loss, bpp, psnr = (s / self.n for s in self.sums)
+        rate = self.pixels / max(now - self.since, 1e-3)
+        return (f"{state.seconds / 3600:7.3f} h  step {state.step}  "
+                f"{rate / 1e6:.2f} MP/s  loss {loss:.4f}  {bpp:.3f} bpp  "
+                f"{psnr:.2f} dB  norm {state.norm or 0:.3g}  "
+                f"left {_duration(left(state))}")
+
+    def say(self, line, end="\n"):
+        """On a terminal a line replaces an unfinished one."""
+        start = "\r\x1b[K" if self.live else ""
+        print(start + line, end=end, file=sys.stderr, flush=True)
+
+    def validation(self, state, points, loss):
+        """Say and write one validation."""
+        self.say(f"valid {state.seconds / 3600:.3f} h  step {state.step}  "
+                 f"{state.pixels / 1e9:.2f} GP  loss {loss:.4f}  bpp/dB  "
+                 + "  ".join(f"{b:.3f}/{p:.2f}" for _, b, p in points))
+        for lam, bpp, psnr in points:
+            self.log.row("valid", state, f"{loss:.5f}", f"{bpp:.5f}",
+                         f"{psnr:.4f}", lam)
+
+
+def left(state):
+    """Seconds that the run still takes, about."""
+    if not state.cfg.steps:
+        return state.cfg.hours * 3600 - state.seconds
+    return (state.cfg.steps - state.step) * state.seconds / max(
+        state.step, 1)
+
+
+def _duration(seconds):
+    minutes = max(0, round(seconds / 60))
+    return (f"{minutes // 60}:{minutes % 60:02} h" if minutes >= 5
+            else f"{max(0, seconds):.0f} s")
+
+
+def draw(log, picture):
+    """Plot a log; does nothing without matplotlib.
+
+    Returns
+    -------
+    bool
+        Whether ``picture`` was written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    rows = read(log)
+    train = [r for r in rows if r["kind"] == "train"]
+    valid = [r for r in rows if r["kind"] == "valid"]
+    if not rows:
+        return False
+    fig = Figure(figsize=(11, 4), layout="constrained")
+    loss, rd = fig.subplots(1, 2)
+    once = {r["step"]: r for r in valid}.values()
+    for part, style, label in ((train, "-", "training"),
+                               (once, "o-", "validation, averaged weights")):
+        loss.plot([r["hours"] for r in part], [r["loss"] for r in part],
+                  style, lw=1, ms=3, label=label)
+    low = sorted(r["loss"] for r in train + valid)
+    loss.set(xlabel="hours", ylabel="loss", title="Loss", ylim=(
+        low[0] * 0.97, low[int(len(low) * 0.97)] * 1.03))
+    loss.legend()
+    steps = sorted({r["step"] for r in valid})
+    for step in {*steps[:1], *steps[len(steps) // 2:][:1], *steps[-1:]}:
+        part = [r for r in valid if r["step"] == step]
+        rd.plot([r["bpp"] for r in part], [r["psnr"] for r in part], "o-",
+                lw=1, ms=3, label=f"{part[0]['hours']:.2f} h")
+    rd.set(xlabel="bits per pixel (estimated)", ylabel="PSNR, dB",
+           title="Validation", xscale="log")
+    if steps:
+        rd.legend()
+    for axes in (loss, rd):
+        axes.grid(alpha=0.3)
+    tmp = Path(f"{picture}.tmp")
+    fig.savefig(tmp, format="png", dpi=110)
+    os.replace(tmp, picture)
+    return True

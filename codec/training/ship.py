@@ -1,0 +1,128 @@
+"""From a run's folder to a model that was seen to work."""
+
+import collections
+import csv
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+
+from .. import api
+from ..model.bundle import Bundle
+from . import curves, data, export, state
+from .config import Config, TrainingError
+
+CHECK_SIDE = 1024
+CHECK_QUALITY = 50.0
+
+
+def ship(cfg, out, *, n_pictures=60, log=print):
+    """Export the averaged weights of a run and code a picture with them.
+
+    Parameters
+    ----------
+    cfg : Config
+        Of the run; ``cfg.data`` is looked at for licences only.
+    out : path-like
+        Folder of the model.
+    n_pictures : int
+        Training pictures that the tables are fitted to.
+    log : callable
+
+    Returns
+    -------
+    str
+        The model id.
+    """
+    folder = Path(cfg.state)
+    saved = state.read(folder / "checkpoint.pt")
+    model, step = weights(folder, saved)
+    train_index, valid_index = data.indices(cfg)
+    crops = data.Crops(folder / "train", train_index, data.MIN_SIDE)
+    info = training_info(cfg, saved, len(train_index), step)
+    log(f"fitting tables to {min(n_pictures, len(train_index))} pictures")
+    model_id = export.export(
+        model, out, crops, name=cfg.name, info=info, log=log,
+        n_pictures=min(n_pictures, len(crops.index)))
+    log(f"wrote {out}, model {model_id}")
+    valid = data.Crops(data.validation_cache(cfg), valid_index,
+                       data.MIN_SIDE)
+    log(check(out, valid.picture(0)[:CHECK_SIDE, :CHECK_SIDE],
+              valid.index[0][0]))
+    return model_id
+
+
+def weights(folder, saved):
+    """The model to export and its step.
+
+    The last averages, or those of the best validation in a run with
+    patience, where that is what stopping early means.
+    """
+    if Config.from_dict(saved["config"]).patience and saved["since"]:
+        best = state.read(Path(folder) / "best.pt")
+        model = state.averaged(saved)
+        model.load_state_dict(best["model"])
+        return model, best["step"]
+    return state.averaged(saved), saved["step"]
+
+
+def training_info(cfg, saved, n_pictures, step):
+    """What the manifest says of the training; no paths of this machine."""
+    then = Config.from_dict(saved["config"])
+    rows = curves.last_validation(Path(cfg.state) / "log.csv", step)
+    info = {
+        "data": Path(cfg.data).resolve().name, "pictures": n_pictures,
+        "licences": licences(cfg.data), "commit": export.commit_id(),
+        "hours": round(saved["seconds"] / 3600, 4), "steps": step,
+        "pixels": saved["pixels"], "loss": then.loss, "seed": then.seed,
+        "validation": [{"lambda": r["lambda"], "bpp": r["bpp"],
+                        "psnr": r["psnr"]} for r in rows]}
+    if then.init:
+        info["started_from"] = Path(then.init).name
+    return info
+
+
+def licences(folder):
+    """How many pictures have which licence, where a SOURCES.csv tells.
+
+    Looked for in the folder and beside it; columns ``file`` (relative to
+    the CSV) and ``licence``. None without one.
+    """
+    folder = Path(folder).resolve()
+    for place, start in ((folder, ""), (folder.parent, folder.name + "/")):
+        try:
+            with open(place / "SOURCES.csv", newline="",
+                      encoding="utf-8") as f:
+                rows = list(csv.DictReader(f))
+        except OSError:
+            continue
+        # What stands in brackets tells where a licence was found.
+        found = collections.Counter(
+            re.sub(r"\s*[(:].*", "", r.get("licence") or "").strip(" []")
+            or "unknown" for r in rows
+            if (r.get("file") or "").startswith(start))
+        if found:
+            return dict(sorted(found.items()))
+    return None
+
+
+def check(out, pixels, name):
+    """Code one picture with an exported model; a line that says how.
+
+    Raises
+    ------
+    TrainingError
+        What came back is not the picture's size.
+    """
+    bundle = Bundle(out)
+    pixels = np.ascontiguousarray(pixels)
+    coded = api.Encoder(model=bundle).encode(pixels, CHECK_QUALITY)
+    back = api.Decoder(model=bundle).decode(coded)
+    if back.shape != pixels.shape:
+        raise TrainingError(f"{out}: the exported model does not decode")
+    mse = np.square(back.astype(float) - pixels).mean()
+    bpp = len(coded) * 8 / (pixels.shape[0] * pixels.shape[1])
+    return (f"{name}, {pixels.shape[1]}x{pixels.shape[0]}, quality "
+            f"{CHECK_QUALITY:g}: {bpp:.3f} bpp, "
+            f"{10 * math.log10(255 ** 2 / max(mse, 1e-9)):.2f} dB")

@@ -1,0 +1,190 @@
+"""What a run needs to go on, in memory and on disk.
+
+A checkpoint is written beside the old one and renamed over it, so that a
+kill at any moment leaves one that loads.
+"""
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import torch
+
+from . import nets, optim
+from .config import Config, Shape, TrainingError
+
+COUNTERS = ("step", "seconds", "pixels", "best", "since", "norm")
+
+
+def split_parameters(model, cfg):
+    """Hidden matrices for Muon, groups with their rates for AdamW."""
+    hidden, groups = [], {}
+    rate = {"trunk": cfg.trunk_lr, "rows": cfg.rows_lr,
+            "table": cfg.table_lr, "other": cfg.adam_lr}
+    for name, p in model.named_parameters():
+        leaf = name.split(".")[-1]
+        if leaf in ("in8", "in16", "out8", "out16"):
+            kind = "trunk"
+        elif name.startswith("rows."):
+            kind = "table" if leaf in ("b1", "b2", "bias") else "rows"
+        elif name.startswith("z_"):
+            kind = "table"
+        elif p.dim() == 2 and leaf not in ("mod", "log_gain"):
+            hidden.append(p)
+            continue
+        else:
+            kind = "other"
+        groups.setdefault(kind, []).append(p)
+    return hidden, [{"params": v, "lr": rate[k]} for k, v in groups.items()]
+
+
+class State:
+    """Model, averaged weights, optimisers and counters of a run.
+
+    Parameters
+    ----------
+    model : nets.Codec
+    cfg : Config
+    rank, world : int
+    reduce : callable or None
+        Sums a tensor over all ranks, in place.
+
+    Attributes
+    ----------
+    gradient : Tensor
+        All gradients, flat: one sum over the ranks, one norm.
+    average : list of Tensor
+        Exponential moving average of the parameters; what is exported.
+    step, pixels, since : int
+        ``since``: validations since the best one.
+    seconds, best, norm : float
+        Time spent, best validation loss, running norm of the gradient.
+    """
+
+    def __init__(self, model, cfg, rank=0, world=1, reduce=None):
+        self.model, self.cfg = model, cfg
+        self.params = list(model.parameters())
+        self.gradient = torch.zeros(sum(p.numel() for p in self.params))
+        parts = self.gradient.split([p.numel() for p in self.params])
+        for p, g in zip(self.params, parts):
+            p.grad = g.view_as(p)
+        self.average = [p.detach().clone() for p in self.params]
+        hidden, groups = split_parameters(model, cfg)
+        self.muon = optim.Muon(hidden, cfg.muon_lr, decay=cfg.weight_decay,
+                               rank=rank, world=world, reduce=reduce)
+        self.adam = optim.AdamW(groups)
+        self.step, self.pixels, self.since = 0, 0, 0
+        self.seconds, self.best, self.norm = 0.0, 1e9, None
+
+    def load(self, saved):
+        """Go on where a checkpoint was made."""
+        for name in COUNTERS:
+            setattr(self, name, saved[name])
+        self.model.load_state_dict(saved["model"])
+        for a, b in zip(self.average, saved["average"], strict=True):
+            a.copy_(b)
+        self.muon.load_state_dict(saved["muon"])
+        self.adam.load_state_dict(saved["adam"])
+
+    def save(self, file):
+        """Write a checkpoint."""
+        write({**{name: getattr(self, name) for name in COUNTERS},
+               "model": self.model.state_dict(), "average": self.average,
+               "muon": self.muon.state_dict(),
+               "adam": self.adam.state_dict(),
+               "config": self.cfg.to_dict()}, file)
+
+    def swap(self):
+        """Exchange weights and averages; twice is nothing."""
+        for p, a in zip(self.params, self.average):
+            p.data, a.data = a.data, p.data
+
+
+def write(value, file):
+    """``torch.save`` that leaves the old file or the new one, whole."""
+    tmp = Path(file).with_suffix(".tmp")
+    with open(tmp, "wb") as f:
+        torch.save(value, f)
+        f.flush()
+        os.fsync(f.fileno())
+    os.replace(tmp, file)
+
+
+def read(file):
+    """A checkpoint; TrainingError where there is none."""
+    try:
+        return torch.load(file, weights_only=True)
+    except FileNotFoundError:
+        raise TrainingError(f"{file}: no checkpoint there") from None
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as e:
+        raise TrainingError(f"{file}: not a checkpoint ({e})") from e
+
+
+def empty_model(shape):
+    """A model with nothing in it, to load weights into."""
+    pca = {"v8": torch.zeros(shape.c8, 192),
+           "v16": torch.zeros(shape.m, 4 * shape.c8),
+           "sigma8": torch.ones(shape.c8), "sigma16": torch.ones(shape.m),
+           "gain": torch.ones(nets.N_KNOTS, shape.m)}
+    return nets.Codec(shape, pca)
+
+
+@torch.no_grad()
+def averaged(saved):
+    """The model of a checkpoint with its averaged weights."""
+    model = empty_model(Config.from_dict(saved["config"]).shape)
+    model.load_state_dict(saved["model"])
+    for p, a in zip(model.parameters(), saved["average"], strict=True):
+        p.copy_(a)
+    return model
+
+
+def export_averaged(state, file):
+    """Averaged weights of a run as one small file, to start others from.
+
+    Matrices are rounded to float16, vectors stay float32. The metadata
+    hold the ``Shape`` as JSON, steps and hours.
+
+    Parameters
+    ----------
+    state : path-like
+        Folder of the run.
+    file : path-like
+        Written as safetensors.
+    """
+    from safetensors.torch import save
+    saved = read(Path(state) / "checkpoint.pt")
+    cfg = Config.from_dict(saved["config"])
+    weights = {k: (v.half() if v.dim() > 1 else v).contiguous()
+               for k, v in averaged(saved).state_dict().items()}
+    text = save(weights, {
+        "name": cfg.name, "shape": json.dumps(cfg.to_dict()["shape"]),
+        "steps": str(saved["step"]),
+        "hours": f"{saved['seconds'] / 3600:.3f}"})
+    tmp = Path(f"{file}.tmp")
+    tmp.write_bytes(text)
+    os.replace(tmp, file)
+
+
+def load_weights(file):
+    """A model from :func:`export_averaged`'s file, or from a checkpoint.
+
+    Returns
+    -------
+    nets.Codec
+    """
+    if Path(file).suffix == ".pt":
+        return averaged(read(file))
+    from safetensors import SafetensorError, safe_open
+    try:
+        with safe_open(file, "pt") as f:
+            shape = Shape(**json.loads(f.metadata()["shape"]))
+            model = empty_model(shape)
+            model.load_state_dict({k: f.get_tensor(k).float()
+                                   for k in f.keys()})
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError,
+            RuntimeError) as e:
+        raise TrainingError(f"{file}: not weights of this codec ({e})") \
+            from e
+    return model

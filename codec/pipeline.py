@@ -42,13 +42,26 @@ class Pipeline:
         return type(self), (self.bundle, self.graphs.threads,
                             self.graphs.optimise)
 
-    def _slab_means(self, z, lo, hi, shape, step):
+    def _hyper(self, y, gain):
+        """z symbols of a latent plane, int16, slab by slab."""
+        b = self.bundle
+        hy, wy, _ = y.shape
+        out = []
+        for lo, hi in passes.slabs(hy):
+            n = hi - lo
+            scaled = np.zeros((n + -n % 4, wy + -wy % 4, b.m), np.float32)
+            np.multiply(y[lo:hi], gain, out=scaled[:n, :wy])
+            z = self.graphs.run("hyper_analysis", scaled=scaled)[0]
+            out.append(np.clip(np.rint(z), -b.z_max, b.z_max))
+        return np.concatenate(out).astype(np.int16)
+
+    def _slab_means(self, z, lo, hi, width, step):
         """``Means`` of latent rows lo..hi-1; features see a halo of z."""
         a, b = max(0, lo // 4 - 1), min(len(z), -(-hi // 4) + 1)
         f = self.graphs.run("features", z=z[a:b].astype(np.float32))[0]
         top = lo - 4 * a
-        f = np.ascontiguousarray(f[:, :, top:top + hi - lo, :shape[1]])
-        out = np.zeros((hi - lo, shape[1], self.bundle.m), np.float32)
+        f = np.ascontiguousarray(f[:, :, top:top + hi - lo, :width])
+        out = np.zeros((hi - lo, width, self.bundle.m), np.float32)
         return Means(self.graphs, f, step, out)
 
     def analyse(self, pixels, quality):
@@ -73,13 +86,8 @@ class Pipeline:
         b = self.bundle
         y = self.analyse(pixels, quality)
         gain = b.gain(quality)
-        step = 1 / gain
         hy, wy, _ = y.shape
-        scaled = np.zeros((hy + -hy % 4, wy + -wy % 4, b.m), np.float32)
-        np.multiply(y, gain, out=scaled[:hy, :wy])
-        z = self.graphs.run("hyper_analysis", scaled=scaled)[0]
-        z = np.clip(np.rint(z), -b.z_max, b.z_max).astype(np.int16)
-
+        z = self._hyper(y, gain)
         qi = quality_index(quality)
         writer = coder.Writer(self.tables)
         writer.write_z(z, qi)
@@ -88,16 +96,16 @@ class Pipeline:
         for lo, hi in passes.slabs(hy):
             base = self.rows.base(hidden[lo // 4:-(-hi // 4)], qi)
             slab = passes.Slab(self.rows, base[:hi - lo, :wy], b.k)
-            means = self._slab_means(z, lo, hi, (hy, wy), step)
-            flat = scaled[lo:hi, :wy].reshape(-1, b.m)
+            means = self._slab_means(z, lo, hi, wy, 1 / gain)
+            flat = (y[lo:hi] * gain).reshape(-1, b.m)
             for p in range(4):
                 at, ch = slab.where(p)
                 mu = means.mean(p)[at]
                 rows = slab.rows(p)
                 s = np.rint(flat[at, ch] - mu * gain[ch])
-                np.clip(s, -coder.MAX_SYMBOL, coder.MAX_SYMBOL, out=s)
                 s[rows < b.row_skip] = 0
-                s = s.astype(np.int16)
+                s = np.clip(s, -coder.MAX_SYMBOL,
+                            coder.MAX_SYMBOL).astype(np.int16)
                 slab.put(p, s)
                 means.put(at, ch, s, mu)
                 writer.write(s, rows)
@@ -137,7 +145,7 @@ class Pipeline:
         step = 1 / b.gain(quality)
         latent = np.empty(s.shape, np.float32)
         for lo, hi in passes.slabs(len(s)):
-            means = self._slab_means(z, lo, hi, s.shape[:2], step)
+            means = self._slab_means(z, lo, hi, s.shape[1], step)
             flat = s[lo:hi].reshape(-1, b.m)
             even = (np.arange(hi - lo)[:, None]
                     + np.arange(s.shape[1])) % 2 == 0

@@ -58,6 +58,7 @@ class Tables:
         self.row_freq, self.row_max = t["row_freq"], t["row_max"]
         self.row_skip = int(row_skip)
         self.z_max = self.z_freq.shape[2] // 2
+        self.z_min = t["z_min"]
         self._z, self._rows = {}, {}
 
     def z(self, quality_index):
@@ -97,7 +98,7 @@ class Writer:
 
     def __init__(self, tables):
         self.tables = tables
-        self.groups = []            # (int32 indices, model), in order
+        self.groups = []            # (indices, model), in order
 
     def write_z(self, z, quality_index):
         """z symbols: int (hz, wz, NZ) in -Z_MAX..Z_MAX."""
@@ -106,7 +107,8 @@ class Writer:
             self._put(index[..., c].ravel(), model)
 
     def _put(self, index, model):
-        self.groups.append((np.ascontiguousarray(index, np.int32), model))
+        # 16 bits hold every index and halve what waits for finish().
+        self.groups.append((index.astype(np.uint16), model))
 
     def write(self, symbols, rows):
         """One pass: int (n, c) symbols with their uint8 rows.
@@ -137,7 +139,7 @@ class Writer:
         """The payload: bytes, a multiple of four."""
         ans = _ANS()
         for index, model in reversed(self.groups):
-            ans.encode_reverse(index, model)
+            ans.encode_reverse(index.astype(np.int32), model)
         return ans.get_compressed().astype("<u4").tobytes()
 
 
@@ -147,6 +149,7 @@ class Reader:
     def __init__(self, payload, tables):
         self.tables = tables
         words = np.frombuffer(payload, "<u4").astype(np.uint32)
+        self.size = len(payload)
         try:
             self.coder = _ANS(words)
         except ValueError as e:          # it ends in a zero word
@@ -163,6 +166,12 @@ class Reader:
     def read_z(self, shape, quality_index):
         """z symbols, int16 of ``shape`` (hz, wz, NZ)."""
         h, w, n = shape
+        # z costs at least this much whatever it is: a few bytes cannot
+        # claim a huge picture.
+        least = int(self.tables.z_min[self.tables.z_band[quality_index]])
+        if 1000 * (8 * self.size + 64) < h * w * least:
+            raise FormatError("payload is too short for this size of "
+                              "picture: file is damaged")
         out = np.empty((n, h * w), np.int16)
         for c, model in enumerate(self.tables.z(quality_index)):
             out[c] = self._decode(model, h * w) - self.tables.z_max

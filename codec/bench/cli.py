@@ -2,13 +2,14 @@
 
 import argparse
 import importlib
+import json
 import os
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
-from . import (checks, codecs, metrics, pictures, run, speed, store, summary,
-               tables)
+from . import (checks, codecs, metrics, pictures, report, run, speed, store,
+               summary, tables, viewer)
 
 QUICK_CODECS = (codecs.OURS, codecs.ANCHOR, "webp", "avif-444")
 QUICK_METRICS = ("psnr",)
@@ -53,6 +54,11 @@ def parser():
                          "leaves)")
     options.add_argument("--out", type=Path, metavar="DIR",
                          help="results (default: bench-results)")
+    options.add_argument("--report", action="store_true",
+                         help="make report.html of --out anew and measure "
+                         "nothing")
+    options.add_argument("--no-report", action="store_true",
+                         help="leave report.html as it is")
     options.add_argument("--speed", action="store_true",
                          help="measure time, memory and cold start instead; "
                          "leave the machine alone meanwhile")
@@ -80,6 +86,9 @@ def main(arguments=None):
         options.out = options.out or Path("bench-results")
         if options.markdown:
             return _print_markdown(options)
+        if options.report:
+            _write_report(options.out, *_kept(options.out))
+            return 0
         return _measure(options)
     except (UsageError, pictures.PictureError) as error:
         print(f"aebench: {error}", file=sys.stderr)
@@ -138,9 +147,12 @@ def _measure(options):
             "codecs": {name: _card(name, plan[name]) for name in names},
             **store.environment(threads, n_jobs)}
     store.write_json(options.out / "environment.json", meta)
-    found = _read_back(options.out, table, meta)
+    found = _read_back(table, meta)
     _write_curves(options.out, found, meta)
     _print_text(found, len(sources))
+    if not options.no_report:
+        _keep_views(options, meta, sources, names, threads)
+        _write_report(options.out, found, meta)
     return 1 if refused or failed or missing_codecs else 0
 
 
@@ -214,7 +226,7 @@ def _choose_metrics(options):
     return usable
 
 
-def _read_back(out, table, meta):
+def _read_back(table, meta):
     """The summary of the rows that ``environment.json`` speaks of."""
     cards = meta["codecs"]
     rows = [row for row in table.rows.values()
@@ -250,17 +262,42 @@ def _print_text(found, n_sources):
             print(f"{'holds' if good else 'FAILS'}  {line}")
 
 
-def _print_markdown(options):
-    import json
+def _keep_views(options, meta, sources, names, threads):
+    """Pictures for the viewer, made again only when something changed."""
+    path = options.out / "viewer.json"
+    key = [meta["dataset_sha256"], options.quick, {
+        name: meta["codecs"][name]["version"] for name in names
+        if name in viewer.SHOWN}]
+    if _load_json(path, {}).get("key") != key:
+        views = viewer.choose(sources, names, threads,
+                              2 if options.quick else 4, _say)
+        store.write_json(path, {"key": key, "views": views})
 
+
+def _write_report(out, found, meta):
+    views = _load_json(out / "viewer.json", {}).get("views", [])
+    speeds = [_load_json(path, {}) for path in sorted(
+        out.glob("speed-*.json"))]
+    text = report.page(found, meta, views, speeds)
+    (out / "report.html").write_text(text, "utf-8")
+    _say(f"{out / 'report.html'}: {len(text.encode()) / 1e6:.1f} MB")
+
+
+def _load_json(path, otherwise):
+    return json.loads(path.read_text("utf-8")) if path.exists() else otherwise
+
+
+def _kept(out):
+    """Summary and ``environment.json`` of a run that ended."""
     try:
-        meta = json.loads((options.out / "environment.json").read_text(
-            "utf-8"))
+        meta = json.loads((out / "environment.json").read_text("utf-8"))
     except OSError as error:
-        raise UsageError(f"--out {options.out}: {error.strerror}") from None
-    name = meta["dataset"] if meta["dataset"] == "kodak" else "pictures"
-    table = store.Table(options.out / f"{name}.csv")
-    found = _read_back(options.out, table, meta)
-    for title, header, rows in summary.sections(found):
+        raise UsageError(f"--out {out}: {error.strerror}") from None
+    name = "kodak" if meta["dataset"] == "kodak" else "pictures"
+    return _read_back(store.Table(out / f"{name}.csv"), meta), meta
+
+
+def _print_markdown(options):
+    for title, header, rows in summary.sections(_kept(options.out)[0]):
         print(f"**{title}**\n\n{tables.markdown(header, rows)}\n")
     return 0

@@ -13,8 +13,9 @@ WebP method 6 and -46.8 % for AVIF 4:4:4 speed 6, whose bands are -52.6,
 -45.8, -41.9 and -38.7 %.
 
 A figure over the whole range is refused when the curves share less than
-60 % of the range that they span together. A band is refused when they
-share less than 60 % of that band. Bands are of the anchor's PSNR; for
+60 % of the shorter one's range: of the shorter, because a codec must not
+lose its figure by being measured far beyond the anchor. A band is refused
+when they share less than 60 % of that band. Bands are of the anchor's PSNR; for
 another metric they are its values where the anchor reaches those PSNRs, so
 that a band means the same pictures in every metric.
 """
@@ -162,10 +163,11 @@ def _shared(anchor, test, band):
     if len(anchor) < 2 or len(test) < 2:
         return None
     low, high = max(anchor[0], test[0]), min(anchor[-1], test[-1])
-    span = min(anchor[0], test[0]), max(anchor[-1], test[-1])
+    span = min(anchor[-1] - anchor[0], test[-1] - test[0])
     if band is not None:
-        low, high, span = max(low, band[0]), min(high, band[1]), band
-    if high <= low or high - low < MIN_OVERLAP * (span[1] - span[0]):
+        low, high = max(low, band[0]), min(high, band[1])
+        span = band[1] - band[0]
+    if high <= low or high - low < MIN_OVERLAP * span:
         return None
     return low, high
 

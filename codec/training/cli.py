@@ -160,11 +160,11 @@ def _run(argv):
     _need("torch", "onnx", *["safetensors"] * bool(
         run.save_weights or options.get("init")))
     cfg, out, resume = settings(run, options)
-    from . import ship
     number = 0
     if not run.export:
         with _locked(Path(cfg.state)):
             number = _train(cfg, resume)
+    from . import ship       # brings torch, which only the workers needed
     if run.save_weights:
         from .state import export_averaged
         export_averaged(cfg.state, run.save_weights)
@@ -214,6 +214,8 @@ def settings(run, given):
         raise TrainingError(f"{checkpoint} exists; --resume goes on from "
                             "it, another --state starts anew")
     else:
+        if not Path(run.dir).is_dir():
+            raise TrainingError(f"{run.dir}: no such folder")
         cfg = Config(**{**PRESETS[run.preset or "photo"], "name": name})
     cfg = dataclasses.replace(cfg, **given, state=str(folder))
     if "hours" in given and "steps" not in given:

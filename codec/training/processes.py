@@ -61,8 +61,10 @@ def run(cfg, resume=False, idle=lambda: None, say=print):
         stop.set()
         say("stopping after this step; once more ends at once")
 
-    signals = signal.SIGINT, signal.SIGTERM
-    before = {s: signal.signal(s, on_signal) for s in signals}
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    # A terminal signals children too; they wait for the parent's word, and
+    # inherit that from their first moment on.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     own = {k: v for k, v in ENVIRONMENT.items() if k not in os.environ}
     try:
         os.environ.update(own)
@@ -70,6 +72,8 @@ def run(cfg, resume=False, idle=lambda: None, say=print):
             w.start()
         for name in own:        # for the children only
             del os.environ[name]
+        for s in before:
+            signal.signal(s, on_signal)
         running = set(workers)
         while running:
             connection.wait([w.sentinel for w in running], timeout=5)
@@ -82,8 +86,8 @@ def run(cfg, resume=False, idle=lambda: None, say=print):
         for w in workers:
             if w.pid and w.is_alive():
                 w.kill()
-        for s in signals:
-            signal.signal(s, before[s])
+        for s, handler in before.items():
+            signal.signal(s, handler)
     end = {code: name for name, code in ENDS.items()}[workers[0].exitcode]
     if end == "diverged":
         raise TrainingError("the loss is not finite any more; resume from "
@@ -114,8 +118,7 @@ def _worker(rank, cfg, resume, stop, port):
     """One process of the run; its exit code is one of ``ENDS``."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asked = []
-    # A terminal signals children too; they wait for the parent's word.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)     # where not inherited
     signal.signal(signal.SIGTERM, lambda *a: asked.append(1))
     import torch
     import torch.distributed as dist

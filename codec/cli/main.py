@@ -14,6 +14,7 @@ import warnings
 from importlib import metadata
 from pathlib import Path
 
+import codec
 from ..errors import CodecError
 from .compress import compressor
 from .decompress import decompressor, lister, picture_format
@@ -131,14 +132,12 @@ def versions(prog):
 
     Cheap: read from what is installed, without loading any of it.
     """
-    def version(name):
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            return "unknown"
-
-    lines = [f"{prog} {version('aecompress')}", "format 1",
-             f"onnxruntime {version('onnxruntime')}"]
+    try:
+        engine = metadata.version("onnxruntime")
+    except metadata.PackageNotFoundError:
+        engine = "missing"
+    lines = [f"{prog} {codec.__version__}", "format 1",
+             f"onnxruntime {engine}"]
     for path in sorted(MODELS.glob("*/model.json")):
         text = path.read_bytes()
         model_id = hashlib.sha256(text).hexdigest()[:16]

@@ -37,10 +37,13 @@ def test_a_band_sees_only_itself():
 
 def test_short_overlap_is_refused():
     whole = RATE, DECIBEL
-    # They span 26..43 dB; 60 % of 17 dB is 10.2 dB.
-    assert curves.bd_rate(whole, (RATE[:4], np.linspace(26, 36.1, 4))) is None
-    assert curves.bd_rate(whole, (RATE[:4], np.linspace(26, 36.3, 4))
+    # Of 10 dB, 6 must be shared: the anchor ends at 43.
+    assert curves.bd_rate(whole, (RATE, np.linspace(37.1, 47.1, 6))) is None
+    assert curves.bd_rate(whole, (RATE, np.linspace(36.9, 46.9, 6))
                           ) is not None
+    # Measured far beyond the anchor, a codec keeps its figure.
+    assert curves.bd_rate((RATE[:4], DECIBEL[:4]), (RATE / 2, DECIBEL)
+                          ) == pytest.approx(-50)
     # 60 % of the band 31..35 is 2.4 dB.
     short = RATE[:3], np.array([26, 30, 33.3])
     assert curves.bd_rate(whole, short, (31, 35)) is None

@@ -15,9 +15,9 @@ WebP method 6 and -46.8 % for AVIF 4:4:4 speed 6, whose bands are -52.6,
 A figure over the whole range is refused when the curves share less than
 60 % of the shorter one's range: of the shorter, because a codec must not
 lose its figure by being measured far beyond the anchor. A band is refused
-when they share less than 60 % of that band. Bands are of the anchor's PSNR; for
-another metric they are its values where the anchor reaches those PSNRs, so
-that a band means the same pictures in every metric.
+when they share less than 60 % of that band. Bands are of the anchor's
+PSNR; for another metric they are its values where the anchor reaches those
+PSNRs, so that a band means the same pictures in every metric.
 """
 
 import math

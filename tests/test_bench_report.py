@@ -4,6 +4,8 @@ import dataclasses
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
 
 import bench_chromium
 import numpy as np
@@ -113,6 +115,40 @@ def test_ticks_lie_inside_and_are_a_handful(axis):
     ticks = axis.ticks()
     assert 3 <= len(ticks) <= 9 and ticks == sorted(set(ticks))
     assert all(0 <= axis.place(tick) <= 1 for tick in ticks)
+
+
+def test_main_plot_is_a_picture_of_its_own(out):
+    root = ElementTree.parse(out / "psnr.svg").getroot()
+    words = [text.text for text in root.iter(
+        "{http://www.w3.org/2000/svg}text")]
+    assert "JPEG 4:2:0" in words and "bits per pixel (whole file)" in words
+    assert "VTM (VVC intra): published, not measured here" in words
+
+
+def test_names_beside_points_do_not_overlap():
+    lines = [svg.Series(str(i), "a long name", "s0", (1.0 + i / 100,), (5.0,))
+             for i in range(4)]
+    text = svg.plot(lines, svg.Axis("", 0, 10), svg.Axis("", 0, 10))
+    heights = sorted(float(y) for y in re.findall(
+        r'class="spot" x="[^"]*" y="([^"]*)"', text))
+    assert len(heights) == 4 and min(np.diff(heights)) >= 14
+
+
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
+
+
+@pytest.mark.skipif(not list(RESULTS.glob("*/environment.json")),
+                    reason="no results are committed yet")
+def test_readme_tables_are_what_the_committed_results_say(capsys):
+    def version(folder):
+        return [int(part) for part in folder.name.split(".")]
+
+    newest = max((path.parent for path in RESULTS.glob(
+        "*/environment.json")), key=version)
+    assert cli.main(["--markdown", "--out", str(newest)]) == 0
+    readme = (RESULTS.parent.parent / "README.md").read_text("utf-8")
+    for table in capsys.readouterr().out.strip().split("\n\n"):
+        assert table in readme
 
 
 needs_chromium = pytest.mark.skipif(not bench_chromium.PROGRAM,

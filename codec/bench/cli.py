@@ -8,8 +8,8 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
-from . import (checks, codecs, metrics, pictures, report, run, speed, store,
-               summary, tables, viewer)
+from . import (checks, codecs, metrics, pictures, report, report_speed, run,
+               speed, store, summary, tables, viewer)
 
 QUICK_CODECS = (codecs.OURS, codecs.ANCHOR, "webp", "avif-444")
 QUICK_METRICS = ("psnr",)
@@ -93,6 +93,10 @@ def main(arguments=None):
     except (UsageError, pictures.PictureError) as error:
         print(f"aebench: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # As cut by `head`: nobody reads, so nothing is said either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print("aebench: interrupted; what was measured is kept",
               file=sys.stderr)
@@ -280,6 +284,8 @@ def _write_report(out, found, meta):
         out.glob("speed-*.json"))]
     text = report.page(found, meta, views, speeds)
     (out / "report.html").write_text(text, "utf-8")
+    (out / "psnr.svg").write_text(
+        report.main_plot(found, meta["dataset"]), "utf-8")
     _say(f"{out / 'report.html'}: {len(text.encode()) / 1e6:.1f} MB")
 
 
@@ -298,6 +304,19 @@ def _kept(out):
 
 
 def _print_markdown(options):
-    for title, header, rows in summary.sections(_kept(options.out)[0]):
-        print(f"**{title}**\n\n{tables.markdown(header, rows)}\n")
+    """The README's tables, each with the command that remakes it."""
+    found, meta = _kept(options.out)
+    folder = ("--dataset kodak" if meta["dataset"] == "kodak"
+              else "FOLDER") + (" --quick" if meta["quick"] else "")
+    for title, header, rows in summary.sections(found):
+        print(f"**{title}** (`aebench {folder}`)\n\n"
+              f"{tables.markdown(header, rows)}\n")
+    for path in sorted(options.out.glob("speed-*.json")):
+        speeds = _load_json(path, {})
+        threads = speeds["threads"]
+        rows = tables.speed_rows(speeds, report_speed.CAMERA)
+        print(f"**Speed on 768 × 512 pixels, threads: {threads}** (`aebench "
+              f"{folder.removesuffix(' --quick')} --speed --threads "
+              f"{threads}`)\n\n{tables.markdown(tables.SPEED_HEADER, rows)}"
+              "\n")
     return 0

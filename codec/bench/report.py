@@ -91,34 +91,38 @@ def _table(header, rows, style=lambda row: "", caption=""):
             f"{head}</tr></thead><tbody>{body}</tbody></table></div>")
 
 
+def _folded(title, content):
+    return f"<details><summary>{_text(title)}</summary>{content}</details>"
+
+
 def _headline(found, others):
     ours = {label for name, label in found.labels.items()
             if name.split("@")[0] == codecs.OURS}
-    dashed = {f"{label} †": curve for label, (curve, _) in others.items()}
+    base = found.curves.get(codecs.ANCHOR)
     out = []
     for metric, figures in found.figures.items():
-        base = found.curves[codecs.ANCHOR]
-        both = curves.compare(
-            {codecs.ANCHOR: base, **dashed}, codecs.ANCHOR, metric)
-        both = {label: figure for label, figure in both.items()
-                if any(value is not None for value in
-                       (figure["rate"], *figure["bands"]))}
-        rows = tables.bd_rows(
-            {**both, **figures}, {**{name: name for name in both},
-                                  **found.labels}, codecs.ANCHOR)
         table = _table(
-            tables.bd_header(), rows,
-            lambda row: "ours" if row[0] in ours else
-            "published" if row[0].endswith("†") else "",
+            tables.bd_header(),
+            tables.bd_rows(figures, found.labels, codecs.ANCHOR),
+            lambda row: "ours" if row[0] in ours else "",
             f"At equal {tables.TITLES[metric]}, percent of the anchor's "
             "bytes; bands are of the anchor's PSNR")
         out.append(table if metric == "psnr" else
-                   f"<details><summary>At equal {tables.TITLES[metric]}"
-                   f"</summary>{table}</details>")
-    if dashed and out:
-        out.append('<p class="note">† published, not measured here; their '
-                   "points against the JPEG of this run. A dash: the curves "
-                   "share less than 60 % of the range.</p>")
+                   _folded(f"At equal {tables.TITLES[metric]}", table))
+    if others and "psnr" in found.figures:
+        listed = curves.compare({codecs.ANCHOR: base, **{
+            label: curve for label, (curve, _) in others.items()}},
+            codecs.ANCHOR, "psnr")
+        out.append(_folded("Published, not measured here, at equal PSNR",
+                           _table(tables.bd_header(), tables.bd_rows(
+                               listed, {codecs.ANCHOR: "JPEG 4:2:0",
+                                        **{name: name for name in others}},
+                               codecs.ANCHOR), lambda row: "published",
+                               "Others' points against the JPEG of this "
+                               "run")))
+    if out:
+        out.append('<p class="note">A dash: the curves share less than '
+                   "60 % of the range.</p>")
     psnr = found.figures.get("psnr", {})
     if codecs.OURS in psnr:
         out.append("<h3>What this codec promises</h3><ul class=\"checks\">")
@@ -171,22 +175,40 @@ def _series(found, others, metric):
     return lines
 
 
+def _axes(lines, metric):
+    """Ranges that show what was measured; None where nothing was."""
+    low, high = 0.05, 3.0
+    seen = [value for line in lines if not line.dashed
+            for rate, value in zip(line.x, line.y)
+            if 0.1 < rate < high and value == value]
+    if not seen:
+        return None
+    return (svg.Axis("bits per pixel (whole file)", low, high, log=True),
+            svg.Axis(METRIC_AXES[metric], min(seen), max(seen)))
+
+
 def _plots(found, others):
     out = []
     for metric in found.figures:
         lines = _series(found, others, metric)
-        low, high = 0.05, 3.0
-        seen = [value for line in lines if not line.dashed
-                for rate, value in zip(line.x, line.y)
-                if 0.1 < rate < high and value == value]
-        if not seen:
-            continue
-        x = svg.Axis("bits per pixel (whole file)", low, high, log=True)
-        y = svg.Axis(METRIC_AXES[metric], min(seen), max(seen))
-        title = f"{tables.TITLES[metric]} over bits per pixel"
-        out.append(f"<figure><figcaption>{title}</figcaption>"
-                   + _twice(lines, x, y, title) + "</figure>")
+        axes = _axes(lines, metric)
+        if axes:
+            title = f"{tables.TITLES[metric]} over bits per pixel"
+            out.append(f"<figure><figcaption>{title}</figcaption>"
+                       + _twice(lines, *axes, title) + "</figure>")
     return "".join(out)
+
+
+def main_plot(found, dataset):
+    """PSNR over rate as an SVG file for the README; "" without figures."""
+    others = published.curves() if dataset == "kodak" else {}
+    lines = [line for line in _series(found, others, "psnr")
+             if line.key not in HIDDEN]
+    axes = _axes(lines, "psnr")
+    if not axes or "psnr" not in found.figures:
+        return ""
+    return svg.plot(lines, *axes, 860, 560, "PSNR over bits per pixel",
+                    alone=True)
 
 
 def _twice(lines, x, y, title, height=460):
@@ -236,7 +258,7 @@ def _pictures(found):
 
 def _speed(found, speeds):
     return report_speed.section(found, speeds, _styles(found), _table,
-                                _twice)
+                                _twice, _folded)
 
 
 def _method(found, meta, others):

@@ -6,7 +6,7 @@ CAMERA = (768, 512)
 """The size whose speed is set against BD-rate: a Kodak picture."""
 
 
-def section(found, speeds, styles, table, twice):
+def section(found, speeds, styles, table, twice, folded):
     """HTML of the section, a sentence where nothing was measured.
 
     Parameters
@@ -15,7 +15,7 @@ def section(found, speeds, styles, table, twice):
     speeds : list of dict
     styles : dict
         Codec name to CSS class.
-    table, twice : callable
+    table, twice, folded : callable
         The report's own helpers.
     """
     out = []
@@ -29,6 +29,9 @@ def section(found, speeds, styles, table, twice):
                                    for name, seconds in cold.items()
                                    if name != "python")
                        + f"; Python alone takes {cold['python']:.2f} s.</p>")
+        out.append('<p class="keys">' + "".join(
+            f'<span class="key {style}"><i></i>{found.labels[name]}</span>'
+            for name, style in styles.items()) + "</p>")
         for task in ("encode", "decode"):
             out.append(_against_size(found, speed, task, styles, twice))
             out.append(_growth(speed, task, styles, twice))
@@ -36,8 +39,8 @@ def section(found, speeds, styles, table, twice):
                          tables.speed_rows(speed, CAMERA),
                          caption="Median of the repeats, codecs taking "
                          "turns; memory is the peak of a fresh process"))
-        out.append("<details><summary>All sizes</summary>" + table(
-            tables.SPEED_HEADER, tables.speed_rows(speed)) + "</details>")
+        out.append(folded("All sizes", table(
+            tables.SPEED_HEADER, tables.speed_rows(speed))))
     return "".join(out) or (
         "<p>Not measured in this run; <code>aebench FOLDER --speed</code> "
         "does, on a machine that does nothing else.</p>")

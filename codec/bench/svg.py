@@ -68,7 +68,24 @@ class Axis:
                 if self.low - slack <= value <= self.high + slack]
 
 
-def plot(series, x, y, width=720, height=460, title=""):
+STANDALONE = """
+text { font: 13px system-ui, sans-serif; fill: #444; }
+.plot { background: #fff; } .grid { stroke: #ddd; fill: none; }
+.line { fill: none; stroke: currentColor; stroke-width: 1.8; }
+circle { fill: currentColor; } .series text { fill: currentColor; }
+.dashed .line { stroke-dasharray: 6 4; stroke-width: 1.3; }
+.ours { color: #c2340c; } .ours .line { stroke-width: 3.2; }
+.s0 { color: #77716a; } .s1 { color: #a8956b; } .s2 { color: #2f7d4f; }
+.s3 { color: #4a9fd0; } .s4 { color: #1f66b0; } .s5 { color: #8a3fb0; }
+.s6 { color: #b8860b; } .s7 { color: #0f8c8c; } .s8 { color: #c2578f; }
+.s9 { color: #566573; } .p0 { color: #8b93a0; } .p1 { color: #1f66b0; }
+.p2 { color: #2f7d4f; } .p3 { color: #b8860b; } .p4 { color: #8a3fb0; }
+.p5 { color: #0f8c8c; } .p6 { color: #c2578f; }
+"""
+"""For a plot in a file of its own, such as the README's."""
+
+
+def plot(series, x, y, width=720, height=460, title="", alone=False):
     """Curves in a frame.
 
     Parameters
@@ -80,6 +97,8 @@ def plot(series, x, y, width=720, height=460, title=""):
         Units of 1 pixel at full size; text is 13 of them.
     title : str
         For screen readers.
+    alone : bool
+        With its own style and legend, for a file of its own.
 
     Returns
     -------
@@ -93,8 +112,12 @@ def plot(series, x, y, width=720, height=460, title=""):
         return (left + x.place(px) * inner[0],
                 top + (1 - y.place(py)) * inner[1])
 
-    out = [f'<svg class="plot" viewBox="0 0 {width} {height}" role="img" '
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" '
+           f'viewBox="0 0 {width} {height}" role="img" '
            f'aria-label="{html.escape(title)}">']
+    if alone:
+        out.append(f"<style>{STANDALONE}</style>"
+                   f'<rect width="{width}" height="{height}" fill="#fff"/>')
     clip = f"clip{zlib.crc32(f'{title}{width}'.encode()):x}"
     out.append(f'<clipPath id="{clip}"><rect x="{left}" y="{top}" '
                f'width="{inner[0]}" height="{inner[1]}"/></clipPath>')
@@ -118,7 +141,16 @@ def plot(series, x, y, width=720, height=460, title=""):
                f'{html.escape(y.label)}</text>')
     out.append(f'<g clip-path="url(#{clip})">')
     out += [_curve(line, x, y, at) for line in series]
-    out.append("</g></svg>")
+    out.append("</g>")
+    out += _spot_labels(series, x, y, at)
+    if alone:
+        out += [f'<g class="series {line.style}'
+                f'{" dashed" if line.dashed else ""}"><path class="line" '
+                f'd="M{left + 12} {top + 16 + 17 * i}h26"/><text '
+                f'x="{left + 46}" y="{top + 20 + 17 * i}">'
+                f"{html.escape(line.label)}</text></g>"
+                for i, line in enumerate(reversed(series))]
+    out.append("</svg>")
     return "".join(out)
 
 
@@ -142,12 +174,26 @@ def _curve(line, x, y, at):
         out += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3"><title>{label}'
                 f'{html.escape(", " + note if note else "")}</title>'
                 "</circle>" for px, py, note in spots]
-    if len(spots) == 1:
-        px, py, _ = spots[0]
-        out.append(f'<text class="spot" x="{px + 7:.1f}" y="{py + 4:.1f}">'
-                   f"{label}</text>")
     return "".join(out) + "</g>"
 
 
+def _spot_labels(series, x, y, at):
+    """Names beside single points, moved down where they would overlap."""
+    out, taken = [], []
+    for line in sorted((line for line in series if len(line.x) == 1),
+                       key=lambda line: -line.y[0]):
+        px, py = at(line.x[0], line.y[0])
+        px, py, wide = px + 7, py + 4, 8 * len(line.label)
+        while any(abs(py - b) < 14 and px < a + w and a < px + wide
+                  for a, b, w in taken):
+            py += 2
+        taken.append((px, py, wide))
+        out.append(f'<g class="series {line.style}" data-key='
+                   f'"{html.escape(line.key)}"><text class="spot" '
+                   f'x="{px:.1f}" y="{py:.1f}">{html.escape(line.label)}'
+                   "</text></g>")
+    return out
+
+
 def _number(value):
-    return f"{value:.10g}"
+    return f"{value:.10g}".replace("-", "−")

@@ -36,7 +36,7 @@ class Pipeline:
         self.bundle = bundle
         self.graphs = Graphs(bundle, threads, optimise)
         self.tables = coder.Tables(bundle.tables, bundle.row_skip)
-        self.rows = Rows(bundle.tables)
+        self.rows = Rows(bundle.tables, self.graphs.run)
 
     def __reduce__(self):
         return type(self), (self.bundle, self.graphs.threads,

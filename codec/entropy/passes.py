@@ -9,7 +9,7 @@ import numpy as np
 
 from .rows import neighbour_sum
 
-SLAB = 64
+SLAB = 32
 
 
 def slabs(height):

@@ -1,30 +1,37 @@
-"""Strips of a picture with halos: bounded memory, nothing to see.
+"""Tiles of a picture with halos: bounded memory, nothing to see.
 
-A strip carries as many rows of neighbourhood as the network's receptive
-field, so a cell computed in a strip sees exactly what it would see in the
-whole picture; at the picture's own borders there is no halo and the
-network pads with zeros, as it does untiled.
+A tile carries as much neighbourhood as the network's receptive field, so a
+cell computed in a tile sees exactly what it would see in the whole
+picture; at the picture's own borders there is no halo and the network
+pads with zeros, as it does untiled. Only the networks run tile by tile:
+there is one latent plane and one stream of symbols.
 """
 
-AREA = 6144          # latent cells per strip: about 1.5 megapixels
+SIDE = 96            # latent cells: a tile has at most 1536 x 1536 pixels
 
 
-def strips(height, width, halo):
-    """Cut ``height`` rows into strips.
+def spans(n, halo):
+    """Cut n cells into equal parts of at most ``SIDE``.
 
     Parameters
     ----------
-    height, width : int
-        In latent cells.
+    n : int
     halo : int
-        Rows of neighbourhood that a strip needs.
+        Cells of neighbourhood that a part needs on either side.
 
-    Yields
-    ------
-    (lo, hi, first, last) : ints
-        Rows lo..hi-1 are kept of a strip that spans first..last-1.
+    Returns
+    -------
+    list of (lo, hi, first, last)
+        Cells lo..hi-1 are kept of a part that spans first..last-1.
     """
-    rows = max(8, AREA // width)
-    for lo in range(0, height, rows):
-        hi = min(lo + rows, height)
-        yield lo, hi, max(0, lo - halo), min(height, hi + halo)
+    parts = -(-n // SIDE)
+    edges = [n * i // parts for i in range(parts + 1)]
+    return [(lo, hi, max(0, lo - halo), min(n, hi + halo))
+            for lo, hi in zip(edges, edges[1:])]
+
+
+def tiles(height, width, halo):
+    """Row and column span of each tile, row by row."""
+    for rows in spans(height, halo):
+        for columns in spans(width, halo):
+            yield rows, columns

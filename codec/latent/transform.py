@@ -2,16 +2,19 @@
 
 import numpy as np
 
-from .tiles import strips
+from .tiles import tiles
 
 
-def pad(pixels, rows):
-    """uint8 (h, w, 3) strip -> height ``rows``, width a multiple of 16.
+def _padded(pixels, rows, columns):
+    """Samples of the cells first..last of both spans.
 
-    The last row and column repeat.
+    Beyond the picture the last row and column repeat, up to whole cells.
     """
-    h, w = pixels.shape[:2]
-    return np.pad(pixels, ((0, rows - h), (0, -w % 16), (0, 0)), "edge")
+    (top, bottom), (left, right) = rows, columns
+    px = pixels[16 * top:16 * bottom, 16 * left:16 * right]
+    h, w = px.shape[:2]
+    return np.pad(px, ((0, 16 * (bottom - top) - h),
+                       (0, 16 * (right - left) - w), (0, 0)), "edge")
 
 
 def analyse(pixels, graphs, modulation):
@@ -28,15 +31,12 @@ def analyse(pixels, graphs, modulation):
     float32 (hy, wy, M)
     """
     h, w = -(-pixels.shape[0] // 16), -(-pixels.shape[1] // 16)
-    out = None
-    for lo, hi, a, b in strips(h, w, graphs.bundle.halo["analysis"]):
-        px = pad(pixels[16 * a:16 * b], 16 * (b - a))
-        y = graphs.run("analysis", pixels=px, modulation=modulation)[0]
-        if out is None:
-            if (lo, hi) == (0, h):
-                return y
-            out = np.empty((h, w, y.shape[2]), np.float32)
-        out[lo:hi] = y[lo - a:hi - a]
+    out = np.empty((h, w, graphs.bundle.m), np.float32)
+    for (y, yy, a, b), (x, xx, c, d) in tiles(
+            h, w, graphs.bundle.halo["analysis"]):
+        latent = graphs.run("analysis", modulation=modulation,
+                            pixels=_padded(pixels, (a, b), (c, d)))[0]
+        out[y:yy, x:xx] = latent[y - a:yy - a, x - c:xx - c]
     return out
 
 
@@ -56,10 +56,11 @@ def synthesise(latent, graphs, modulation, height, width):
     """
     h, w = latent.shape[:2]
     out = np.empty((height, width, 3), np.uint8)
-    for lo, hi, a, b in strips(h, w, graphs.bundle.halo["synthesis"]):
-        x = graphs.run("synthesis", latent=latent[a:b],
-                       modulation=modulation)[0]
-        x = x[16 * (lo - a):16 * (hi - a), :width]
-        end = min(16 * hi, height)
-        out[16 * lo:end] = x[:end - 16 * lo]
+    for (y, yy, a, b), (x, xx, c, d) in tiles(
+            h, w, graphs.bundle.halo["synthesis"]):
+        px = graphs.run("synthesis", modulation=modulation, latent=np.
+                        ascontiguousarray(latent[a:b, c:d]))[0]
+        to = out[16 * y:16 * yy, 16 * x:16 * xx]
+        to[:] = px[16 * (y - a):, 16 * (x - c):][:to.shape[0],
+                                                 :to.shape[1]]
     return out

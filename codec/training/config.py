@@ -30,6 +30,8 @@ class Shape:
     ctx1: int = 192        # the same, group 1
     lambda_min: float = 0.0004
     lambda_max: float = 0.8
+    leak8: float = 0.0     # slope of the activation below zero
+    leak16: float = 0.125
 
 
 @dataclasses.dataclass

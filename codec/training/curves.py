@@ -51,14 +51,14 @@ class Log:
         old = [r for r in read(file) if r["step"] <= step] if step else []
         tmp = file.with_suffix(".csv.tmp")
         with open(tmp, "w", newline="") as f:
-            out = csv.writer(f)
+            out = csv.writer(f, lineterminator="\n")
             out.writerow(COLUMNS)
             for r in old:
                 out.writerow([f"{v:.12g}" if isinstance(v, float) else v
                               for v in r.values()])
         os.replace(tmp, file)
         self.out = open(file, "a", buffering=1, newline="")
-        self.csv = csv.writer(self.out)
+        self.csv = csv.writer(self.out, lineterminator="\n")
 
     def row(self, kind, state, *values):
         self.csv.writerow([kind, f"{state.seconds / 3600:.5f}", state.step,

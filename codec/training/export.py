@@ -209,13 +209,15 @@ def export(model, out, crops, *, name, info, n_pictures=60, log=print):
              "features.onnx": graphs.features(model.means)}
     for p in range(4):
         files[f"mean{p}.onnx"] = graphs.mean(model.means, p)
+    for n, b in graphs.exact().items():
+        files[f"{n}.onnx"] = b
     s = model.shape
     halo = receptive_field(model)
     manifest = {
         "name": name, "format": 1, "opset": graphs.OPSET,
         "constants": {"NZ": s.nz, "M": s.m, "K": s.k, "HYPER": s.hyper,
                       "Z_MAX": Z_MAX, "N_ROWS": hyper.N_ROWS,
-                      "ROW_SKIP": skip_rows(rows), "SLAB": 64},
+                      "ROW_SKIP": skip_rows(rows), "SLAB": 32},
         "halo": {"analysis": halo[0], "synthesis": halo[1]},
         "lambda": [s.lambda_min, s.lambda_max],
         "files": {f: hashlib.sha256(b).hexdigest()

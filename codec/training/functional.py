@@ -135,17 +135,19 @@ def depthwise(x, w):
 
 
 class _Block(torch.autograd.Function):
-    """x + out_scale * W2 relu(W1 (dw(x) * s) + b1) in one node."""
+    """x + out_scale * W2 act(W1 (dw(x) * s) + b1) in one node."""
 
     @staticmethod
-    def forward(ctx, x, dw, s, w1, b1, w2, out_scale):
+    def forward(ctx, x, dw, s, w1, b1, w2, out_scale, leak):
         n, h, w, c = x.shape
         d = _depthwise(x, dw)
         u = torch.mul(d, s).to(BF16).reshape(-1, c)
         w1b, w2b = w1.to(BF16), (w2 * out_scale[:, None]).to(BF16)
-        a = torch.addmm(b1.to(BF16), u, w1b.t()).relu_()
+        a = torch.addmm(b1.to(BF16), u, w1b.t())
+        a = F.leaky_relu_(a, leak) if leak else a.relu_()
         y = x + torch.mm(a, w2b.t()).reshape(n, h, w, c)
         ctx.save_for_backward(x, dw, s, d, u, a, w1b, w2b, out_scale)
+        ctx.leak = leak
         return y
 
     @staticmethod
@@ -154,18 +156,22 @@ class _Block(torch.autograd.Function):
         n, h, w, c = x.shape
         gb = g.reshape(-1, c).to(BF16)
         gw2 = torch.mm(gb.t(), a).float() * out_scale[:, None]
-        ga = torch.ops.aten.threshold_backward(torch.mm(gb, w2b), a, 0)
+        ga = torch.mm(gb, w2b)
+        if ctx.leak:                     # the sign of a is its input's
+            ga = torch.ops.aten.leaky_relu_backward(ga, a, ctx.leak, True)
+        else:
+            ga = torch.ops.aten.threshold_backward(ga, a, 0)
         gb1 = ga.sum(0, dtype=torch.float32)
         gw1 = torch.mm(ga.t(), u).float()
         gu = torch.mm(ga, w1b).float().reshape(n, h, w, c)
         gs = (gu * d).sum((1, 2), keepdim=True)
         gx, gdw = _depthwise_backward(gu.mul_(s), x, dw)
-        return g + gx, gdw, gs, gw1, gb1, gw2, None
+        return g + gx, gdw, gs, gw1, gb1, gw2, None, None
 
 
-def block(x, dw, s, w1, b1, w2, out_scale):
-    """Residual block as one autograd node."""
-    return _Block.apply(x, dw, s, w1, b1, w2, out_scale)
+def block(x, dw, s, w1, b1, w2, out_scale, leak=0.0):
+    """Residual block as one autograd node; ``leak`` is ReLU's slope below."""
+    return _Block.apply(x, dw, s, w1, b1, w2, out_scale, leak)
 
 
 class _Bits(torch.autograd.Function):

@@ -88,7 +88,9 @@ class Graph:
         """``nets.Block``; ``s`` names its modulation, (1, c, 1, 1)."""
         dw = _np(b.dw) * _np(b.scale_in)[:, None, None, None]
         u = self.op("Mul", self.depthwise(x, dw), s)
-        u = self.op("Relu", self.linear(u, _np(b.w1), _np(b.b1)))
+        u = self.linear(u, _np(b.w1), _np(b.b1))
+        u = self.op("LeakyRelu", u, alpha=b.leak) if b.leak \
+            else self.op("Relu", u)
         w2 = _np(b.w2) * _np(b.scale_out)[:, None]
         return self.op("Add", self.linear(u, w2), x)
 
@@ -230,3 +232,50 @@ def mean(net, p):
     g.output("hidden", pre, TensorProto.FLOAT,
              [1, w.shape[0], "h", "w"])
     return g.finish()
+
+
+def exact():
+    """The integer layers of docs/format.md, section 7, in float32.
+
+    The same for every model: the weights are inputs, from ``tables.npz``.
+    Each sum is an integer below 2**24, so any engine gets it exactly. The
+    one that can pass 2**24 is base + 16 e: then its rounded value does so
+    too, and the clamp makes it the same row.
+
+    Returns
+    -------
+    dict of str to bytes
+        ``exact_hidden``, ``exact_base``, ``exact_rows``, ``exact_rows0``.
+    """
+    out = {}
+
+    def start(name, **inputs):
+        g = Graph(name)
+        return g, [g.input(n, TensorProto.FLOAT, s)
+                   for n, s in inputs.items()]
+
+    def done(g, x, kind, shape):
+        g.output("out", x, kind, shape)
+        out[g.name] = g.finish()
+
+    def scaled_floor(g, x, shift, top):
+        x = g.op("Floor", g.op("Mul", x, g.const(np.float32(2. ** -shift))))
+        return g.op("Clip", x, g.const(np.float32(0)),
+                    g.const(np.float32(top)))
+
+    g, (x, w, b) = start("exact_hidden", x=["n", "i"], w=["i", "o"],
+                         b=["o"])
+    x = g.op("Add", g.op("MatMul", x, w), b)
+    done(g, scaled_floor(g, x, 6, 255), TensorProto.FLOAT, ["n", "o"])
+    g, (x, w, b) = start("exact_base", x=["n", "i"], w=["i", "o"], b=["o"])
+    done(g, g.op("Add", g.op("MatMul", x, w), b), TensorProto.FLOAT,
+         ["n", "o"])
+    g, (base,) = start("exact_rows0", base=["n", "c"])
+    done(g, g.op("Cast", scaled_floor(g, base, 10, 63),
+                 to=TensorProto.UINT8), TensorProto.UINT8, ["n", "c"])
+    g, (base, x, w) = start("exact_rows", base=["n", "c"], x=["n", "i"],
+                            w=["i", "c"])
+    e = g.op("Mul", g.op("MatMul", x, w), g.const(np.float32(16)))
+    done(g, g.op("Cast", scaled_floor(g, g.op("Add", base, e), 10, 63),
+                 to=TensorProto.UINT8), TensorProto.UINT8, ["n", "c"])
+    return out

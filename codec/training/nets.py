@@ -27,10 +27,13 @@ class Block(nn.Module):
 
     ``i`` and ``o`` are fixed vectors that whiten the input and scale the
     output by the channel's deviation in the starting linear codec.
+    ``leak`` is the activation's slope below zero: at 1/16 plain ReLU died
+    within the first minutes (docs/training-log.md).
     """
 
-    def __init__(self, sigma, hidden):
+    def __init__(self, sigma, hidden, leak):
         super().__init__()
+        self.leak = leak
         c = len(sigma)
         self.dw = nn.Parameter(torch.zeros(c, 1, 5, 5))
         with torch.no_grad():
@@ -46,7 +49,7 @@ class Block(nn.Module):
     def forward(self, x, q):
         s = (1 + knots(self.mod, q))[:, None, None] * self.scale_in
         return fn.block(x, self.dw, s, self.w1, self.b1, self.w2,
-                        self.scale_out)
+                        self.scale_out, self.leak)
 
 
 class Analysis(nn.Module):
@@ -55,9 +58,9 @@ class Analysis(nn.Module):
         self.in8 = nn.Parameter(pca["v8"].clone())          # (c8, 192)
         self.in16 = nn.Parameter(pca["v16"].clone())        # (m, 4 c8)
         self.blocks8 = nn.ModuleList(
-            Block(pca["sigma8"], s.hidden8) for _ in range(s.a8))
+            Block(pca["sigma8"], s.hidden8, s.leak8) for _ in range(s.a8))
         self.blocks16 = nn.ModuleList(
-            Block(pca["sigma16"], s.hidden16) for _ in range(s.a16))
+            Block(pca["sigma16"], s.hidden16, s.leak16) for _ in range(s.a16))
 
     def forward(self, x, q):
         x = fn.linear(fn.space_to_depth(x, 8), self.in8)
@@ -76,9 +79,9 @@ class Synthesis(nn.Module):
         self.out8 = nn.Parameter(pca["v8"].t().contiguous())     # (192, c8)
         self.bias = nn.Parameter(torch.zeros(192))
         self.blocks16 = nn.ModuleList(
-            Block(pca["sigma16"], s.hidden16) for _ in range(s.s16))
+            Block(pca["sigma16"], s.hidden16, s.leak16) for _ in range(s.s16))
         self.blocks8 = nn.ModuleList(
-            Block(pca["sigma8"], s.hidden8) for _ in range(s.s8))
+            Block(pca["sigma8"], s.hidden8, s.leak8) for _ in range(s.s8))
 
     def forward(self, y, q):
         for b in self.blocks16:

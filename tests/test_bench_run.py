@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -100,6 +101,22 @@ def test_a_second_run_measures_only_what_is_missing(folder, tmp_path,
     assert bench(folder, out, "--codecs", "png") == 0
     assert {job.source.name for job in taken} == {
         "0.png", "1.png", "new.png", "same.png"}
+    versions = {row["version"] for row in store.Table(
+        out / "pictures.csv").rows.values() if row["codec"] == "png"}
+    assert versions == {"newer"}
+
+
+def test_means_are_of_the_folder_given_whatever_else_is_kept(
+        folder, tmp_path):
+    out = tmp_path / "out"
+    bench(folder, out, "--codecs", "png")
+    bench(folder / "0.png", out, "--codecs", "png")
+    rows = store.Table(out / "pictures.csv").rows.values()
+    assert len(rows) == 2
+    found = json.loads((out / "png.json").read_text())
+    assert found["meta"]["n_pictures"] == 1
+    assert found["results"]["bpp"] == [
+        row["bpp"] for row in rows if row["picture"] == "0.png"]
 
 
 def test_interrupt_keeps_what_is_done_and_a_kill_mid_line_is_survived(
@@ -182,7 +199,8 @@ def test_a_reader_that_leaves_is_no_error(folder, tmp_path):
     bench(folder, out, "--codecs", "jpeg-420")
     with subprocess.Popen(
             [sys.executable, "-m", "codec.bench", "--markdown", "--out", out],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": ""}) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141

@@ -60,3 +60,10 @@ def test_memory_counts_what_encoding_takes(sources):
     assert found["encode_mib"] > found["idle_mib"] + 6
     assert found["decode_mib"] > 5
     assert peak.peak_mib() > 20
+
+
+def test_cold_start_runs_the_real_commands(sources):
+    found = speed.cold_start(sources[0], repeats=1)
+    assert set(found) == {"python", "aecompress", "aedecompress"}
+    # Python alone is part of both.
+    assert min(found, key=found.get) == "python"

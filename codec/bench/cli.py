@@ -1,7 +1,7 @@
 """The command ``aebench``, also ``python -m benchmarks``."""
 
 import argparse
-import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -82,14 +82,18 @@ def main(arguments=None):
         The exit code.
     """
     try:
+        _require_core()
         options = parser().parse_args(arguments)
         options.out = options.out or Path("bench-results")
+        code = 0
         if options.markdown:
-            return _print_markdown(options)
-        if options.report:
+            _print_markdown(options)
+        elif options.report:
             _write_report(options.out, *_kept(options.out))
-            return 0
-        return _measure(options)
+        else:
+            code = _measure(options)
+        sys.stdout.flush()
+        return code
     except (UsageError, pictures.PictureError) as error:
         print(f"aebench: {error}", file=sys.stderr)
         return 1
@@ -101,6 +105,13 @@ def main(arguments=None):
         print("aebench: interrupted; what was measured is kept",
               file=sys.stderr)
         return 130
+
+
+def _require_core():
+    """All else is optional, but every table needs BD-rates."""
+    if importlib.util.find_spec("bjontegaard") is None:
+        raise UsageError("bjontegaard is missing; pip install "
+                         "'aecompress[bench]'")
 
 
 def _say(line):
@@ -143,17 +154,19 @@ def _measure(options):
          f"{len(sources) * sum(map(len, plan.values()))} measurements to "
          "take")
     failed = run.run(jobs, table, n_jobs, _say)
-    table.tidy()
+    table.tidy({name: codecs.load(name).version for name in names})
     meta = {"dataset": options.dataset or folder.name,
             "dataset_sha256": pictures.dataset_hash(sources),
-            "n_pictures": len(sources), "quick": options.quick,
+            "n_pictures": len({source.sha256 for source in sources}),
+            "pictures": {source.sha256: source.name for source in sources},
+            "quick": options.quick,
             "metrics": metric_names,
             "codecs": {name: _card(name, plan[name]) for name in names},
             **store.environment(threads, n_jobs)}
     store.write_json(options.out / "environment.json", meta)
     found = _read_back(table, meta)
     _write_curves(options.out, found, meta)
-    _print_text(found, len(sources))
+    _print_text(found, meta["n_pictures"])
     if not options.no_report:
         _keep_views(options, meta, sources, names, threads)
         _write_report(options.out, found, meta)
@@ -234,7 +247,8 @@ def _read_back(table, meta):
     """The summary of the rows that ``environment.json`` speaks of."""
     cards = meta["codecs"]
     rows = [row for row in table.rows.values()
-            if row["codec"] in cards and row["threads"] == meta["threads"]
+            if row["codec"] in cards and row["sha256"] in meta["pictures"]
+            and row["threads"] == meta["threads"]
             and row["version"] == cards[row["codec"]]["version"]]
     return summary.summarise(
         rows, {name: card["settings"] for name, card in cards.items()},
@@ -319,4 +333,3 @@ def _print_markdown(options):
               f"{folder.removesuffix(' --quick')} --speed --threads "
               f"{threads}`)\n\n{tables.markdown(tables.SPEED_HEADER, rows)}"
               "\n")
-    return 0

@@ -138,7 +138,8 @@ def memory(source, name, threads, width, height):
             run = subprocess.run(
                 [sys.executable, "-m", "codec.bench.peak", task, name,
                  str(threads), str(raw), str(packed)],
-                capture_output=True, text=True, check=True)
+                capture_output=True, text=True, check=True,
+                env=_environment())
             peaks[f"{task}_mib"] = round(float(run.stdout), 1)
     return {"codec": name, "threads": threads, "width": width,
             "height": height, **peaks}
@@ -171,10 +172,14 @@ def cold_start(source, repeats=REPEATS):
 
 
 def _timed(command, folder):
-    # The commands must be found from a checkout that is not installed.
-    root = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     start = time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, capture_output=True,
-                   env={**os.environ, "PYTHONPATH": path})
+                   env=_environment())
     return time.perf_counter() - start
+
+
+def _environment():
+    """The package is found from a checkout that is not installed, too."""
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path}

@@ -77,8 +77,18 @@ class Table:
                 self.rows[key(row)] = row
                 writer.writerow(row)
 
-    def tidy(self):
-        """Write the file anew: sorted, one row per key."""
+    def tidy(self, versions):
+        """Write the file anew: sorted, one row per key.
+
+        Parameters
+        ----------
+        versions : dict
+            Codec name to version; rows of these codecs in other versions
+            are superseded and go.
+        """
+        self.rows = {
+            name: row for name, row in self.rows.items()
+            if row["version"] == versions.get(row["codec"], row["version"])}
         order = sorted(self.rows.values(), key=lambda row: (
             row["codec"], row["threads"], row["version"], row["picture"],
             row["bytes"]))

@@ -131,9 +131,8 @@ class Writer:
         n = np.frexp(u.astype(np.float64))[1] - 1     # floor(log2 u)
         self._put(n, _MODEL.Uniform(16))
         bits = ((u - (1 << n)) << 1) | (v < 0)
-        for k in range(16):
-            if (n == k).any():
-                self._put(bits[n == k], _MODEL.Uniform(2 << k))
+        for k in np.unique(n):
+            self._put(bits[n == k], _MODEL.Uniform(2 << int(k)))
 
     def finish(self):
         """The payload: bytes, a multiple of four."""
@@ -195,12 +194,11 @@ class Reader:
     def _escapes(self, count, t):
         n = self._decode(_MODEL.Uniform(16), count)
         out = np.empty(count, np.int32)
-        for k in range(16):
+        for k in np.unique(n).tolist():
             where = np.flatnonzero(n == k)
-            if len(where):
-                bits = self._decode(_MODEL.Uniform(2 << k), len(where))
-                m = t + (1 << k) + (bits >> 1)
-                out[where] = np.where(bits & 1, -m, m)
+            bits = self._decode(_MODEL.Uniform(2 << k), len(where))
+            m = t + (1 << k) + (bits >> 1)
+            out[where] = np.where(bits & 1, -m, m)
         if np.abs(out).max() > MAX_SYMBOL:
             raise FormatError("a symbol is out of range: file is damaged")
         return out

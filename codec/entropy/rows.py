@@ -68,7 +68,7 @@ class Rows:
         # By the bits of an int16 symbol, so that one look-up does it all.
         v = np.abs(np.arange(65536, dtype=np.uint16).view(np.int16)
                    .astype(np.int32))
-        self.level = t["level"][np.minimum(v, 255)].astype(np.float32)
+        self.level = t["level"][np.minimum(v, 255)]
         self.m = self.bias.shape[1]
 
     def hidden(self, z):
@@ -87,7 +87,7 @@ class Rows:
         return r.reshape(4 * h, 4 * w, self.m)
 
     def levels(self, symbols):
-        """Magnitude levels of int16 symbols, float32, same shape."""
+        """Magnitude levels of int16 symbols, uint8 0..15, same shape."""
         return self.level[symbols.view(np.uint16)]
 
     def rows(self, base, context, which):
@@ -96,7 +96,7 @@ class Rows:
         Parameters
         ----------
         base : float32 (n, c) of integers
-        context : float32 (n, c_in) of integers, or None
+        context : uint8 (n, c_in), or None
         which : int
             Pass, 0..3.
 
@@ -106,12 +106,15 @@ class Rows:
         """
         if context is None:
             return self.run("exact_rows0", base=base)[0]
-        return self.run("exact_rows", base=base, x=context,
-                        w=self.context[which])[0]
+        return self.run("exact_rows", base=base, w=self.context[which],
+                        x=context.astype(np.float32))[0]
 
 
 def neighbour_sum(x):
-    """Sum over the four neighbours of (h, w, c), zero outside."""
+    """Sum over the four neighbours of uint8 (h, w, c), zero outside.
+
+    Levels are at most 15, so a byte holds the sum.
+    """
     out = np.zeros_like(x)
     out[1:] += x[:-1]
     out[:-1] += x[1:]

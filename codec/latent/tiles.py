@@ -7,7 +7,7 @@ pads with zeros, as it does untiled. Only the networks run tile by tile:
 there is one latent plane and one stream of symbols.
 """
 
-SIDE = 96            # latent cells: a tile has at most 1536 x 1536 pixels
+SIDE = 64            # latent cells: a tile has at most 1024 x 1024 pixels
 
 
 def spans(n, halo):

@@ -4,8 +4,25 @@ A session runs from many threads at once, so one ``Graphs`` object serves
 all threads of a process.
 """
 
+import functools
 import os
 import threading
+
+
+@functools.cache
+def _share_arena(ort):
+    """One arena for all sessions of the process, grown by what is asked.
+
+    A session of its own would keep its largest tile for ever, and without
+    any arena a decoder takes a third longer.
+    """
+    info = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR,
+                             0, ort.OrtMemType.DEFAULT)
+    try:
+        ort.create_and_register_allocator(
+            info, ort.OrtArenaCfg({"arena_extend_strategy": 1}))
+    except Exception:       # the host program has registered one: as good
+        pass
 
 
 class Graphs:
@@ -34,14 +51,14 @@ class Graphs:
         with self._lock:
             if name not in self._sessions:
                 import onnxruntime as ort
+                _share_arena(ort)
                 o = ort.SessionOptions()
                 o.intra_op_num_threads = self.threads
                 o.inter_op_num_threads = 1
                 o.log_severity_level = 3
-                # An arena keeps the largest tile for ever, in every
-                # session, to be 4 % faster; spinning threads burn the
-                # cores that other processes want.
-                o.enable_cpu_mem_arena = False
+                o.add_session_config_entry(
+                    "session.use_env_allocators", "1")
+                # Spinning threads burn cores that others want.
                 o.add_session_config_entry(
                     "session.intra_op.allow_spinning", "0")
                 level = ort.GraphOptimizationLevel

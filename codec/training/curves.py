@@ -165,7 +165,8 @@ def draw(log, picture):
                                (once, "o-", "validation, averaged weights")):
         loss.plot([r["hours"] for r in part], [r["loss"] for r in part],
                   style, lw=1, ms=3, label=label)
-    low = sorted(r["loss"] for r in train + valid)
+    low = sorted(r["loss"] for r in train + valid
+                 if math.isfinite(r["loss"])) or [0, 1]
     loss.set(xlabel="hours", ylabel="loss", title="Loss", ylim=(
         low[0] * 0.97, low[int(len(low) * 0.97)] * 1.03))
     loss.legend()

@@ -1,0 +1,165 @@
+"""What was trained is what runs: torch modules against exported models."""
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+import codec  # noqa: E402
+from codec.entropy import passes  # noqa: E402
+from codec.model.bundle import Bundle  # noqa: E402
+from codec.model.session import Graphs  # noqa: E402
+from codec.pipeline import Pipeline  # noqa: E402
+from codec.training import data, export, functional, train  # noqa: E402
+from training_runs import TINY, config, psnr, scene  # noqa: E402
+
+QUALITIES = (1, 50, 100)
+TOLERANCE = 4e-3           # float16 weights in the graphs
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A model with something in every branch, and its exported folder."""
+    tmp = tmp_path_factory.mktemp("export")
+    cfg = config(tmp)
+    index, _ = data.prepare(cfg, log=lambda line: None)
+    crops = data.Crops(f"{cfg.state}/train", index, 64)
+    torch.manual_seed(3)
+    functional.use_bf16(False)
+    model = train.start_model(cfg, crops)
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if not name.startswith(("rows.b", "analysis.in", "log_gain",
+                                    "synthesis.out")):
+                # Rows stay sane, or wide symbols meet rows that are not
+                # coded at all.
+                scale = 0.002 if name.startswith("rows") else 0.05
+                p.add_(torch.randn(p.shape) * scale)
+        # In whole fixed-point units the export's two roundings are one.
+        one = 10 * 1024
+        model.rows.b2.copy_((torch.randn(16, TINY.m) * 900).round() / one)
+    out = tmp / "model"
+    model_id = export.export(model, out, crops, name="test",
+                             info={"steps": 0}, n_pictures=3,
+                             log=lambda line: None)
+    yield model, out, model_id
+    functional.use_bf16(True)
+
+
+@pytest.fixture(scope="module")
+def model(made):
+    return made[0]
+
+
+@pytest.fixture(scope="module")
+def bundle(made):
+    return Bundle(made[1])
+
+
+@pytest.fixture(scope="module")
+def graphs(bundle):
+    return Graphs(bundle, threads=1)
+
+
+def q_of(quality):
+    return torch.arange(100)[quality - 1:quality] / 99.0
+
+
+def near(got, want):
+    want = want.detach().numpy().reshape(got.shape)
+    scale = np.sqrt(np.square(want).mean()) + 1e-9
+    assert np.abs(got - want).max() / scale < TOLERANCE * 5
+    assert np.sqrt(np.square(got - want).mean()) / scale < TOLERANCE
+
+
+def test_manifest(made):
+    model, out, model_id = made
+    manifest = json.loads((out / "model.json").read_text())
+    assert Bundle(out).id == model_id
+    assert manifest["name"] == "test"
+    assert manifest["constants"]["M"] == TINY.m
+    assert not list(out.glob("*.tmp"))
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_analysis(model, bundle, graphs, quality):
+    x = scene(5, 64, 96)
+    mod = bundle.at_quality("analysis_mod", quality)
+    got, = graphs.run("analysis", pixels=x, modulation=mod)
+    near(got, model.analysis(functional.to_float(x)[None], q_of(quality)))
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_synthesis(model, bundle, graphs, quality):
+    y = torch.randn(1, 4, 6, TINY.m) * 0.3
+    mod = bundle.at_quality("synthesis_mod", quality)
+    got, = graphs.run("synthesis", latent=y[0].numpy(), modulation=mod)
+    x = model.synthesis(y, q_of(quality))[0].detach() * 255 + 127.5
+    x = x.clamp(0, 255).numpy()
+    assert np.abs(got - x).max() < 2
+    assert np.abs(got - x).mean() < 0.3
+
+
+def test_hyper_analysis(model, graphs):
+    y = torch.randn(1, 8, 12, TINY.m) * 4
+    got, = graphs.run("hyper_analysis", scaled=y[0].numpy())
+    near(got, model.hyper(y))
+
+
+def test_means(model, graphs):
+    net, k = model.means, TINY.k
+    z = torch.randint(-9, 10, (1, 2, 3, TINY.nz)).float()
+    y = torch.randn(1, 8, 12, TINY.m) * 0.3
+    y0, y1 = y[..., :k], y[..., k:]
+    f, = graphs.run("features", z=z[0].numpy())
+    want = net.features(z)
+    near(np.moveaxis(f[0], 0, -1), want)
+    latent = y0[0].contiguous().numpy()
+    near(graphs.run("mean0", features=f)[0], net.pass0(want))
+    near(graphs.run("mean1", features=f, latent=latent)[0],
+         net.pass1(want, y0))
+    mu, hidden = graphs.run("mean2", features=f, latent=latent)
+    want, pre = net.pass2(want, y0)
+    near(mu, want)
+    got, = graphs.run("mean3", hidden=hidden,
+                      latent=y1[0].contiguous().numpy())
+    near(got, net.pass3(pre, y1))
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_rows_are_equal_integers(model, bundle, quality):
+    q = q_of(quality)
+    y = torch.randn(1, 8, 12, TINY.m) * torch.logspace(-2, 1, TINY.m) / (
+        model.log_gain.detach().mean().exp())
+    with torch.no_grad():
+        aux = model.code(y, q, noise=False)[3]
+    z, s, want = (aux[n][0].numpy().astype(int) for n in ("z", "v", "rows"))
+    assert len(np.unique(want)) > 8 and np.abs(s).max() > 1
+    rows = Pipeline(bundle, threads=1).rows     # checks its bounds too
+    slab = passes.Slab(rows, rows.base(rows.hidden(z), quality - 1), TINY.k)
+    for p in range(4):
+        at, channels = slab.where(p)
+        flat = want.reshape(-1, TINY.m)[at, channels]
+        assert np.array_equal(slab.rows(p), flat)
+        slab.put(p, s.reshape(-1, TINY.m)[at, channels])
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_files_have_the_size_and_error_of_training(model, made, quality):
+    x = scene(6, 128, 192)
+    coded = codec.Encoder(model=made[1], threads=1).encode(x, quality)
+    assert codec.info(coded).model == made[2]
+    back = codec.Decoder(model=made[1], threads=1).decode(coded)
+    assert back.shape == x.shape
+    with torch.no_grad():
+        lam = model.lambda_of(q_of(quality))
+        bpp, mse, _, _ = model(functional.to_float(x)[None], lam,
+                               noise=False)
+    assert psnr(back, x) == pytest.approx(
+        10 * np.log10(255 ** 2 / mse.item()), abs=0.5)
+    # Tables fitted to real symbols beat the logistic that was trained.
+    real = (len(coded) - 32) * 8 / (x.shape[0] * x.shape[1])
+    assert 0.5 * bpp.item() < real < 1.15 * bpp.item() + 0.05

@@ -1,0 +1,217 @@
+"""Autograd nodes, losses and optimisers against slow, plain ones."""
+
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from codec.training import functional as fn  # noqa: E402
+from codec.training import loss, optim  # noqa: E402
+from codec.training.config import LOSSES  # noqa: E402
+from training_runs import scene  # noqa: E402
+
+
+@pytest.fixture(params=[False, True], ids=["float32", "bfloat16"])
+def bf16(request):
+    torch.manual_seed(0)
+    fn.use_bf16(request.param)
+    yield request.param
+    fn.use_bf16(True)
+
+
+def plain_linear(x, w, b):
+    return x @ w.t() + b
+
+
+def plain_depthwise(x, w):
+    y = torch.nn.functional.conv2d(x.permute(0, 3, 1, 2), w, groups=len(w),
+                                   padding=w.shape[-1] // 2)
+    return y.permute(0, 2, 3, 1)
+
+
+def plain_block(x, dw, s, w1, b1, w2, scale):
+    u = plain_depthwise(x, dw) * s
+    return x + (torch.relu(u @ w1.t() + b1) @ w2.t()) * scale
+
+
+def randn(*shape):
+    return torch.randn(*shape, requires_grad=True)
+
+
+NODES = {
+    "linear": (fn.linear, plain_linear, lambda: (
+        randn(2, 3, 4, 8), randn(6, 8), randn(6))),
+    "linear_bf16": (fn.linear_bf16, plain_linear, lambda: (
+        randn(2, 3, 4, 8), randn(6, 8), randn(6))),
+    "depthwise": (fn.depthwise, plain_depthwise, lambda: (
+        randn(2, 6, 5, 8), randn(8, 1, 5, 5))),
+    "block": (fn.block, plain_block, lambda: (
+        randn(2, 6, 5, 8), randn(8, 1, 5, 5), randn(2, 1, 1, 8),
+        # Biases decide every unit: none is near enough to zero to flip.
+        randn(12, 8), (torch.tensor([90.0, -90] * 6)).requires_grad_(),
+        randn(8, 12), torch.rand(8))),
+}
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_nodes_are_plain_autograd(name, bf16):
+    node, plain, make = NODES[name]
+    args = make()
+    leaves = [a for a in args if a.requires_grad]
+    y, want = node(*args).float(), plain(*args)
+    g = torch.randn(y.shape)
+    close(y, want, bf16)
+    for a, b in zip(torch.autograd.grad(y, leaves, g),
+                    torch.autograd.grad(want, leaves, g)):
+        close(a, b, bf16)
+
+
+def close(a, b, bf16):
+    # Eight bits of mantissa, and sums that may cancel.
+    assert (a - b).norm() <= (0.03 if bf16 else 1e-5) * b.norm()
+
+
+def test_gradients_of_code_length():
+    torch.manual_seed(0)
+    v = (torch.randn(40, dtype=torch.double) * 3).requires_grad_()
+    t = (torch.rand(40, dtype=torch.double) * 4 + 0.02).requires_grad_()
+    assert torch.autograd.gradcheck(fn.logistic_bits, (v, t))
+
+
+def test_code_length_is_that_of_a_distribution():
+    v = torch.arange(-4000.0, 4001).double()
+    for t in (0.01, 0.5, 3.0, 16.0):
+        p = 2 ** -fn.logistic_bits(v, torch.full_like(v, t))
+        assert abs(p.sum().item() - 1) < 1e-6
+    far = fn.logistic_bits(torch.tensor([1e4]), torch.tensor([50.0]))
+    assert torch.isfinite(far).all()
+
+
+def test_space_and_depth_are_inverse():
+    x = torch.randn(2, 8, 16, 3)
+    y = fn.space_to_depth(x, 4)
+    assert y.shape == (2, 2, 4, 48)
+    assert torch.equal(fn.depth_to_space(y, 4), x)
+    assert torch.equal(y[0, 1, 2, :3], x[0, 4, 8])
+
+
+def test_rounding_passes_gradients():
+    x = torch.tensor([0.4, 1.6], requires_grad=True)
+    y = fn.round_ste(x)
+    assert y.tolist() == [0, 2]
+    assert torch.autograd.grad(y.sum(), x)[0].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("mode, kind", [("on", torch.bfloat16),
+                                        ("off", torch.float32)])
+def test_choice_of_bfloat16(mode, kind):
+    fn.choose_bf16(mode)
+    assert fn.BF16 is kind
+    fn.choose_bf16("auto")
+    assert fn.BF16 in (torch.bfloat16, torch.float32)
+    fn.use_bf16(True)
+
+
+@pytest.mark.parametrize("shape", [(24, 60), (60, 24), (32, 32)])
+def test_orthogonalise(shape, bf16):
+    g = torch.randn(shape) * 1e-3
+    u = optim.orthogonalise(g)
+    values = torch.linalg.svdvals(u)
+    assert 0.4 < values.min() and values.max() < 1.35
+    assert (u * g).sum() > 0
+
+
+def test_muon_deals_its_matrices_out():
+    """Two ranks with shared updates do what one rank does alone."""
+    torch.manual_seed(0)
+    start = [torch.randn(s) for s in ((8, 12), (12, 4), (6, 6))]
+    grads = [torch.randn_like(p) for p in start]
+
+    def muon(rank, world, reduce=None):
+        params = [p.clone() for p in start]
+        for p, g in zip(params, grads):
+            p.grad = g
+        return optim.Muon(params, 0.1, decay=0.5, rank=rank, world=world,
+                          reduce=reduce)
+
+    alone = muon(0, 1)
+    alone.step()
+    other = muon(1, 2, lambda flat: None)
+    other.step()
+    first = muon(0, 2, lambda flat: flat.add_(other.flat))
+    first.step()
+    assert sorted(first.owner) == [0, 0, 1] or sorted(
+        first.owner) == [0, 1, 1]
+    for a, b in zip(alone.params, first.params):
+        assert torch.equal(a, b)
+
+
+# Losses
+
+def batch(*pictures):
+    return fn.to_float(np.stack(pictures))
+
+
+def test_distortions_have_one_scale():
+    torch.manual_seed(0)
+    x = torch.zeros(2, 64, 64, 3)
+    y = x + torch.randn(x.shape) * torch.tensor([2.0, 9.0]).reshape(
+        2, 1, 1, 1) / 255
+    mse = (y - x).square().mean((1, 2, 3)) * 255 ** 2
+    assert torch.equal(loss.distortion("mse", x, y, mse), mse)
+    mae = loss.distortion("mae", x, y, mse)
+    assert torch.allclose(mae, mse, rtol=0.05)
+    d = loss.distortion("ms-ssim", x, y, mse)
+    assert torch.allclose(d, 1500 * (1 - loss.ms_ssim(x, y)))
+    both = loss.distortion("mse+ms-ssim", x, y, mse)
+    assert torch.allclose(both, (d + mse) / 2)
+    for name in LOSSES:
+        assert loss.distortion(name, x, x, mse * 0).abs().max() < 1e-3
+
+
+def slow_ms_ssim(a, b):
+    """Wang 2003, from the paper, channel by channel, in 0..255."""
+    r = np.arange(11) - 5
+    window = np.exp(-(r[:, None] ** 2 + r ** 2) / (2 * 1.5 ** 2))
+    window /= window.sum()
+
+    def mean(x):
+        v = np.lib.stride_tricks.sliding_window_view(x, (11, 11))
+        return np.einsum("ijkl,kl->ij", v, window)
+
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    result = []
+    for x, y in zip(np.moveaxis(a, 2, 0), np.moveaxis(b, 2, 0)):
+        total = 1.0
+        for scale, weight in enumerate((.0448, .2856, .3001, .2363, .1333)):
+            mx, my = mean(x), mean(y)
+            vx, vy = mean(x * x) - mx ** 2, mean(y * y) - my ** 2
+            cov = mean(x * y) - mx * my
+            value = (2 * cov + c2) / (vx + vy + c2)
+            if scale == 4:
+                value *= (2 * mx * my + c1) / (mx ** 2 + my ** 2 + c1)
+            total *= value.mean() ** weight
+            if scale < 4:
+                x, y = (z.reshape(len(z) // 2, 2, -1, 2).mean((1, 3))
+                        for z in (x, y))
+        result.append(total)
+    return np.mean(result)
+
+
+def test_ms_ssim_is_the_papers():
+    rng = np.random.default_rng(0)
+    a = scene(1, 176, 208)
+    b = np.clip(a + rng.normal(0, 12, a.shape), 0, 255).astype(np.uint8)
+    got = loss.ms_ssim(batch(a), batch(b)).item()
+    assert math.isclose(got, slow_ms_ssim(a.astype(float), b.astype(float)),
+                        abs_tol=2e-5)
+    assert loss.ms_ssim(batch(a), batch(a)).item() == pytest.approx(1)
+    assert got < 0.99
+
+
+def test_ms_ssim_of_small_crops_has_a_gradient():
+    x, y = batch(scene(1, 64, 64)), batch(scene(2, 64, 64)).requires_grad_()
+    loss.ms_ssim(x, y).sum().backward()
+    assert torch.isfinite(y.grad).all() and y.grad.abs().max() > 0

@@ -1,0 +1,260 @@
+"""Runs in this process: learning, resuming, logs, weights, pictures."""
+
+import csv
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+
+from codec.training import (  # noqa: E402
+    curves, data, functional, ship, state, train)
+from codec.training.config import Config, TrainingError  # noqa: E402
+from training_runs import TINY, config, pictures, scene  # noqa: E402
+
+
+def quiet(line):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+    yield
+    functional.use_bf16(True)
+
+
+def run(cfg, **more):
+    data.prepare(cfg, quiet)
+    return train.train(cfg, **more)
+
+
+def read(cfg):
+    return state.read(f"{cfg.state}/checkpoint.pt")
+
+
+def test_loss_goes_down(tmp_path, monkeypatch):
+    """A start that is spoilt in every group of parameters recovers."""
+    start = train.start_model
+
+    @torch.no_grad()
+    def spoilt(cfg, crops):
+        model = start(cfg, crops)
+        model.rows.bias += 0.6              # six rows too wide
+        model.synthesis.bias += 0.1         # 25 levels too bright
+        model.analysis.in16 *= 1.03
+        model.means.w2 *= 3
+        return model
+
+    monkeypatch.setattr(train, "start_model", spoilt)
+    cfg = config(tmp_path, steps=60, warmup=5, batch=4, adam_lr=4e-3)
+    data.prepare(cfg, quiet)
+    first, _, valid = train.prepare(cfg, 0, 1, resume=False)
+    before = train.validate(first.model, valid, cfg)[1]
+    assert train.train(cfg) == "done"
+    saved = read(cfg)
+    points, after = train.validate(state.averaged(saved), valid, cfg)
+    assert after < 0.6 * before
+    assert saved["step"] == 60 and saved["pixels"] == 60 * 4 * 64 ** 2
+    for values in zip(*points):             # lambda, rate, quality
+        assert list(values) == sorted(values)
+
+
+@pytest.mark.parametrize("loss", ["mae", "ms-ssim", "mse+ms-ssim"])
+def test_other_losses_train(tmp_path, loss):
+    cfg = config(tmp_path, steps=2, loss=loss, bf16="on")
+    assert run(cfg) == "done"
+    assert np.isfinite(read(cfg)["norm"])
+
+
+def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):
+    whole = config(tmp_path, steps=6)
+    run(whole)
+    halves = dataclasses.replace(whole, state=str(tmp_path / "halves"))
+    asked = iter([0, 0, 0, 1])
+    assert run(halves, stopping=lambda: next(asked)) == "stopped"
+    assert read(halves)["step"] == 3
+    assert run(halves, resume=True) == "done"
+    a, b = read(whole), read(halves)
+    assert a["step"] == b["step"] == 6
+    assert a["norm"] == b["norm"]
+    for x, y in zip(a["average"] + list(a["model"].values()),
+                    b["average"] + list(b["model"].values())):
+        assert torch.equal(x, y)
+
+
+def test_hours_count_over_every_resume(tmp_path):
+    cfg = config(tmp_path, steps=0, hours=1e-9)
+    assert run(cfg) == "done"
+    spent = read(cfg)["seconds"]
+    cfg = dataclasses.replace(cfg, hours=(spent + 1e-6) / 3600)
+    assert run(cfg, resume=True) == "done"
+    assert spent < read(cfg)["seconds"]
+    assert read(cfg)["step"] <= 2
+
+
+def test_patience_keeps_the_best_weights(tmp_path):
+    # A rate of nothing: no validation after the first one gains.
+    cfg = config(tmp_path, steps=50, rate=0.0, patience=2, valid_minutes=0)
+    assert run(cfg) == "patience"
+    saved = read(cfg)
+    assert saved["since"] == 2 and saved["step"] < 50
+    model, step = ship.weights(cfg.state, saved)
+    assert step < saved["step"]
+
+
+def test_divergence_is_noticed_and_not_saved(tmp_path, monkeypatch):
+    cfg = config(tmp_path, steps=9)
+    monkeypatch.setattr(train, "MAX_BAD", 2)
+    monkeypatch.setattr(train, "update", lambda *a: False)
+    assert run(cfg) == "diverged"
+    with pytest.raises(TrainingError, match="no checkpoint"):
+        read(cfg)
+
+
+def test_weights_go_out_and_in(tmp_path):
+    pytest.importorskip("safetensors")
+    cfg = config(tmp_path, steps=2)
+    run(cfg)
+    file = tmp_path / "weights.safetensors"
+    state.export_averaged(cfg.state, file)
+    want = state.averaged(read(cfg)).state_dict()
+    for source in (file, f"{cfg.state}/checkpoint.pt"):
+        model = state.load_weights(source)
+        assert model.shape == TINY
+        for name, value in model.state_dict().items():
+            assert torch.allclose(value, want[name], rtol=1e-3, atol=1e-4)
+    warm = dataclasses.replace(cfg, init=str(file), rate=0.0, steps=1,
+                               state=str(tmp_path / "warm"))
+    run(warm)
+    for name, value in state.averaged(read(warm)).state_dict().items():
+        assert torch.allclose(value, want[name], rtol=1e-3, atol=1e-4)
+    file.write_bytes(b"nothing")
+    with pytest.raises(TrainingError, match="not weights"):
+        state.load_weights(file)
+
+
+def test_settings_of_other_versions_load():
+    d = Config(crop=128).to_dict()
+    d["retired"] = d.pop("patience")
+    cfg = Config.from_dict(d)
+    assert cfg.crop == 128 and cfg.patience == 0 and cfg.shape.m == 384
+
+
+def test_damaged_checkpoints_are_errors(tmp_path):
+    file = tmp_path / "checkpoint.pt"
+    state.write({"step": 1}, file)
+    whole = file.read_bytes()
+    for text in (b"", whole[:100], whole[:-30], b"x" * 50):
+        file.write_bytes(text)
+        with pytest.raises(TrainingError, match="not a checkpoint"):
+            state.read(file)
+
+
+# Logs
+
+def test_log_drops_what_the_checkpoint_does_not_have(tmp_path):
+    cfg = config(tmp_path)
+    run(cfg)
+    log = f"{cfg.state}/log.csv"
+    with open(log, "a") as f:
+        f.write("train,0.5,99,9,1,1,1\nvalid,0.5")     # killed while writing
+    assert [r["step"] for r in curves.read(log)].count(99) == 1
+    curves.Log(log, 6)
+    rows = curves.read(log)
+    assert {r["step"] for r in rows} == {6}
+    with open(log, newline="") as f:
+        assert tuple(next(csv.reader(f))) == curves.COLUMNS
+    points = curves.last_validation(log, 6)
+    assert [p["lambda"] for p in points] == list(train.VALID_LAMBDAS)
+    assert curves.last_validation(log, 5) == []
+
+
+def test_curves_are_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    cfg = config(tmp_path, steps=2)
+    assert not curves.draw(tmp_path / "log.csv", tmp_path / "curves.png")
+    run(cfg)
+    assert curves.draw(f"{cfg.state}/log.csv", tmp_path / "curves.png")
+    assert Image.open(tmp_path / "curves.png").width > 500
+
+
+# Pictures
+
+def test_unusable_pictures_are_left_out(tmp_path):
+    folder = pictures(tmp_path / "in", 3)
+    Image.new("RGB", (63, 200)).save(folder / "narrow.png")
+    (folder / "broken.png").write_bytes(b"\x89PNG")
+    (folder / "notes.txt").write_text("no picture")
+    lines = []
+    index = data.build_cache(folder, tmp_path / "cache", lines.append)
+    assert [e[0] for e in index] == ["0.png", "1.png", "2.png"]
+    assert "narrow.png" in lines[2] and "63x200" in lines[2]
+    crops = data.Crops(tmp_path / "cache", index, 64)
+    assert np.array_equal(crops.picture(2), scene(2))
+
+
+def test_pictures_are_decoded_once(tmp_path):
+    folder, lines = pictures(tmp_path / "in", 2), []
+    first = data.build_cache(folder, tmp_path / "cache", lines.append)
+    again = data.build_cache(folder, tmp_path / "cache", lines.append)
+    assert again == first and len(lines) == 1
+    pictures(folder, 3)
+    assert len(data.build_cache(folder, tmp_path / "cache", quiet)) == 3
+    # A kill between the two files leaves no index.
+    (tmp_path / "cache.json").write_text('{"stamp": [')
+    assert len(data.build_cache(folder, tmp_path / "cache", quiet)) == 3
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda d: None, "no such folder"),
+    (lambda d: d.mkdir(), "no pictures"),
+    (lambda d: pictures(d, 2, height=60), "none of its 2 pictures"),
+])
+def test_folders_without_pictures(tmp_path, make, message):
+    make(tmp_path / "in")
+    with pytest.raises(TrainingError, match=message):
+        data.build_cache(tmp_path / "in", tmp_path / "cache", quiet)
+
+
+def test_crops_need_large_pictures(tmp_path):
+    index = data.build_cache(pictures(tmp_path / "in"), tmp_path / "c",
+                             quiet)
+    with pytest.raises(TrainingError, match="192 pixels"):
+        data.Crops(tmp_path / "c", index, 192)
+
+
+def test_crops_come_from_everywhere(tmp_path):
+    index = data.build_cache(pictures(tmp_path / "in", 1), tmp_path / "c",
+                             quiet)
+    crops = data.Crops(tmp_path / "c", index, 64)
+    some = crops.batch(50, np.random.default_rng(0))
+    whole = scene(0)
+    places = {tuple(b.reshape(-1)) for y in range(65) for x in range(97)
+              for b in [whole[y:y + 2, x:x + 2]]}
+    turned = [c for c in some if tuple(c[:2, :2].reshape(-1)) not in places]
+    assert len({c.tobytes() for c in some}) == 50
+    assert 20 < len(turned) < 50            # flipped, three of four
+    assert np.array_equal(some, crops.batch(50, np.random.default_rng(0)))
+
+
+def test_split_is_stable(tmp_path):
+    cfg = config(tmp_path, data=str(pictures(tmp_path / "in", 12)),
+                 valid_split=0.25)
+    train_index, valid = data.prepare(cfg, quiet)
+    assert len(valid) == 3 and len(train_index) == 9
+    assert not {e[0] for e in valid} & {e[0] for e in train_index}
+    pictures(tmp_path / "in", 13)
+    names = {e[0] for e in data.prepare(cfg, quiet)[1]}
+    assert len(names & {e[0] for e in valid}) >= 2
+
+
+def test_licences(tmp_path):
+    folder = pictures(tmp_path / "in", 2)
+    assert ship.licences(folder) is None
+    (tmp_path / "SOURCES.csv").write_text(
+        "file,licence\nin/0.png,CC0 (README)\nin/1.png,[CC BY 4.0]\n"
+        "out/2.png,GPL\n")
+    assert ship.licences(folder) == {"CC BY 4.0": 1, "CC0": 1}

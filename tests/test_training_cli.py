@@ -1,0 +1,139 @@
+"""``aetrain`` from outside: errors, kills, Ctrl-C, what is exported."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+import codec  # noqa: E402
+from codec.training import cli, state  # noqa: E402
+from training_runs import pictures, psnr, scene  # noqa: E402
+
+AETRAIN = pathlib.Path(__file__).parent.parent / "bin" / "aetrain"
+PATIENCE = 300             # seconds, on a machine that has better to do
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return pictures(tmp_path / "in")
+
+
+def fails(capsys, *argv):
+    assert cli.main([str(a) for a in argv]) == 1
+    line = capsys.readouterr().err
+    assert line.startswith("aetrain: ") and "Traceback" not in line
+    return line.splitlines()[-1]
+
+
+@pytest.mark.parametrize("argv, message", [
+    ([], "DIR is missing"),
+    (["in", "--loss", "psnr"], "invalid choice"),
+    (["in", "--crop", "100"], "multiple of 64"),
+    (["in", "--hours", "-1"], "not a number from 0"),
+    (["in", "--workers", "3"], "not a multiple of --workers"),
+    (["in", "--frobnicate"], "unrecognized"),
+    (["--resume"], "--state or DIR is missing"),
+    (["in", "--resume", "--preset", "tiny"], "for new runs"),
+    (["--export", "--state", "none"], "no checkpoint"),
+    (["--resume", "--state", "none"], "no checkpoint"),
+    (["none"], "none: no such folder"),
+    (["in", "--crop", "192"], "no picture has 192"),
+    (["in", "--init", "none.safetensors"], "none.safetensors"),
+    (["in", "--out", "in"], "is not a model"),
+])
+def test_errors(folder, capsys, argv, message):
+    assert message in fails(capsys, *argv)
+
+
+def test_nothing_is_replaced(folder, capsys, tmp_path):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "model.json").write_text("{}")
+    assert "use -f" in fails(capsys, folder, "--out", "m")
+    (tmp_path / "s").mkdir()
+    state.write({}, tmp_path / "s" / "checkpoint.pt")
+    assert "--resume" in fails(capsys, folder, "--state", "s")
+
+
+def test_without_torch(folder, capsys, monkeypatch):
+    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    assert "aecompress[train]" in fails(capsys, folder)
+
+
+def test_help_loads_no_torch():
+    code = ("import sys; from codec.training import cli;"
+            "assert cli.main(['--help']) == 0; "
+            "assert not {'torch', 'numpy'} & {*sys.modules}")
+    text = subprocess.run([sys.executable, "-c", code], check=True,
+                          capture_output=True, text=True).stdout
+    assert "%" not in text and "(mse) (mse)" not in text
+
+
+def start(*argv):
+    return subprocess.Popen(
+        [sys.executable, AETRAIN, *map(str, argv)], text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def wait(what):
+    end = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def alive(pid):
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        return stat.rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_kill_resume_interrupt(folder, tmp_path):
+    """SIGKILL leaves a checkpoint and no orphans; Ctrl-C exports."""
+    checkpoint = tmp_path / "m-state" / "checkpoint.pt"
+    p = start(folder, "--preset", "tiny", "--workers", 2, "--batch", 2,
+              "--out", "m", "--save-minutes", 0, "--bf16", "off")
+    wait(lambda: checkpoint.exists() or p.poll() is not None)
+    time.sleep(random.random())
+    children = pathlib.Path(
+        f"/proc/{p.pid}/task/{p.pid}/children").read_text().split()
+    assert len(children) >= 2
+    p.kill()
+    p.communicate()
+    wait(lambda: not any(map(alive, children)))
+    step = state.read(checkpoint)["step"]
+
+    p = start(folder, "--resume", "--out", "m", "--table-pictures", 2,
+              "--save-weights", "w.safetensors")
+    wait(lambda: state.read(checkpoint)["step"] > step + 1
+         or p.poll() is not None)
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=PATIENCE)
+    assert p.returncode == 130, err
+    assert "stopping" in err and " dB" in err
+    manifest = json.loads((tmp_path / "m" / "model.json").read_text())
+    info = manifest["training"]
+    assert info["data"] == "in" and info["pictures"] == 3
+    assert info["steps"] == state.read(checkpoint)["step"] > step
+    assert [v["lambda"] for v in info["validation"]][0] == 0.0006
+    assert str(tmp_path) not in json.dumps(manifest)
+    x = scene(9)
+    coded = codec.Encoder(model="m", threads=1).encode(x, 90)
+    assert codec.info(coded).model == out.strip()
+    assert psnr(codec.Decoder(model="m", threads=1).decode(coded), x) > 25
+    assert state.load_weights("w.safetensors").shape.m == 96
+    with open(tmp_path / "m-state" / "log.csv") as f:
+        assert f.readline().startswith("kind,hours,step")

@@ -124,6 +124,8 @@ if (pictures.length) {
   }
 
   function draw() {
+    // Pictures load later; whoever waits must not see an earlier "yes".
+    canvas.dataset.ready = "";
     clamp();
     const { width, height } = pictures[state.picture];
     const box = canvas.getBoundingClientRect();

@@ -145,7 +145,10 @@ def main(argv=None):
 
 
 def say(line):
-    print(f"aetrain: {line}", file=sys.stderr, flush=True)
+    try:
+        print(f"aetrain: {line}", file=sys.stderr, flush=True)
+    except OSError:
+        pass               # nobody listens any more; the run goes on
 
 
 def _run(argv):

@@ -115,7 +115,10 @@ class Progress:
     def say(self, line, end="\n"):
         """On a terminal a line replaces an unfinished one."""
         start = "\r\x1b[K" if self.live else ""
-        print(start + line, end=end, file=sys.stderr, flush=True)
+        try:
+            print(start + line, end=end, file=sys.stderr, flush=True)
+        except OSError:
+            pass           # nobody listens any more; the run goes on
 
     def validation(self, state, points, loss):
         """Say and write one validation."""

@@ -75,11 +75,6 @@ class Bundle:
         f = np.float32(p - i)
         return t[i] * (1 - f) + t[i + 1] * f
 
-    def lambda_at(self, quality):
-        """Weight of the distortion at a quality 1..100."""
-        lo, hi = self.manifest["lambda"]
-        return lo * (hi / lo) ** ((quality - 1) / 99)
-
     def gain(self, quality):
         """1 / quantisation step per channel, float32 (M,)."""
         return np.exp(self.at_quality("log_gain", quality))

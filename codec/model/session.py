@@ -9,6 +9,13 @@ import os
 import threading
 
 
+def _cores():
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @functools.cache
 def _share_arena(ort):
     """One arena for all sessions of the process, grown by what is asked.
@@ -39,9 +46,7 @@ class Graphs:
 
     def __init__(self, bundle, threads=None, optimise=True):
         self.bundle, self.optimise = bundle, optimise
-        self.threads = threads or len(os.sched_getaffinity(0)) \
-            if hasattr(os, "sched_getaffinity") \
-            else threads or os.cpu_count() or 1
+        self.threads = threads or _cores()
         self._sessions, self._lock = {}, threading.Lock()
 
     def __reduce__(self):

@@ -40,6 +40,9 @@ def parser():
     options.add_argument("--quick", action="store_true",
                          help="PSNR only, ours against JPEG, WebP and AVIF, "
                          "fewer settings")
+    options.add_argument("--slow", action="store_true",
+                         help="HEIC too, which takes longer than all others "
+                         "together")
     options.add_argument("--codecs", nargs="+", metavar="NAME",
                          help="names or patterns of: "
                          + " ".join(codecs.BUILDERS)
@@ -222,7 +225,8 @@ def _choose_codecs(options):
         except ImportError as error:
             _say(f"{name}: left out: {error}")
         else:
-            usable.append(name)
+            if options.codecs or options.slow or not codecs.load(name).slow:
+                usable.append(name)
     return usable, bool(options.codecs) and len(usable) < len(names)
 
 

@@ -38,8 +38,7 @@ def parser():
                          help="the Kodak pictures, from FOLDER or $"
                          + pictures.KODAK_VARIABLE + " or the network")
     options.add_argument("--quick", action="store_true",
-                         help="PSNR only, ours against JPEG, WebP and AVIF, "
-                         "fewer settings")
+                         help="PSNR only, ours against JPEG, WebP and AVIF")
     options.add_argument("--slow", action="store_true",
                          help="HEIC too, which takes longer than all others "
                          "together")
@@ -142,8 +141,7 @@ def _measure(options):
         _measure_speed(options, names, sources, threads)
         return 1 if refused or missing_codecs else 0
     metric_names = _choose_metrics(options)
-    plan = {name: codecs.load(name).quick if options.quick
-            else codecs.load(name).settings for name in names}
+    plan = {name: codecs.load(name).settings for name in names}
 
     table_name = options.dataset or "pictures"
     table_path = options.out / f"{table_name}.csv"

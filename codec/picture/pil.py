@@ -30,12 +30,10 @@ import numpy as np
 from PIL import Image
 
 from ..errors import CodecError, ConversionWarning, InputError, LimitError
+from ..limits import MAX_PIXELS, MAX_SIDE, check_pixels
 from ..types import Picture
 from . import metadata
 from .alpha import fill_hidden
-
-MAX_SIDE = 16384
-MAX_PIXELS = 2**28
 
 _LOSSLESS = {"1": "L", "RGBX": "RGB", "PA": "RGBA"}
 _LOSSY = {"La": "LA", "RGBa": "RGBA", "YCbCr": "RGB", "HSV": "RGB"}
@@ -47,7 +45,7 @@ _TURNS = {
 _pillow_limit_lock = threading.RLock()
 
 
-def load(image):
+def load(image, max_pixels=MAX_PIXELS):
     """Take a picture in memory.
 
     Parameters
@@ -57,6 +55,8 @@ def load(image):
         3) or (height, width, 4), 0..255, alpha last and not premultiplied;
         or a PIL image, of which the current frame counts. Sides are
         1..16384.
+    max_pixels : int, optional
+        Checked before the pixels of a file behind a PIL image are decoded.
 
     Returns
     -------
@@ -71,6 +71,8 @@ def load(image):
     InputError
         Another type, shape or size; samples of more than 8 bits; a file
         behind the PIL image that cannot be read.
+    LimitError
+        More than ``max_pixels``.
 
     Warns
     -----
@@ -78,10 +80,13 @@ def load(image):
         For each thing that was converted or left out.
     """
     if isinstance(image, Image.Image):
+        check_pixels(*image.size, max_pixels)
         with _pillow_errors():
             return _load_pil(image)
     if isinstance(image, np.ndarray):
-        return _load_array(image)
+        picture = _load_array(image)
+        check_pixels(*picture.pixels.shape[1::-1], max_pixels)
+        return picture
     raise InputError(
         f"{type(image).__name__} is not a picture; an array of uint8 or a "
         f"PIL image is needed")
@@ -120,11 +125,7 @@ def open_picture(file, max_pixels=MAX_PIXELS):
     """
     with _pillow_errors(), _pillow_limit(max_pixels):
         with Image.open(file) as image:
-            n_pixels = image.width * image.height
-            if n_pixels > max_pixels:
-                raise LimitError(f"{image.width}x{image.height} are "
-                                 f"{n_pixels} pixels, over the limit of "
-                                 f"{max_pixels}")
+            check_pixels(*image.size, max_pixels)
             return _load_pil(image)
 
 

@@ -1,0 +1,20 @@
+"""How large a picture may be: what the format holds, and what is wise.
+
+Light, so that a command's ``--help`` can name the numbers.
+"""
+
+from .errors import LimitError
+
+MAX_SIDE = 16384
+# Pillow's own limit against decompression bombs: what opens elsewhere opens
+# here, and the encoder writes no file that the decoder then refuses.
+MAX_PIXELS = 89_478_485
+
+
+def check_pixels(width, height, max_pixels):
+    """Raise LimitError for a picture of more than ``max_pixels``."""
+    if width * height > max_pixels:
+        raise LimitError(
+            f"{width}x{height} are {width * height} pixels, over the limit "
+            f"of {max_pixels}; raise it (--max-pixels, max_pixels) if you "
+            f"trust the source")

@@ -14,7 +14,11 @@ MAX_PIXELS = 89_478_485
 def check_pixels(width, height, max_pixels):
     """Raise LimitError for a picture of more than ``max_pixels``."""
     if width * height > max_pixels:
-        raise LimitError(
-            f"{width}x{height} are {width * height} pixels, over the limit "
-            f"of {max_pixels}; raise it (--max-pixels, max_pixels) if you "
-            f"trust the source")
+        raise over(f"{width}x{height} are {width * height} pixels", max_pixels)
+
+
+def over(what, max_pixels):
+    """The LimitError for what has more than ``max_pixels``."""
+    return LimitError(
+        f"{what}, over the limit of {max_pixels}; raise it (--max-pixels, "
+        f"max_pixels) if you trust the source")

@@ -154,7 +154,8 @@ def _outcomes(options, progress):
     from .work import Coder
     coder = Coder(options)
     for index, job in enumerate(options.jobs):
-        yield index, coder.run(job, lambda share: progress(index, share))
+        yield index, coder.run(
+            job, lambda share, pixels: progress(index, share, pixels))
 
 
 class Total:

@@ -1,0 +1,124 @@
+"""Whether a written file may take the place of its source: ``--rm``.
+
+What is compared is read back from the file, not what was meant to be written.
+"""
+
+import io
+
+import numpy as np
+
+from . import files
+from .report import Refusal
+from ..picture import open_picture
+from ..picture.metadata import upright
+
+# Formats that the decoder's writer writes without loss of its own.
+_EXACT = {"PNG", "TIFF", "WEBP", "BMP", "PPM", "QOI", "TGA", "SGI", "PCX"}
+# What a lossy file may differ beyond a block's own contrast: squared levels.
+# Kodak's pictures at quality 1 need 20, see `_resembles`.
+_ALLOWED = 200
+_BLOCK = 64
+
+
+def compressed(coder, job, data, source):
+    """Read an ``.aec`` file back, decode it and compare it.
+
+    Parameters
+    ----------
+    coder : Coder
+    job : Job
+    data : bytes
+        What was written.
+    source : Picture
+        What was encoded.
+
+    Raises
+    ------
+    Refusal
+        Something differs; the input must stay.
+    CodecError, OSError
+        The file does not decode or cannot be read.
+    """
+    found = coder.decoder.decode_picture(
+        _read_back(job, data), max_pixels=coder.options.max_pixels)
+    same = (found.pixels.shape == source.pixels.shape
+            and _equal(found.alpha, source.alpha)
+            and (found.icc, found.exif, found.xmp)
+            == (source.icc, *upright(source.exif, source.xmp)))
+    if not (same and _resembles(found.pixels, source.pixels)):
+        raise Refusal("does not decode to its picture; input kept", job.dst)
+
+
+def decompressed(job, data, source, kind, options):
+    """Read a picture file back, and compare it with what was decoded.
+
+    Parameters
+    ----------
+    job : Job
+    data : bytes-like
+    source : Picture
+        What was decoded.
+    kind : str
+        Pillow's name of the format.
+    options : argparse.Namespace
+
+    Raises
+    ------
+    As of `compressed`.
+    """
+    found = open_picture(io.BytesIO(_read_back(job, data)), options.max_pixels)
+    a, b = _visible(found), _visible(source)
+    if not (a.shape == b.shape and (
+            np.array_equal(a, b) if kind in _EXACT else _resembles(a, b))):
+        raise Refusal("is not the picture that was decoded; input kept",
+                      job.dst)
+
+
+def _read_back(job, data):
+    with open(job.dst, "rb") as file:
+        back = files.take(file)
+    if back != data:
+        raise Refusal("differs from what was written there; input kept",
+                      job.dst)
+    return back
+
+
+def _equal(a, b):
+    return a is b or (a is not None and b is not None
+                      and np.array_equal(a, b))
+
+
+def _visible(picture):
+    """Colours and alpha, of the same shape whatever the file's mode was."""
+    pixels = picture.pixels
+    if pixels.ndim == 2:
+        pixels = np.broadcast_to(pixels[..., None], (*pixels.shape, 3))
+    if picture.alpha is None:
+        return pixels
+    seen = (picture.alpha != 0)[..., None]
+    return np.dstack([pixels * seen, picture.alpha])
+
+
+def _resembles(a, b):
+    """Whether a lossy copy is nearer to a picture than plain colours are.
+
+    A check against wrong pictures, not against low quality: block by block,
+    the copy must have less error than the block's mean colour would have,
+    or little more. A photograph at quality 1 passes; another picture, or a
+    black square in it, does not.
+    """
+    for top in range(0, a.shape[0], _BLOCK):
+        x = a[top:top + _BLOCK].astype(np.float64)
+        y = b[top:top + _BLOCK].astype(np.float64)
+        x, y = (s.reshape(*s.shape[:2], -1) for s in (x, y))
+        edges = np.arange(0, x.shape[1], _BLOCK)
+
+        def mean(s):
+            total = np.add.reduceat(s.sum(0), edges)    # (blocks, channels)
+            return total / (len(s) * np.diff([*edges, s.shape[1]]))[:, None]
+
+        contrast = mean(y * y) - mean(y) ** 2
+        error = mean((x - y) ** 2)
+        if (error.mean(1) > contrast.mean(1) + _ALLOWED).any():
+            return False
+    return True

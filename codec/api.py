@@ -10,7 +10,7 @@ import threading
 import numpy as np
 
 from . import container, picture
-from .errors import InputError
+from .errors import InputError, UnsupportedError
 from .model import bundle as models
 from .pipeline import Pipeline
 from .types import Header, Picture
@@ -37,7 +37,7 @@ def _as_rgb(pixels):
 
 
 def _as_grey(pixels):
-    total = pixels.astype(np.uint16).sum(2, dtype=np.uint16)
+    total = pixels.astype(np.uint16).sum(-1, dtype=np.uint16)
     return ((total + 1) // 3).astype(np.uint8)
 
 
@@ -157,6 +157,7 @@ class Decoder:
     def decode_picture(self, data):
         """Decode one file with its metadata: a ``Picture``."""
         header, sections, payload = container.unpack(data)
+        _one(header)
         p = self._pipeline(header.model)
         z, s = p.read_symbols(payload, header.height, header.width,
                               header.quality, header.symbol_crc)
@@ -169,9 +170,16 @@ class Decoder:
     def symbols(self, data):
         """z and latent symbols of a file, int16; no network runs."""
         header, _, payload = container.unpack(data)
+        _one(header)
         return self._pipeline(header.model).read_symbols(
             payload, header.height, header.width, header.quality,
             header.symbol_crc)
+
+
+def _one(header):
+    if header.is_stack:
+        raise UnsupportedError("the file is a stack of pictures; "
+                               "use codec.decode_batch", "STAK")
 
 
 def _decoder(extra, threads):

@@ -20,7 +20,9 @@ LAYERS = {
     2: ("picture", "latent", "entropy", "container"),
     3: ("pipeline",),
     4: ("api",),
-    5: ("cli", "bench", "training", "plugin"),
+    5: ("stacks", "remote"),
+    6: ("cli", "bench", "training", "pillow_plugin", "numcodecs_plugin",
+        "zarr_plugin", "dask"),
 }
 LAYER = {part: n for n, parts in LAYERS.items() for part in parts}
 LAYER["codec"] = 4  # what the package itself offers is api's

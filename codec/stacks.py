@@ -19,7 +19,7 @@ from . import api, container, picture
 from .entropy import coder
 from .errors import FormatError, InputError, LimitError
 from .pipeline import quality_index
-from .types import Header
+from .types import Header, Picture
 
 BLOCK_CELLS = 512       # of 16 x 16 pixels: what one picture of a stack
 MAX_PIXELS = 2 ** 28    # costs to decode symbols for, at most
@@ -93,7 +93,8 @@ def _load(images):
         if images.ndim not in (3, 4) or not len(images):
             raise InputError(f"shape {images.shape}; (n, height, width) or "
                              "(n, height, width, 3) is needed")
-    pictures = [picture.load(image) for image in images]
+    pictures = [image if isinstance(image, Picture) else picture.load(image)
+                for image in images]
     if not pictures:
         raise InputError("a stack needs at least one picture")
     first = pictures[0]

@@ -22,7 +22,8 @@ LAYERS = {
     4: ("api",),
     5: ("stacks", "remote"),
     6: ("cli", "bench", "training", "pillow_plugin", "numcodecs_plugin",
-        "zarr_plugin", "dask"),
+        "dask"),
+    7: ("zarr_plugin",),
 }
 LAYER = {part: n for n, parts in LAYERS.items() for part in parts}
 LAYER["codec"] = 4  # what the package itself offers is api's

@@ -1,0 +1,158 @@
+"""Pictures and files anywhere: paths, URLs, file objects.
+
+A URL is what fsspec opens (``s3://``, ``memory://``, ``zip://a.png::b.zip``)
+and needs the extra ``[remote]``; what it needs beyond that, as s3fs, is told
+when it is missing. Everything else is a local path.
+"""
+
+import contextlib
+import os
+import re
+import tempfile
+
+from .errors import InputError, UnsupportedError
+
+# Two letters at least: "C:" is a drive, and so is "C:\\a::b".
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
+
+
+def is_url(name):
+    """Whether a name is a URL rather than a local path."""
+    return isinstance(name, str) and bool(_URL.match(name))
+
+
+def is_source(value):
+    """Whether a value names or is a file, rather than its content."""
+    return isinstance(value, (str, os.PathLike)) or hasattr(value, "read")
+
+
+def file_system(url):
+    """The file system of a URL and the path in it.
+
+    Raises
+    ------
+    UnsupportedError
+        fsspec, or what it needs for this URL, is not installed.
+    InputError
+        No such kind of URL.
+    """
+    try:
+        import fsspec
+    except ImportError as error:
+        raise UnsupportedError(
+            "URLs need fsspec: pip install 'aecompress[remote]'",
+            url) from error
+    try:
+        return fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise UnsupportedError(f"{url}: {error}", url) from error
+    except ValueError as error:
+        raise InputError(f"{url}: {error}") from error
+
+
+@contextlib.contextmanager
+def opened(source):
+    """A binary file to read from.
+
+    Parameters
+    ----------
+    source : str, os.PathLike or binary file
+        A file object is left open, where it stands.
+    """
+    if hasattr(source, "read"):
+        yield source
+    elif is_url(source):
+        fs, path = file_system(source)
+        with fs.open(path, "rb") as file:
+            yield file
+    else:
+        with open(source, "rb") as file:
+            yield file
+
+
+def contents(data):
+    """All bytes of a file, named or open; other values as they are."""
+    if not is_source(data):
+        return data
+    with opened(data) as file:
+        return file.read()
+
+
+def exists(url):
+    """Whether there is a file at a URL."""
+    fs, path = file_system(url)
+    return fs.exists(path)
+
+
+def remove(url):
+    """Remove the file at a URL."""
+    fs, path = file_system(url)
+    fs.rm_file(path)
+
+
+def write(target, data):
+    """Write a file whole or not at all, in the place of an old one.
+
+    Parameters
+    ----------
+    target : str, os.PathLike or binary file
+        A local file gets its name when its bytes are on the disk; a store of
+        objects shows an object when all of it has arrived.
+    data : bytes
+    """
+    if hasattr(target, "write"):
+        target.write(data)
+    elif is_url(target):
+        _put(target, data)
+    else:
+        land(target, data)
+
+
+def _put(url, data):
+    fs, path = file_system(url)
+    local = getattr(fs, "local_file", False)
+    if local:
+        return land(path, data)
+    if "::" not in url:
+        with contextlib.suppress(NotImplementedError):
+            fs.makedirs(fs._parent(path), exist_ok=True)
+    try:
+        fs.pipe_file(path, data)
+    except NotImplementedError as error:    # an archive opened for reading
+        raise UnsupportedError(f"{url}: cannot be written to", url) from error
+
+
+def land(path, data, exclusive=False):
+    """Write a local file under another name, then give it its own.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    data : bytes
+    exclusive : bool
+        Raise FileExistsError rather than replace a file.
+    """
+    path = os.fspath(path)
+    folder, name = os.path.split(os.path.abspath(path))
+    fd, sibling = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+    try:
+        with open(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(sibling, 0o666 & ~_umask())
+        if exclusive:
+            os.link(sibling, path)
+            os.unlink(sibling)
+        else:
+            os.replace(sibling, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(sibling)
+        raise
+
+
+def _umask():
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask

@@ -18,11 +18,13 @@ import numpy as np
 from . import api, container, picture
 from .entropy import coder
 from .errors import FormatError, InputError, LimitError
+from .limits import over
 from .pipeline import quality_index
 from .types import Header, Picture
 
-BLOCK_CELLS = 512       # of 16 x 16 pixels: what one picture of a stack
-MAX_PIXELS = 2 ** 28    # costs to decode symbols for, at most
+# Of 16 x 16 pixels: what one picture of a stack costs to decode symbols for.
+BLOCK_CELLS = 512
+MAX_PIXELS = 2 ** 28    # of all pictures that are decoded at once
 
 
 def encode_batch(images, *, quality=50.0, model=None):
@@ -230,7 +232,7 @@ class Stack:
                               self._starts[block] + len(payload))
         h = self.header
         z, s = pipeline.read_symbols(payload, h.height, h.width, h.quality,
-                                     crc, (end - first,))
+                                     crc, n=(end - first,))
         self._kept = block, z, s
         return z, s
 
@@ -268,7 +270,6 @@ def decode_batch(data, index=None, *, max_pixels=MAX_PIXELS):
     which = slice(None) if index is None else index
     n = len(stack.numbers(which))
     if n * stack.shape[1] * stack.shape[2] > max_pixels:
-        raise LimitError(f"{n} pictures of {stack.shape[2]}x"
-                         f"{stack.shape[1]} are over the limit of "
-                         f"{max_pixels} pixels")
+        raise over(f"{n} pictures of {stack.shape[2]}x{stack.shape[1]} "
+                   "pixels", max_pixels)
     return stack[which]

@@ -15,18 +15,19 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # A part may import the parts of lower layers, and itself.
 LAYERS = {
-    0: ("types", "errors"),
-    1: ("model",),
+    0: ("types", "errors", "progress"),
+    1: ("limits", "model", "urls"),
     2: ("picture", "latent", "entropy", "container"),
     3: ("pipeline",),
-    4: ("api",),
-    5: ("stacks", "remote"),
-    6: ("cli", "bench", "training", "pillow_plugin", "numcodecs_plugin",
+    4: ("targets",),
+    5: ("api",),
+    6: ("stacks",),
+    7: ("cli", "bench", "training", "pillow_plugin", "numcodecs_plugin",
         "dask"),
-    7: ("zarr_plugin",),
+    8: ("zarr_plugin",),
 }
 LAYER = {part: n for n, parts in LAYERS.items() for part in parts}
-LAYER["codec"] = 4  # what the package itself offers is api's
+LAYER["codec"] = 5  # what the package itself offers is api's
 
 
 def part_of(path):

@@ -10,7 +10,7 @@ import threading
 
 import numpy as np
 
-from . import container, picture, targets
+from . import container, picture, targets, urls
 from .errors import InputError, UnsupportedError
 from .limits import MAX_PIXELS, check_pixels
 from .model import bundle as models
@@ -251,6 +251,10 @@ def encode(image, *, quality=50.0, model=None, target_size=None,
            target_psnr=None, max_pixels=MAX_PIXELS):
     """Encode a picture; see :meth:`Encoder.encode`.
 
+    ``image`` may also be a picture file: a path, a URL that fsspec opens
+    (``s3://bucket/a.png``, with the extra ``[remote]``) or a binary file
+    object.
+
     Examples
     --------
     >>> import numpy as np, codec
@@ -258,14 +262,20 @@ def encode(image, *, quality=50.0, model=None, target_size=None,
     >>> codec.decode(data).shape
     (40, 60, 3)
     """
+    if urls.is_source(image):
+        with urls.opened(image) as file:
+            image = picture.open_picture(file, max_pixels)
     return _cached(Encoder, model).encode(
         image, quality, target_size=target_size, target_psnr=target_psnr,
         max_pixels=max_pixels)
 
 
 def decode(data, *, max_pixels=MAX_PIXELS):
-    """Decode an ``.aec`` file; see :meth:`Decoder.decode`."""
-    return _cached(Decoder, None).decode(data, max_pixels)
+    """Decode an ``.aec`` file; see :meth:`Decoder.decode`.
+
+    ``data`` may also be a path, a URL or a binary file object.
+    """
+    return _cached(Decoder, None).decode(urls.contents(data), max_pixels)
 
 
 def info(data):
@@ -273,7 +283,7 @@ def info(data):
 
     Parameters
     ----------
-    data : bytes-like
+    data : bytes-like, path, URL or binary file object
 
     Returns
     -------
@@ -284,4 +294,7 @@ def info(data):
     FormatError, UnsupportedError
         As :meth:`Decoder.decode`, as far as the header shows it.
     """
+    if urls.is_source(data):
+        with urls.opened(data) as file:
+            return container.read_sections(file)[0]
     return container.read_header(data)

@@ -10,12 +10,13 @@ of the entropy coder and a call of every network of its own
 (docs/format.md, section 12).
 """
 
+import contextlib
 import io
 import operator
 
 import numpy as np
 
-from . import api, container, picture
+from . import api, container, picture, urls
 from .entropy import coder
 from .errors import FormatError, InputError, LimitError
 from .limits import over
@@ -33,8 +34,8 @@ def encode_batch(images, *, quality=50.0, model=None):
     Parameters
     ----------
     images : uint8 ndarray, or iterable of pictures
-        (n, height, width) or (n, height, width, 3), or pictures as
-        `codec.encode` takes them, which must be alike in size and colour
+        (n, height, width) or (n, height, width, 3), or arrays and images
+        as `codec.encode` takes them, which must be alike in size and colour
         and opaque. An ICC profile that all share is kept; Exif and XMP
         are not.
     quality : float
@@ -118,8 +119,9 @@ class Stack:
 
     Parameters
     ----------
-    source : bytes-like or seekable binary file
-        The file is read from its start and stays open.
+    source : bytes-like, path, URL or seekable binary file
+        A path or URL is opened and read in parts until ``close``; a file
+        object is read from its start and stays open.
     decoder : codec.Decoder, optional
 
     Attributes
@@ -136,7 +138,10 @@ class Stack:
     """
 
     def __init__(self, source, decoder=None):
-        if not hasattr(source, "read"):
+        self._open = contextlib.ExitStack()
+        if urls.is_source(source):
+            source = self._open.enter_context(urls.opened(source))
+        else:
             source = io.BytesIO(source)
         self._file = source
         source.seek(0)
@@ -147,6 +152,16 @@ class Stack:
         self.icc = sections.get("ICCP") or None
         self._decoder = decoder or api._cached(api.Decoder, None)
         self._kept = None, None, None
+
+    def close(self):
+        """Close the file, if its path or URL was given."""
+        self._open.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
 
     def __len__(self):
         return self._index.count
@@ -242,7 +257,7 @@ def decode_batch(data, index=None, *, max_pixels=MAX_PIXELS):
 
     Parameters
     ----------
-    data : bytes-like
+    data : bytes-like, path, URL or binary file object
         The whole file, of one picture or of many.
     index : int, slice or list of int, optional
         Which; all if left out. With an ``int``, the result is one picture.
@@ -263,6 +278,7 @@ def decode_batch(data, index=None, *, max_pixels=MAX_PIXELS):
     IndexError
         No such picture.
     """
+    data = urls.contents(data)
     if not container.unpack(data)[0].is_stack:
         one = api.decode(data)[None]
         return one if index is None else one[index]

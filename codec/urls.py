@@ -90,6 +90,53 @@ def remove(url):
     fs.rm_file(path)
 
 
+def walk(url):
+    """The URLs of all files below one, sorted."""
+    fs, path = file_system(url)
+    scheme, *chain = url.split("::")
+    scheme = scheme.split("://")[0]
+    return ["::".join([f"{scheme}://{name}", *chain]) for name in sorted(
+        name if getattr(fs, "local_file", False) else name.lstrip("/")
+        for name in fs.find(path))]
+
+
+def target(name, suffix, folder=None, top=None):
+    """The output of an input, where one of the two is a URL.
+
+    Parameters
+    ----------
+    name : str
+        The input.
+    suffix : str
+        Of the output.
+    folder : str or None
+        Path or URL to write to; None: beside the input.
+    top : str or None
+        What was searched for the input: what is below it is repeated below
+        ``folder``.
+
+    Raises
+    ------
+    InputError
+        Nothing can be written beside the input.
+    """
+    name, *chain = name.split("::")
+    stem = os.path.splitext(name)[0] + suffix
+    if folder is None:
+        if chain:
+            raise InputError(f"{name} lies in an archive; say where to write "
+                             "(-o, --output-dir)")
+        return stem
+    stem = stem.replace(os.sep, "/")
+    if top is not None:
+        start = top.split("::")[0].replace(os.sep, "/").rstrip("/") + "/"
+    if top is not None and stem.startswith(start):
+        inner = stem.removeprefix(start).lstrip("/")
+    else:
+        inner = stem.rsplit("/", 1)[-1]
+    return f"{folder.rstrip('/')}/{inner}"
+
+
 def write(target, data):
     """Write a file whole or not at all, in the place of an old one.
 
@@ -118,7 +165,7 @@ def _put(url, data):
             fs.makedirs(fs._parent(path), exist_ok=True)
     try:
         fs.pipe_file(path, data)
-    except NotImplementedError as error:    # an archive opened for reading
+    except (NotImplementedError, ValueError) as error:  # as in an archive
         raise UnsupportedError(f"{url}: cannot be written to", url) from error
 
 

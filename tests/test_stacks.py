@@ -323,7 +323,7 @@ def test_older_models_and_their_update(tmp_path):
     pixels = drawn(3, 40, 30, (3,))
     want = Pipeline(bundle)
     payload, crc = want.encode_block(pixels, 60.0)
-    z, s = want.read_symbols(payload, 40, 30, 60.0, crc, (3,))
+    z, s = want.read_symbols(payload, 40, 30, 60.0, crc, n=(3,))
     pixels_back = want.reconstruct(z, s, 60.0, 40, 30)
     for graphs in (old, {n: batched(d) for n, d in old.items()}):
         bundle.graphs = graphs

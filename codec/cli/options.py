@@ -219,18 +219,26 @@ def _positive(text):
     return value
 
 
-def _count(text):
-    """A whole number, such as 8, 100M or 64Ki."""
+def _whole(text):
+    """A whole number such as 8, 100M or 64Ki; 0 for what is none."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmg]?i?)", text.lower())
-    value = (float(match[1]) * _UNITS.get(match[2], 0) if match else 0)
-    if value < 1 or value % 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return int(value)
+    value = float(match[1]) * _UNITS.get(match[2], 0) if match else 0
+    return int(value) if value % 1 == 0 else 0
+
+
+def _count(text):
+    if not (value := _whole(text)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a positive whole number")
+    return value
 
 
 def _target_size(text):
     """Bytes as ``int``, or bits per pixel as ``float``."""
-    number = text.lower().removesuffix("bpp")
-    if number != text.lower():
-        return _positive(number)
-    return _count(text.lower().removesuffix("b"))
+    if text.lower().endswith("bpp"):
+        return _positive(text[:-3])
+    if not (value := _whole(text)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a whole number nor such as 20k, 20Ki or "
+            f"0.5bpp")
+    return value

@@ -49,7 +49,7 @@ def _memory():
         return 8 << 30
 
 
-def run(options, n, progress):
+def run(options, n, progress, coder=Coder):
     """Run the jobs in ``n`` workers.
 
     Parameters
@@ -59,6 +59,8 @@ def run(options, n, progress):
     n : int
     progress : function of (int, float)
         Told the number of a job and its share that is done.
+    coder : class
+        What runs the jobs in a worker.
 
     Yields
     ------
@@ -74,7 +76,7 @@ def run(options, n, progress):
 
     def start():
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, shared),
+        process = context.Process(target=_serve, args=(theirs, shared, coder),
                                   daemon=True)
         process.start()
         theirs.close()
@@ -129,12 +131,12 @@ def _lost(job, code):
     return notes
 
 
-def _serve(pipe, shared):
+def _serve(pipe, shared, coder):
     """A worker: one job after another, until the pipe is closed."""
     from types import SimpleNamespace
     signal.signal(signal.SIGINT, signal.SIG_IGN)    # the parent decides
     signal.signal(signal.SIGTERM, lambda n, frame: sys.exit(128 + n))
-    coder = Coder(SimpleNamespace(**shared))
+    coder = coder(SimpleNamespace(**shared))
     last = time.monotonic()
 
     def progress(share):

@@ -159,6 +159,7 @@ def _put(url, data):
     fs, path = file_system(url)
     local = getattr(fs, "local_file", False)
     if local:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         return land(path, data)
     if "::" not in url:
         with contextlib.suppress(NotImplementedError):
@@ -169,7 +170,7 @@ def _put(url, data):
         raise UnsupportedError(f"{url}: cannot be written to", url) from error
 
 
-def land(path, data, exclusive=False):
+def land(path, data, exclusive=False, like=None):
     """Write a local file under another name, then give it its own.
 
     Parameters
@@ -178,16 +179,19 @@ def land(path, data, exclusive=False):
     data : bytes
     exclusive : bool
         Raise FileExistsError rather than replace a file.
+    like : str, optional
+        A file whose permission bits are copied, if it is there.
     """
     path = os.fspath(path)
     folder, name = os.path.split(os.path.abspath(path))
+    mode = 0o666 & ~_umask()
+    with contextlib.suppress(OSError, TypeError):
+        mode = os.stat(like).st_mode & 0o777
+    if exclusive and _land_nameless(folder, name, data, mode):
+        return
     fd, sibling = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
     try:
-        with open(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(sibling, 0o666 & ~_umask())
+        _fill(fd, data, mode)
         if exclusive:
             os.link(sibling, path)
             os.unlink(sibling)
@@ -197,6 +201,42 @@ def land(path, data, exclusive=False):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(sibling)
         raise
+
+
+def _land_nameless(folder, name, data, mode):
+    """Land without a name in between: a kill leaves nothing behind.
+
+    Returns False where the system cannot do that.
+    """
+    try:
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except AttributeError:
+        return False
+    try:
+        fd = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600)
+        with open(fd, "wb", closefd=True) as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(fd, mode)
+            os.fsync(fd)
+            # With a folder given, Python follows the link, as it must.
+            os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=place)
+        return True
+    except FileExistsError:
+        raise
+    except (AttributeError, OSError):
+        return False
+    finally:
+        os.close(place)
+
+
+def _fill(fd, data, mode):
+    with open(fd, "wb") as file:
+        file.write(data)
+        file.flush()
+        if hasattr(os, "fchmod"):
+            os.fchmod(fd, mode)
+        os.fsync(fd)
 
 
 def _umask():

@@ -21,9 +21,8 @@ LAYERS = {
     3: ("pipeline",),
     4: ("targets",),
     5: ("api",),
-    6: ("stacks",),
-    7: ("cli", "bench", "training", "pillow_plugin", "numcodecs_plugin",
-        "dask"),
+    6: ("stacks", "dask"),
+    7: ("cli", "bench", "training", "pillow_plugin", "numcodecs_plugin"),
     8: ("zarr_plugin",),
 }
 LAYER = {part: n for n, parts in LAYERS.items() for part in parts}

@@ -2,30 +2,33 @@
 
 ``encode`` and ``decode`` turn pictures into ``.aec`` files and back,
 ``info`` reads a header; ``Encoder`` and ``Decoder`` keep a model loaded.
-Not to be confused with the standard library's ``codecs``.
+``encode_batch``, ``decode_batch`` and ``Stack`` do the same for many
+pictures of one size in one file; ``register_pillow`` teaches Pillow the
+format. Not to be confused with the standard library's ``codecs``.
 """
+
+import importlib
 
 from .errors import (CodecError, FormatError, InputError, LimitError,
                      UnsupportedError)
 
 __version__ = "0.1.0"
-__all__ = ["encode", "decode", "info", "Encoder", "Decoder", "Header",
-           "Picture", "CodecError", "InputError", "FormatError",
-           "UnsupportedError", "LimitError", "__version__"]
 
-_API = {"encode", "decode", "info", "Encoder", "Decoder"}
-_TYPES = {"Header", "Picture"}
+# numpy, Pillow and the engine load when first used, so that a command's
+# --help does not wait for them.
+_WHERE = {
+    "encode": "api", "decode": "api", "info": "api", "Encoder": "api",
+    "Decoder": "api", "Header": "types", "Picture": "types",
+    "encode_batch": "stacks", "decode_batch": "stacks", "Stack": "stacks",
+    "register_pillow": "pillow_plugin"}
+__all__ = [*_WHERE, "CodecError", "InputError", "FormatError",
+           "UnsupportedError", "LimitError", "__version__"]
 
 
 def __getattr__(name):
-    # numpy, Pillow and the engine load when first used, so that a
-    # command's --help does not wait for them.
-    if name in _API:
-        from . import api
-        return getattr(api, name)
-    if name in _TYPES:
-        from . import types
-        return getattr(types, name)
+    if name in _WHERE:
+        module = importlib.import_module(f".{_WHERE[name]}", __name__)
+        return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -10,8 +10,8 @@ import threading
 
 import numpy as np
 
-from . import container, picture, targets
-from .errors import InputError
+from . import container, picture, targets, urls
+from .errors import InputError, UnsupportedError
 from .limits import MAX_PIXELS, check_pixels
 from .model import bundle as models
 from .pipeline import Pipeline
@@ -50,7 +50,7 @@ def _as_rgb(pixels):
 
 
 def _as_grey(pixels):
-    total = pixels.astype(np.uint16).sum(2, dtype=np.uint16)
+    total = pixels.astype(np.uint16).sum(-1, dtype=np.uint16)
     return ((total + 1) // 3).astype(np.uint8)
 
 
@@ -205,6 +205,7 @@ class Decoder:
         `Encoder.encode`.
         """
         header, sections, payload = container.unpack(data)
+        _one(header)
         check_pixels(header.width, header.height, max_pixels)
         p = self._pipeline(header.model)
         z, s = p.read_symbols(payload, header.height, header.width,
@@ -219,10 +220,17 @@ class Decoder:
     def symbols(self, data, max_pixels=MAX_PIXELS):
         """z and latent symbols of a file, int16; no network runs."""
         header, _, payload = container.unpack(data)
+        _one(header)
         check_pixels(header.width, header.height, max_pixels)
         return self._pipeline(header.model).read_symbols(
             payload, header.height, header.width, header.quality,
             header.symbol_crc)
+
+
+def _one(header):
+    if header.is_stack:
+        raise UnsupportedError("the file is a stack of pictures; "
+                               "use codec.decode_batch", "STAK")
 
 
 def _decoder(extra, threads):
@@ -243,6 +251,10 @@ def encode(image, *, quality=50.0, model=None, target_size=None,
            target_psnr=None, max_pixels=MAX_PIXELS):
     """Encode a picture; see :meth:`Encoder.encode`.
 
+    ``image`` may also be a picture file: a path, a URL that fsspec opens
+    (``s3://bucket/a.png``, with the extra ``[remote]``) or a binary file
+    object.
+
     Examples
     --------
     >>> import numpy as np, codec
@@ -250,14 +262,20 @@ def encode(image, *, quality=50.0, model=None, target_size=None,
     >>> codec.decode(data).shape
     (40, 60, 3)
     """
+    if urls.is_source(image):
+        with urls.opened(image) as file:
+            image = picture.open_picture(file, max_pixels)
     return _cached(Encoder, model).encode(
         image, quality, target_size=target_size, target_psnr=target_psnr,
         max_pixels=max_pixels)
 
 
 def decode(data, *, max_pixels=MAX_PIXELS):
-    """Decode an ``.aec`` file; see :meth:`Decoder.decode`."""
-    return _cached(Decoder, None).decode(data, max_pixels)
+    """Decode an ``.aec`` file; see :meth:`Decoder.decode`.
+
+    ``data`` may also be a path, a URL or a binary file object.
+    """
+    return _cached(Decoder, None).decode(urls.contents(data), max_pixels)
 
 
 def info(data):
@@ -265,7 +283,7 @@ def info(data):
 
     Parameters
     ----------
-    data : bytes-like
+    data : bytes-like, path, URL or binary file object
 
     Returns
     -------
@@ -276,4 +294,7 @@ def info(data):
     FormatError, UnsupportedError
         As :meth:`Decoder.decode`, as far as the header shows it.
     """
+    if urls.is_source(data):
+        with urls.opened(data) as file:
+            return container.read_sections(file)[0]
     return container.read_header(data)

@@ -46,23 +46,27 @@ class Pipeline:
     def _hyper(self, y, gain):
         """z symbols of a latent plane, int16, slab by slab."""
         b = self.bundle
-        hy, wy, _ = y.shape
+        *n_pictures, hy, wy, _ = y.shape
         out = []
         for lo, hi in passes.slabs(hy):
             n = hi - lo
-            scaled = np.zeros((n + -n % 4, wy + -wy % 4, b.m), np.float32)
-            np.multiply(y[lo:hi], gain, out=scaled[:n, :wy])
+            scaled = np.zeros((*n_pictures, n + -n % 4, wy + -wy % 4, b.m),
+                              np.float32)
+            np.multiply(y[..., lo:hi, :, :], gain,
+                        out=scaled[..., :n, :wy, :])
             z = self.graphs.run("hyper_analysis", scaled=scaled)[0]
             out.append(np.clip(np.rint(z), -b.z_max, b.z_max))
-        return np.concatenate(out).astype(np.int16)
+        return np.concatenate(out, -3).astype(np.int16)
 
     def _slab_means(self, z, lo, hi, width, step):
         """``Means`` of latent rows lo..hi-1; features see a halo of z."""
-        a, b = max(0, lo // 4 - 1), min(len(z), -(-hi // 4) + 1)
-        f = self.graphs.run("features", z=z[a:b].astype(np.float32))[0]
+        a, b = max(0, lo // 4 - 1), min(z.shape[-3], -(-hi // 4) + 1)
+        f = self.graphs.run("features", z=z[..., a:b, :, :].astype(
+            np.float32))[0]
         top = lo - 4 * a
         f = np.ascontiguousarray(f[:, :, top:top + hi - lo, :width])
-        out = np.zeros((hi - lo, width, self.bundle.m), np.float32)
+        out = np.zeros((*z.shape[:-3], hi - lo, width, self.bundle.m),
+                       np.float32)
         return Means(self.graphs, f, step, out)
 
     def analyse(self, pixels, quality, progress=None):
@@ -135,14 +139,67 @@ class Pipeline:
                 decoded[lo:hi] = means.out
         return writer.finish(), crc
 
-    def read_symbols(self, payload, height, width, quality, crc=None,
-                     progress=None):
-        """The exact path: symbols of a payload.
+    def encode_block(self, pixels, quality):
+        """Payload of several pictures of one size.
+
+        Parameters
+        ----------
+        pixels : uint8 (n, height, width, 3)
+        quality : float
 
         Returns
         -------
-        z : int16 (hz, wz, NZ)
-        s : int16 (hy, wy, M)
+        payload : bytes
+        crc : int
+            Of the symbols.
+        """
+        b = self.bundle
+        y, gain = self.analyse(pixels, quality), b.gain(quality)
+        n, hy, wy, _ = y.shape
+        qi = quality_index(quality)
+        z = self._hyper(y, gain)
+        writer = coder.Writer(self.tables)
+        writer.write_z(z, qi)
+        hidden = self.rows.hidden(z)
+        symbols = np.empty(y.shape, np.int16)
+        for lo, hi in passes.slabs(hy):
+            base = self.rows.base(hidden[:, lo // 4:-(-hi // 4)], qi)
+            slab = passes.Slab(self.rows, base[:, :hi - lo, :wy], b.k)
+            means = self._slab_means(z, lo, hi, wy, 1 / gain)
+            flat = (y[:, lo:hi] * gain).reshape(-1, b.m)
+            for p in range(4):
+                at, ch = slab.where(p)
+                mu, rows = means.mean(p)[at], slab.rows(p)
+                s = np.rint(flat[at, ch] - mu * gain[ch])
+                s[rows < b.row_skip] = 0
+                s = np.clip(s, -coder.MAX_SYMBOL,
+                            coder.MAX_SYMBOL).astype(np.int16)
+                slab.put(p, s)
+                means.put(at, ch, s, mu)
+                writer.write(s, rows)
+            symbols[:, lo:hi] = slab.symbols
+        crc = zlib.crc32(symbols.astype("<i2", copy=False),
+                         zlib.crc32(z.astype("<i2", copy=False)))
+        return writer.finish(), crc
+
+    def read_symbols(self, payload, height, width, quality, crc=None,
+                     progress=None, n=()):
+        """The exact path: symbols of a payload.
+
+        Parameters
+        ----------
+        payload : bytes
+        height, width, quality
+            As the header says.
+        crc : int, optional
+        progress : function of float, or None
+        n : tuple of int
+            Number of pictures, where the payload is of several.
+
+        Returns
+        -------
+        z : int16 (*n, hz, wz, NZ)
+        s : int16 (*n, hy, wy, M)
 
         Raises
         ------
@@ -153,8 +210,8 @@ class Pipeline:
         reader = coder.Reader(payload, self.tables)
         z, s = passes.read_symbols(
             reader, self.rows, (b.nz, b.k),
-            (-(-height // 16), -(-width // 16)), quality_index(quality),
-            progress)
+            (*n, -(-height // 16), -(-width // 16)),
+            quality_index(quality), progress)
         if crc is not None:
             got = zlib.crc32(s.astype("<i2", copy=False),
                              zlib.crc32(z.astype("<i2", copy=False)))
@@ -165,25 +222,27 @@ class Pipeline:
         return z, s
 
     def reconstruct(self, z, s, quality, height, width, progress=None):
-        """Pixels of symbols: uint8 (height, width, 3)."""
+        """Pixels of symbols: uint8 (.., height, width, 3)."""
         b = self.bundle
         step = 1 / b.gain(quality)
         latent = np.empty(s.shape, np.float32)
-        for lo, hi in told(passes.slabs(len(s)), progress, 0, 0.3):
-            means = self._slab_means(z, lo, hi, s.shape[1], step)
-            flat = s[lo:hi].reshape(-1, b.m)
-            even = (np.arange(hi - lo)[:, None]
-                    + np.arange(s.shape[1])) % 2 == 0
+        *n, hy, wy, _ = s.shape
+        for lo, hi in told(passes.slabs(hy), progress, 0, 0.3):
+            means = self._slab_means(z, lo, hi, wy, step)
+            flat = s[..., lo:hi, :, :].reshape(-1, b.m)
+            even = np.broadcast_to((np.arange(hi - lo)[:, None]
+                                    + np.arange(wy)) % 2 == 0,
+                                   (*n, hi - lo, wy))
             at = np.flatnonzero(even), np.flatnonzero(~even)
             for p in range(4):
                 i, ch = at[p & 1], (slice(0, b.k), slice(b.k, None))[p >> 1]
                 means.put(i, ch, flat[i, ch], means.mean(p)[i])
-            latent[lo:hi] = means.out
+            latent[..., lo:hi, :, :] = means.out
         return self.synthesise(latent, quality, height, width,
                                part(progress, 0.3, 1))
 
     def synthesise(self, latent, quality, height, width, progress=None):
-        """Pixels of a decoded latent plane: uint8 (height, width, 3)."""
+        """Pixels of a decoded latent plane: uint8 (.., height, width, 3)."""
         mod = self.bundle.at_quality("synthesis_mod", quality)
         return transform.synthesise(latent, self.graphs, mod, height, width,
                                     progress)

@@ -51,3 +51,8 @@ class Header:
     version: int = 1
     sections: tuple = ()
     payload_length: int = 0
+
+    @property
+    def is_stack(self):
+        """Whether the file holds several pictures of this size."""
+        return "STAK" in self.sections

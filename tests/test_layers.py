@@ -16,12 +16,14 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # A part may import the parts of lower layers, and itself.
 LAYERS = {
     0: ("types", "errors", "progress"),
-    1: ("limits", "model"),
+    1: ("limits", "model", "urls"),
     2: ("picture", "latent", "entropy", "container"),
     3: ("pipeline",),
     4: ("targets",),
     5: ("api",),
-    6: ("cli", "bench", "training", "plugin"),
+    6: ("stacks", "dask"),
+    7: ("cli", "bench", "training", "pillow_plugin", "numcodecs_plugin"),
+    8: ("zarr_plugin",),
 }
 LAYER = {part: n for n, parts in LAYERS.items() for part in parts}
 LAYER["codec"] = 5  # what the package itself offers is api's

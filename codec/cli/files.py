@@ -12,6 +12,7 @@ import os
 import stat
 import sys
 
+from .. import urls
 from ..errors import FormatError, LimitError
 from .jobs import STREAM
 from .report import Refusal
@@ -39,7 +40,7 @@ def source(name):
             raise Refusal("is a terminal; name a file or use a pipe")
         yield io.BytesIO(take(sys.stdin.buffer))
         return
-    with open(name, "rb") as file:
+    with urls.opened(name) as file:
         yield file if file.seekable() else io.BytesIO(take(file))
 
 
@@ -73,9 +74,14 @@ def refuse(src, dst, force):
         if not force and sys.stdout is not None and sys.stdout.isatty():
             raise Refusal("is a terminal; use -o or -f", "standard output")
         return
+    if urls.is_url(dst):
+        if not force and urls.exists(dst):
+            raise Refusal(EXISTS, dst)
+        return
     if os.path.isdir(dst):
         raise Refusal("is a directory; name a file in it", dst)
-    if src != STREAM and os.path.exists(dst) and os.path.samefile(src, dst):
+    if os.path.exists(src) and os.path.exists(dst) and os.path.samefile(
+            src, dst):
         raise Refusal("is both input and output; use -o", dst)
     if not force and os.path.lexists(dst) and not _is_device(dst):
         raise Refusal(EXISTS, dst)
@@ -83,7 +89,7 @@ def refuse(src, dst, force):
 
 def save(job, data, options):
     """Write the output of a job as the options say."""
-    if options.output_dir is not None:
+    if options.output_dir is not None and not urls.is_url(job.dst):
         os.makedirs(os.path.dirname(job.dst), exist_ok=True)
     write(job.dst, data, src=job.src, force=options.force,
           times=options.preserve, sync=options.rm)
@@ -125,6 +131,8 @@ def write(dst, data, *, src=STREAM, force=False, times=False, sync=False):
                 raise OSError(errno.EBADF, "is closed")
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
+        elif urls.is_url(dst):
+            urls.write(dst, data)
         elif _is_device(dst):  # /dev/null, a pipe: nothing to replace
             with open(dst, "wb") as file:
                 file.write(data)
@@ -136,7 +144,7 @@ def write(dst, data, *, src=STREAM, force=False, times=False, sync=False):
                   then=lambda: os.replace(sibling, dst))
         else:
             _fill(_create(dst), dst, data, src, times, sync)
-        if sync and hasattr(os, "O_DIRECTORY") and dst != STREAM:
+        if sync and hasattr(os, "O_DIRECTORY") and os.path.exists(dst):
             _sync_folder(os.path.dirname(dst) or ".")
     except FileExistsError:
         raise Refusal(EXISTS, dst) from None
@@ -167,12 +175,12 @@ def _fill(fd, path, data, src, times, sync, then=lambda: None):
         with open(fd, "wb") as file:
             file.write(data)
             if hasattr(os, "fchmod"):
-                os.fchmod(fd, 0o666 & ~_umask() if src == STREAM
+                os.fchmod(fd, 0o666 & ~_umask() if not os.path.exists(src)
                           else stat.S_IMODE(os.stat(src).st_mode) & 0o777)
             if sync:
                 file.flush()
                 os.fsync(fd)
-        if times and src != STREAM:
+        if times and os.path.exists(src):
             st = os.stat(src)
             os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns))
         then()

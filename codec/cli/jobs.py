@@ -4,6 +4,7 @@ import os
 from collections import namedtuple   # typing's one takes long to load
 
 from .report import Refusal
+from .. import urls
 
 STREAM = "-"
 PICTURES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".ico", ".jp2", ".jpeg",
@@ -44,6 +45,11 @@ def make(options, complain):
     """
     jobs = []
     for name in options.files or [STREAM]:
+        if options.recursive and urls.is_url(name):
+            jobs += [Job(path, target(path, options, name))
+                     for path in urls.walk(name)
+                     if looks_like_input(path.split("::")[0], options.mode)]
+            continue
         if not (options.recursive and name != STREAM and os.path.isdir(name)):
             jobs.append(Job(name, target(name, options)))
             continue
@@ -89,6 +95,8 @@ def target(name, options, top=None):
         return STREAM
     suffix = (".aec" if options.mode == "compress"
               else f".{(options.format or 'png').lstrip('.')}")
+    if urls.is_url(name) or urls.is_url(options.output_dir):
+        return urls.target(name, suffix, options.output_dir, top)
     path = os.path.splitext(name)[0] + suffix
     if options.output_dir is not None:
         inner = (os.path.basename(path) if top is None
@@ -102,7 +110,7 @@ def _refuse_equal_outputs(jobs):
     for job in jobs:
         if job.dst is None:
             continue
-        key = os.path.abspath(job.dst)
+        key = job.dst if urls.is_url(job.dst) else os.path.abspath(job.dst)
         if key in seen:
             raise Refusal(f"is the output of both {seen[key]} and {job.src}; "
                           f"nothing was written", job.dst)

@@ -87,10 +87,10 @@ def _run(prog, argv):
     report.quiet = options.quiet
     for problem in options.problems:
         report.error(problem.filename, problem)
-    if options.mode == "list":
-        _list(options, report)
-    else:
-        _work(options, report)
+    try:
+        (_list if options.mode == "list" else _work)(options, report)
+    except (UsageError, CodecError) as error:   # no cluster there
+        report.error(None, error)
     return report.exit
 
 
@@ -146,6 +146,10 @@ def _work(options, report):
 
 def _outcomes(options, progress):
     """Pairs of job number and Notes, as jobs end."""
+    if options.scheduler:
+        from . import scheduled
+        yield from scheduled.outcomes(options)
+        return
     from . import pool
     n = pool.size(options)
     if n > 1:

@@ -8,7 +8,7 @@ import argparse
 import os
 import re
 
-from . import jobs
+from . import jobs, scheduled
 from .jobs import STREAM
 from .report import Refusal, UsageError
 from ..limits import MAX_PIXELS
@@ -113,6 +113,7 @@ def _add_files(p):
                      help="replace outputs that exist")
     out.add_argument("-p", "--preserve", action="store_true",
                      help="outputs keep the times of inputs (always the mode)")
+    scheduled.add(out)
     out.set_defaults(rm=False)
     out.add_argument("-k", "--keep", dest="rm", action="store_const",
                      const=False, help="keep inputs (default)")
@@ -197,6 +198,7 @@ def _check(options):
     for clash, message in rules:
         if clash:
             raise UsageError(f"{message}; see {options.prog} --help")
+    scheduled.check(options)
 
 
 def _quality(text):

@@ -75,7 +75,7 @@ def decompressed(job, data, source, kind, options):
 
 
 def _read_back(job, data):
-    with open(job.dst, "rb") as file:
+    with files.source(job.dst) as file:
         back = files.take(file)
     if back != data:
         raise Refusal("differs from what was written there; input kept",

@@ -5,6 +5,7 @@ import os
 import warnings
 
 from . import report
+from .. import urls
 
 
 class Notes:
@@ -118,6 +119,9 @@ def remove(job, notes, check):
     """
     if notes.warned:
         notes.warn(job.src, "input kept, because of the warning before")
+    elif urls.is_url(job.src):
+        check()
+        urls.remove(job.src)
     elif os.path.islink(job.src):
         notes.warn(job.src, "input kept, as it is a link")
     else:

@@ -8,7 +8,7 @@ from ..types import Header
 
 MAGIC = b"\x89AEC\n"
 VERSION = 1
-CRITICAL = {"ALPH", "ICCP"}
+CRITICAL = {"ALPH", "ICCP", "STAK"}
 
 HEADER = struct.Struct("<5sB8sHHHII")
 _COLOURS = ("grey", "rgb")

@@ -12,6 +12,7 @@ from ..errors import CodecError, FormatError, InputError
 from .header import HEADER, check_start, read_values, write_values
 
 _SECTION = struct.Struct("<4sI")
+_CHUNK = 2 ** 20    # a claimed length allocates no more than this at once
 
 
 def pack(header, payload, sections=None):
@@ -99,8 +100,7 @@ def unpack(data):
     if zlib.crc32(data[:end]) != crc:
         raise FormatError("checksum mismatch; file is damaged", end)
     header = read_values(data, places)
-    sections = {name: bytes(data[at:at + size]) for name, (_, at, size)
-                in zip(header.sections, places)}
+    sections = _sections(data, header, places)
     return header, sections, bytes(data[start:end])
 
 
@@ -125,6 +125,50 @@ def read_header(data):
     data = _view(data)
     places, _ = _layout(data)
     return read_values(data, places)
+
+
+def read_sections(file):
+    """Read from a file what stands before its payload.
+
+    Parameters
+    ----------
+    file : binary file
+        At its start; the payload is not read, and no length in the file is
+        believed before its bytes are there.
+
+    Returns
+    -------
+    header : Header
+    sections : dict of str to bytes
+        As `unpack`.
+    head : bytes
+        What was read: it ends where the payload starts.
+
+    Raises
+    ------
+    FormatError, UnsupportedError
+        As `unpack`.
+    """
+    head = bytearray(file.read(HEADER.size))
+    if check_start(head) and len(head) == HEADER.size:
+        head += file.read(1)
+        for _ in range(head[-1] if len(head) > HEADER.size else 0):
+            start = file.read(_SECTION.size)
+            head += start
+            if len(start) < _SECTION.size:
+                break
+            left = _SECTION.unpack(start)[1]
+            while left and (data := file.read(min(left, _CHUNK))):
+                head += data
+                left -= len(data)
+    places, _ = _layout(head)
+    header = read_values(head, places)
+    return header, _sections(head, header, places), bytes(head)
+
+
+def _sections(data, header, places):
+    return {name: bytes(data[at:at + size]) for name, (_, at, size)
+            in zip(header.sections, places)}
 
 
 def _view(data):

@@ -12,6 +12,8 @@ stack: what is decoded first is encoded last. It decodes up to three times
 faster than the range coder of the same library, as it does not divide.
 """
 
+import math
+
 import constriction
 import numpy as np
 
@@ -88,6 +90,18 @@ def _groups(rows, skip):
     return order, spans
 
 
+def check_size(tables, payload_length, z_positions, quality_index):
+    """Raise FormatError if a payload is too short for so much of z.
+
+    z costs at least ``z_min`` whatever it is: a few bytes cannot claim a
+    huge picture.
+    """
+    least = int(tables.z_min[tables.z_band[quality_index]])
+    if 1000 * (8 * payload_length + 64) < z_positions * least:
+        raise FormatError("payload is too short for this size of "
+                          "picture: file is damaged")
+
+
 class Writer:
     """Collects one payload.
 
@@ -101,7 +115,7 @@ class Writer:
         self.groups = []            # (indices, model), in order
 
     def write_z(self, z, quality_index):
-        """z symbols: int (hz, wz, NZ) in -Z_MAX..Z_MAX."""
+        """z symbols: int (.., hz, wz, NZ) in -Z_MAX..Z_MAX."""
         index = (z + self.tables.z_max).astype(np.int32)
         for c, model in enumerate(self.tables.z(quality_index)):
             self._put(index[..., c].ravel(), model)
@@ -163,18 +177,13 @@ class Reader:
                               ) from e
 
     def read_z(self, shape, quality_index):
-        """z symbols, int16 of ``shape`` (hz, wz, NZ)."""
-        h, w, n = shape
-        # z costs at least this much whatever it is: a few bytes cannot
-        # claim a huge picture.
-        least = int(self.tables.z_min[self.tables.z_band[quality_index]])
-        if 1000 * (8 * self.size + 64) < h * w * least:
-            raise FormatError("payload is too short for this size of "
-                              "picture: file is damaged")
-        out = np.empty((n, h * w), np.int16)
+        """z symbols, int16 of ``shape`` (.., hz, wz, NZ)."""
+        size = math.prod(shape[:-1])
+        check_size(self.tables, self.size, size, quality_index)
+        out = np.empty((shape[-1], size), np.int16)
         for c, model in enumerate(self.tables.z(quality_index)):
-            out[c] = self._decode(model, h * w) - self.tables.z_max
-        return np.ascontiguousarray(out.T).reshape(h, w, n)
+            out[c] = self._decode(model, size) - self.tables.z_max
+        return np.ascontiguousarray(out.T).reshape(shape)
 
     def read(self, rows):
         """Symbols of one pass, int16 of the shape of ``rows``."""

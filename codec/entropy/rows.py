@@ -37,16 +37,18 @@ def check_bounds(t, z_max):
 
 
 def neighbourhoods(z):
-    """(h, w, c) -> (h * w, 9 c) float32, zero padded, as section 7."""
-    h, w, c = z.shape
-    p = np.zeros((h + 2, w + 2, c), np.float32)
-    p[1:-1, 1:-1] = z
-    return np.concatenate([p[i:i + h, j:j + w] for i in range(3)
-                           for j in range(3)], -1).reshape(h * w, 9 * c)
+    """(.., h, w, c) -> (n, 9 c) float32, zero padded, as section 7."""
+    *n, h, w, c = z.shape
+    p = np.zeros((*n, h + 2, w + 2, c), np.float32)
+    p[..., 1:-1, 1:-1, :] = z
+    return np.concatenate([p[..., i:i + h, j:j + w, :] for i in range(3)
+                           for j in range(3)], -1).reshape(-1, 9 * c)
 
 
 class Rows:
     """Row indices of a model.
+
+    Arrays are of one picture, (h, w, c), or of several, (n, h, w, c).
 
     Parameters
     ----------
@@ -75,16 +77,16 @@ class Rows:
         """Activations of z symbols, integers in float32 (hz, wz, HYPER)."""
         a = self.run("exact_hidden", x=neighbourhoods(z), w=self.w1,
                      b=self.b1)[0]
-        return a.reshape(*z.shape[:2], -1)
+        return a.reshape(*z.shape[:-1], -1)
 
     def base(self, hidden, quality_index):
         """Base of the rows, integers in float32 (4 hz, 4 wz, M)."""
-        h, w, n = hidden.shape
+        *n, h, w, c = hidden.shape
         b = (self.b2 + self.bias[quality_index]).astype(np.float32)
-        r = self.run("exact_base", x=hidden.reshape(h * w, n), w=self.w2,
+        r = self.run("exact_base", x=hidden.reshape(-1, c), w=self.w2,
                      b=b.ravel())[0]
-        r = r.reshape(h, w, 4, 4, self.m).transpose(0, 2, 1, 3, 4)
-        return r.reshape(4 * h, 4 * w, self.m)
+        r = r.reshape(-1, h, w, 4, 4, self.m).swapaxes(2, 3)
+        return r.reshape(*n, 4 * h, 4 * w, self.m)
 
     def levels(self, symbols):
         """Magnitude levels of int16 symbols, uint8 0..15, same shape."""
@@ -111,13 +113,13 @@ class Rows:
 
 
 def neighbour_sum(x):
-    """Sum over the four neighbours of uint8 (h, w, c), zero outside.
+    """Sum over the four neighbours of uint8 (.., h, w, c), zero outside.
 
     Levels are at most 15, so a byte holds the sum.
     """
     out = np.zeros_like(x)
-    out[1:] += x[:-1]
-    out[:-1] += x[1:]
-    out[:, 1:] += x[:, :-1]
-    out[:, :-1] += x[:, 1:]
+    out[..., 1:, :, :] += x[..., :-1, :, :]
+    out[..., :-1, :, :] += x[..., 1:, :, :]
+    out[..., 1:, :] += x[..., :-1, :]
+    out[..., :-1, :] += x[..., 1:, :]
     return out

@@ -14,22 +14,21 @@ class Means:
     Parameters
     ----------
     graphs : Graphs
-    features : float32 (1, FEAT, h, w)
+    features : float32 (n, FEAT, h, w)
     step : float32 (M,)
         Quantisation steps.
-    out : float32 (h, w, M), zeros
+    out : float32 (h, w, M) or (n, h, w, M), zeros
         Where the decoded latent goes.
     """
 
     def __init__(self, graphs, features, step, out):
         self.graphs, self.features, self.step = graphs, features, step
         self.k = graphs.bundle.k
-        h, w, m = out.shape
-        self.flat = out.reshape(h * w, m)
+        self.flat = out.reshape(-1, out.shape[-1])
         self.out, self.hidden = out, None
 
     def mean(self, p):
-        """Means of pass ``p`` everywhere: float32 (h * w, c)."""
+        """Means of pass ``p`` everywhere: float32 (n * h * w, c)."""
         k, run = self.k, self.graphs.run
         if p == 0:
             mu = run("mean0", features=self.features)[0]
@@ -40,7 +39,7 @@ class Means:
             y0 = np.ascontiguousarray(self.out[..., :k])
             mu, *rest = run(f"mean{p}", features=self.features, latent=y0)
             self.hidden = rest[0] if rest else None
-        return mu.reshape(-1, mu.shape[2])
+        return mu.reshape(-1, mu.shape[-1])
 
     def put(self, at, channels, symbols, mean):
         """Dequantise: y_hat = symbol * step + mean, at flat positions."""

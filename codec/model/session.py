@@ -8,6 +8,10 @@ import functools
 import os
 import threading
 
+import numpy as np
+
+_MAPS = {"features", "hidden"}  # graph outputs that always have a batch
+
 
 def _cores():
     """Cores that this process may use."""
@@ -48,6 +52,7 @@ class Graphs:
         self.bundle, self.optimise = bundle, optimise
         self.threads = threads or _cores()
         self._sessions, self._lock = {}, threading.Lock()
+        self._shapes = {}
 
     def __reduce__(self):
         return type(self), (self.bundle, self.threads, self.optimise)
@@ -73,8 +78,35 @@ class Graphs:
                 self._sessions[name] = ort.InferenceSession(
                     self.bundle.graphs[name], o,
                     providers=["CPUExecutionProvider"])
+                self._shapes[name] = {
+                    i.name: i.shape
+                    for i in self._sessions[name].get_inputs()}
             return self._sessions[name]
 
     def run(self, name, **inputs):
-        """Outputs of one graph, a list of arrays in the graph's order."""
-        return self._session(name).run(None, inputs)
+        """Outputs of one graph, a list of arrays in the graph's order.
+
+        Pictures and latents are (h, w, c), or (n, h, w, c) for n of one
+        size, whichever of the two the graph itself takes; features and
+        hidden activations are always (n, c, h, w).
+        """
+        session, shapes = self._session(name), self._shapes[name]
+        if any(x.ndim > len(shapes[k]) or shapes[k][0] == 1 < len(x)
+               for k, x in inputs.items() if x.ndim > 2):
+            return self._one_by_one(session, shapes, inputs)
+        added = [k for k, x in inputs.items() if x.ndim == 3 < len(shapes[k])]
+        if not added:
+            return session.run(None, inputs)
+        out = session.run(None, inputs | {k: inputs[k][None] for k in added})
+        return [x if o.name in _MAPS else x[0]
+                for x, o in zip(out, session.get_outputs())]
+
+    @staticmethod
+    def _one_by_one(session, shapes, inputs):
+        """A batch through a graph of the first models, which take none."""
+        n = next(len(x) for x in inputs.values() if x.ndim == 4)
+        outs = [session.run(None, {
+            k: x if x.ndim < 3 else x[i:i + 1] if len(shapes[k]) == 4
+            else x[i] for k, x in inputs.items()}) for i in range(n)]
+        return [np.concatenate(o) if o[0].ndim == 4 else np.stack(o)
+                for o in zip(*outs)]

@@ -1,10 +1,10 @@
 """The runtime's ONNX graphs, written node by node from the weights.
 
 Inside a graph the layout is NCHW with 1x1 convolutions, which
-onnxruntime runs in its blocked layout; at the edges it is (height, width,
-channel) without a batch, as the runtime's arrays are. Fixed vectors (the
-whitening of a block's input, the scale of its output) are folded into the
-weights. Large weights are stored as float16 and cast when a session is
+onnxruntime runs in its blocked layout; at the edges it is (n, height, width,
+channel), as the runtime's arrays are, for n pictures of one size. Fixed
+vectors (the whitening of a block's input, the scale of its output) are
+folded into the weights. Large weights are stored as float16 and cast when a session is
 made, which halves the model.
 """
 
@@ -57,12 +57,10 @@ class Graph:
         return out
 
     def to_nchw(self, x):
-        x = self.op("Unsqueeze", x, self.const(np.array([0])))
         return self.op("Transpose", x, perm=[0, 3, 1, 2])
 
     def to_hwc(self, x):
-        x = self.op("Transpose", x, perm=[0, 2, 3, 1])
-        return self.op("Squeeze", x, self.const(np.array([0])))
+        return self.op("Transpose", x, perm=[0, 2, 3, 1])
 
     def linear(self, x, w, b=None, half=True):
         """1x1 convolution with w of shape (out, in)."""
@@ -117,10 +115,10 @@ class Graph:
 
 
 def analysis(net):
-    """uint8 (16 h, 16 w, 3), modulation -> y float32 (h, w, M)."""
+    """uint8 (n, 16 h, 16 w, 3), modulation -> y float32 (n, h, w, M)."""
     g = Graph("analysis")
     blocks = [*net.blocks8, *net.blocks16]
-    x = g.input("pixels", TensorProto.UINT8, ["height", "width", 3])
+    x = g.input("pixels", TensorProto.UINT8, ["n", "height", "width", 3])
     s = g.modulations(blocks)
     x = g.op("Cast", x, to=TensorProto.FLOAT)
     x = g.op("Mul", x, g.const(np.float32(1 / 255)))
@@ -134,15 +132,15 @@ def analysis(net):
     for b, m in zip(net.blocks16, s[len(net.blocks8):]):
         x = g.block(x, b, m)
     g.output("latent", g.to_hwc(x), TensorProto.FLOAT,
-             ["h", "w", net.in16.shape[0]])
+             ["n", "h", "w", net.in16.shape[0]])
     return g.finish()
 
 
 def synthesis(net):
-    """y_hat (h, w, M), modulation -> uint8 (16 h, 16 w, 3)."""
+    """y_hat (n, h, w, M), modulation -> uint8 (n, 16 h, 16 w, 3)."""
     g = Graph("synthesis")
     blocks = [*net.blocks16, *net.blocks8]
-    x = g.input("latent", TensorProto.FLOAT, ["h", "w",
+    x = g.input("latent", TensorProto.FLOAT, ["n", "h", "w",
                                               net.out16.shape[1]])
     s = g.modulations(blocks)
     x = g.to_nchw(x)
@@ -160,15 +158,15 @@ def synthesis(net):
     x = g.op("Cast", x, to=TensorProto.UINT8)
     x = g.op("DepthToSpace", x, blocksize=8)
     g.output("pixels", g.to_hwc(x), TensorProto.UINT8,
-             ["height", "width", 3])
+             ["n", "height", "width", 3])
     return g.finish()
 
 
 def hyper_analysis(net):
-    """Scaled latent (4 h, 4 w, M) -> z float32 (h, w, NZ), unrounded."""
+    """Scaled latent (n, 4 h, 4 w, M) -> z (n, h, w, NZ), unrounded."""
     g = Graph("hyper_analysis")
     m = net.w1.shape[1] // 2
-    y = g.input("scaled", TensorProto.FLOAT, ["h", "w", m])
+    y = g.input("scaled", TensorProto.FLOAT, ["n", "h", "w", m])
     y = g.to_nchw(y)
     one = g.const(np.float32(1))
     mag = g.op("Log", g.op("Add", g.op("Abs", y), one))
@@ -178,45 +176,47 @@ def hyper_analysis(net):
     a = g.op("Relu", g.linear(a, _np(net.w2), _np(net.b2)))
     z = g.linear(a, _np(net.w3), _np(net.b3))
     g.output("z", g.to_hwc(z), TensorProto.FLOAT,
-             ["hz", "wz", net.w3.shape[0]])
+             ["n", "hz", "wz", net.w3.shape[0]])
     return g.finish()
 
 
 def features(net):
-    """z (h, w, NZ) -> features (1, FEAT, 4 h, 4 w)."""
+    """z (n, h, w, NZ) -> features (n, FEAT, 4 h, 4 w)."""
     g = Graph("features")
-    z = g.input("z", TensorProto.FLOAT, ["hz", "wz", net.w1.shape[1] // 9])
+    z = g.input("z", TensorProto.FLOAT,
+                ["n", "hz", "wz", net.w1.shape[1] // 9])
     a = g.op("Relu", g.conv3(g.to_nchw(z), _np(net.w1), _np(net.b1)))
     a = g.op("DepthToSpace", g.linear(a, _np(net.w2)), blocksize=4)
     g.output("features", a, TensorProto.FLOAT,
-             [1, net.w2.shape[0] // 16, "h", "w"])
+             ["n", net.w2.shape[0] // 16, "h", "w"])
     return g.finish()
 
 
 def _mean(g, a, w, scale, m):
     mu = g.linear(a, _np(w) * _np(scale)[:, None])
-    g.output("mean", g.to_hwc(mu), TensorProto.FLOAT, ["h", "w", m])
+    g.output("mean", g.to_hwc(mu), TensorProto.FLOAT, ["n", "h", "w", m])
 
 
 def mean(net, p):
-    """Graph of pass ``p``: features, decoded latents -> mean (h, w, c)."""
+    """Graph of pass ``p``: features, decoded latents -> mean (n, h, w, c)."""
     g = Graph(f"mean{p}")
     k, feat = net.k, net.w2.shape[0] // 16
     r = net.o3.shape[0]
     lo, hi = net.scale_out[:k], net.scale_out[k:]
     if p == 3:
         pre = g.input("hidden", TensorProto.FLOAT,
-                      [1, net.a3.shape[0], "h", "w"])
-        y1 = g.to_nchw(g.input("latent", TensorProto.FLOAT, ["h", "w", r]))
+                      ["n", net.a3.shape[0], "h", "w"])
+        y1 = g.to_nchw(g.input("latent", TensorProto.FLOAT,
+                               ["n", "h", "w", r]))
         dw = _np(net.dw3) * _np(net.scale_in[k:])[:, None, None, None]
         a = g.op("Add", pre, g.linear(g.depthwise(y1, dw), _np(net.a3)))
         _mean(g, g.op("Relu", a), net.o3, hi, r)
         return g.finish()
-    f = g.input("features", TensorProto.FLOAT, [1, feat, "h", "w"])
+    f = g.input("features", TensorProto.FLOAT, ["n", feat, "h", "w"])
     if p == 0:
         _mean(g, f, net.h0, lo, k)
         return g.finish()
-    y0 = g.to_nchw(g.input("latent", TensorProto.FLOAT, ["h", "w", k]))
+    y0 = g.to_nchw(g.input("latent", TensorProto.FLOAT, ["n", "h", "w", k]))
     white = _np(net.scale_in[:k])
     if p == 1:
         d = g.depthwise(y0, _np(net.dw1) * white[:, None, None, None])
@@ -230,7 +230,7 @@ def mean(net, p):
     pre = g.linear(g.op("Concat", y0, d, f, axis=1), w, _np(net.ba[1]))
     _mean(g, g.op("Relu", pre), net.o2, hi, r)
     g.output("hidden", pre, TensorProto.FLOAT,
-             [1, w.shape[0], "h", "w"])
+             ["n", w.shape[0], "h", "w"])
     return g.finish()
 
 

@@ -14,7 +14,7 @@ complete aecompress \
         'c/-o=/f/' \
         'c/--output=/f/' \
         'c/--output-dir=/d/' \
-        'c/--/(completion decompress force format help json keep list max-pixels model no-progress output output-dir preserve quality quiet recursive rm stdout strip target-psnr target-size test threads verbose version)/' \
+        'c/--/(completion decompress force format help json keep list max-pixels model no-progress output output-dir preserve quality quiet recursive rm scheduler stdout strip target-psnr target-size test threads verbose version)/' \
         'c/-/(- T V c d f h k l m o p q r t v)/' \
         'n/--completion/(bash tcsh zsh)/' \
         'n/-m/f/' \

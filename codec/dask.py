@@ -1,0 +1,330 @@
+"""Millions of pictures on a Dask cluster.
+
+    from distributed import Client
+    from codec import dask
+
+    with Client("tcp://scheduler:8786") as client:
+        summary = dask.compress(client, names, "s3://bucket/out")
+
+A task is one picture. Workers load the model once. An output lands whole or
+not at all, and never in the place of one that is there: so a run that ended
+early is resumed by starting it again, and a task that Dask repeats because
+its worker was killed writes nothing twice. What fails is collected and does
+not stop the run. Paths must mean the same to every worker.
+
+Dask's dashboard shows the tasks as ``aecompress`` and ``aedecompress``, with
+the seconds of reading, coding and writing among the fine metrics; pixels and
+bytes of each task are events of the same name.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import io
+import itertools
+import os
+import time
+
+import distributed
+from distributed.metrics import context_meter
+
+from . import api, picture, urls
+from .errors import InputError
+from .limits import MAX_PIXELS
+
+COMPRESS, DECOMPRESS = "aecompress", "aedecompress"
+DONE, THERE, FAILED = "done", "there", "failed"
+_AHEAD = 4      # tasks per thread that wait: enough to keep all busy
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How every picture of a run is coded; travels with each task.
+
+    Attributes
+    ----------
+    quality, target_size, target_psnr, max_pixels
+        As of `codec.Encoder.encode`; a ``target_size`` of type float is in
+        bits per pixel.
+    model : str or None
+    format : str or None
+        Of the pictures written, as Pillow names it; None: by extension.
+    strip : bool
+        Leave out Exif and XMP.
+    replace : bool
+        Replace outputs that are there. A repeated task then writes again.
+    """
+    quality: float = 50.0
+    target_size: float | None = None
+    target_psnr: float | None = None
+    max_pixels: int = MAX_PIXELS
+    model: str | None = None
+    format: str | None = None
+    strip: bool = False
+    replace: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What became of one picture.
+
+    Attributes
+    ----------
+    src, dst : str
+    state : {"done", "there", "failed"}
+        "there": the output was there before.
+    error : str
+    pixels, n_in, n_out : int
+        Pixels, bytes read, bytes written.
+    seconds : float
+    """
+    src: str
+    dst: str
+    state: str
+    error: str = ""
+    pixels: int = 0
+    n_in: int = 0
+    n_out: int = 0
+    seconds: float = 0.0
+
+
+@dataclasses.dataclass
+class Summary:
+    """What became of a run.
+
+    Attributes
+    ----------
+    done, there : int
+        Outputs written now, and those that were there before.
+    failed : dict of str to str
+        Error by name of the input.
+    pixels, n_in, n_out : int
+    seconds : float
+        From start to end.
+    """
+    done: int = 0
+    there: int = 0
+    failed: dict = dataclasses.field(default_factory=dict)
+    pixels: int = 0
+    n_in: int = 0
+    n_out: int = 0
+    seconds: float = 0.0
+
+    def add(self, result):
+        """Count one result."""
+        if result.state == FAILED:
+            self.failed[result.src] = result.error
+        elif result.state == DONE:
+            self.done += 1
+        else:
+            self.there += 1
+        self.pixels += result.pixels
+        self.n_in += result.n_in
+        self.n_out += result.n_out
+
+
+def compress(client, sources, folder=None, *, top=None, **settings):
+    """Compress pictures to ``.aec`` files.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    sources : iterable of str
+        Paths or URLs; taken as they are needed.
+    folder : str, optional
+        Path or URL to write to; default: beside each source.
+    top : str, optional
+        What is below it is repeated below ``folder``.
+    **settings
+        See `Settings`.
+
+    Returns
+    -------
+    Summary
+    """
+    return _all(client, COMPRESS, sources, ".aec", folder, top, settings)
+
+
+def decompress(client, sources, folder=None, *, top=None, extension="png",
+               **settings):
+    """Turn ``.aec`` files back into pictures; parameters as of `compress`.
+
+    Parameters
+    ----------
+    extension : str
+        Of the pictures; tells their format.
+    """
+    suffix = "." + extension.lstrip(".")
+    return _all(client, DECOMPRESS, sources, suffix, folder, top, settings)
+
+
+def _all(client, kind, sources, suffix, folder, top, settings):
+    start, summary = time.monotonic(), Summary()
+    jobs = ((src, _target(src, suffix, folder, top))
+            for src in map(os.fspath, sources))
+    for _, result in run(client, kind, jobs, Settings(**settings)):
+        summary.add(result)
+    summary.seconds = time.monotonic() - start
+    return summary
+
+
+def _target(src, suffix, folder, top):
+    return absolute(urls.target(src, suffix, folder, top))
+
+
+def run(client, kind, jobs, settings):
+    """Run tasks on a cluster, a few ahead of the workers.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    kind : {"aecompress", "aedecompress"}
+    jobs : iterable of (str, str)
+        Input and output; may be endless, as it is taken step by step.
+    settings : Settings
+
+    Yields
+    ------
+    index : int
+        Of the job.
+    result : Result
+        As tasks end.
+    """
+    jobs = enumerate((absolute(src), dst) for src, dst in jobs)
+    token = f"{kind}-{os.urandom(8).hex()}"
+    futures = {}
+
+    def submit(n):
+        found = []
+        for index, job in itertools.islice(jobs, n):
+            future = client.submit(one, kind, job, settings,
+                                   key=f"{token}-{index}", pure=False)
+            futures[future] = index, job
+            found.append(future)
+        return found
+
+    def ahead():
+        threads = sum(client.nthreads().values())
+        return max(1, _AHEAD * threads - len(futures))
+
+    ended = distributed.as_completed(submit(ahead()), loop=client.loop)
+    for future in ended:
+        index, (src, dst) = futures.pop(future)
+        try:
+            result = future.result()
+        except Exception as error:  # its workers were killed, each time
+            result = Result(src, dst, FAILED,
+                            f"{type(error).__name__}: {error}")
+        future.release()
+        yield index, result
+        for new in submit(ahead()):
+            ended.add(new)
+
+
+def absolute(name):
+    """A name that means the same in another working directory."""
+    return name if urls.is_url(name) else os.path.abspath(name)
+
+
+@functools.cache
+def _coder(kind, model):
+    # One thread: a cluster has a task per thread to keep all cores busy.
+    return (api.Encoder if kind == COMPRESS else api.Decoder)(
+        model=model, threads=1)
+
+
+def one(kind, job, settings):
+    """One task, on a worker.
+
+    Parameters
+    ----------
+    kind : str
+    job : (str, str)
+    settings : Settings
+
+    Returns
+    -------
+    Result
+    """
+    (src, dst), start = job, time.monotonic()
+    try:
+        if not settings.replace and _exists(dst):
+            return Result(src, dst, THERE)
+        act = _compress if kind == COMPRESS else _decompress
+        with context_meter.meter("read"):
+            data = urls.contents(src)
+        with context_meter.meter("code"):
+            out, pixels = act(data, dst, settings)
+        with context_meter.meter("write"):
+            landed = _land(src, dst, out, settings.replace)
+    except Exception as error:
+        name = "" if str(error) else type(error).__name__
+        return Result(src, dst, FAILED, f"{error}{name}",
+                      seconds=time.monotonic() - start)
+    result = Result(src, dst, DONE if landed else THERE, "", pixels,
+                    len(data), len(out), time.monotonic() - start)
+    with contextlib.suppress(ValueError):       # not on a worker
+        distributed.get_worker().log_event(kind, dataclasses.asdict(result))
+    return result
+
+
+def _compress(data, dst, settings):
+    pic = picture.open_picture(io.BytesIO(data), settings.max_pixels)
+    pic = _stripped(pic, settings)
+    height, width = pic.pixels.shape[:2]
+    size = settings.target_size
+    if isinstance(size, float):
+        size *= width * height / 8
+    out = _coder(COMPRESS, settings.model).encode(
+        pic, settings.quality, target_size=size,
+        target_psnr=settings.target_psnr, max_pixels=settings.max_pixels)
+    return out, width * height
+
+
+def _decompress(data, dst, settings):
+    pic = _stripped(_coder(DECOMPRESS, settings.model).decode_picture(
+        data, settings.max_pixels), settings)
+    out = io.BytesIO()
+    picture.save(pic, out, settings.format
+                 or picture.format_of(dst.split("::")[0]))
+    height, width = pic.pixels.shape[:2]
+    return out.getvalue(), width * height
+
+
+def _stripped(pic, settings):
+    return (dataclasses.replace(pic, exif=None, xmp=None) if settings.strip
+            else pic)
+
+
+def _exists(dst):
+    return urls.exists(dst) if urls.is_url(dst) else os.path.lexists(dst)
+
+
+def _land(src, dst, data, replace):
+    """Write an output; False if another task was first."""
+    if urls.is_url(dst):
+        if not replace and urls.exists(dst):
+            return False
+        urls.write(dst, data)
+        return True
+    os.makedirs(os.path.dirname(dst), exist_ok=True)
+    try:
+        urls.land(dst, data, exclusive=not replace, like=src)
+    except FileExistsError:
+        return False
+    return True
+
+
+def connect(address):
+    """A client of a scheduler.
+
+    Raises
+    ------
+    InputError
+        None answers at this address.
+    """
+    try:
+        return distributed.Client(address, timeout="10s",
+                                  set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"no scheduler at {address}: {error}") from error

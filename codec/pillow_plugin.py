@@ -1,0 +1,180 @@
+"""``.aec`` files in Pillow.
+
+    import codec
+    codec.register_pillow()         # or: import codec.pillow_plugin
+
+    image = Image.open("a.aec")     # the header alone is read
+    image.save("b.aec", quality=60)
+
+Opening reads size, mode, ICC profile, Exif and XMP; pixels are decoded when
+they are first needed. A stack of pictures has frames. Options of ``save``:
+
+========================  =============================================
+``quality``               1..100; 50
+``model``                 name, id or folder of a model
+``icc_profile``           default: the image's own; None: none
+``exif``, ``xmp``         default: none, as for Pillow's own formats
+``save_all``              all frames, and ``append_images``, as a stack
+========================  =============================================
+
+Damage is told as Pillow's own plugins tell it: `UnidentifiedImageError` when
+a file is opened, ``OSError`` when its pixels are needed, ``SyntaxError`` by
+``verify``.
+"""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageFile, ImageSequence
+
+from . import api, container, stacks
+from .errors import CodecError, FormatError
+from .picture import from_sections, load
+
+FORMAT, MIME, EXTENSION = "AEC", "image/x-aec", ".aec"
+
+
+def _accept(prefix):
+    return prefix.startswith(container.MAGIC)
+
+
+class AecImageFile(ImageFile.ImageFile):
+    """An ``.aec`` file opened by Pillow."""
+
+    format = FORMAT
+    format_description = "Learned picture codec"
+    _close_exclusive_fp_after_loading = False
+
+    def _open(self):
+        try:
+            header, sections, _ = container.read_sections(self.fp)
+            self.n_frames = 1
+            if header.is_stack:
+                self.fp.seek(0)
+                self.n_frames = container.read_stack(self.fp)[2].count
+        except FormatError as error:
+            raise SyntaxError(str(error)) from error
+        except CodecError as error:     # sound, but newer than this program
+            raise OSError(str(error)) from error
+        self.is_animated = self.n_frames > 1
+        self._size = header.width, header.height
+        grey = header.colour == "grey"
+        if "ALPH" in sections:
+            self._mode = "LA" if grey else "RGBA"
+        else:
+            self._mode = "L" if grey else "RGB"
+        sections.pop("ALPH", None)
+        told = from_sections(np.empty((0, 0), np.uint8), sections)
+        for key, value in (("icc_profile", told.icc), ("exif", told.exif),
+                           ("xmp", told.xmp)):
+            if value:
+                self.info[key] = value
+        self._is_stack, self._stack = header.is_stack, None
+        self._fp, self._frame = self.fp, -1
+        self.seek(0)
+
+    def seek(self, frame):
+        if not self._seek_check(frame):
+            return
+        self._frame, self.fp = frame, self._fp
+        self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0,
+                                     self.mode)]
+
+    def tell(self):
+        return self._frame
+
+    def load(self):
+        if not self.tile:
+            return super().load()
+        self.fp = io.BytesIO(self._decoded().tobytes())
+        result = super().load()
+        if self.n_frames > 1:
+            self.fp = self._fp
+        elif self._exclusive_fp:
+            self._fp.close()
+        return result
+
+    def load_seek(self, pos):
+        pass
+
+    def _decoded(self):
+        """Samples of the current frame, as the mode has them."""
+        try:
+            if self._is_stack:
+                self._stack = self._stack or stacks.Stack(self._fp)
+                return self._stack[self._frame]
+            self._fp.seek(0)
+            pic = api._cached(api.Decoder, None).decode_picture(
+                self._fp.read())
+        except CodecError as error:
+            raise OSError(str(error)) from error
+        if pic.alpha is None:
+            return pic.pixels
+        return np.dstack([pic.pixels, pic.alpha])
+
+    def verify(self):
+        """Check the whole file but its symbols."""
+        self._fp.seek(0)
+        try:
+            container.unpack(self._fp.read())
+        except CodecError as error:
+            raise SyntaxError(str(error)) from error
+        finally:
+            super().verify()
+
+
+def _save(im, fp, filename):
+    options = im.encoderinfo
+    picture = _dressed(im, im, options)
+    try:
+        data = api._cached(api.Encoder, options.get("model")).encode(
+            picture, options.get("quality", 50))
+    except CodecError as error:
+        raise ValueError(f"cannot write as {FORMAT}: {error}") from error
+    fp.write(data)
+
+
+def _save_all(im, fp, filename):
+    options = im.encoderinfo
+    frames = [_dressed(frame, im, options)
+              for image in (im, *options.get("append_images", ()))
+              for frame in ImageSequence.Iterator(image)]
+    if len(frames) == 1:
+        return _save(im, fp, filename)
+    try:
+        data = stacks.encode_batch(frames, model=options.get("model"),
+                                   quality=options.get("quality", 50))
+    except CodecError as error:
+        raise ValueError(f"cannot write as {FORMAT}: {error}") from error
+    fp.write(data)
+
+
+def _dressed(frame, im, options):
+    """One frame with the metadata that ``save`` was told to write."""
+    frame = frame.copy()
+    for key, default in (("icc_profile", im.info.get("icc_profile")),
+                         ("exif", None), ("xmp", None)):
+        value = options.get(key, default)
+        frame.info.pop(key, None)
+        if isinstance(value, Image.Exif):
+            value = value.tobytes()
+        if value:
+            frame.info[key] = value
+    frame.info.pop("XML:com.adobe.xmp", None)
+    try:
+        return load(frame)
+    except CodecError as error:
+        raise OSError(f"cannot write mode {frame.mode} as {FORMAT}: "
+                      f"{error}") from error
+
+
+def register_pillow():
+    """Teach Pillow to open and save ``.aec`` files; twice does no harm."""
+    Image.register_open(FORMAT, AecImageFile, _accept)
+    Image.register_save(FORMAT, _save)
+    Image.register_save_all(FORMAT, _save_all)
+    Image.register_extension(FORMAT, EXTENSION)
+    Image.register_mime(FORMAT, MIME)
+
+
+register_pillow()

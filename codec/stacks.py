@@ -1,0 +1,291 @@
+"""Stacks: many pictures of one size and colour in one file.
+
+    encode_batch   pictures -> file; blocks of pictures share one entropy
+                   coder and go through the networks together
+    decode_batch   the inverse, of all pictures or of some
+    Stack          a file opened for reading one picture at a time
+
+Each picture is coded as it would be alone, only without a header, a start
+of the entropy coder and a call of every network of its own
+(docs/format.md, section 12).
+"""
+
+import contextlib
+import io
+import operator
+
+import numpy as np
+
+from . import api, container, picture, urls
+from .entropy import coder
+from .errors import FormatError, InputError, LimitError
+from .limits import over
+from .pipeline import quality_index
+from .types import Header, Picture
+
+# Of 16 x 16 pixels: what one picture of a stack costs to decode symbols for.
+BLOCK_CELLS = 512
+MAX_PIXELS = 2 ** 28    # of all pictures that are decoded at once
+
+
+def encode_batch(images, *, quality=50.0, model=None):
+    """Encode pictures of one size and colour into one file.
+
+    Parameters
+    ----------
+    images : uint8 ndarray, or iterable of pictures
+        (n, height, width) or (n, height, width, 3), or arrays and images
+        as `codec.encode` takes them, which must be alike in size and colour
+        and opaque. An ICC profile that all share is kept; Exif and XMP
+        are not.
+    quality : float
+        1..100, higher is better; kept to 0.01.
+    model : str, path-like or None
+        As for `codec.Encoder`.
+
+    Returns
+    -------
+    bytes
+        A whole ``.aec`` file.
+
+    Raises
+    ------
+    InputError
+        Not such pictures.
+
+    Examples
+    --------
+    >>> import numpy as np, codec
+    >>> data = codec.encode_batch(np.zeros((5, 28, 28), np.uint8))
+    >>> codec.decode_batch(data).shape
+    (5, 28, 28)
+    >>> codec.decode_batch(data, 3).shape
+    (28, 28)
+    """
+    quality = api._check_quality(quality)
+    pixels, icc = _load(images)
+    pipeline = api._cached(api.Encoder, model)._pipeline
+    n, height, width = pixels.shape[:3]
+    header = Header(
+        width=width, height=height, quality=quality,
+        colour="grey" if pixels.ndim == 3 else "rgb",
+        model=pipeline.bundle.id)
+    per_block = min(n, max(1, BLOCK_CELLS // container.cells(header)))
+    payloads, blocks = [], []
+    for first in range(0, n, per_block):
+        block = pixels[first:first + per_block]
+        if header.colour == "grey":
+            block = np.repeat(block[..., None], 3, -1)
+        payload, crc = pipeline.encode_block(block, quality)
+        payloads.append(payload)
+        blocks.append((len(payload), crc))
+    return container.pack_stack(
+        header, container.Index(n, per_block, blocks), payloads,
+        {"ICCP": icc} if icc else None)
+
+
+def _load(images):
+    """Pixels (n, height, width[, 3]) and the ICC profile of all."""
+    if isinstance(images, np.ndarray):
+        if images.ndim == 4 and images.shape[3] == 1:
+            images = images[..., 0]
+        if images.dtype == np.uint8 and len(images) and (
+                images.ndim == 3 or images.ndim == 4 and images.shape[3] == 3):
+            picture.load(images[0])      # checks the size
+            return images, None
+        if images.ndim not in (3, 4) or not len(images):
+            raise InputError(f"shape {images.shape}; (n, height, width) or "
+                             "(n, height, width, 3) is needed")
+    pictures = [image if isinstance(image, Picture) else picture.load(image)
+                for image in images]
+    if not pictures:
+        raise InputError("a stack needs at least one picture")
+    first = pictures[0]
+    for i, pic in enumerate(pictures):
+        if pic.alpha is not None:
+            raise InputError(f"picture {i} has alpha, which a stack has not")
+        if pic.pixels.shape != first.pixels.shape or pic.icc != first.icc:
+            raise InputError(f"picture {i} differs from the first one in "
+                             "size, colour or ICC profile")
+    return np.stack([pic.pixels for pic in pictures]), first.icc
+
+
+class Stack:
+    """A stack opened for reading.
+
+    Only its index is read at first, then the block of the picture that is
+    asked for; the last block used is kept. Not to be shared between
+    threads, as its file is not.
+
+    Parameters
+    ----------
+    source : bytes-like, path, URL or seekable binary file
+        A path or URL is opened and read in parts until ``close``; a file
+        object is read from its start and stays open.
+    decoder : codec.Decoder, optional
+
+    Attributes
+    ----------
+    header : Header
+    shape : tuple of int
+        (n, height, width) or (n, height, width, 3).
+    icc : bytes or None
+
+    Raises
+    ------
+    FormatError, UnsupportedError
+        As `codec.decode`; also where the file is one picture.
+    """
+
+    def __init__(self, source, decoder=None):
+        self._open = contextlib.ExitStack()
+        if urls.is_source(source):
+            source = self._open.enter_context(urls.opened(source))
+        else:
+            source = io.BytesIO(source)
+        self._file = source
+        source.seek(0)
+        (self.header, sections, self._index,
+         start) = container.read_stack(source)
+        self._starts = np.cumsum(
+            [start] + [size for size, _ in self._index.blocks]).tolist()
+        self.icc = sections.get("ICCP") or None
+        self._decoder = decoder or api._cached(api.Decoder, None)
+        self._kept = None, None, None
+
+    def close(self):
+        """Close the file, if its path or URL was given."""
+        self._open.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def __len__(self):
+        return self._index.count
+
+    @property
+    def shape(self):
+        colours = () if self.header.colour == "grey" else (3,)
+        return (len(self), self.header.height, self.header.width, *colours)
+
+    def __getitem__(self, which):
+        """One picture by its number, or several by a slice or list.
+
+        Returns
+        -------
+        uint8 ndarray
+            (height, width[, 3]), or (n, height, width[, 3]).
+        """
+        numbers = self.numbers(which)
+        return self.read(numbers)[0 if np.ndim(which) == 0 and not
+                                  isinstance(which, slice) else ...]
+
+    def numbers(self, which):
+        """Numbers 0..n-1 of the pictures that an index means.
+
+        Raises
+        ------
+        IndexError
+            No such picture.
+        """
+        every = range(len(self))
+        if isinstance(which, slice):
+            return every[which]
+        return [every[operator.index(i)] for i in np.ravel(which).tolist()]
+
+    def read(self, numbers):
+        """Pictures by their numbers, 0..n-1, in any order: an array."""
+        h, per_block = self.header, self._index.per_block
+        pipeline = self._decoder._pipeline(h.model)
+        for block in {i // per_block for i in numbers}:
+            self._check_size(pipeline, block)
+        try:
+            out = np.empty((len(numbers), *self.shape[1:]), np.uint8)
+        except MemoryError as error:
+            raise LimitError(f"not enough memory for {len(numbers)} "
+                             "pictures") from error
+        numbers = np.asarray(numbers, np.int64)
+        for block in np.unique(numbers // per_block).tolist():
+            where = np.flatnonzero(numbers // per_block == block)
+            wanted, back = np.unique(numbers[where] - block * per_block,
+                                     return_inverse=True)
+            z, s = self._symbols(pipeline, block)
+            pixels = pipeline.reconstruct(z[wanted], s[wanted], h.quality,
+                                          h.height, h.width)
+            if h.colour == "grey":
+                pixels = api._as_grey(pixels)
+            out[where] = pixels[back]
+        return out
+
+    def symbols(self):
+        """z and latent symbols of each block; no network runs."""
+        pipeline = self._decoder._pipeline(self.header.model)
+        for block in range(len(self._index.blocks)):
+            yield self._symbols(pipeline, block)
+
+    def _check_size(self, pipeline, block):
+        first, end = self._index.span(block)
+        coder.check_size(
+            pipeline.tables, self._index.blocks[block][0],
+            (end - first) * container.z_cells(self.header),
+            quality_index(self.header.quality))
+
+    def _symbols(self, pipeline, block):
+        kept, z, s = self._kept
+        if kept == block:
+            return z, s
+        size, crc = self._index.blocks[block]
+        first, end = self._index.span(block)
+        self._check_size(pipeline, block)
+        self._file.seek(self._starts[block])
+        payload = self._file.read(size)
+        if len(payload) < size:
+            raise FormatError("file is cut short",
+                              self._starts[block] + len(payload))
+        h = self.header
+        z, s = pipeline.read_symbols(payload, h.height, h.width, h.quality,
+                                     crc, n=(end - first,))
+        self._kept = block, z, s
+        return z, s
+
+
+def decode_batch(data, index=None, *, max_pixels=MAX_PIXELS):
+    """Decode the pictures of a stack.
+
+    Parameters
+    ----------
+    data : bytes-like, path, URL or binary file object
+        The whole file, of one picture or of many.
+    index : int, slice or list of int, optional
+        Which; all if left out. With an ``int``, the result is one picture.
+    max_pixels : int
+        In all pictures that are asked for.
+
+    Returns
+    -------
+    uint8 ndarray
+        (n, height, width) or (n, height, width, 3).
+
+    Raises
+    ------
+    FormatError, UnsupportedError
+        As `codec.decode`.
+    LimitError
+        More than ``max_pixels``.
+    IndexError
+        No such picture.
+    """
+    data = urls.contents(data)
+    if not container.unpack(data)[0].is_stack:
+        one = api.decode(data)[None]
+        return one if index is None else one[index]
+    stack = Stack(data)
+    which = slice(None) if index is None else index
+    n = len(stack.numbers(which))
+    if n * stack.shape[1] * stack.shape[2] > max_pixels:
+        raise over(f"{n} pictures of {stack.shape[2]}x{stack.shape[1]} "
+                   "pixels", max_pixels)
+    return stack[which]

@@ -1,0 +1,245 @@
+"""Pictures and files anywhere: paths, URLs, file objects.
+
+A URL is what fsspec opens (``s3://``, ``memory://``, ``zip://a.png::b.zip``)
+and needs the extra ``[remote]``; what it needs beyond that, as s3fs, is told
+when it is missing. Everything else is a local path.
+"""
+
+import contextlib
+import os
+import re
+import tempfile
+
+from .errors import InputError, UnsupportedError
+
+# Two letters at least: "C:" is a drive, and so is "C:\\a::b".
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
+
+
+def is_url(name):
+    """Whether a name is a URL rather than a local path."""
+    return isinstance(name, str) and bool(_URL.match(name))
+
+
+def is_source(value):
+    """Whether a value names or is a file, rather than its content."""
+    return isinstance(value, (str, os.PathLike)) or hasattr(value, "read")
+
+
+def file_system(url):
+    """The file system of a URL and the path in it.
+
+    Raises
+    ------
+    UnsupportedError
+        fsspec, or what it needs for this URL, is not installed.
+    InputError
+        No such kind of URL.
+    """
+    try:
+        import fsspec
+    except ImportError as error:
+        raise UnsupportedError(
+            "URLs need fsspec: pip install 'aecompress[remote]'",
+            url) from error
+    try:
+        return fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise UnsupportedError(f"{url}: {error}", url) from error
+    except ValueError as error:
+        raise InputError(f"{url}: {error}") from error
+
+
+@contextlib.contextmanager
+def opened(source):
+    """A binary file to read from.
+
+    Parameters
+    ----------
+    source : str, os.PathLike or binary file
+        A file object is left open, where it stands.
+    """
+    if hasattr(source, "read"):
+        yield source
+    elif is_url(source):
+        fs, path = file_system(source)
+        with fs.open(path, "rb") as file:
+            yield file
+    else:
+        with open(source, "rb") as file:
+            yield file
+
+
+def contents(data):
+    """All bytes of a file, named or open; other values as they are."""
+    if not is_source(data):
+        return data
+    with opened(data) as file:
+        return file.read()
+
+
+def exists(url):
+    """Whether there is a file at a URL."""
+    fs, path = file_system(url)
+    return fs.exists(path)
+
+
+def remove(url):
+    """Remove the file at a URL."""
+    fs, path = file_system(url)
+    fs.rm_file(path)
+
+
+def walk(url):
+    """The URLs of all files below one, sorted."""
+    fs, path = file_system(url)
+    scheme, *chain = url.split("::")
+    scheme = scheme.split("://")[0]
+    return ["::".join([f"{scheme}://{name}", *chain]) for name in sorted(
+        name if getattr(fs, "local_file", False) else name.lstrip("/")
+        for name in fs.find(path))]
+
+
+def target(name, suffix, folder=None, top=None):
+    """The output of an input, where one of the two is a URL.
+
+    Parameters
+    ----------
+    name : str
+        The input.
+    suffix : str
+        Of the output.
+    folder : str or None
+        Path or URL to write to; None: beside the input.
+    top : str or None
+        What was searched for the input: what is below it is repeated below
+        ``folder``.
+
+    Raises
+    ------
+    InputError
+        Nothing can be written beside the input.
+    """
+    name, *chain = name.split("::")
+    stem = os.path.splitext(name)[0] + suffix
+    if folder is None:
+        if chain:
+            raise InputError(f"{name} lies in an archive; say where to write "
+                             "(-o, --output-dir)")
+        return stem
+    stem = stem.replace(os.sep, "/")
+    if top is not None:
+        start = top.split("::")[0].replace(os.sep, "/").rstrip("/") + "/"
+    if top is not None and stem.startswith(start):
+        inner = stem.removeprefix(start).lstrip("/")
+    else:
+        inner = stem.rsplit("/", 1)[-1]
+    return f"{folder.rstrip('/')}/{inner}"
+
+
+def write(target, data):
+    """Write a file whole or not at all, in the place of an old one.
+
+    Parameters
+    ----------
+    target : str, os.PathLike or binary file
+        A local file gets its name when its bytes are on the disk; a store of
+        objects shows an object when all of it has arrived.
+    data : bytes
+    """
+    if hasattr(target, "write"):
+        target.write(data)
+    elif is_url(target):
+        _put(target, data)
+    else:
+        land(target, data)
+
+
+def _put(url, data):
+    fs, path = file_system(url)
+    local = getattr(fs, "local_file", False)
+    if local:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return land(path, data)
+    if "::" not in url:
+        with contextlib.suppress(NotImplementedError):
+            fs.makedirs(fs._parent(path), exist_ok=True)
+    try:
+        fs.pipe_file(path, data)
+    except (NotImplementedError, ValueError) as error:  # as in an archive
+        raise UnsupportedError(f"{url}: cannot be written to", url) from error
+
+
+def land(path, data, exclusive=False, like=None):
+    """Write a local file under another name, then give it its own.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    data : bytes
+    exclusive : bool
+        Raise FileExistsError rather than replace a file.
+    like : str, optional
+        A file whose permission bits are copied, if it is there.
+    """
+    path = os.fspath(path)
+    folder, name = os.path.split(os.path.abspath(path))
+    mode = 0o666 & ~_umask()
+    with contextlib.suppress(OSError, TypeError):
+        mode = os.stat(like).st_mode & 0o777
+    if exclusive and _land_nameless(folder, name, data, mode):
+        return
+    fd, sibling = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+    try:
+        _fill(fd, data, mode)
+        if exclusive:
+            os.link(sibling, path)
+            os.unlink(sibling)
+        else:
+            os.replace(sibling, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(sibling)
+        raise
+
+
+def _land_nameless(folder, name, data, mode):
+    """Land without a name in between: a kill leaves nothing behind.
+
+    Returns False where the system cannot do that.
+    """
+    try:
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except AttributeError:
+        return False
+    try:
+        fd = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600)
+        with open(fd, "wb", closefd=True) as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(fd, mode)
+            os.fsync(fd)
+            # With a folder given, Python follows the link, as it must.
+            os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=place)
+        return True
+    except FileExistsError:
+        raise
+    except (AttributeError, OSError):
+        return False
+    finally:
+        os.close(place)
+
+
+def _fill(fd, data, mode):
+    with open(fd, "wb") as file:
+        file.write(data)
+        file.flush()
+        if hasattr(os, "fchmod"):
+            os.fchmod(fd, mode)
+        os.fsync(fd)
+
+
+def _umask():
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask

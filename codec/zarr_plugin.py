@@ -1,0 +1,85 @@
+"""``.aec`` as an array codec of Zarr format 3.
+
+    zarr.create_array(..., chunks=(100, 28, 28),
+                      serializer={"name": "aecompress",
+                                  "configuration": {"quality": 60}},
+                      compressors=None)
+
+Found through the entry point ``zarr.codecs``. It turns an array into bytes,
+so it takes the place of the serializer; what the axes of a chunk mean is
+told in `codec.numcodecs_plugin`.
+"""
+
+import asyncio
+import dataclasses
+
+import numpy as np
+from zarr.abc.codec import ArrayBytesCodec
+from zarr.core.common import parse_named_configuration
+
+from .numcodecs_plugin import (NAME, check_settings, decode_chunk,
+                               encode_chunk)
+
+
+@dataclasses.dataclass(frozen=True)
+class AecompressCodec(ArrayBytesCodec):
+    """Lossy codec for chunks of 8-bit pictures.
+
+    Parameters
+    ----------
+    quality : float
+        1..100, higher is better.
+    model : str or None
+        Name, id or folder of a model to encode with; None: the default.
+    """
+
+    is_fixed_size = False
+    quality: float = 50
+    model: str | None = None
+
+    def __post_init__(self):
+        quality, model = check_settings(self.quality, self.model)
+        object.__setattr__(self, "quality", quality)
+
+    @classmethod
+    def from_dict(cls, data):
+        """The codec that a store's metadata name."""
+        _, settings = parse_named_configuration(
+            data, NAME, require_configuration=False)
+        return cls(**(settings or {}))
+
+    def to_dict(self):
+        """What a store's metadata keep."""
+        settings = {"quality": self.quality}
+        if self.model is not None:
+            settings["model"] = self.model
+        return {"name": NAME, "configuration": settings}
+
+    def validate(self, *, shape, dtype, chunk_grid):
+        """Raise ValueError where the array cannot be pictures."""
+        native = dtype.to_native_dtype()
+        if native != np.uint8:
+            raise ValueError(f"{NAME} takes arrays of uint8, not {native}")
+        if len(shape) < 2:
+            raise ValueError(f"{NAME} takes arrays of pictures, not of "
+                             f"{len(shape)} axes")
+
+    def _encode_sync(self, chunk_array, chunk_spec):
+        data = encode_chunk(chunk_array.as_numpy_array(), self.quality,
+                            self.model)
+        return chunk_spec.prototype.buffer.from_bytes(data)
+
+    def _decode_sync(self, chunk_bytes, chunk_spec):
+        pixels = decode_chunk(chunk_bytes.to_bytes(), chunk_spec.shape)
+        return chunk_spec.prototype.nd_buffer.from_numpy_array(pixels)
+
+    async def _encode_single(self, chunk_array, chunk_spec):
+        return await asyncio.to_thread(self._encode_sync, chunk_array,
+                                       chunk_spec)
+
+    async def _decode_single(self, chunk_bytes, chunk_spec):
+        return await asyncio.to_thread(self._decode_sync, chunk_bytes,
+                                       chunk_spec)
+
+    def compute_encoded_size(self, input_byte_length, chunk_spec):
+        raise NotImplementedError("depends on the pictures")

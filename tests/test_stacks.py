@@ -1,0 +1,345 @@
+"""Stacks: many pictures in one file (docs/format.md, section 12)."""
+
+import dataclasses
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from PIL import Image
+
+import codec
+from codec import container, stacks
+from codec.errors import (CodecError, FormatError, InputError, LimitError,
+                          UnsupportedError)
+from codec.model.bundle import Bundle
+from codec.model.session import Graphs
+from codec.pipeline import Pipeline
+from pictures import ICC, RGBA
+
+
+def drawn(n, height, width, colours=(), seed=0):
+    """Smooth pictures, each another one."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (n, 3, 3, *colours), dtype=np.uint8)
+    return np.stack([np.asarray(Image.fromarray(a).resize(
+        (width, height), Image.Resampling.BICUBIC)) for a in small])
+
+
+def near(a, b):
+    """Equal but for floats that were summed in another order."""
+    gap = np.abs(a.astype(int) - b)
+    return a.shape == b.shape and gap.max() <= 1 and (gap > 0).mean() < 1e-3
+
+
+def alike(a, b):
+    """Of two files: the encoder's floats may tip a symbol, hardly ever."""
+    gap = np.abs(a.astype(int) - b)
+    return a.shape == b.shape and (gap > 1).mean() < 0.02 and gap.max() < 32
+
+
+DIGITS = drawn(40, 28, 28)      # 4 cells each
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return codec.encode_batch(DIGITS, quality=80)
+
+
+def test_as_one_by_one(digits):
+    alone = [codec.decode(codec.encode(a, quality=80)) for a in DIGITS[:8]]
+    assert alike(codec.decode_batch(digits, slice(8)), np.stack(alone))
+
+
+def test_symbols_are_those_of_single_files(digits):
+    """The plane of each picture is its own: no neighbour is seen."""
+    (z, s), = codec.Stack(digits).symbols()
+    decoder = codec.Decoder()
+    for i in range(8):
+        z1, s1 = decoder.symbols(codec.encode(DIGITS[i], quality=80))
+        # The encoder's floats may differ in the last bit, its symbols then
+        # by one, but hardly ever.
+        assert (z[i] != z1).mean() < 0.01 and (s[i] != s1).mean() < 0.01
+
+
+@pytest.mark.parametrize("shape", [
+    (1, 28, 28), (3, 1, 1), (5, 17, 33), (2, 70, 20, 3), (4, 16, 16, 3),
+    (2, 530, 40, 3), (3, 20, 3), (3, 3, 3)])
+def test_shapes(shape, monkeypatch):
+    pixels = drawn(*shape[:3], shape[3:])
+    monkeypatch.setattr(stacks, "BLOCK_CELLS", 140)
+    data = codec.encode_batch(pixels, quality=90)
+    back = codec.decode_batch(data)
+    assert back.shape == shape and back.dtype == np.uint8
+    for i, picture in enumerate(pixels):
+        alone = codec.decode(codec.encode(picture, quality=90))
+        assert alike(back[i], alone)
+
+
+def test_blocks(monkeypatch):
+    """Any division into blocks shows the same pictures."""
+    sizes = []
+    whole = codec.decode_batch(codec.encode_batch(DIGITS))
+    for cells in (4, 12, 160):
+        monkeypatch.setattr(stacks, "BLOCK_CELLS", cells)
+        data = codec.encode_batch(DIGITS)
+        sizes.append(len(data))
+        assert alike(codec.decode_batch(data), whole)
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_overhead(digits):
+    single = sum(len(codec.encode(a, quality=80)) for a in DIGITS)
+    assert len(digits) < single - 30 * len(DIGITS)
+
+
+def test_random_access_reads_one_block(monkeypatch):
+    monkeypatch.setattr(stacks, "BLOCK_CELLS", 16)      # 4 digits
+    data = codec.encode_batch(DIGITS)
+    whole = codec.decode_batch(data)
+
+    class Counting(io.BytesIO):
+        n_bytes = 0
+
+        def read(self, size=-1):
+            got = super().read(size)
+            self.n_bytes += len(got)
+            return got
+
+    file = Counting(data)
+    stack = codec.Stack(file)
+    before = file.n_bytes
+    assert before < 400 and stack.shape == (40, 28, 28) and len(stack) == 40
+    assert near(stack[21], whole[21])
+    blocks = [size for size, _ in stack._index.blocks]
+    assert file.n_bytes - before == blocks[5]
+    assert near(stack[20], whole[20])
+    assert file.n_bytes - before == blocks[5]       # kept
+    for which in (-1, slice(3, 30, 7), [5, 5, 39, 0], np.array([9, 2]),
+                  slice(0), slice(None)):
+        assert not whole[which].size or near(stack[which], whole[which])
+    with pytest.raises(IndexError):
+        stack[40]
+    with pytest.raises(IndexError):
+        codec.decode_batch(data, [1, -41])
+
+
+def test_pictures_of_other_kinds():
+    images = [Image.fromarray(a) for a in drawn(3, 9, 20, (3,))]
+    for image in images:
+        image.info["icc_profile"] = ICC
+    data = codec.encode_batch(iter(images), quality=100)
+    stack = codec.Stack(data)
+    assert stack.icc == ICC and stack.shape == (3, 9, 20, 3)
+    assert stack.header.quality == 100 and stack.header.is_stack
+    assert np.abs(stack[:].astype(int)
+                  - np.stack([np.asarray(i) for i in images])).mean() < 4
+
+
+def test_one_picture_is_a_batch_of_one():
+    data = codec.encode(DIGITS[0])
+    assert codec.decode_batch(data).shape == (1, 28, 28)
+    assert codec.decode_batch(data, -1).shape == (28, 28)
+
+
+@pytest.mark.parametrize("images", [
+    [], np.zeros((0, 4, 4), np.uint8), np.zeros((4, 4), np.uint8),
+    np.zeros((2, 4, 4, 4), np.uint8) + 9, np.zeros((2, 4, 4), np.float32),
+    [DIGITS[0], DIGITS[1][:20]], [DIGITS[0], drawn(1, 28, 28, (3,))[0]],
+    [RGBA], np.zeros((2, 0, 4), np.uint8), np.zeros((1, 1, 16385), np.uint8),
+    ["no picture"]], ids=range(11))
+def test_refused(images):
+    with pytest.raises(InputError):
+        codec.encode_batch(images)
+
+
+def test_quality_is_checked():
+    with pytest.raises(InputError):
+        codec.encode_batch(DIGITS, quality=0)
+
+
+def test_decode_names_the_way_out(digits):
+    for function in (codec.decode, codec.Decoder().symbols):
+        with pytest.raises(UnsupportedError, match="decode_batch"):
+            function(digits)
+    assert codec.info(digits).is_stack
+    assert not codec.info(codec.encode(DIGITS[0])).is_stack
+
+
+def test_limit(digits):
+    with pytest.raises(LimitError):
+        codec.decode_batch(digits, max_pixels=40 * 28 * 28 - 1)
+    assert len(codec.decode_batch(digits, [0, 1], max_pixels=1568)) == 2
+
+
+# Damage ---------------------------------------------------------------
+
+def with_index(data, **changes):
+    """The stack with another index, every checksum as it should be."""
+    header, sections, index, _ = container.read_stack(io.BytesIO(data))
+    index = dataclasses.replace(index, **changes)
+    body = struct.pack("<II", index.count, index.per_block) + b"".join(
+        struct.pack("<II", *b) for b in index.blocks)
+    return sealed(data, body)
+
+
+def sealed(data, body, **more):
+    """A stack with this ``STAK`` section and sound checksums."""
+    header, sections, payload = container.unpack(data)
+    crc = zlib.crc32(body, zlib.crc32(data[:20]))
+    return container.pack(dataclasses.replace(header, symbol_crc=crc),
+                          payload, sections | {"STAK": body} | more)
+
+
+def blocks_of(data):
+    return container.read_stack(io.BytesIO(data))[2].blocks
+
+
+def test_lying_indices(digits):
+    (size, crc), = blocks_of(digits)
+    assert codec.decode_batch(with_index(digits)).shape == (40, 28, 28)
+    lies = [dict(count=0), dict(count=39), dict(count=41), dict(per_block=0),
+            dict(per_block=39), dict(per_block=2 ** 32 - 1),
+            dict(count=2 ** 32 - 1, per_block=2 ** 32 - 1),
+            dict(count=2 ** 24, per_block=2 ** 24),
+            dict(count=16384, per_block=16384),
+            dict(blocks=[]), dict(blocks=[(size - 4, crc)]),
+            dict(blocks=[(size, crc ^ 1)]), dict(blocks=[(size + 4, crc)]),
+            dict(count=2, per_block=1, blocks=[(size - 2, crc), (2, crc)]),
+            dict(count=80, blocks=[(size, crc), (0, 0)]),
+            dict(count=4000, per_block=40,
+                 blocks=[(size, crc)] + 99 * [(0, 0)])]
+    for lie in lies:
+        with pytest.raises(FormatError):
+            codec.decode_batch(with_index(digits, **lie))
+
+
+def test_index_is_checked_without_the_file(digits):
+    """Random access may skip ``file_crc``; the index has its own."""
+    start = digits.index(b"STAK")
+    for at in (6, 14, 16, 18, 20, start + 8, start + 12, start + 20):
+        bad = bytearray(digits)
+        bad[at] ^= 1
+        with pytest.raises((FormatError, UnsupportedError)):
+            codec.Stack(bytes(bad))[0]
+
+
+def test_every_cut_and_flip_is_noticed():
+    data = codec.encode_batch(DIGITS[:3], quality=5)
+    for n in range(len(data)):
+        with pytest.raises(CodecError):
+            codec.decode_batch(data[:n])
+    for bit in range(8 * len(data)):
+        bad = bytearray(data)
+        bad[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(CodecError):
+            codec.decode_batch(bytes(bad))
+
+
+def test_blocks_are_checked_one_by_one(monkeypatch):
+    monkeypatch.setattr(stacks, "BLOCK_CELLS", 16)
+    data = bytearray(codec.encode_batch(DIGITS))
+    start = container.read_stack(io.BytesIO(data))[3]
+    data[start + blocks_of(data)[0][0] // 2] ^= 4
+    stack = codec.Stack(bytes(data))
+    assert stack[39].shape == (28, 28)      # another block: sound
+    with pytest.raises(FormatError):
+        stack[0]
+    with pytest.raises(FormatError):
+        codec.decode_batch(bytes(data), 39)  # has the whole file: checks it
+    cut = codec.Stack(bytes(data[:-40]))
+    with pytest.raises(FormatError, match="cut short"):
+        cut[39]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=400), st.integers(0, 2 ** 32 - 1))
+def test_any_section_and_payload(noise, crc):
+    data = codec.encode_batch(DIGITS[:2], quality=5)
+    with pytest.raises(CodecError):
+        codec.decode_batch(sealed(data, noise))
+    payload = noise[:len(noise) // 4 * 4]
+    header, sections, _ = container.unpack(data)
+    body = struct.pack("<IIII", 2, 2, len(payload), crc)
+    crc = zlib.crc32(body, zlib.crc32(data[:20]))
+    bad = container.pack(dataclasses.replace(header, symbol_crc=crc),
+                         payload, {"STAK": body})
+    with pytest.raises(CodecError):
+        codec.decode_batch(bad)
+
+
+def test_alpha_beside_an_index_is_refused(digits):
+    with pytest.raises(FormatError, match="ALPH"):
+        codec.decode_batch(sealed(digits, container.unpack(
+            digits)[1]["STAK"], ALPH=b"x"))
+
+
+# Models of the first kind, whose graphs take one picture ----------------
+
+def unbatched(data):
+    import onnx
+    model = onnx.load_from_string(data)
+    for v in (*model.graph.input, *model.graph.output):
+        dims = v.type.tensor_type.shape.dim
+        if len(dims) == 4:
+            sizes = [d.dim_param or d.dim_value for d in dims]
+            first = [1] if v.name in ("features", "hidden") else []
+            v.CopyFrom(onnx.helper.make_tensor_value_info(
+                v.name, v.type.tensor_type.elem_type, first + sizes[1:]))
+    axis = onnx.numpy_helper.from_array(np.array([0]), "axis")
+    model.graph.initializer.append(axis)
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type == "Transpose" and list(
+                node.attribute[0].ints) == [0, 3, 1, 2]:
+            nodes.append(onnx.helper.make_node(
+                "Unsqueeze", [node.input[0], "axis"],
+                [node.input[0] + "_one"]))
+            node.input[0] += "_one"
+            nodes.append(node)
+        elif node.op_type == "Transpose":
+            end = node.output[0]
+            node.output[0] += "_all"
+            nodes += [node, onnx.helper.make_node(
+                "Squeeze", [end + "_all", "axis"], [end])]
+        else:
+            nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString()
+
+
+def test_older_models_and_their_update(tmp_path):
+    pytest.importorskip("onnx")
+    pytest.importorskip("torch")
+    from codec.training.regraph import batched
+    bundle = Bundle(stacks.api.models.SHIPPED / "photo")
+    new = dict(bundle.graphs)
+    old = {name: unbatched(data) for name, data in new.items()}
+    assert old["analysis"] != new["analysis"]
+    pixels = drawn(3, 40, 30, (3,))
+    want = Pipeline(bundle)
+    payload, crc = want.encode_block(pixels, 60.0)
+    z, s = want.read_symbols(payload, 40, 30, 60.0, crc, n=(3,))
+    pixels_back = want.reconstruct(z, s, 60.0, 40, 30)
+    for graphs in (old, {n: batched(d) for n, d in old.items()}):
+        bundle.graphs = graphs
+        got = Pipeline(bundle)
+        again, _ = got.encode_block(pixels, 60.0)
+        assert len(again) == pytest.approx(len(payload), rel=0.01)
+        assert near(got.reconstruct(z, s, 60.0, 40, 30), pixels_back)
+        one = got.reconstruct(z[1], s[1], 60.0, 40, 30)
+        assert near(one, pixels_back[1])
+
+
+def test_graphs_take_one_or_many():
+    graphs = Graphs(Bundle(stacks.api.models.SHIPPED / "photo"))
+    modulation = graphs.bundle.at_quality("analysis_mod", 50)
+    pixels = drawn(2, 32, 48, (3,))
+    many, = graphs.run("analysis", pixels=pixels, modulation=modulation)
+    one, = graphs.run("analysis", pixels=pixels[1], modulation=modulation)
+    assert one.shape == many.shape[1:]
+    np.testing.assert_allclose(one, many[1], atol=1e-3)

@@ -118,15 +118,3 @@ def test_sums_beyond_2_24_clamp_to_the_right_row():
     assert (got == np.clip(exact >> 10, 0, 63)).all()
     got = r.rows(base.astype(np.float32), None, 0)
     assert (got == np.clip(base >> 10, 0, 63)).all()
-
-
-def test_bounds_are_checked():
-    b = bundle.load()
-    for name in ("b1", "b2", "bias"):
-        bad = dict(b.tables)
-        bad[name] = np.full_like(bad[name], 2 ** 24)
-        with pytest.raises(ValueError):
-            rows.check_bounds(bad, b.z_max)
-    wide = dict(b.tables, w1=np.full((4, 9 * 500), 127, np.int8))
-    with pytest.raises(ValueError):
-        rows.check_bounds(wide, b.z_max)

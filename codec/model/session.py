@@ -8,6 +8,8 @@ import functools
 import os
 import threading
 
+from ..errors import ModelError
+
 
 def _cores():
     """Cores that this process may use."""
@@ -76,5 +78,50 @@ class Graphs:
             return self._sessions[name]
 
     def run(self, name, **inputs):
-        """Outputs of one graph, a list of arrays in the graph's order."""
-        return self._session(name).run(None, inputs)
+        """Outputs of one graph, a list of arrays in the graph's order.
+
+        Raises
+        ------
+        ModelError
+            The graph does not run, or gives something else than
+            docs/format.md, section 9, says.
+        """
+        try:
+            out = self._session(name).run(None, inputs)
+        except MemoryError:
+            raise
+        except Exception as e:      # of many types, from the engine
+            raise ModelError(f"model: graph {name} does not run: {e}") from e
+        wanted = _outputs(name, inputs, self.bundle)
+        if len(out) != len(wanted) or not all(map(_fits, out, wanted)):
+            raise ModelError(f"model: graph {name} gives another output than "
+                             "the format says")
+        return out
+
+
+def _outputs(name, inputs, b):
+    """Type and shape of each output; None is any size."""
+    first = next(iter(inputs.values())).shape
+    if name == "analysis":
+        h, w, _ = inputs["pixels"].shape
+        return [("f4", (h // 16, w // 16, b.m))]
+    if name == "synthesis":
+        h, w, _ = inputs["latent"].shape
+        return [("u1", (16 * h, 16 * w, 3))]
+    if name == "hyper_analysis":
+        return [("f4", (first[0] // 4, first[1] // 4, b.nz))]
+    if name == "features":
+        return [("f4", (1, None, 4 * first[0], 4 * first[1]))]
+    if name.startswith("mean"):
+        h, w = first[2:]
+        mean = "f4", (h, w, b.k if name in ("mean0", "mean1") else b.m - b.k)
+        return [mean, ("f4", (1, None, h, w))][:1 + (name == "mean2")]
+    if name.startswith("exact_rows"):
+        return [("u1", inputs["base"].shape)]
+    return [("f4", (len(inputs["x"]), inputs["w"].shape[1]))]
+
+
+def _fits(a, wanted):
+    kind, shape = wanted
+    return (a.dtype == kind and a.ndim == len(shape)
+            and all(w in (None, n) for n, w in zip(a.shape, shape)))

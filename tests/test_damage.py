@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +10,10 @@ from PIL import Image
 import codec
 from codec import container
 
-GOLDEN = Path(__file__).parent / "golden"
-SMALL = (GOLDEN / "square-64-q1.aec").read_bytes()
-ALPHA = (GOLDEN / "alpha-80x50.aec").read_bytes()
+from conformance import cases
+
+SMALL = cases.data("block-64x64")
+ALPHA = cases.data("alpha-80x50")
 
 
 def outcome(data, expected):

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Two decoders on 64-bit ARM in qemu-user, without root:
+#
+# - Debian's arm64 Python and numpy with tests/reference: symbols of the
+#   smaller cases, in plain integers;
+# - the decoder of this package with onnxruntime's and numpy's arm64 wheels,
+#   symbols and pixels. constriction has no such wheel: standin/ decodes.
+#
+# onnxruntime is an old one, since newer ones crash in qemu-user where they
+# look for the processor's caches in /sys.
+#
+#     PYTHON=.venv/bin/python tests/platforms/aarch64.sh [--record]
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+need qemu-aarch64 qemu-user
+need apt-get apt
+need dpkg-deb dpkg
+root=$work/arm64
+wheels=$work/arm64-wheels
+
+if [ ! -e "$root/usr/bin/python3.11" ]; then
+    apt=$work/arm64-apt     # apt's own folders, so that the system's stay
+    mkdir -p "$apt"/{state/lists,cache/archives}/partial "$root"
+    touch "$apt/status"
+    options=(-o APT::Architecture=arm64 -o APT::Architectures=arm64
+             -o Dir::State="$apt/state" -o Dir::State::status="$apt/status"
+             -o Dir::Cache="$apt/cache" -o APT::Sandbox::User=root -qq)
+    apt-get "${options[@]}" update
+    apt-get "${options[@]}" install -y --download-only \
+        --no-install-recommends python3-numpy
+    for package in "$apt"/cache/archives/*.deb; do
+        dpkg-deb -x "$package" "$root"
+    done
+fi
+version=$(ls "$root/usr/bin" | grep -E '^python3\.[0-9]+$')
+if [ ! -e "$wheels/onnxruntime" ]; then
+    platforms=(--platform manylinux2014_aarch64
+               --platform manylinux_2_27_aarch64
+               --platform manylinux_2_28_aarch64)
+    "$python" -m pip install -q --target "$wheels" "${platforms[@]}" \
+        --only-binary=:all: --python-version "${version#python}" \
+        -c <(grep -v onnxruntime "$here/../../constraints.txt") \
+        numpy pillow onnxruntime==1.20.1
+fi
+
+arm() {  # decode.py's arguments
+    PYTHONHOME=$root/usr qemu-aarch64 -cpu cortex-a72 -L "$root" \
+        "$root/usr/bin/$version" "$here/decode.py" "$@"
+}
+record() {  # NAME
+    [ "$option" = --record ] && echo "--record $1" || true
+}
+option=${1:-}
+# shellcheck disable=SC2046
+PYTHONPATH='' arm "aarch64, reference decoder: Debian's numpy, qemu-user" \
+    --reference --max-pixels "${MAX_PIXELS:-2500}" \
+    $(record aarch64-reference)
+# shellcheck disable=SC2046
+PYTHONPATH=$wheels arm "aarch64: Cortex-A72, qemu-user" --threads 1 \
+    $(record aarch64)

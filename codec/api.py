@@ -10,7 +10,7 @@ import threading
 import numpy as np
 
 from . import container, picture
-from .errors import InputError, LimitError
+from .errors import InputError
 from .model import bundle as models
 from .pipeline import Pipeline
 from .types import Header, Picture
@@ -34,23 +34,6 @@ def _as_rgb(pixels):
     if pixels.ndim == 2:
         return np.repeat(pixels[..., None], 3, 2)
     return np.ascontiguousarray(pixels)
-
-
-def _to_array(pic):
-    if pic.alpha is None:
-        return pic.pixels
-    return np.dstack([_as_rgb(pic.pixels), pic.alpha])
-
-
-def _check_size(header, limit):
-    if limit is None:
-        from PIL import Image
-        limit = Image.MAX_IMAGE_PIXELS      # None where that is switched off
-    n_pixels = header.width * header.height
-    if limit is not None and n_pixels > limit:
-        raise LimitError(
-            f"{header.width}x{header.height} are {n_pixels} pixels, over the "
-            f"limit of {limit}; raise max_pixels")
 
 
 def _as_grey(pixels):
@@ -128,19 +111,15 @@ class Decoder:
         A model folder to try beside the shipped ones.
     threads : int or None
         Threads inside the networks; never changes the symbols.
-    max_pixels : int or None
-        Larger pictures are refused before anything of their size is
-        allocated. None: Pillow's limit of the moment,
-        ``PIL.Image.MAX_IMAGE_PIXELS``.
     """
 
-    def __init__(self, model=None, threads=None, max_pixels=None):
+    def __init__(self, model=None, threads=None):
         self._extra = None if model is None else models.load(model)
-        self._threads, self.max_pixels = threads, max_pixels
+        self._threads = threads
         self._pipelines, self._lock = {}, threading.Lock()
 
     def __reduce__(self):
-        return type(self), (self._extra, self._threads, self.max_pixels)
+        return _decoder, (self._extra, self._threads)
 
     def _pipeline(self, model_id):
         with self._lock:
@@ -169,18 +148,15 @@ class Decoder:
             Damaged; ``offset`` is the first bad byte where known.
         UnsupportedError
             Sound, but needs a newer version or another model.
-        LimitError
-            More than ``max_pixels``.
         """
-        return _to_array(self.decode_picture(data))
+        pic = self.decode_picture(data)
+        if pic.alpha is None:
+            return pic.pixels
+        return np.dstack([_as_rgb(pic.pixels), pic.alpha])
 
     def decode_picture(self, data):
         """Decode one file with its metadata: a ``Picture``."""
-        return self._decode(data, self.max_pixels)
-
-    def _decode(self, data, max_pixels):
         header, sections, payload = container.unpack(data)
-        _check_size(header, max_pixels)
         p = self._pipeline(header.model)
         z, s = p.read_symbols(payload, header.height, header.width,
                               header.quality, header.symbol_crc)
@@ -193,10 +169,15 @@ class Decoder:
     def symbols(self, data):
         """z and latent symbols of a file, int16; no network runs."""
         header, _, payload = container.unpack(data)
-        _check_size(header, self.max_pixels)
         return self._pipeline(header.model).read_symbols(
             payload, header.height, header.width, header.quality,
             header.symbol_crc)
+
+
+def _decoder(extra, threads):
+    d = Decoder(threads=threads)
+    d._extra = extra
+    return d
 
 
 def _cached(kind, model):
@@ -220,9 +201,9 @@ def encode(image, *, quality=50.0, model=None):
     return _cached(Encoder, model).encode(image, quality)
 
 
-def decode(data, *, max_pixels=None):
-    """Decode an ``.aec`` file; see :class:`Decoder` for ``max_pixels``."""
-    return _to_array(_cached(Decoder, None)._decode(data, max_pixels))
+def decode(data):
+    """Decode an ``.aec`` file; see :meth:`Decoder.decode`."""
+    return _cached(Decoder, None).decode(data)
 
 
 def info(data):

@@ -5,14 +5,17 @@
     info     container.read_header
 """
 
+import math
 import threading
 
 import numpy as np
 
-from . import container, picture
+from . import container, picture, targets
 from .errors import InputError
+from .limits import MAX_PIXELS, check_pixels
 from .model import bundle as models
 from .pipeline import Pipeline
+from .progress import part
 from .types import Header, Picture
 
 _lock = threading.Lock()
@@ -28,6 +31,16 @@ def _check_quality(quality):
     if not 1 <= q <= 100:
         raise InputError(f"quality must be 1..100, not {quality!r}")
     return q
+
+
+def _number(value, name):
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise InputError(f"{name} must be a positive number, not {value!r}")
+    return number
 
 
 def _as_rgb(pixels):
@@ -64,7 +77,8 @@ class Encoder:
         """Id of the model: 16 hexadecimal digits."""
         return self._pipeline.bundle.id
 
-    def encode(self, image, quality=50.0):
+    def encode(self, image, quality=50.0, *, target_size=None,
+               target_psnr=None, max_pixels=MAX_PIXELS, progress=None):
         """Encode one picture.
 
         Parameters
@@ -74,6 +88,15 @@ class Encoder:
             0..255, each side 1..16384.
         quality : float
             1..100, higher is better; kept to 0.01.
+        target_size : int, optional
+            Instead of ``quality``: the best file of at most so many bytes.
+        target_psnr : float, optional
+            Instead of ``quality``: the smallest file of at least so many
+            dB, over the 8-bit samples of all colours; alpha is lossless.
+        max_pixels : int
+            Refuse larger pictures, as `Decoder.decode` does by default.
+        progress : function of float, optional
+            Called now and then with the share that is done, 0..1.
 
         Returns
         -------
@@ -84,20 +107,37 @@ class Encoder:
         ------
         InputError
             Not a picture that this codec takes.
+        LimitError
+            More than ``max_pixels``, or the target is out of reach.
 
         References
         ----------
         .. [1] docs/format.md, sections 2 to 8.
         """
         quality = _check_quality(quality)
-        pic = image if isinstance(image, Picture) else picture.load(image)
-        payload, crc = self._pipeline.encode(_as_rgb(pic.pixels), quality)
+        pic = (image if isinstance(image, Picture)
+               else picture.load(image, max_pixels))
         height, width = pic.pixels.shape[:2]
-        header = Header(
-            width=width, height=height, quality=quality,
-            colour="grey" if pic.pixels.ndim == 2 else "rgb",
-            model=self.model_id, symbol_crc=crc)
-        return container.pack(header, payload, picture.to_sections(pic))
+        check_pixels(width, height, max_pixels)
+        sections = picture.to_sections(pic)
+
+        def pack(quality, payload, crc):
+            return container.pack(Header(
+                width=width, height=height, quality=quality,
+                colour="grey" if pic.pixels.ndim == 2 else "rgb",
+                model=self.model_id, symbol_crc=crc), payload, sections)
+
+        rgb = _as_rgb(pic.pixels)
+        if target_size is not None and target_psnr is not None:
+            raise InputError("target_size and target_psnr exclude each other")
+        if target_size is not None:
+            room = _number(target_size, "target_size") - len(pack(1, b"", 0))
+            return pack(*targets.for_size(self._pipeline, rgb, room, progress))
+        if target_psnr is not None:
+            return pack(*targets.for_psnr(
+                self._pipeline, rgb, _number(target_psnr, "target_psnr"),
+                progress))
+        return pack(quality, *self._pipeline.encode(rgb, quality, progress))
 
 
 class Decoder:
@@ -128,13 +168,15 @@ class Decoder:
                     models.by_id(model_id, self._extra), self._threads)
             return self._pipelines[model_id]
 
-    def decode(self, data):
+    def decode(self, data, max_pixels=MAX_PIXELS):
         """Decode one file to an array.
 
         Parameters
         ----------
         data : bytes-like
             The whole file.
+        max_pixels : int
+            Refuse larger pictures before anything of their size is made.
 
         Returns
         -------
@@ -148,27 +190,36 @@ class Decoder:
             Damaged; ``offset`` is the first bad byte where known.
         UnsupportedError
             Sound, but needs a newer version or another model.
+        LimitError
+            More than ``max_pixels``.
         """
-        pic = self.decode_picture(data)
+        pic = self.decode_picture(data, max_pixels)
         if pic.alpha is None:
             return pic.pixels
         return np.dstack([_as_rgb(pic.pixels), pic.alpha])
 
-    def decode_picture(self, data):
-        """Decode one file with its metadata: a ``Picture``."""
+    def decode_picture(self, data, max_pixels=MAX_PIXELS, progress=None):
+        """Decode one file with its metadata: a ``Picture``.
+
+        Parameters and errors as of `decode`; ``progress`` as of
+        `Encoder.encode`.
+        """
         header, sections, payload = container.unpack(data)
+        check_pixels(header.width, header.height, max_pixels)
         p = self._pipeline(header.model)
         z, s = p.read_symbols(payload, header.height, header.width,
-                              header.quality, header.symbol_crc)
+                              header.quality, header.symbol_crc,
+                              part(progress, 0, 0.35))
         pixels = p.reconstruct(z, s, header.quality, header.height,
-                               header.width)
+                               header.width, part(progress, 0.35, 1))
         if header.colour == "grey":
             pixels = _as_grey(pixels)
         return picture.from_sections(pixels, sections)
 
-    def symbols(self, data):
+    def symbols(self, data, max_pixels=MAX_PIXELS):
         """z and latent symbols of a file, int16; no network runs."""
         header, _, payload = container.unpack(data)
+        check_pixels(header.width, header.height, max_pixels)
         return self._pipeline(header.model).read_symbols(
             payload, header.height, header.width, header.quality,
             header.symbol_crc)
@@ -188,7 +239,8 @@ def _cached(kind, model):
         return _shared[key]
 
 
-def encode(image, *, quality=50.0, model=None):
+def encode(image, *, quality=50.0, model=None, target_size=None,
+           target_psnr=None, max_pixels=MAX_PIXELS):
     """Encode a picture; see :meth:`Encoder.encode`.
 
     Examples
@@ -198,12 +250,14 @@ def encode(image, *, quality=50.0, model=None):
     >>> codec.decode(data).shape
     (40, 60, 3)
     """
-    return _cached(Encoder, model).encode(image, quality)
+    return _cached(Encoder, model).encode(
+        image, quality, target_size=target_size, target_psnr=target_psnr,
+        max_pixels=max_pixels)
 
 
-def decode(data):
+def decode(data, *, max_pixels=MAX_PIXELS):
     """Decode an ``.aec`` file; see :meth:`Decoder.decode`."""
-    return _cached(Decoder, None).decode(data)
+    return _cached(Decoder, None).decode(data, max_pixels)
 
 
 def info(data):

@@ -18,6 +18,7 @@ from .entropy.rows import Rows
 from .latent import transform
 from .latent.means import Means
 from .model.session import Graphs
+from .progress import part, told
 
 
 class Pipeline:
@@ -65,21 +66,22 @@ class Pipeline:
         out = np.zeros((hi - lo, width, self.bundle.m), np.float32)
         return Means(self.graphs, f, step, out)
 
-    def analyse(self, pixels, quality):
+    def analyse(self, pixels, quality, progress=None):
         """Latent plane, float32 (hy, wy, M), of uint8 (h, w, 3)."""
         mod = self.bundle.at_quality("analysis_mod", quality)
-        y = transform.analyse(pixels, self.graphs, mod)
+        y = transform.analyse(pixels, self.graphs, mod, progress)
         if not np.isfinite(y).all():
             raise ModelError("model: the analysis is not finite")
         return y
 
-    def encode(self, pixels, quality):
+    def encode(self, pixels, quality, progress=None):
         """Payload of a picture.
 
         Parameters
         ----------
         pixels : uint8 (height, width, 3)
         quality : float, 1..100, a multiple of 0.01
+        progress : function of float, or None
 
         Returns
         -------
@@ -87,8 +89,27 @@ class Pipeline:
         crc : int
             Of the symbols (docs/format.md, section 4).
         """
+        y = self.analyse(pixels, quality, part(progress, 0, 0.8))
+        return self.encode_latent(y, quality, part(progress, 0.8, 1))
+
+    def encode_latent(self, y, quality, progress=None, decoded=None):
+        """Payload of a latent plane.
+
+        Parameters
+        ----------
+        y : float32 (hy, wy, M)
+            As of `analyse`, of this quality or of one close to it.
+        quality : float, 1..100, a multiple of 0.01
+        progress : function of float, or None
+        decoded : float32 (hy, wy, M), or None
+            Filled with the latent plane that a decoder will have.
+
+        Returns
+        -------
+        payload, crc
+            As of `encode`.
+        """
         b = self.bundle
-        y = self.analyse(pixels, quality)
         gain = b.gain(quality)
         hy, wy, _ = y.shape
         z = self._hyper(y, gain)
@@ -96,7 +117,7 @@ class Pipeline:
         writer = coder.Writer(self.tables)
         writer.write_z(z, qi)
         crc = zlib.crc32(z.astype("<i2", copy=False))
-        for lo, hi in passes.slabs(hy):
+        for lo, hi in told(passes.slabs(hy), progress):
             base = self.rows.base(
                 self.rows.hidden(z, lo // 4, -(-hi // 4)), qi)
             slab = passes.Slab(self.rows, base[:hi - lo, :wy], b.k)
@@ -114,9 +135,12 @@ class Pipeline:
                 means.put(at, ch, s, mu)
                 writer.write(s, rows)
             crc = zlib.crc32(slab.symbols.astype("<i2", copy=False), crc)
+            if decoded is not None:
+                decoded[lo:hi] = means.out
         return writer.finish(), crc
 
-    def read_symbols(self, payload, height, width, quality, crc=None):
+    def read_symbols(self, payload, height, width, quality, crc=None,
+                     progress=None):
         """The exact path: symbols of a payload.
 
         Returns
@@ -133,7 +157,8 @@ class Pipeline:
         reader = coder.Reader(payload, self.tables)
         z, s = passes.read_symbols(
             reader, self.rows, (b.nz, b.k),
-            (-(-height // 16), -(-width // 16)), quality_index(quality))
+            (-(-height // 16), -(-width // 16)), quality_index(quality),
+            progress)
         if crc is not None:
             got = zlib.crc32(s.astype("<i2", copy=False),
                              zlib.crc32(z.astype("<i2", copy=False)))
@@ -143,12 +168,12 @@ class Pipeline:
                     "this machine's arithmetic is not exact")
         return z, s
 
-    def reconstruct(self, z, s, quality, height, width):
+    def reconstruct(self, z, s, quality, height, width, progress=None):
         """Pixels of symbols: uint8 (height, width, 3)."""
         b = self.bundle
         step = 1 / b.gain(quality)
         latent = np.empty(s.shape, np.float32)
-        for lo, hi in passes.slabs(len(s)):
+        for lo, hi in told(passes.slabs(len(s)), progress, 0, 0.3):
             means = self._slab_means(z, lo, hi, s.shape[1], step)
             flat = s[lo:hi].reshape(-1, b.m)
             even = (np.arange(hi - lo)[:, None]
@@ -158,8 +183,14 @@ class Pipeline:
                 i, ch = at[p & 1], (slice(0, b.k), slice(b.k, None))[p >> 1]
                 means.put(i, ch, flat[i, ch], means.mean(p)[i])
             latent[lo:hi] = means.out
-        mod = b.at_quality("synthesis_mod", quality)
-        return transform.synthesise(latent, self.graphs, mod, height, width)
+        return self.synthesise(latent, quality, height, width,
+                               part(progress, 0.3, 1))
+
+    def synthesise(self, latent, quality, height, width, progress=None):
+        """Pixels of a decoded latent plane: uint8 (height, width, 3)."""
+        mod = self.bundle.at_quality("synthesis_mod", quality)
+        return transform.synthesise(latent, self.graphs, mod, height, width,
+                                    progress)
 
 
 def quality_index(quality):

@@ -15,15 +15,16 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # A part may import the parts of lower layers, and itself.
 LAYERS = {
-    0: ("types", "errors"),
-    1: ("model",),
+    0: ("types", "errors", "progress"),
+    1: ("limits", "model"),
     2: ("picture", "latent", "entropy", "container"),
     3: ("pipeline",),
-    4: ("api",),
-    5: ("cli", "bench", "training", "plugin"),
+    4: ("targets",),
+    5: ("api",),
+    6: ("cli", "bench", "training", "plugin"),
 }
 LAYER = {part: n for n, parts in LAYERS.items() for part in parts}
-LAYER["codec"] = 4  # what the package itself offers is api's
+LAYER["codec"] = 5  # what the package itself offers is api's
 
 
 def part_of(path):

@@ -3,6 +3,8 @@
 import io
 import os
 import warnings
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,10 @@ from PIL import Image
 from codec import picture
 from codec.errors import ConversionWarning, InputError, LimitError
 from codec.types import Picture
-from pictures import ALPHA, GREY, ICC, RGB, RGBA, RNG, equal, file, png
+from pictures import (ALPHA, GREY, ICC, RGB, RGBA, RNG, chunk, equal, file,
+                      png)
+
+DEEP = Path(__file__).parent / "data" / "deep"
 
 # A warning that a test does not expect is a failure.
 pytestmark = pytest.mark.filterwarnings(
@@ -119,19 +124,125 @@ def test_cmyk_profile_does_not_stay():
     Image.new("I;16", (3, 3)), Image.new("I;16B", (3, 3)),
     Image.new("I", (3, 3)), Image.new("F", (3, 3))])
 def test_deep_modes(im):
-    with pytest.raises(InputError, match=r"more than 8 bits.*uint8"):
+    with pytest.raises(InputError, match=r"range is not known.*8 bits"):
         picture.load(im)
 
 
-@pytest.mark.parametrize("data", [
-    png(1, 1, 16, 0, bytes(3)), png(1, 1, 16, 2, bytes(7)),
-    png(1, 1, 16, 4, bytes(5)), png(1, 1, 16, 6, bytes(9)),
-    b"P6 1 1 65535\n" + bytes(6), b"P5 1 1 65535\n" + bytes(2),
-    b"P5 1 1 1023\n" + bytes(2)])
-def test_deep_files(data):
+S = b"\x80\xff"       # a sample of 16 bits
+
+
+@pytest.mark.parametrize("bits, data", [
+    (16, png(1, 1, 16, 0, b"\0" + S)), (16, png(1, 1, 16, 2, b"\0" + 3 * S)),
+    (16, png(1, 1, 16, 4, b"\0" + 2 * S)),
+    (16, png(1, 1, 16, 6, b"\0" + 4 * S)),
+    (16, b"P6 1 1 65535\n" + 3 * S), (16, b"P5 1 1 65535\n" + S),
+    (10, b"P5 1 1 1023\n" + (516).to_bytes(2, "big"))])
+def test_deep_files(bits, data):
     """Pillow alone would cut most of them to 8 bits without a word."""
-    with pytest.raises(InputError, match="more than 8 bits"):
-        picture.open_picture(io.BytesIO(data))
+    with pytest.warns(ConversionWarning, match=f"^{bits} bits a .* 8$"):
+        p = picture.open_picture(io.BytesIO(data))
+    assert p.pixels[0, 0].max() in (128, 129)
+
+
+@pytest.mark.parametrize("name, bits", [
+    ("rgb10.avif", 10), ("rgb12.avif", 12), ("rgb16.jp2", 16),
+    ("rgb16.j2k", 16), ("grey16.jp2", 16)])
+def test_deep_files_of_which_pillow_does_not_tell(name, bits):
+    y, x = np.mgrid[:24, :32]
+    wanted = np.stack([x * 2000, y * 2500, (x + y) * 1100], -1) >> 8
+    with open(DEEP / name, "rb") as file:
+        with pytest.warns(ConversionWarning, match=f"^{bits} bits a "):
+            p = picture.open_picture(file)
+    wanted = wanted[..., 0] if p.pixels.ndim == 2 else wanted
+    assert np.abs(p.pixels.astype(int) - wanted).max() < 9
+
+
+@pytest.mark.parametrize("format", ["AVIF", "JPEG2000"])
+def test_shallow_files_of_these_formats(format):
+    picture.open_picture(file(Image.fromarray(RGB), format))
+
+
+@pytest.mark.parametrize("a", [GREY.astype(np.uint16), GREY.astype(np.int32),
+                               GREY.astype(np.float32)])
+def test_deep_grey_tiffs(a):
+    with pytest.raises(InputError, match="range is not known"):
+        picture.open_picture(file(Image.fromarray(a), "TIFF"))
+
+
+def test_deep_transparent_grey():
+    data = png(1, 1, 16, 0, b"\0" + S).replace(
+        chunk(b"IEND", b""), b"")
+    at = data.index(b"IDAT") - 4
+    data = data[:at] + chunk(b"tRNS", S) + data[at:] + chunk(b"IEND", b"")
+    with pytest.warns(ConversionWarning) as caught:
+        p = picture.open_picture(io.BytesIO(data))
+    assert p.alpha is None and "transparent" in str(caught[1].message)
+
+
+# What a viewer shows otherwise
+
+def test_raw_photographs():
+    for tags in {254: 1}, {50706: b"\1\4\0\0"}:
+        fp = file(Image.fromarray(RGB), "TIFF", tiffinfo=tags)
+        with pytest.raises(InputError, match="raw photograph"):
+            picture.open_picture(fp)
+
+
+@pytest.mark.parametrize("kind, data, lost", [
+    (b"gAMA", (100000).to_bytes(4, "big"), "gamma 1"),
+    (b"gAMA", (45455).to_bytes(4, "big"), None),
+    (b"cICP", b"\x09\x10\0\1", "cICP"), (b"cICP", b"\1\x0d\0\1", None),
+    (b"cHRM", b"".join(n.to_bytes(4, "big") for n in (
+        31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)), "primaries")])
+def test_colours_of_png_files(kind, data, lost):
+    plain = file(Image.fromarray(RGB)).getvalue()
+    fp = io.BytesIO(plain[:33] + chunk(kind, data) + plain[33:])
+    if lost:
+        with pytest.warns(ConversionWarning, match=f"sRGB; {lost} is left"):
+            picture.open_picture(fp)
+    else:
+        picture.open_picture(fp)
+
+
+def test_icons():
+    with pytest.warns(ConversionWarning, match="largest of 2 icons"):
+        p = picture.open_picture(file(Image.new("RGB", (32, 32)), "ICO",
+                                      sizes=[(16, 16), (32, 32)]))
+    assert p.pixels.shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("start, name", [
+    (b"\0\0\0\x18ftypheic", "HEIC"), (b"\xff\x0a\0", "JPEG XL"),
+    (b"%PDF-1.7", "PDF"), (b"<svg xmlns=''/>", "SVG"), (b"PK\3\4", "archive")])
+def test_formats_that_are_not_read(start, name, tmp_path):
+    (tmp_path / "a").write_bytes(start + bytes(99))
+    for source in io.BytesIO(start + bytes(99)), tmp_path / "a":
+        with pytest.raises(InputError, match=f"{name} is not read; convert"):
+            picture.open_picture(source)
+
+
+@pytest.mark.parametrize("options", [
+    {"format": "JPEG", "progressive": True}, {"format": "JPEG"}])
+def test_broken_jpegs(options):
+    photo = RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = file(Image.fromarray(photo), **options).getvalue()
+    picture.open_picture(io.BytesIO(data + b"more"))
+    for n in len(data) - 2, len(data) // 2:
+        with pytest.raises(InputError, match="damaged picture.*truncated"):
+            picture.open_picture(io.BytesIO(data[:n]))
+
+
+def test_interlaced_png():
+    y, x = np.mgrid[:8, :8]
+    a = (y * 30 + x).astype(np.uint8)
+    passes = ((0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4),
+              (2, 4, 0, 2), (0, 2, 1, 2), (1, 2, 0, 1))
+    raw = b"".join(b"\0" + row.tobytes() for y0, dy, x0, dx in passes
+                   for row in a[y0::dy, x0::dx])
+    data = bytearray(png(8, 8, 8, 0, raw))
+    data[28] = 1
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    assert equal(picture.open_picture(io.BytesIO(data)).pixels, a)
 
 
 @pytest.mark.parametrize("format", ["GIF", "TIFF", "WEBP", "PNG"])
@@ -207,7 +318,12 @@ def test_limits():
         picture.open_picture(bomb, max_pixels=10**6)
     # Within our own limit, though beyond Pillow's: found to be damaged.
     with pytest.raises(InputError, match="damaged"):
+        picture.open_picture(io.BytesIO(png(16384, 16384, 8, 0, b"")),
+                             max_pixels=2**28)
+    with pytest.raises(LimitError, match="--max-pixels"):
         picture.open_picture(io.BytesIO(png(16384, 16384, 8, 0, b"")))
+    with pytest.raises(LimitError, match="max_pixels"):
+        picture.load(GREY, max_pixels=34)
     with pytest.raises(InputError, match="16385"):
         picture.open_picture(io.BytesIO(png(16385, 1, 8, 0, bytes(16386))))
     assert Image.MAX_IMAGE_PIXELS == before

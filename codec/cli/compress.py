@@ -1,68 +1,122 @@
 """What ``aecompress`` does with one file."""
 
 import dataclasses
-import functools
-import os
 import time
 
-from . import files
+from . import files, verify, work
 from .options import QUALITY
 
 
-def compressor(options, report):
-    """Make the function that compresses one job.
+def compress(coder, job, notes, progress):
+    """Compress one job.
 
     Parameters
     ----------
-    options : argparse.Namespace
-    report : Report
+    coder : Coder
+    job : Job
+    notes : Notes
+    progress : function of float, or None
+
+    Raises
+    ------
+    CodecError, Refusal, OSError
+    """
+    from ..picture import open_picture
+    options = coder.options
+    start = time.perf_counter()
+    with files.source(job.src) as file:
+        if files.is_aec(file):
+            notes.warn(job.src, "is an .aec file already; skipped")
+            return
+        files.refuse(job.src, job.dst, options.force)
+        picture = open_picture(file, max_pixels=options.max_pixels)
+        notes.n_in = file.seek(0, 2)
+    height, width = picture.pixels.shape[:2]
+    notes.pixels = width * height
+    if options.strip:
+        picture = dataclasses.replace(picture, exif=None, xmp=None)
+    read = time.perf_counter()
+    data = coder.encoder.encode(
+        picture, QUALITY if options.quality is None else options.quality,
+        max_pixels=options.max_pixels, progress=progress,
+        target_psnr=options.target_psnr,
+        target_size=_bytes(options.target_size, notes.pixels))
+    coded = time.perf_counter()
+    files.save(job, data, options)
+    notes.n_out = len(data)
+    if options.rm:
+        work.remove(job, notes, lambda: verify.compressed(
+            coder, job, data, picture))
+    written = time.perf_counter()
+    _tell(job, notes, picture, data, options)
+    notes.say(job.src, files.times(start, read, coded, written), level=2)
+
+
+def _bytes(target, n_pixels):
+    """A target size in bytes; a float is bits per pixel."""
+    return target * n_pixels / 8 if isinstance(target, float) else target
+
+
+def _tell(job, notes, picture, data, options):
+    if not notes.verbose:
+        return
+    height, width = picture.pixels.shape[:2]
+    found = ""
+    if options.target_size or options.target_psnr:
+        from codec import info
+        found = f", quality {info(data).quality:g}"
+    notes.say(job.src, f"{width}x{height} to {len(data)} bytes, "
+              f"{8 * len(data) / (width * height):.3f} bpp{found}")
+    size = png_size(picture, below=len(data))
+    if size is not None:
+        notes.say(job.src, f"a PNG, without any loss, would have {size} "
+                  f"bytes; better keep the picture as PNG")
+
+
+class _Enough(Exception):
+    pass
+
+
+class _Counter:
+    """Counts what is written, up to a limit."""
+
+    def __init__(self, limit):
+        self.limit, self.n, self.most, self.at = limit, 0, 0, 0
+
+    def write(self, data):
+        self.n += len(data)
+        if self.n >= self.limit:
+            raise _Enough
+        return len(data)
+
+    def flush(self):
+        pass
+
+
+def png_size(picture, below):
+    """Bytes of a plain PNG of the picture, if fewer than ``below``.
+
+    Cheap: of a photograph only the small part is compressed that already
+    has as many bytes.
+
+    Parameters
+    ----------
+    picture : Picture
+    below : int
 
     Returns
     -------
-    function of a Job
-        Raises CodecError, Refusal or OSError.
+    int or None
     """
-    @functools.cache
-    def encoder():  # after the first refusals, before the first picture
-        from codec import Encoder
-        return Encoder(model=options.model, threads=options.threads)
-
-    quality = QUALITY if options.quality is None else options.quality
-
-    def compress(job):
-        from ..picture import open_picture
-        start = time.perf_counter()
-        with files.source(job.src) as file:
-            if files.is_aec(file):
-                report.warn(job.src, "is an .aec file already; skipped")
-                return
-            files.refuse(job.src, job.dst, options.force)
-            picture = open_picture(file, max_pixels=options.max_pixels)
-        if options.strip:
-            picture = dataclasses.replace(picture, exif=None, xmp=None)
-        read = time.perf_counter()
-        data = encoder().encode(picture, quality=quality)
-        coded = time.perf_counter()
-        save(job, data, options)
-        written = time.perf_counter()
-        height, width = picture.pixels.shape[:2]
-        report.say(job.src, f"{width}x{height} to {len(data)} bytes, "
-                   f"{8 * len(data) / (width * height):.3f} bpp")
-        report.say(job.src, times(start, read, coded, written), level=2)
-
-    return compress
-
-
-def save(job, data, options):
-    """Write the output of a job, then remove its input if asked to."""
-    if options.output_dir is not None:
-        os.makedirs(options.output_dir, exist_ok=True)
-    files.write(job.dst, data, src=job.src, force=options.force)
-    if options.rm:
-        os.unlink(job.src)
-
-
-def times(start, read, coded, written):
-    """Seconds of the three stages, for ``-vv``."""
-    return (f"read {read - start:.3f} s, code {coded - read:.3f} s, "
-            f"write {written - coded:.3f} s")
+    from ..picture import to_image
+    image = to_image(picture)
+    if image.mode == "RGB":
+        # Few colours make a palette, as any PNG optimiser would.
+        image = (image.convert("P", palette=1, colors=256)
+                 if image.getcolors(256) else image)
+    counter = _Counter(below)
+    try:
+        image.save(counter, "PNG")
+    except _Enough:
+        return None
+    return counter.n

@@ -1,65 +1,44 @@
-"""What ``aedecompress`` does with one file: decode, test or list it."""
+"""What ``aedecompress`` does with one file: decode or test it."""
 
 import dataclasses
-import functools
 import io
-import json
-import os
 import time
 
-from . import files
-from .compress import save, times
+from . import files, verify, work
 from .report import Refusal
-from ..errors import FormatError, InputError, LimitError
+from ..errors import InputError
 
 
-def decompressor(options, report):
-    """Make the function that decompresses or tests one job.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-    report : Report
-
-    Returns
-    -------
-    function of a Job
-        Raises CodecError, Refusal or OSError.
-    """
-    @functools.cache
-    def decoder():
-        from codec import Decoder
-        return Decoder(model=options.model, threads=options.threads)
-
-    def decompress(job):
-        from codec import info
-        start = time.perf_counter()
-        if job.dst is not None:
-            files.refuse(job.src, job.dst, options.force)
-            kind = picture_format(job.dst, options.format)
-        data = _load(job.src)
-        header = info(data)
-        if header.width * header.height > options.max_pixels:
-            raise LimitError(
-                f"{header.width}x{header.height} is more than "
-                f"{options.max_pixels} pixels; see --max-pixels")
-        read = time.perf_counter()
-        picture = decoder().decode_picture(data)
-        coded = time.perf_counter()
-        if job.dst is not None:
-            from ..picture import save as save_picture
-            if options.strip:
-                picture = dataclasses.replace(picture, exif=None, xmp=None)
-            out = io.BytesIO()
-            save_picture(picture, out, format=kind)
-            save(job, out.getvalue(), options)
-        written = time.perf_counter()
-        report.say(job.src, f"{header.width}x{header.height} "
-                   f"from {len(data)} bytes"
-                   + ("" if job.dst else ", sound"))
-        report.say(job.src, times(start, read, coded, written), level=2)
-
-    return decompress
+def decompress(coder, job, notes, progress):
+    """Decompress or test one job; arguments as of ``compress``."""
+    options = coder.options
+    start = time.perf_counter()
+    if job.dst is not None:
+        files.refuse(job.src, job.dst, options.force)
+        kind = picture_format(job.dst, options.format)
+    data = files.load_aec(job.src)
+    notes.n_in = len(data)
+    read = time.perf_counter()
+    picture = coder.decoder.decode_picture(
+        data, max_pixels=options.max_pixels, progress=progress)
+    height, width = picture.pixels.shape[:2]
+    notes.pixels = width * height
+    coded = time.perf_counter()
+    if job.dst is not None:
+        from ..picture import save
+        if options.strip:
+            picture = dataclasses.replace(picture, exif=None, xmp=None)
+        out = io.BytesIO()
+        save(picture, out, format=kind)
+        notes.n_out = out.tell()
+        files.save(job, out.getbuffer(), options)
+        if options.rm:
+            work.remove(job, notes, lambda: verify.decompressed(
+                job, out.getbuffer(), picture, kind, options))
+    written = time.perf_counter()
+    notes.say(job.src, f"{width}x{height} from {len(data)} bytes"
+              + ("" if job.dst else ", sound"))
+    notes.say(job.src, files.times(start, read, coded, written), level=2)
 
 
 def picture_format(name, extension=None):
@@ -85,40 +64,3 @@ def picture_format(name, extension=None):
     except InputError as error:
         raise Refusal(f"{error}; try --format png",
                       name if extension is None else None) from None
-
-
-def lister(options):
-    """Make the function that lists one job, and the one that ends the list."""
-    from .. import container
-    rows = []
-
-    def show(job):
-        data = _load(job.src)
-        header = container.unpack(data)[0]  # checks the whole file as well
-        row = {"file": job.src, "bytes": len(data), "width": header.width,
-               "height": header.height, "colour": header.colour,
-               "bpp": round(8 * len(data) / (header.width * header.height), 4),
-               "quality": header.quality, "model": header.model,
-               "version": header.version, "sections": list(header.sections)}
-        rows.append(row)
-        if not options.json:
-            row["sections"] = "".join(f", {s}" for s in header.sections)
-            line = ("{file}: {width}x{height} {colour}, {bytes} bytes, "
-                    "{bpp:.3f} bpp, quality {quality:g}, model {model}, "
-                    "version {version}{sections}\n").format_map(row)
-            files.write(files.STREAM, line.encode("utf-8", "surrogateescape"))
-
-    def end():
-        if options.json:
-            files.write(files.STREAM,
-                        (json.dumps(rows, indent=1) + "\n").encode())
-
-    return show, end
-
-
-def _load(name):
-    """All bytes of what begins like an ``.aec`` file."""
-    with files.source(name) as file:
-        if not files.is_aec(file):
-            raise FormatError("not an .aec file")
-        return files.take(file)

@@ -11,12 +11,11 @@ import io
 import os
 import stat
 import sys
-import tempfile
 
-from ..errors import LimitError
+from ..errors import FormatError, LimitError
+from .jobs import STREAM
 from .report import Refusal
 
-STREAM = "-"
 MAX_BYTES = 1 << 30     # of one input held in memory
 EXISTS = "exists; use -f"
 
@@ -60,6 +59,14 @@ def is_aec(file):
     return head == MAGIC
 
 
+def load_aec(name):
+    """All bytes of what begins like an ``.aec`` file."""
+    with source(name) as file:
+        if not is_aec(file):
+            raise FormatError("not an .aec file")
+        return take(file)
+
+
 def refuse(src, dst, force):
     """Raise if ``dst`` must not be written, before any work is done."""
     if dst == STREAM:
@@ -74,7 +81,21 @@ def refuse(src, dst, force):
         raise Refusal(EXISTS, dst)
 
 
-def write(dst, data, *, src=STREAM, force=False):
+def save(job, data, options):
+    """Write the output of a job as the options say."""
+    if options.output_dir is not None:
+        os.makedirs(os.path.dirname(job.dst), exist_ok=True)
+    write(job.dst, data, src=job.src, force=options.force,
+          times=options.preserve, sync=options.rm)
+
+
+def times(start, read, coded, written):
+    """Seconds of the three stages, for ``-vv``."""
+    return (f"read {read - start:.3f} s, code {coded - read:.3f} s, "
+            f"write {written - coded:.3f} s")
+
+
+def write(dst, data, *, src=STREAM, force=False, times=False, sync=False):
     """Write one output, whole or not at all.
 
     Parameters
@@ -86,6 +107,10 @@ def write(dst, data, *, src=STREAM, force=False):
         The input; its permission bits are copied.
     force : bool
         Replace ``dst`` if it exists.
+    times : bool
+        Copy the times of ``src`` as well.
+    sync : bool
+        Return when the bytes are on the disk.
 
     Raises
     ------
@@ -104,11 +129,15 @@ def write(dst, data, *, src=STREAM, force=False):
             with open(dst, "wb") as file:
                 file.write(data)
         elif force:
+            import tempfile     # here, as it is slow to load
             folder, name = os.path.split(dst)
             fd, sibling = tempfile.mkstemp(prefix=f".{name}.", dir=folder or ".")
-            _fill(fd, sibling, data, src, then=lambda: os.replace(sibling, dst))
+            _fill(fd, sibling, data, src, times, sync,
+                  then=lambda: os.replace(sibling, dst))
         else:
-            _fill(_create(dst), dst, data, src)
+            _fill(_create(dst), dst, data, src, times, sync)
+        if sync and hasattr(os, "O_DIRECTORY") and dst != STREAM:
+            _sync_folder(os.path.dirname(dst) or ".")
     except FileExistsError:
         raise Refusal(EXISTS, dst) from None
     except OSError as error:
@@ -122,7 +151,17 @@ def _create(path):
     return os.open(path, flags, 0o600)
 
 
-def _fill(fd, path, data, src, then=lambda: None):
+def _sync_folder(path):
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    except OSError:     # some network file systems cannot
+        pass
+    finally:
+        os.close(fd)
+
+
+def _fill(fd, path, data, src, times, sync, then=lambda: None):
     """Write ``data`` to ``fd``, the new file ``path``; remove it on failure."""
     try:
         with open(fd, "wb") as file:
@@ -130,6 +169,12 @@ def _fill(fd, path, data, src, then=lambda: None):
             if hasattr(os, "fchmod"):
                 os.fchmod(fd, 0o666 & ~_umask() if src == STREAM
                           else stat.S_IMODE(os.stat(src).st_mode) & 0o777)
+            if sync:
+                file.flush()
+                os.fsync(fd)
+        if times and src != STREAM:
+            st = os.stat(src)
+            os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns))
         then()
     except BaseException:
         os.unlink(path)

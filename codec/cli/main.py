@@ -5,23 +5,16 @@ of standard output went away. A failed file does not stop the next one, and the
 worst exit wins.
 """
 
-import hashlib
-import json
 import os
 import signal
 import sys
-import warnings
-from importlib import metadata
-from pathlib import Path
+import time
 
 import codec
 from ..errors import CodecError
-from .compress import compressor
-from .decompress import decompressor, lister, picture_format
+from .bar import Bar
 from .options import parse, parser
-from .report import ERROR, Refusal, Report, UsageError
-
-MODELS = Path(__file__).parent.parent / "models"
+from .report import ERROR, Refusal, Report, UsageError, display
 
 
 def aecompress():
@@ -83,48 +76,120 @@ def _run(prog, argv):
         if options.version:
             print(versions(prog))
             return report.exit
+        if options.completion:
+            from .share import completion
+            print(completion(prog, options.completion), end="")
+            return report.exit
         _check_names(options)
     except (UsageError, Refusal, CodecError) as error:
         report.error(getattr(error, "filename", None), error)
         return report.exit
-    report.verbose, report.quiet = options.verbose, options.quiet
-    end = None
-    if options.mode == "compress":
-        action = compressor(options, report)
-    elif options.mode == "list":
-        action, end = lister(options)
+    report.quiet = options.quiet
+    for problem in options.problems:
+        report.error(problem.filename, problem)
+    if options.mode == "list":
+        _list(options, report)
     else:
-        action = decompressor(options, report)
-    for job in options.jobs:
-        _attempt(action, job, report)
-    if end:
-        end()
+        _work(options, report)
     return report.exit
 
 
 def _check_names(options):
     """Refuse unknown formats and models before anything is read."""
     if options.format is not None:
+        from .decompress import picture_format
         picture_format("-", options.format)
     if options.model is not None:
         from ..model import bundle
         bundle.load(options.model)
 
 
-def _attempt(action, job, report):
-    """Run one job; say what went wrong, on one line."""
-    from ..errors import ConversionWarning
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", ConversionWarning)
+def _list(options, report):
+    from .listing import Listing
+    listing = Listing(options)
+    for job in options.jobs:
         try:
-            action(job)
+            listing.show(job)
         except BrokenPipeError:
             raise
         except Exception as error:
             report.error(getattr(error, "filename", None) or job.src, error)
-    for warning in caught:
-        report.warn(job.src, str(warning.message))
+    listing.end()
+
+
+def _work(options, report):
+    """Compress, decompress or test: one bar, lines in order, a summary."""
+    terminal = (sys.stderr is not None and sys.stderr.isatty()
+                and os.environ.get("TERM") != "dumb")
+    show = terminal and not (options.quiet or options.no_progress)
+    bar = Bar([_size(job.src) for job in options.jobs] if show else [], show)
+    report.before = bar.clear
+    start = time.monotonic()
+    failed, total = [], Total()
+    waiting, due = {}, 0        # what has ended before its turn to be told
+    try:
+        for index, notes in _outcomes(options, bar.update):
+            bar.finish(index, notes.pixels)
+            total.add(notes)
+            waiting[index] = notes
+            while due in waiting:
+                report.take(waiting[due])
+                if waiting.pop(due).failed:
+                    failed.append(options.jobs[due].src)
+                due += 1
+    finally:
+        bar.clear()
+    if len(options.jobs) > 1:
+        _summary(options, report, failed, total, time.monotonic() - start,
+                 options.verbose or show)
+
+
+def _outcomes(options, progress):
+    """Pairs of job number and Notes, as jobs end."""
+    from . import pool
+    n = pool.size(options)
+    if n > 1:
+        yield from pool.run(options, n, progress)
+        return
+    from .work import Coder
+    coder = Coder(options)
+    for index, job in enumerate(options.jobs):
+        yield index, coder.run(job, lambda share: progress(index, share))
+
+
+class Total:
+    """Sums over all jobs."""
+
+    def __init__(self):
+        self.pixels = self.n_in = self.n_out = 0
+
+    def add(self, notes):
+        """Count a job that did not fail."""
+        if not notes.failed:
+            self.pixels += notes.pixels
+            self.n_in += notes.n_in
+            self.n_out += notes.n_out
+
+
+def _summary(options, report, failed, total, seconds, wanted):
+    n = len(options.jobs)
+    if wanted and not options.quiet:
+        sizes = (f", {total.n_in} to {total.n_out} bytes "
+                 f"({total.n_out / total.n_in:.1%})"
+                 if total.n_in and total.n_out else "")
+        report.say(None, f"{n - len(failed)} of {n} files{sizes}, "
+                   f"{total.pixels / 1e6:.1f} megapixels in {seconds:.1f} s, "
+                   f"{total.pixels / 1e6 / max(seconds, 1e-9):.1f} MP/s")
+    if failed and options.quiet < 2:
+        report.say(None, f"{len(failed)} of {n} files failed: "
+                   + ", ".join(map(display, failed)))
+
+
+def _size(name):
+    try:
+        return max(1, os.stat(name).st_size)
+    except OSError:
+        return 1
 
 
 def versions(prog):
@@ -132,13 +197,18 @@ def versions(prog):
 
     Cheap: read from what is installed, without loading any of it.
     """
+    import hashlib
+    import json
+    from importlib import metadata
+    from pathlib import Path
     try:
         engine = metadata.version("onnxruntime")
     except metadata.PackageNotFoundError:
         engine = "missing"
     lines = [f"{prog} {codec.__version__}", "format 1",
              f"onnxruntime {engine}"]
-    for path in sorted(MODELS.glob("*/model.json")):
+    models = Path(codec.__file__).parent / "models"
+    for path in sorted(models.glob("*/model.json")):
         text = path.read_bytes()
         model_id = hashlib.sha256(text).hexdigest()[:16]
         lines.append(f"model {path.parent.name} {model_id}, "

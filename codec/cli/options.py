@@ -1,34 +1,28 @@
-"""The parser of both commands, and which file becomes which.
+"""The parser of both commands, the source of ``--help`` and man pages.
 
 The command line contract is that of zstd and xz, with ``-q`` for quality as in
 cwebp, cjxl and avifenc.
 """
 
 import argparse
-import dataclasses
 import os
+import re
 
-from .files import STREAM
+from . import jobs
+from .jobs import STREAM
 from .report import Refusal, UsageError
+from ..limits import MAX_PIXELS
 
-MAX_PIXELS = 1 << 28
 QUALITY = 50.0
-PICTURES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".ico", ".jp2", ".jpeg",
-            ".jpg", ".jxl", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".qoi",
-            ".tga", ".tif", ".tiff", ".webp")
+SHELLS = ("bash", "tcsh", "zsh")
+_UNITS = {"": 1, "k": 10 ** 3, "m": 10 ** 6, "g": 10 ** 9,
+          "ki": 2 ** 10, "mi": 2 ** 20, "gi": 2 ** 30}
 
 EPILOG = """\
 Two names are IN and OUT, unless the second one looks like an input too; more
 are all inputs. Without a name, standard input goes to standard output.
-Exit code: 0 good, 1 error, 2 warnings only.
+Exit code: 0 good, 1 error, 2 warnings only, 130 interrupted.
 """
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """One input and its output: paths, ``-`` for a stream, None for none."""
-    src: str
-    dst: str | None
 
 
 class Parser(argparse.ArgumentParser):
@@ -49,6 +43,21 @@ def parser(prog):
             "aedecompress": "Turn .aec files back into pictures."}[prog])
     p.add_argument("files", nargs="*", metavar="FILE",
                    help="- is standard input or output")
+    _add_modes(p, prog)
+    _add_coding(p)
+    _add_files(p)
+    talk = p.add_argument_group("messages")
+    talk.add_argument("-v", "--verbose", action="count", default=0,
+                      help="a line per file, also where a PNG would be "
+                      "smaller; twice: times")
+    talk.add_argument("--quiet", action="count", default=0,
+                      help="no warnings, no summary; twice: no errors")
+    talk.add_argument("--no-progress", action="store_true",
+                      help="no bar, even on a terminal")
+    return p
+
+
+def _add_modes(p, prog):
     mode = p.add_argument_group("what to do")
     mode.set_defaults(mode="compress" if prog == "aecompress" else "decompress")
     for flags, value, text in (
@@ -61,9 +70,19 @@ def parser(prog):
     mode.add_argument("-h", "--help", action="store_true", help="show this")
     mode.add_argument("-V", "--version", action="store_true",
                       help="versions of program, format, engine and opset")
+    mode.add_argument("--completion", choices=SHELLS, metavar="SHELL",
+                      help=f"print the completions for {', '.join(SHELLS)}")
+
+
+def _add_coding(p):
     coding = p.add_argument_group("coding")
     coding.add_argument("-q", "--quality", type=_quality, metavar="N",
                         help=f"1..100, higher is better ({QUALITY:g})")
+    coding.add_argument("--target-size", type=_target_size, metavar="SIZE",
+                        help="best quality of at most SIZE: 20000, 20k, 20Ki "
+                        "or 0.5bpp (bits per pixel)")
+    coding.add_argument("--target-psnr", type=_positive, metavar="DB",
+                        help="smallest file of at least DB")
     coding.add_argument("-m", "--model", metavar="ID",
                         help="name, id or folder of a model")
     coding.add_argument("--format", metavar="EXT",
@@ -71,28 +90,35 @@ def parser(prog):
     coding.add_argument("--strip", action="store_true",
                         help="drop Exif and XMP; colours stay")
     coding.add_argument("-T", "--threads", type=_count, metavar="N",
-                        help="worker threads (one per core)")
+                        help="cores to use, for one picture or for many "
+                        "at once (all)")
     coding.add_argument("--max-pixels", type=_count, metavar="N",
                         default=MAX_PIXELS,
-                        help="refuse larger pictures (2^28)")
+                        help=f"refuse larger pictures ({MAX_PIXELS})")
+
+
+def _add_files(p):
     out = p.add_argument_group("files")
-    out.add_argument("-o", "--output", metavar="FILE", help="write to FILE")
-    out.add_argument("--output-dir", metavar="DIR", help="write to DIR")
+    for flags, name, text in (
+            (("-o", "--output"), "FILE", "write to FILE"),
+            (("--output-dir",), "DIR",
+             "write to DIR, made if need be; with -r the same tree")):
+        out.add_argument(*flags, metavar=name, help=text)
+    out.add_argument("-r", "--recursive", action="store_true",
+                     help="of a folder, take what looks like an input in it "
+                     "and below")
     out.add_argument("-c", "--stdout", action="store_true",
                      help="write to standard output")
     out.add_argument("-f", "--force", action="store_true",
                      help="replace outputs that exist")
+    out.add_argument("-p", "--preserve", action="store_true",
+                     help="outputs keep the times of inputs (always the mode)")
     out.set_defaults(rm=False)
     out.add_argument("-k", "--keep", dest="rm", action="store_const",
                      const=False, help="keep inputs (default)")
     out.add_argument("--rm", action="store_const", const=True,
-                     help="remove each input after its output is written")
-    talk = p.add_argument_group("messages")
-    talk.add_argument("-v", "--verbose", action="count", default=0,
-                      help="a line per file; twice: times")
-    talk.add_argument("--quiet", action="count", default=0,
-                      help="no warnings; twice: no errors")
-    return p
+                     help="remove each input, once its output has been read "
+                     "back, decoded and compared, without any warning")
 
 
 def parse(prog, argv):
@@ -101,7 +127,8 @@ def parse(prog, argv):
     Returns
     -------
     argparse.Namespace
-        With ``jobs``, a list of Job, besides the options.
+        With ``jobs``, a list of Job, and ``problems``, a list of exceptions
+        about inputs that cannot be read, besides the options.
 
     Raises
     ------
@@ -114,10 +141,11 @@ def parse(prog, argv):
     options = parser(prog).parse_intermixed_args(argv[:cut])
     options.prog = prog
     options.files += argv[cut + 1:]
-    if not (options.help or options.version):
+    if not (options.help or options.version or options.completion):
         _split(options)
         _check(options)
-        options.jobs = _jobs(options)
+        options.problems = []
+        options.jobs = jobs.make(options, options.problems.append)
     return options
 
 
@@ -125,25 +153,27 @@ def _split(options):
     """Take OUT off the names, if the second of two can only be that."""
     names = options.files
     if (len(names) == 2 and options.mode in ("compress", "decompress")
-            and not (options.output or options.output_dir or options.stdout)
-            and not _looks_like_input(names[1], options.mode)):
+            and not (options.output or options.output_dir or options.stdout
+                     or options.recursive)
+            and not jobs.looks_like_input(names[1], options.mode)):
         options.output = names.pop()
-
-
-def _looks_like_input(name, mode):
-    # By name alone, so that a script does the same the second time.
-    return name.lower().endswith(".aec" if mode == "decompress" else PICTURES)
 
 
 def _check(options):
     """Raise UsageError where options clash."""
     several = len(options.files) > 1
+    compresses = options.mode == "compress"
     writes = options.mode in ("compress", "decompress")
     to_stream = (options.stdout or options.output == STREAM
                  or not options.files and not options.output)
+    streams = not writes or to_stream or STREAM in options.files
+    targets = options.target_size, options.target_psnr
     rules = (
-        (options.quality is not None and options.mode != "compress",
+        (options.quality is not None and not compresses,
          "-q is for compressing"),
+        (any(targets) and not compresses, "targets are for compressing"),
+        ((options.quality is not None) + sum(map(bool, targets)) > 1,
+         "-q, --target-size and --target-psnr exclude each other"),
         (options.format is not None and options.mode != "decompress",
          "--format is for decompressing"),
         (options.json and options.mode != "list", "--json needs -l"),
@@ -154,44 +184,19 @@ def _check(options):
         (options.output_dir is not None
          and (not options.files or STREAM in options.files),
          "--output-dir needs named inputs"),
+        (options.recursive and (options.output or options.stdout),
+         "-r clashes with -o and -c"),
+        (options.recursive and not options.files, "-r needs named inputs"),
         (options.stdout and several, "-c takes one input"),
         (options.files.count(STREAM) > 1, "- is named twice"),
-        (options.rm and (not writes or to_stream or STREAM in options.files),
-         "--rm needs named inputs and outputs"),
+        (options.rm and streams, "--rm needs named inputs and outputs"),
+        (options.preserve and streams, "-p needs named inputs and outputs"),
         (options.output == "", "-o needs a name"),
         ("" in options.files, "an empty file name"),
     )
     for clash, message in rules:
         if clash:
             raise UsageError(f"{message}; see {options.prog} --help")
-
-
-def _jobs(options):
-    names = options.files or [STREAM]
-    if options.mode in ("test", "list"):
-        return [Job(name, None) for name in names]
-    extension = options.format or "png"
-    suffix = ".aec" if options.mode == "compress" else f".{extension.lstrip('.')}"
-
-    def target(name):
-        if options.output:
-            return options.output
-        if options.stdout or name == STREAM:
-            return STREAM
-        path = os.path.splitext(name)[0] + suffix
-        if options.output_dir is not None:
-            path = os.path.join(options.output_dir, os.path.basename(path))
-        return path
-
-    jobs = [Job(name, target(name)) for name in names]
-    seen = set()
-    for job in jobs:
-        key = os.path.abspath(job.dst)
-        if key in seen:
-            raise Refusal("is the output of two inputs; nothing was written",
-                          job.dst)
-        seen.add(key)
-    return jobs
 
 
 def _quality(text):
@@ -204,11 +209,36 @@ def _quality(text):
     return value
 
 
-def _count(text):
+def _positive(text):
     try:
-        value = int(text)
+        value = float(text)
     except ValueError:
         value = 0
-    if value < 1:
+    if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return value
+
+
+def _whole(text):
+    """A whole number such as 8, 100M or 64Ki; 0 for what is none."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmg]?i?)", text.lower())
+    value = float(match[1]) * _UNITS.get(match[2], 0) if match else 0
+    return int(value) if value % 1 == 0 else 0
+
+
+def _count(text):
+    if not (value := _whole(text)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a positive whole number")
+    return value
+
+
+def _target_size(text):
+    """Bytes as ``int``, or bits per pixel as ``float``."""
+    if text.lower().endswith("bpp"):
+        return _positive(text[:-3])
+    if not (value := _whole(text)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a whole number nor such as 20k, 20Ki or "
+            f"0.5bpp")
     return value

@@ -5,11 +5,11 @@ A line says program, file, where, what, remedy.
 
 import os
 import sys
-import traceback
 
 from ..errors import CodecError, FormatError
 
 GOOD, ERROR, WARNING = 0, 1, 2
+TRACEBACK = "\0"    # between a message and a traceback, with -vv
 
 
 class UsageError(Exception):
@@ -39,10 +39,10 @@ class Report:
     ----------
     prog : str
         Name of the command, first on every line.
-    verbose : int
-        1: a line per file; 2: times and tracebacks as well.
     quiet : int
         1: no warnings; 2: no errors either.
+    before : function
+        Called before each line, to take a progress bar away.
 
     Attributes
     ----------
@@ -50,10 +50,10 @@ class Report:
         The worst that happened: 1 before 2 before 0.
     """
 
-    def __init__(self, prog, verbose=0, quiet=0):
+    def __init__(self, prog, quiet=0):
         self.prog = prog
-        self.verbose = verbose
         self.quiet = quiet
+        self.before = lambda: None
         self.exit = GOOD
 
     def error(self, name, error):
@@ -61,8 +61,6 @@ class Report:
         self.exit = ERROR
         if self.quiet < 2:
             self._line(name, describe(error))
-            if self.verbose > 1 and isinstance(error, BaseException):
-                traceback.print_exception(error)
 
     def warn(self, name, text):
         """Count a warning and say it."""
@@ -70,17 +68,24 @@ class Report:
         if not self.quiet:
             self._line(name, f"warning: {text}")
 
-    def say(self, name, text, level=1):
-        """Say something that was asked for with ``-v``."""
-        if self.verbose >= level:
-            self._line(name, text)
+    def say(self, name, text):
+        """Say something that was asked for."""
+        self._line(name, text)
+
+    def take(self, notes):
+        """Say what has happened to a job."""
+        for kind, name, text in notes.lines:
+            {"error": self.error, "warning": self.warn,
+             "say": self.say}[kind](name, text)
 
     def _line(self, name, text):
+        text, *traceback = text.split(TRACEBACK)
         parts = [self.prog] + ([display(name)] if name else []) + [text]
         # One line whatever a file's name or a library's message holds.
         line = " ".join(": ".join(parts).split("\n"))
+        self.before()
         try:
-            print(line, file=sys.stderr, flush=True)
+            print(line, *traceback, sep="\n", file=sys.stderr, flush=True)
         except (OSError, ValueError, AttributeError):
             pass  # stderr is closed: the exit code still tells
 

@@ -7,6 +7,7 @@ it needs a single float (docs/format.md, sections 5 and 7).
 
 import numpy as np
 
+from ..progress import told
 from .rows import neighbour_sum
 
 SLAB = 32
@@ -79,7 +80,8 @@ class Slab:
         self.flat[at, ch] = symbols
 
 
-def read_symbols(reader, rows, model_shape, latent_shape, quality_index):
+def read_symbols(reader, rows, model_shape, latent_shape, quality_index,
+                 progress=None):
     """All symbols of a picture.
 
     Parameters
@@ -91,6 +93,7 @@ def read_symbols(reader, rows, model_shape, latent_shape, quality_index):
     latent_shape : (int, int)
         hy and wy.
     quality_index : int, 0..99
+    progress : function of float, or None
 
     Returns
     -------
@@ -101,7 +104,7 @@ def read_symbols(reader, rows, model_shape, latent_shape, quality_index):
     hy, wy = latent_shape
     z = reader.read_z((-(-hy // 4), -(-wy // 4), nz), quality_index)
     s = np.empty((hy, wy, rows.m), np.int16)
-    for lo, hi in slabs(hy):
+    for lo, hi in told(slabs(hy), progress):
         base = rows.base(rows.hidden(z, lo // 4, -(-hi // 4)), quality_index)
         slab = Slab(rows, base[:hi - lo, :wy], k)
         for p in range(4):

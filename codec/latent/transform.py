@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..progress import told
 from .tiles import tiles
 
 
@@ -17,7 +18,7 @@ def _padded(pixels, rows, columns):
                        (0, 16 * (right - left) - w), (0, 0)), "edge")
 
 
-def analyse(pixels, graphs, modulation):
+def analyse(pixels, graphs, modulation, progress=None):
     """Latent plane of a picture.
 
     Parameters
@@ -25,6 +26,7 @@ def analyse(pixels, graphs, modulation):
     pixels : uint8 (height, width, 3)
     graphs : Graphs
     modulation : float32 (n,)
+    progress : function of float, or None
 
     Returns
     -------
@@ -32,15 +34,15 @@ def analyse(pixels, graphs, modulation):
     """
     h, w = -(-pixels.shape[0] // 16), -(-pixels.shape[1] // 16)
     out = np.empty((h, w, graphs.bundle.m), np.float32)
-    for (y, yy, a, b), (x, xx, c, d) in tiles(
-            h, w, graphs.bundle.halo["analysis"]):
+    for (y, yy, a, b), (x, xx, c, d) in told(
+            tiles(h, w, graphs.bundle.halo["analysis"]), progress):
         latent = graphs.run("analysis", modulation=modulation,
                             pixels=_padded(pixels, (a, b), (c, d)))[0]
         out[y:yy, x:xx] = latent[y - a:yy - a, x - c:xx - c]
     return out
 
 
-def synthesise(latent, graphs, modulation, height, width):
+def synthesise(latent, graphs, modulation, height, width, progress=None):
     """Picture of a latent plane.
 
     Parameters
@@ -49,6 +51,7 @@ def synthesise(latent, graphs, modulation, height, width):
     graphs : Graphs
     modulation : float32 (n,)
     height, width : int
+    progress : function of float, or None
 
     Returns
     -------
@@ -56,8 +59,8 @@ def synthesise(latent, graphs, modulation, height, width):
     """
     h, w = latent.shape[:2]
     out = np.empty((height, width, 3), np.uint8)
-    for (y, yy, a, b), (x, xx, c, d) in tiles(
-            h, w, graphs.bundle.halo["synthesis"]):
+    for (y, yy, a, b), (x, xx, c, d) in told(
+            tiles(h, w, graphs.bundle.halo["synthesis"]), progress):
         px = graphs.run("synthesis", modulation=modulation, latent=np.
                         ascontiguousarray(latent[a:b, c:d]))[0]
         to = out[16 * y:16 * yy, 16 * x:16 * xx]

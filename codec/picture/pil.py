@@ -12,12 +12,14 @@ that is transparent
 La, RGBa *              alpha no longer premultiplied
 CMYK, LAB *             colour: sRGB through the ICC profile, if any
 YCbCr, HSV *            colour
-I, I;16.., F            refused
+I;16 *, I *             grey, of a file whose samples go from black to
+                        white; refused in memory and of TIFF, where
+                        they may mean anything
+F, I of 32 bits         refused
 ======================  ===============================================
 
-Pillow itself cuts colour of more than 8 bits to 8. PNG, TIFF, PPM and SGI
-files of that kind are found out and refused; of AVIF and JPEG 2000 Pillow
-does not tell.
+What becomes of each kind of file is in docs/pictures.md. Pillow itself cuts
+colour of more than 8 bits to 8, without a word: `hidden` finds that out.
 """
 
 import contextlib
@@ -30,15 +32,15 @@ import numpy as np
 from PIL import Image
 
 from ..errors import CodecError, ConversionWarning, InputError, LimitError
+from ..limits import MAX_PIXELS, MAX_SIDE, check_pixels, over
 from ..types import Picture
-from . import metadata
+from . import hidden, metadata
 from .alpha import fill_hidden
-
-MAX_SIDE = 16384
-MAX_PIXELS = 2**28
 
 _LOSSLESS = {"1": "L", "RGBX": "RGB", "PA": "RGBA"}
 _LOSSY = {"La": "LA", "RGBa": "RGBA", "YCbCr": "RGB", "HSV": "RGB"}
+# Formats whose 16-bit grey is 0 for black and 65535, for Pillow, for white.
+_FULL_RANGE = {"PNG", "PPM", "JPEG2000"}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
@@ -47,7 +49,7 @@ _TURNS = {
 _pillow_limit_lock = threading.RLock()
 
 
-def load(image):
+def load(image, max_pixels=MAX_PIXELS):
     """Take a picture in memory.
 
     Parameters
@@ -57,6 +59,8 @@ def load(image):
         3) or (height, width, 4), 0..255, alpha last and not premultiplied;
         or a PIL image, of which the current frame counts. Sides are
         1..16384.
+    max_pixels : int, optional
+        Checked before the pixels of a file behind a PIL image are decoded.
 
     Returns
     -------
@@ -69,8 +73,10 @@ def load(image):
     Raises
     ------
     InputError
-        Another type, shape or size; samples of more than 8 bits; a file
+        Another type, shape or size; samples of no known range; a file
         behind the PIL image that cannot be read.
+    LimitError
+        More than ``max_pixels``.
 
     Warns
     -----
@@ -78,10 +84,13 @@ def load(image):
         For each thing that was converted or left out.
     """
     if isinstance(image, Image.Image):
+        check_pixels(*image.size, max_pixels)
         with _pillow_errors():
             return _load_pil(image)
     if isinstance(image, np.ndarray):
-        return _load_array(image)
+        picture = _load_array(image)
+        check_pixels(*picture.pixels.shape[1::-1], max_pixels)
+        return picture
     raise InputError(
         f"{type(image).__name__} is not a picture; an array of uint8 or a "
         f"PIL image is needed")
@@ -119,13 +128,25 @@ def open_picture(file, max_pixels=MAX_PIXELS):
         As `load`.
     """
     with _pillow_errors(), _pillow_limit(max_pixels):
-        with Image.open(file) as image:
-            n_pixels = image.width * image.height
-            if n_pixels > max_pixels:
-                raise LimitError(f"{image.width}x{image.height} are "
-                                 f"{n_pixels} pixels, over the limit of "
-                                 f"{max_pixels}")
+        with _open(file) as image:
+            check_pixels(*image.size, max_pixels)
             return _load_pil(image)
+
+
+def _open(file):
+    try:
+        return Image.open(file)
+    except Image.UnidentifiedImageError:
+        if hasattr(file, "read"):
+            start = hidden.head(file)
+        else:
+            with open(file, "rb") as again:
+                start = hidden.head(again)
+        name = hidden.name_unread(start)
+        if name is None:
+            raise
+        raise InputError(
+            f"{name} is not read; convert it to PNG first") from None
 
 
 def _load_array(a):
@@ -146,7 +167,8 @@ def _load_array(a):
 def _check_size(width, height):
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise InputError(
-            f"{width}x{height} pixels; each side must be 1..{MAX_SIDE}")
+            f"{width}x{height} pixels; each side must be 1..{MAX_SIDE}: cut "
+            f"it into parts or scale it down")
 
 
 def _split(a):
@@ -164,12 +186,25 @@ def _split(a):
 
 def _load_pil(image):
     _check_size(*image.size)
-    _check_depth(image)
     if image.format == "EPS":
         raise InputError("EPS is not read; convert it to PNG first")
+    if hidden.is_raw(image):
+        raise InputError("a raw photograph, of which only the preview could "
+                         "be read; develop it to TIFF or PNG first")
+    start = hidden.head(getattr(image, "fp", None))
+    bits = hidden.depth(image, start)
+    lost = hidden.lost_colour(image, start)
+    _check_range(image, bits)
     if getattr(image, "is_animated", False):
-        _warn("only one frame of several is kept")
+        _warn(f"only one frame of {image.n_frames} is kept")
+    elif len(image.info.get("sizes", ())) > 1:
+        _warn(f"only the largest of {len(image.info['sizes'])} icons is kept")
     image.load()
+    if bits > 8:
+        _warn(f"{bits} bits a sample cut to 8")
+        image = _to_8_bits(image)
+    if lost:
+        _warn(f"the colours are taken for sRGB; {lost} is left out")
     icc, exif, xmp = metadata.read(image)
     turn = metadata.orientation(exif)
     image, icc = _convert(image, icc)
@@ -179,18 +214,25 @@ def _load_pil(image):
     return Picture(*_split(np.asarray(image)), icc, exif, xmp)
 
 
-def _check_depth(image):
-    """Refuse what has more than 8 bits, or had before Pillow reads it."""
-    deep = image.mode[0] in "IF"
-    for tile in getattr(image, "tile", ()):
-        name, args = tile[0], tile[3]
-        deep |= bool(re.search(r";16[BLN]|SGI16", f"{name} {args}"))
-        if name.startswith("ppm"):
-            deep |= args[-1] > 255
-    if deep:
+def _check_range(image, bits):
+    """Refuse samples of which nobody says how large white is."""
+    if image.mode[0] in "IF" and image.format not in _FULL_RANGE:
         raise InputError(
-            f"samples of more than 8 bits (mode {image.mode}); scale them "
-            f"to 0..255 first, for instance (a >> 8).astype(np.uint8)")
+            f"samples of {bits} bits in mode {image.mode}, of which the range "
+            f"is not known; scale them to 0..255 and 8 bits first")
+
+
+def _to_8_bits(image):
+    """Grey of 16 bits to L; of colour, Pillow has kept the high bits."""
+    if image.mode[0] != "I":
+        return image
+    high = np.clip(np.asarray(image).astype(np.int32) >> 8, 0, 255)
+    done = Image.fromarray(high.astype(np.uint8))
+    done.info = image.info
+    # A transparent grey is one of 16 bits: of 8 it would hit its neighbours.
+    if isinstance(done.info.pop("transparency", None), int):
+        _warn("the transparent colour is left out")
+    return done
 
 
 def _convert(image, icc):
@@ -248,8 +290,6 @@ def _pillow_errors():
         yield
     except (CodecError, Warning):
         raise
-    except Image.DecompressionBombError as error:
-        raise LimitError(str(error)) from error
     except MemoryError as error:
         raise LimitError("not enough memory for this picture") from error
     except Image.UnidentifiedImageError as error:
@@ -270,5 +310,8 @@ def _pillow_limit(max_pixels):
         Image.MAX_IMAGE_PIXELS = max_pixels
         try:
             yield
+        except Image.DecompressionBombError as error:
+            n = re.search(r"\((\d+ pixels)", str(error))
+            raise over(n[1] if n else "more pixels", max_pixels) from error
         finally:
             Image.MAX_IMAGE_PIXELS = old

@@ -106,7 +106,7 @@ def save(picture, fp, format=None, **options):
 
 
 def _write(picture, format, options):
-    image = _to_mode(_to_image(picture), format)
+    image = _to_mode(to_image(picture), format)
     if format in ("ICO", "ICNS"):
         _warn(f"{format} holds the picture in sizes of its own")
     exif, xmp = upright(picture.exif, picture.xmp)
@@ -133,7 +133,8 @@ def _write(picture, format, options):
         raise InputError(f"cannot be written as {format}: {error}") from error
 
 
-def _to_image(picture):
+def to_image(picture):
+    """A picture as PIL image: L, LA, RGB or RGBA, without metadata."""
     if picture.alpha is None:
         return Image.fromarray(picture.pixels)
     pixels = picture.pixels.reshape(*picture.alpha.shape, -1)

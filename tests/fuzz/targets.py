@@ -65,14 +65,14 @@ def parser(data):
 
 @functools.cache
 def _decoder():
-    return codec.Decoder(threads=1, max_pixels=MAX_PIXELS)
+    return codec.Decoder(threads=1)
 
 
 def decoder(data):
     """The whole decoder, then again as if the symbol checksum fitted."""
     d = _decoder()
     try:
-        d.decode(data)
+        d.decode(data, MAX_PIXELS)
     except codec.CodecError:
         pass
     try:

@@ -1,0 +1,109 @@
+"""Which file becomes which."""
+
+import os
+from collections import namedtuple   # typing's one takes long to load
+
+from .report import Refusal
+
+STREAM = "-"
+PICTURES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".ico", ".jp2", ".jpeg",
+            ".jpg", ".jxl", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".qoi",
+            ".tga", ".tif", ".tiff", ".webp")
+
+
+class Job(namedtuple("Job", "src dst")):
+    """One input and its output: paths, ``-`` for a stream, None for none."""
+    __slots__ = ()
+
+
+def looks_like_input(name, mode):
+    """Whether a name is that of an input of this mode.
+
+    By name alone, so that a script does the same the second time.
+    """
+    return name.lower().endswith(PICTURES if mode == "compress" else ".aec")
+
+
+def make(options, complain):
+    """The jobs of a command line.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    complain : function of OSError
+        Told of each folder that cannot be read.
+
+    Returns
+    -------
+    list of Job
+
+    Raises
+    ------
+    Refusal
+        Two inputs would have the same output; nothing was written.
+    """
+    jobs = []
+    for name in options.files or [STREAM]:
+        if not (options.recursive and name != STREAM and os.path.isdir(name)):
+            jobs.append(Job(name, target(name, options)))
+            continue
+        found = [Job(path, target(path, options, name))
+                 for path in _walk(name, options, complain)]
+        if not found:
+            complain(Refusal("holds no file for this command", name))
+        jobs += found
+    _refuse_equal_outputs(jobs)
+    return jobs
+
+
+def _walk(top, options, complain):
+    """Inputs under a folder, sorted; not through links to folders."""
+    skip = options.output_dir and os.path.abspath(options.output_dir)
+    if skip == os.path.abspath(top):
+        skip = None
+    for folder, folders, names in os.walk(top, onerror=complain):
+        # What an earlier run wrote there is no input.
+        folders[:] = sorted(f for f in folders if not skip or
+                            os.path.abspath(os.path.join(folder, f)) != skip)
+        for name in sorted(names):
+            if looks_like_input(name, options.mode):
+                yield os.path.join(folder, name)
+
+
+def target(name, options, top=None):
+    """The output of one input.
+
+    Parameters
+    ----------
+    name : str
+    options : argparse.Namespace
+    top : str or None
+        The folder on the command line in which it was found: what is below
+        is repeated under ``--output-dir``.
+    """
+    if options.mode in ("test", "list"):
+        return None
+    if options.output:
+        return options.output
+    if options.stdout or name == STREAM:
+        return STREAM
+    suffix = (".aec" if options.mode == "compress"
+              else f".{(options.format or 'png').lstrip('.')}")
+    path = os.path.splitext(name)[0] + suffix
+    if options.output_dir is not None:
+        inner = (os.path.basename(path) if top is None
+                 else os.path.relpath(path, top))
+        path = os.path.join(options.output_dir, inner)
+    return path
+
+
+def _refuse_equal_outputs(jobs):
+    seen = {}
+    for job in jobs:
+        if job.dst is None:
+            continue
+        key = os.path.abspath(job.dst)
+        if key in seen:
+            raise Refusal(f"is the output of both {seen[key]} and {job.src}; "
+                          f"nothing was written", job.dst)
+        seen[key] = job.src

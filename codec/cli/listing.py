@@ -1,0 +1,55 @@
+"""``-l``: what the headers say, as a table with totals or as JSON."""
+
+import json
+
+from . import files
+from .. import container
+from .report import display
+
+_ROW = "{:>12} {:>13} {:>6} {:>7} {:>7} {:<16} {:<20} {}\n"
+_HEAD = _ROW.format("bytes", "pixels", "colour", "bpp", "quality", "model",
+                    "sections", "file")
+
+
+class Listing:
+    """Lists files one by one; ``end`` closes the table."""
+
+    def __init__(self, options):
+        self.json = options.json
+        self.rows = []
+        self.n = self.n_bytes = self.n_pixels = 0
+
+    def show(self, job):
+        """List one file; raises CodecError, Refusal or OSError."""
+        data = files.load_aec(job.src)
+        header = container.unpack(data)[0]  # checks the whole file as well
+        n_pixels = header.width * header.height
+        row = {"file": job.src, "bytes": len(data), "width": header.width,
+               "height": header.height, "colour": header.colour,
+               "bpp": round(8 * len(data) / n_pixels, 4),
+               "quality": header.quality, "model": header.model,
+               "version": header.version, "sections": list(header.sections)}
+        if self.json:
+            self.rows.append(row)
+            return
+        _print(("" if self.n else _HEAD) + _ROW.format(
+            len(data), f"{header.width}x{header.height}", header.colour,
+            f"{row['bpp']:.3f}", f"{header.quality:g}", header.model,
+            " ".join(header.sections) or "-", display(job.src)))
+        self.n += 1
+        self.n_bytes += len(data)
+        self.n_pixels += n_pixels
+
+    def end(self):
+        """The totals, if there was more than one file, or the JSON."""
+        if self.json:
+            _print(json.dumps(self.rows, indent=1) + "\n")
+        elif self.n > 1:
+            _print(_ROW.format(
+                self.n_bytes, self.n_pixels, "",
+                f"{8 * self.n_bytes / self.n_pixels:.3f}", "", "", "",
+                f"{self.n} files"))
+
+
+def _print(text):
+    files.write(files.STREAM, text.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,151 @@
+"""Many files at once: worker processes that each load the model once.
+
+Processes, not threads: only the networks run outside Python's global lock.
+Workers that hold one pipe each, not ``concurrent.futures``: when a worker is
+killed (by a system short of memory, or by a broken picture library) only the
+file at which it was is lost, and a worker ends when its parent does.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from multiprocessing import connection
+
+from .report import Refusal
+from .work import Coder, Notes
+
+FEW = 4                 # jobs that do not pay the start of processes
+WORKER_BYTES = 1 << 30  # what a worker may need for a large photograph
+_EVERY_S = 0.1
+
+
+def size(options):
+    """How many workers suit the jobs of ``options``; 1: no pool.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    """
+    if (options.mode == "list" or len(options.jobs) < FEW
+            or any("-" in job for job in options.jobs)):
+        return 1
+    return max(1, min(options.threads or cores(), len(options.jobs) // 2,
+                      _memory() // WORKER_BYTES))
+
+
+def cores():
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory():
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 8 << 30
+
+
+def run(options, n, progress):
+    """Run the jobs in ``n`` workers.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        ``threads`` are shared out between the workers.
+    n : int
+    progress : function of (int, float)
+        Told the number of a job and its share that is done.
+
+    Yields
+    ------
+    index : int
+    notes : Notes
+        As the jobs end.
+    """
+    shared = dict(vars(options), jobs=None, files=None, problems=None,
+                  threads=max(1, (options.threads or cores()) // n))
+    context = multiprocessing.get_context("spawn")
+    todo = iter(enumerate(options.jobs))
+    workers = {}        # connection -> (process, number of its job)
+
+    def start():
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, shared),
+                                  daemon=True)
+        process.start()
+        theirs.close()
+        give(ours, process)
+
+    def give(ours, process):
+        job = next(todo, None)
+        if job is None:
+            ours.close()        # which ends it
+            process.join()
+            return
+        workers[ours] = process, job[0]
+        try:
+            ours.send(job[1])
+        except OSError:
+            pass                # it has died: receiving tells
+
+    try:
+        for _ in range(n):
+            start()
+        while workers:
+            for ours in connection.wait(list(workers)):
+                process, index = workers[ours]
+                try:
+                    kind, value = ours.recv()
+                except (EOFError, OSError):
+                    del workers[ours]
+                    ours.close()
+                    process.join()
+                    yield index, _lost(options.jobs[index], process.exitcode)
+                    start()
+                    continue
+                if kind == "share":
+                    progress(index, value)
+                    continue
+                del workers[ours]
+                yield index, value
+                give(ours, process)
+    finally:
+        for process, _ in workers.values():
+            process.terminate()     # removes what it was writing
+        for process, _ in workers.values():
+            process.join(30)
+            process.kill()
+
+
+def _lost(job, code):
+    notes = Notes()
+    why = f"signal {-code}" if code and code < 0 else f"exit code {code}"
+    notes.error(job.src, Refusal(
+        f"its worker process ended with {why}; if memory is short, try -T 1"))
+    return notes
+
+
+def _serve(pipe, shared):
+    """A worker: one job after another, until the pipe is closed."""
+    from types import SimpleNamespace
+    signal.signal(signal.SIGINT, signal.SIG_IGN)    # the parent decides
+    signal.signal(signal.SIGTERM, lambda n, frame: sys.exit(128 + n))
+    coder = Coder(SimpleNamespace(**shared))
+    last = time.monotonic()
+
+    def progress(share):
+        nonlocal last
+        if time.monotonic() - last > _EVERY_S:
+            last = time.monotonic()
+            pipe.send(("share", share))
+
+    try:
+        while True:
+            job = pipe.recv()
+            pipe.send(("done", coder.run(job, progress)))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        pass        # no more work, or the parent is gone

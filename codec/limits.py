@@ -1,0 +1,24 @@
+"""How large a picture may be: what the format holds, and what is wise.
+
+Light, so that a command's ``--help`` can name the numbers.
+"""
+
+from .errors import LimitError
+
+MAX_SIDE = 16384
+# Pillow's own limit against decompression bombs: what opens elsewhere opens
+# here, and the encoder writes no file that the decoder then refuses.
+MAX_PIXELS = 89_478_485
+
+
+def check_pixels(width, height, max_pixels):
+    """Raise LimitError for a picture of more than ``max_pixels``."""
+    if width * height > max_pixels:
+        raise over(f"{width}x{height} are {width * height} pixels", max_pixels)
+
+
+def over(what, max_pixels):
+    """The LimitError for what has more than ``max_pixels``."""
+    return LimitError(
+        f"{what}, over the limit of {max_pixels}; raise it (--max-pixels, "
+        f"max_pixels) if you trust the source")

@@ -1,0 +1,133 @@
+"""What Pillow does not tell of a file: depths that it cuts, raw photographs,
+colours that it does not pass on, and what the files are that it cannot read.
+"""
+
+import re
+import struct
+
+_HEAD = 1 << 20         # the codestream of a JP2 comes after its profile
+_UNREAD = (
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
+    (rb".{4}ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1)", "HEIC"),
+    (rb"%PDF-", "PDF"),
+    (rb"\s*(<\?xml.{0,999})?<svg", "SVG"),
+    (rb"8BPB|8BPS", "Photoshop"),
+    (rb"\x1f\x8b|PK\x03\x04|BZh|7z\xbc\xaf", "an archive"))
+_AVIF_DEPTH = re.compile(rb"av1C\x81.(.)", re.DOTALL)
+_CICP = re.compile(rb"\0\0\0\x04cICP(..)", re.DOTALL)
+_SRGB = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+
+
+def head(file):
+    """The first bytes of a file that can seek; where it stands stays.
+
+    Parameters
+    ----------
+    file : binary file object, or None
+
+    Returns
+    -------
+    bytes
+        None of them where the file is closed or cannot seek.
+    """
+    try:
+        at = file.tell()
+        file.seek(0)
+        try:
+            return file.read(_HEAD)
+        finally:
+            file.seek(at)
+    except (AttributeError, OSError, ValueError):
+        return b""
+
+
+def name_unread(start):
+    """What a file is that Pillow cannot read, from its first bytes.
+
+    Returns
+    -------
+    str or None
+    """
+    for pattern, name in _UNREAD:
+        if re.match(pattern, start[:1024], re.DOTALL):
+            return name
+    return None
+
+
+def depth(image, start):
+    """Bits per sample in the file of a PIL image that is not loaded yet.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+    start : bytes
+        As of `head`.
+
+    Returns
+    -------
+    int
+        8 also for fewer.
+    """
+    found = 8
+    if image.mode[0] in "IF":
+        found = 16 if ";16" in image.mode else 32
+    for tile in getattr(image, "tile", ()):
+        name, args = tile[0], tile[3]
+        if re.search(r";16[BLN]|SGI16", f"{name} {args}"):
+            found = 16
+        if name.startswith("ppm") and args[-1] > 255:
+            found = args[-1].bit_length()
+    if image.format == "AVIF":
+        for flags in b"".join(_AVIF_DEPTH.findall(start)):
+            found = max(found, 12 if flags & 0x20 else
+                        10 if flags & 0x40 else 8)
+    if image.format == "JPEG2000":
+        found = max(found, *_jpeg2000_depths(start))
+    return found
+
+
+def _jpeg2000_depths(start):
+    at = start.find(b"\xff\x4f\xff\x51")     # SOC, then SIZ
+    try:
+        n, = struct.unpack_from(">H", start, at + 40)
+        return [8] + [(start[at + 42 + 3 * i] & 0x7f) + 1 for i in range(n)]
+    except (struct.error, IndexError):
+        return [8]
+
+
+def is_raw(image):
+    """Whether Pillow shows the preview in a raw photograph.
+
+    A raw photograph is a TIFF file whose first directory is a thumbnail
+    (NewSubfileType 1), or one that follows Adobe's DNG.
+    """
+    tags = getattr(image, "tag_v2", None) or {}
+    return bool(tags.get(254, 0) & 1) or 50706 in tags
+
+
+def lost_colour(image, start):
+    """How a file describes its colours, where we do not pass that on.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+    start : bytes
+
+    Returns
+    -------
+    str or None
+        None also where there is an ICC profile, which says it all.
+    """
+    if image.format != "PNG" or image.info.get("icc_profile"):
+        return None
+    cicp = _CICP.search(start.partition(b"IDAT")[0])
+    if cicp:
+        return None if cicp[1] == b"\x01\x0d" else "cICP"
+    if "srgb" in image.info:
+        return None
+    gamma, white = image.info.get("gamma"), image.info.get("chromaticity")
+    if gamma and abs(gamma - 1 / 2.2) > 0.005:
+        return f"gamma {gamma:g}"
+    if white and max(abs(a - b) for a, b in zip(white, _SRGB)) > 0.005:
+        return "primaries"
+    return None

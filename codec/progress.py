@@ -1,0 +1,36 @@
+"""How far a long call has come, told to whoever asked.
+
+``progress`` is a function of one number, the share of the work that is
+done, 0..1. It may raise, which ends the call.
+"""
+
+
+def told(items, progress, start=0.0, end=1.0):
+    """The items, one by one, and after each how far that is.
+
+    Parameters
+    ----------
+    items : iterable
+    progress : function of float, or None
+    start, end : float
+        Shares of the whole work before the first and after the last item.
+
+    Yields
+    ------
+    object
+        Each of ``items``.
+    """
+    if progress is None:
+        yield from items
+        return
+    items = list(items)
+    for n, item in enumerate(items, 1):
+        yield item
+        progress(start + (end - start) * n / len(items))
+
+
+def part(progress, start, end):
+    """``progress`` for a part of the work that has its own 0..1."""
+    if progress is None:
+        return None
+    return lambda share: progress(start + (end - start) * share)

@@ -1,0 +1,196 @@
+"""The quality that gives a wanted size or PSNR, searched on cached latents.
+
+The analysis network is the expensive half of the encoder, and its output
+changes little with quality: encoding a latent plane at a quality up to
+``REACH`` from the one it was made for costs the same bits at the same PSNR
+within 0.5 % (docs/quality.md). So a search runs it once or twice and else
+repeats only what comes after it.
+"""
+
+import math
+
+import numpy as np
+
+from .errors import LimitError
+from .progress import part
+
+REACH = 3.0             # of a cached latent plane, in quality
+MAX_STEPS = 12          # tries; three to five do
+SIZE_WINDOW = 0.01      # how far below the wanted size is good enough
+PSNR_WINDOW = 0.03      # how far above the wanted PSNR is, dB
+# Where a search begins, and typical slopes there. They cost tries, not
+# results, if a picture or a model is not typical.
+_START = 50.0
+_SLOPES = {"size": 0.035, "psnr": 0.15}     # of log bytes, of dB, per quality
+
+
+def for_size(pipeline, pixels, n_bytes, progress=None):
+    """The best payload of at most ``n_bytes``.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    pixels : uint8 (height, width, 3)
+    n_bytes : int
+    progress : function of float, or None
+
+    Returns
+    -------
+    quality : float
+        A multiple of 0.01.
+    payload : bytes
+        Within 1 % of ``n_bytes``, unless quality is 100.
+    crc : int
+
+    Raises
+    ------
+    LimitError
+        Even quality 1 needs more.
+    """
+    trial = _Trials(pipeline, pixels, progress)
+
+    def evaluate(quality):
+        payload, crc = trial.encode(quality)
+        return math.log(max(4, len(payload))), (payload, crc)
+
+    wanted = math.log(max(4, n_bytes))
+    found = _search(evaluate, wanted + math.log1p(-SIZE_WINDOW), wanted,
+                    _SLOPES["size"], best=max)
+    if found is None or len(found[1][0]) > n_bytes:
+        raise LimitError("the wanted size is too small for this picture, "
+                         "even at quality 1; reduce the picture")
+    return found[0], *found[1]
+
+
+def for_psnr(pipeline, pixels, psnr, progress=None):
+    """The smallest payload of at least ``psnr``.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    pixels : uint8 (height, width, 3)
+    psnr : float
+        Of the 8-bit samples of the decoded picture, all channels, in dB.
+    progress : function of float, or None
+
+    Returns
+    -------
+    quality, payload, crc
+        As of `for_size`; within 0.03 dB of ``psnr``, unless quality is 1.
+
+    Raises
+    ------
+    LimitError
+        Even quality 100 has less.
+    """
+    trial = _Trials(pipeline, pixels, progress)
+    reached = -math.inf
+
+    def evaluate(quality):
+        nonlocal reached
+        payload, crc, db = trial.encode_and_measure(quality)
+        reached = max(reached, db)
+        return db, (payload, crc)
+
+    found = _search(evaluate, psnr, psnr + PSNR_WINDOW, _SLOPES["psnr"],
+                    best=min)
+    if found is None:
+        raise LimitError(
+            f"{psnr:g} dB is out of reach for this picture: quality 100 has "
+            f"{reached:.2f} dB; ask for less")
+    return found[0], *found[1]
+
+
+class _Trials:
+    """Encodes one picture at one quality after another."""
+
+    def __init__(self, pipeline, pixels, progress):
+        self.pipeline, self.pixels = pipeline, pixels
+        self.progress, self.n = progress, 0
+        self.y, self.made_for = None, math.inf
+
+    def _part(self):
+        # How many tries there will be is not known: each takes half of what
+        # is left of the bar.
+        self.n += 1
+        return part(self.progress, 1 - 2. ** (1 - self.n), 1 - 2. ** -self.n)
+
+    def _encode(self, quality, progress, decoded=None):
+        share = 0
+        if abs(quality - self.made_for) > REACH:
+            share = 0.8
+            self.y = None       # two planes at once would double the memory
+            self.y = self.pipeline.analyse(self.pixels, quality,
+                                           part(progress, 0, share))
+            self.made_for = quality
+        return self.pipeline.encode_latent(
+            self.y, quality, part(progress, share, 1), decoded)
+
+    def encode(self, quality):
+        """Payload and checksum at a quality."""
+        return self._encode(quality, self._part())
+
+    def encode_and_measure(self, quality):
+        """Payload, checksum and PSNR at a quality."""
+        progress = self._part()
+        height, width = self.pixels.shape[:2]
+        decoded = np.empty((-(-height // 16), -(-width // 16),
+                            self.pipeline.bundle.m), np.float32)
+        payload, crc = self._encode(quality, part(progress, 0, 0.6), decoded)
+        found = self.pipeline.synthesise(decoded, quality, height, width,
+                                         part(progress, 0.6, 1))
+        return payload, crc, psnr(self.pixels, found)
+
+
+def psnr(a, b):
+    """PSNR of two uint8 arrays of one shape, in dB, in little memory."""
+    total = sum(int(np.square(x.astype(np.int32) - y).sum(dtype=np.int64))
+                for x, y in zip(a, b))
+    return (math.inf if total == 0
+            else 10 * math.log10(255 ** 2 * a.size / total))
+
+
+def _search(evaluate, low, high, slope, best):
+    """A quality whose value lies in low..high; values rise with quality.
+
+    Parameters
+    ----------
+    evaluate : function of float
+        To (value, result).
+    low, high : float
+    slope : float
+        Expected change of the value per unit of quality.
+    best : {min, max}
+        Which of the qualities on the right side to take where none lies
+        in the window: the right side is above ``low`` for min, below
+        ``high`` for max.
+
+    Returns
+    -------
+    (quality, result), or None if no quality is on the right side
+    """
+    aim = (low + high) / 2
+    lowest, highest = 1, 100    # of what is still to be searched
+    last, good = None, None
+    quality = _START
+    for n in range(MAX_STEPS):
+        value, result = evaluate(quality)
+        if value >= low if best is min else value <= high:
+            if good is None or best(good[0], quality) == quality:
+                good = quality, result
+            if low <= value <= high:
+                break
+        if last and (value - last[1]) * (quality - last[0]) > 0:
+            slope = (value - last[1]) / (quality - last[0])
+        last = quality, value
+        if value < aim:
+            lowest = quality + 0.01
+        else:
+            highest = quality - 0.01
+        step = quality + (aim - value) / slope
+        if n >= MAX_STEPS // 2:     # a staircase: sizes of a tiny picture
+            step = (lowest + highest) / 2
+        quality = round(min(max(step, lowest), highest) * 100) / 100
+        if lowest > highest:
+            break
+    return good

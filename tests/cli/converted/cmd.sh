@@ -1,0 +1,1 @@
+aecompress animated.gif cmyk.jpg deep.png

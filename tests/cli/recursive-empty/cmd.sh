@@ -1,0 +1,1 @@
+aecompress -r photos no.png

@@ -1,0 +1,2 @@
+aecompress -r .
+aecompress -r --output-dir out . && aecompress -f -r --output-dir out .

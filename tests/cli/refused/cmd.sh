@@ -1,0 +1,1 @@
+aecompress cut.jpg photo.heic

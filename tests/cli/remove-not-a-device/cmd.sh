@@ -1,0 +1,1 @@
+aecompress --rm tiny.png -o /dev/null

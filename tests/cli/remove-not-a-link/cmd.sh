@@ -1,0 +1,4 @@
+ln -s tiny.png link.png
+aecompress --rm link.png
+echo $?
+rm link.png

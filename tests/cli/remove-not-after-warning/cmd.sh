@@ -1,0 +1,1 @@
+aecompress --rm deep.png

@@ -1,0 +1,3 @@
+aecompress -v graphics.png
+aedecompress -v graphics.aec back.png
+aedecompress -t -vv graphics.aec

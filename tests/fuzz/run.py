@@ -22,7 +22,7 @@ RESULTS = HERE / "results.json"
 
 def seeds():
     """Small sound files, and the bad ones that are kept."""
-    files = [*TESTS.glob("*/*.aec"),
+    files = [*TESTS.glob("conformance/files/*.aec"),
              *TESTS.glob("data/bad/*.aec")]
     return [f.read_bytes() for f in files if f.stat().st_size < 1000]
 
@@ -44,6 +44,7 @@ def main():
                         help="stop after so many; 0: not before --runs")
     parser.add_argument("--corpus", type=pathlib.Path, required=True,
                         help="folder that grows; crashers go there too")
+    parser.add_argument("--seed", type=int, default=0, help="0: any")
     parser.add_argument("--record", action="store_true",
                         help=f"add the outcome to {RESULTS.name}")
     options = parser.parse_args()
@@ -64,7 +65,7 @@ def main():
     arguments = [
         sys.argv[0], f"-runs={options.runs}", f"-max_total_time="
         f"{options.seconds}", "-max_len=2000", "-timeout=10",
-        "-rss_limit_mb=1500", f"-artifact_prefix={corpus}/crash-",
+        "-rss_limit_mb=1500", f"-seed={options.seed}", f"-artifact_prefix={corpus}/crash-",
         "-print_final_stats=1", str(corpus)]
     hooks = {} if options.target == "encoder" else {"custom_mutator": mutate}
     atheris.Setup(arguments, one, **hooks)

@@ -1,7 +1,8 @@
 """Time and memory that damage, lies and bombs can cost.
 
-    python tests/fuzz/cost.py
+    python tests/fuzz/cost.py [--write]
 
+``--write`` puts the tables into SECURITY.md.
 Each group runs in a process of its own. CPU seconds, as wall-clock time says
 more about what else the machine does; MiB are the peak of the process, of
 which the libraries and the model alone take what the first line says.
@@ -9,6 +10,7 @@ which the libraries and the model alone take what the first line says.
 
 import json
 import pathlib
+import re
 import resource
 import struct
 import subprocess
@@ -16,6 +18,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+PAGE = HERE.parent.parent / "SECURITY.md"
 sys.path.insert(0, str(HERE.parent))
 
 from conformance import cases  # noqa: E402
@@ -93,20 +96,41 @@ def measure(name):
     return {"files": n, "outcomes": errors, "slowest": slowest, "mib": peak}
 
 
+def fuzz_table():
+    """The long runs that were recorded, the last of each target."""
+    last = {r["target"]: r for r in
+            json.loads((HERE / "results.json").read_text())}
+    return ("| Target | Executions | Seconds | Findings | Date |\n"
+            "|---|---:|---:|---:|---|\n" + "".join(
+                f"| {r['target']} | {r['executions']:,} | {r['seconds']:,} | 0 "
+                f"| {r['date']} |\n" for r in last.values()))
+
+
+def put(page, mark, text):
+    """A page with another text between two marks."""
+    begin, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->\n"
+    return re.sub(f"{begin}.*?{end}", lambda _: begin + text + end, page,
+                  flags=re.S)
+
+
 def main():
-    if len(sys.argv) > 1:
+    if sys.argv[1:] and sys.argv[1] != "--write":
         print(json.dumps(measure(sys.argv[1])))
         return
-    print("| Files | How many | Outcome | Slowest, CPU s | MiB |\n"
-          "|---|---:|---|---:|---:|")
+    lines = ["| Files | How many | Outcome | Slowest, CPU s | MiB |\n",
+             "|---|---:|---|---:|---:|\n"]
     for name in groups():
         done = subprocess.run([sys.executable, __file__, name], check=True,
                               capture_output=True, text=True)
         r = json.loads(done.stdout)
         outcome = ", ".join(f"{v} {k}" if len(r["outcomes"]) > 1 else k
                             for k, v in sorted(r["outcomes"].items()))
-        print(f"| {name} | {r['files']} | {outcome} | {r['slowest']:.3f} | "
-              f"{r['mib']:.0f} |", flush=True)
+        lines.append(f"| {name} | {r['files']} | {outcome} | "
+                     f"{r['slowest']:.3f} | {r['mib']:.0f} |\n")
+        print(lines[-1], end="", flush=True)
+    if sys.argv[1:]:
+        page = put(PAGE.read_text(), "cost", "".join(lines))
+        PAGE.write_text(put(page, "fuzz", fuzz_table()))
 
 
 if __name__ == "__main__":

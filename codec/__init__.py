@@ -6,12 +6,12 @@ Not to be confused with the standard library's ``codecs``.
 """
 
 from .errors import (CodecError, FormatError, InputError, LimitError,
-                     UnsupportedError)
+                     ModelError, UnsupportedError)
 
 __version__ = "0.1.0"
 __all__ = ["encode", "decode", "info", "Encoder", "Decoder", "Header",
            "Picture", "CodecError", "InputError", "FormatError",
-           "UnsupportedError", "LimitError", "__version__"]
+           "UnsupportedError", "LimitError", "ModelError", "__version__"]
 
 _API = {"encode", "decode", "info", "Encoder", "Decoder"}
 _TYPES = {"Header", "Picture"}

@@ -1,15 +1,12 @@
 #!/usr/bin/env bash
-# Two decoders on 64-bit ARM in qemu-user, without root:
+# Two decoders on 64-bit ARM in qemu-user:
 #
-# - Debian's arm64 Python and numpy with tests/reference: symbols of the
+# - reference: Debian's arm64 Python and numpy with tests/reference: symbols of the
 #   smaller cases, in plain integers;
-# - the decoder of this package with onnxruntime's and numpy's arm64 wheels,
+# - codec: the decoder of this package with onnxruntime's and numpy's arm64 wheels,
 #   symbols and pixels. constriction has no such wheel: standin/ decodes.
 #
-# onnxruntime is an old one, since newer ones crash in qemu-user where they
-# look for the processor's caches in /sys.
-#
-#     PYTHON=.venv/bin/python tests/platforms/aarch64.sh [--record]
+#     PYTHON=.venv/bin/python tests/platforms/aarch64.sh codec
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 need qemu-aarch64 qemu-user
@@ -18,7 +15,7 @@ need dpkg-deb dpkg
 root=$work/arm64
 wheels=$work/arm64-wheels
 
-if [ ! -e "$root/usr/bin/python3.11" ]; then
+if [ ! -e "$root/proc/cpuinfo" ]; then
     apt=$work/arm64-apt     # apt's own folders, so that the system's stay
     mkdir -p "$apt"/{state/lists,cache/archives}/partial "$root"
     touch "$apt/status"
@@ -27,10 +24,19 @@ if [ ! -e "$root/usr/bin/python3.11" ]; then
              -o Dir::Cache="$apt/cache" -o APT::Sandbox::User=root -qq)
     apt-get "${options[@]}" update
     apt-get "${options[@]}" install -y --download-only \
-        --no-install-recommends python3-numpy
+        --no-install-recommends python3-numpy libstdc++6
     for package in "$apt"/cache/archives/*.deb; do
         dpkg-deb -x "$package" "$root"
     done
+    # onnxruntime asks this file what it runs on, and crashes on another
+    # machine's answer; qemu shows it this one.
+    mkdir -p "$root/proc"
+    for core in 0 1; do
+        printf '%s\t: %s\n' processor $core Features 'fp asimd crc32 cpuid' \
+            'CPU implementer' 0x41 'CPU architecture' 8 'CPU variant' 0x0 \
+            'CPU part' 0xd08 'CPU revision' 3
+        echo
+    done > "$root/proc/cpuinfo"
 fi
 version=$(ls "$root/usr/bin" | grep -E '^python3\.[0-9]+$')
 if [ ! -e "$wheels/onnxruntime" ]; then
@@ -39,8 +45,7 @@ if [ ! -e "$wheels/onnxruntime" ]; then
                --platform manylinux_2_28_aarch64)
     "$python" -m pip install -q --target "$wheels" "${platforms[@]}" \
         --only-binary=:all: --python-version "${version#python}" \
-        -c <(grep -v onnxruntime "$here/../../constraints.txt") \
-        numpy pillow onnxruntime==1.20.1
+        -c "$here/../../constraints.txt" numpy pillow onnxruntime
 fi
 
 libraries=$root/usr/lib/aarch64-linux-gnu
@@ -50,14 +55,17 @@ arm() {  # decode.py's arguments
         -E LD_LIBRARY_PATH="$libraries/blas:$libraries/lapack" \
         "$root/usr/bin/$version" "$here/decode.py" "$@"
 }
-record() {  # NAME
-    [ "$option" = --record ] && echo "--record $1" || true
-}
-option=${1:-}
-# shellcheck disable=SC2046
-PYTHONPATH='' arm "aarch64, reference decoder: Debian's numpy, qemu-user" \
-    --reference --max-pixels "${MAX_PIXELS:-600}" \
-    $(record aarch64-reference)
-# shellcheck disable=SC2046
-PYTHONPATH=$wheels arm "aarch64: Cortex-A72, qemu-user" --threads 1 \
-    $(record aarch64)
+case ${1:-} in
+reference)
+    PYTHONPATH='' arm "aarch64, reference decoder: Debian's numpy, qemu-user" \
+        --reference --max-pixels 600 "${@:2}"
+    ;;
+codec)
+    PYTHONPATH=$wheels arm "aarch64: Cortex-A72, qemu-user" --threads 1 \
+        "${@:2}"
+    ;;
+*)
+    echo "usage: $0 reference|codec [decode.py options]" >&2
+    exit 1
+    ;;
+esac

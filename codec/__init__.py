@@ -10,7 +10,7 @@ format. Not to be confused with the standard library's ``codecs``.
 import importlib
 
 from .errors import (CodecError, FormatError, InputError, LimitError,
-                     UnsupportedError)
+                     ModelError, UnsupportedError)
 
 __version__ = "0.1.0"
 
@@ -22,7 +22,7 @@ _WHERE = {
     "encode_batch": "stacks", "decode_batch": "stacks", "Stack": "stacks",
     "register_pillow": "pillow_plugin"}
 __all__ = [*_WHERE, "CodecError", "InputError", "FormatError",
-           "UnsupportedError", "LimitError", "__version__"]
+           "UnsupportedError", "LimitError", "ModelError", "__version__"]
 
 
 def __getattr__(name):

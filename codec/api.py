@@ -67,6 +67,13 @@ class Encoder:
         Threads inside the networks; None: all cores. Bytes may differ
         between thread counts where the engine's sums do; every variant
         decodes (docs/format.md, section 8).
+
+    Raises
+    ------
+    UnsupportedError
+        No such model, or this machine's arithmetic is not exact.
+    ModelError
+        The model's folder is altered or makes no sense.
     """
 
     def __init__(self, model=None, threads=None):

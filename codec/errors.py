@@ -1,9 +1,9 @@
 """Every exception that this package raises on purpose.
 
-``CodecError`` has four children, because the remedies differ: give another
+``CodecError`` has five children, because the remedies differ: give another
 picture (``InputError``), fetch the file again (``FormatError``), install a
-newer version or another model (``UnsupportedError``), or raise a limit
-(``LimitError``).
+newer version or another model (``UnsupportedError``), raise a limit
+(``LimitError``), or get a sound model folder (``ModelError``).
 """
 
 
@@ -53,6 +53,10 @@ class UnsupportedError(CodecError):
 
 class LimitError(CodecError):
     """The picture is larger than a limit that the caller set."""
+
+
+class ModelError(CodecError):
+    """A model folder is missing, incomplete, altered or senseless."""
 
 
 class ConversionWarning(UserWarning):

@@ -12,9 +12,9 @@ import zlib
 
 import numpy as np
 
-from .entropy import coder, passes
-from .errors import FormatError
-from .entropy.rows import Rows, check_bounds
+from .entropy import coder, passes, selftest
+from .errors import FormatError, ModelError
+from .entropy.rows import Rows
 from .latent import transform
 from .latent.means import Means
 from .model.session import Graphs
@@ -33,11 +33,11 @@ class Pipeline:
     """
 
     def __init__(self, bundle, threads=None, optimise=True):
-        check_bounds(bundle.tables, bundle.z_max)
         self.bundle = bundle
         self.graphs = Graphs(bundle, threads, optimise)
         self.tables = coder.Tables(bundle.tables, bundle.row_skip)
         self.rows = Rows(bundle.tables, self.graphs.run)
+        selftest.check(self.rows, bundle.tables, bundle.z_max)
 
     def __reduce__(self):
         return type(self), (self.bundle, self.graphs.threads,
@@ -55,6 +55,7 @@ class Pipeline:
             np.multiply(y[..., lo:hi, :, :], gain,
                         out=scaled[..., :n, :wy, :])
             z = self.graphs.run("hyper_analysis", scaled=scaled)[0]
+            z = np.nan_to_num(z)
             out.append(np.clip(np.rint(z), -b.z_max, b.z_max))
         return np.concatenate(out, -3).astype(np.int16)
 
@@ -72,7 +73,10 @@ class Pipeline:
     def analyse(self, pixels, quality, progress=None):
         """Latent plane, float32 (hy, wy, M), of uint8 (h, w, 3)."""
         mod = self.bundle.at_quality("analysis_mod", quality)
-        return transform.analyse(pixels, self.graphs, mod, progress)
+        y = transform.analyse(pixels, self.graphs, mod, progress)
+        if not np.isfinite(y).all():
+            raise ModelError("model: the analysis is not finite")
+        return y
 
     def encode(self, pixels, quality, progress=None):
         """Payload of a picture.
@@ -117,9 +121,9 @@ class Pipeline:
         writer = coder.Writer(self.tables)
         writer.write_z(z, qi)
         crc = zlib.crc32(z.astype("<i2", copy=False))
-        hidden = self.rows.hidden(z)
         for lo, hi in told(passes.slabs(hy), progress):
-            base = self.rows.base(hidden[lo // 4:-(-hi // 4)], qi)
+            base = self.rows.base(
+                self.rows.hidden(z, lo // 4, -(-hi // 4)), qi)
             slab = passes.Slab(self.rows, base[:hi - lo, :wy], b.k)
             means = self._slab_means(z, lo, hi, wy, 1 / gain)
             flat = (y[lo:hi] * gain).reshape(-1, b.m)
@@ -160,10 +164,10 @@ class Pipeline:
         z = self._hyper(y, gain)
         writer = coder.Writer(self.tables)
         writer.write_z(z, qi)
-        hidden = self.rows.hidden(z)
         symbols = np.empty(y.shape, np.int16)
         for lo, hi in passes.slabs(hy):
-            base = self.rows.base(hidden[:, lo // 4:-(-hi // 4)], qi)
+            base = self.rows.base(
+                self.rows.hidden(z, lo // 4, -(-hi // 4)), qi)
             slab = passes.Slab(self.rows, base[:, :hi - lo, :wy], b.k)
             means = self._slab_means(z, lo, hi, wy, 1 / gain)
             flat = (y[:, lo:hi] * gain).reshape(-1, b.m)

@@ -1,8 +1,11 @@
 """Any bytes end in the same picture or in one of our errors."""
 
+import itertools
+import json
 import struct
+import subprocess
+import sys
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +13,12 @@ import pytest
 import codec
 from codec import container
 
-GOLDEN = Path(__file__).parent / "golden"
-SMALL = (GOLDEN / "square-64-q1.aec").read_bytes()
-ALPHA = (GOLDEN / "alpha-80x50.aec").read_bytes()
+from conformance import cases
+from data import make_bad
+from fuzz import cost as cost_script
+
+SMALL = cases.data("block-64x64")
+ALPHA = cases.data("alpha-80x50")
 
 
 def outcome(data, expected):
@@ -34,6 +40,68 @@ def test_every_prefix(data):
             continue
         with pytest.raises(codec.CodecError):
             codec.decode(data[n + 1:])
+
+
+@pytest.mark.parametrize("data", [SMALL, ALPHA], ids=["plain", "alpha"])
+def test_every_bit(data):
+    for i in range(8 * len(data)):
+        bad = bytearray(data)
+        bad[i // 8] ^= 1 << i % 8
+        with pytest.raises(codec.CodecError):
+            codec.decode(bad)
+
+
+SECTIONS = {"ICCP": b"profile", "exif": b"II*\0", "xmp0": b"<x/>",
+            "ALPH": container.unpack(ALPHA)[1]["ALPH"]}
+
+
+def test_sections_in_any_order():
+    """Their order is free; what is doubled or mistaken for another is not."""
+    header, _, payload = container.unpack(ALPHA)
+    expected = codec.Decoder().decode_picture(
+        container.pack(header, payload, SECTIONS))
+    for order in itertools.permutations(SECTIONS):
+        pic = codec.Decoder().decode_picture(container.pack(
+            header, payload, {k: SECTIONS[k] for k in order}))
+        assert np.array_equal(pic.alpha, expected.alpha)
+        assert (pic.icc, pic.exif, pic.xmp) == (
+            expected.icc, expected.exif, expected.xmp) == (
+            b"profile", b"II*\0", b"<x/>")
+    for a, b in itertools.product(SECTIONS, repeat=2):
+        bare = container.pack(header, payload)
+        doubled = make_bad.with_sections(bare, *(
+            (k.encode(), SECTIONS[k]) for k in (a, b, a)))
+        with pytest.raises(codec.FormatError, match="second section"):
+            codec.decode(doubled)
+    for other in "ICCP", "exif", "xmp0":
+        with pytest.raises(codec.FormatError, match="ALPH"):
+            codec.decode(container.pack(header, payload,
+                                        {"ALPH": SECTIONS[other]}))
+
+
+def cost(group):
+    """What tests/fuzz/cost.py measures for a group, in its own process."""
+    done = subprocess.run([sys.executable, cost_script.__file__, group],
+                          capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("group", [
+    "tests/data/bad", "texts and samples that inflate to 64 MiB",
+    "100 bytes claim 16384 x 16384", "65 kB claim 16384 x 16384",
+    "100 bytes claim 9400 x 9400", "sections swapped or doubled"])
+def test_memory_of_bombs(group):
+    found = cost(group)
+    assert found["mib"] < 300
+    if "claim" in group:
+        assert "decoded" not in found["outcomes"]
+
+
+@pytest.mark.slow
+def test_memory_follows_the_claim():
+    """A crafted file within the limit: what its picture would cost."""
+    found = cost("32 kB claim 9400 x 9400, in the limit")
+    assert found["outcomes"] == {"FormatError": 1} and found["mib"] < 1000
 
 
 def corruptions(data, n, seed):
@@ -100,7 +168,16 @@ def test_claimed_size(size):
     d = bytearray(SMALL)
     d[14:18] = struct.pack("<HH", *size)
     with pytest.raises(codec.FormatError):
-        codec.decode(sealed(bytes(d)))
+        codec.decode(sealed(bytes(d)), max_pixels=2 ** 28)
+
+
+def test_pixel_limit():
+    """64 x 64 are 4096 pixels; 16384 x 16384 are over the default."""
+    for decode in codec.decode, codec.Decoder().decode, \
+            codec.Decoder().symbols:
+        decode(SMALL, max_pixels=4096)
+        with pytest.raises(codec.LimitError, match="4095"):
+            decode(SMALL, max_pixels=4095)
 
 
 def test_unknown_model_is_named():

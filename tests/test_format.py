@@ -7,6 +7,8 @@ import numpy as np
 
 import codec
 
+from conformance import cases
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "format.md").read_text()
 
@@ -15,7 +17,7 @@ def test_file_in_hex():
     block = re.search(r"```hex\n(.*?)```", TEXT, re.S)[1]
     data = bytes.fromhex("".join(re.findall(
         r"^[0-9a-f]{4}  ((?:[0-9a-f]{2} ?)+)", block, re.M)))
-    assert data == (ROOT / "tests/golden/one-pixel.aec").read_bytes()
+    assert data == cases.data("one-pixel")
     header = codec.info(data)
     assert (header.width, header.height, header.quality) == (1, 1, 50)
     pixel = codec.decode(data)

@@ -1,4 +1,4 @@
-"""The slow reference: against itself, by hand, golden files."""
+"""The slow reference: against itself, by hand, conformance set."""
 
 import hashlib
 import pathlib
@@ -16,7 +16,7 @@ from reference import decoder as ref
 from reference.encoder import settle
 from reference.samples import make_file, make_model, symbols
 
-GOLDEN = pathlib.Path(__file__).parent / "golden"
+FILES = pathlib.Path(__file__).parent / "conformance" / "files"
 MODELS = pathlib.Path(codec.__file__).parent / "models"
 
 few = settings(max_examples=60, deadline=None)
@@ -214,24 +214,18 @@ def test_order_of_checks(folder):
 
 # Golden files
 
-def golden():
-    """The golden files; those over 200 x 200 are slow."""
+def conformance():
+    """The conformance set; what is large or at high quality is slow."""
     found = []
-    for path in sorted(GOLDEN.glob("*.aec")):
+    for path in sorted(FILES.glob("*.aec")):
         width, height = struct.unpack_from("<HH", path.read_bytes(), 14)
-        slow = [pytest.mark.slow] if width * height > 200 * 200 else []
+        slow = [pytest.mark.slow] if width * height > 5000 else []
         found.append(pytest.param(path, marks=slow, id=path.stem))
     return found
 
 
-def test_golden_are_there():
-    """Once the folder exists it must not be incomplete."""
-    if GOLDEN.exists():
-        assert len(golden()) >= 5
-
-
-@pytest.mark.parametrize("path", golden())
-def test_golden_files(path):
+@pytest.mark.parametrize("path", conformance())
+def test_conformance(path):
     """The reference decodes it; `symbol_crc` says: to the same symbols."""
     data = path.read_bytes()
     ids = {hashlib.sha256(manifest.read_bytes()).digest()[:8]: manifest.parent

@@ -139,7 +139,7 @@ def test_rows_are_equal_integers(model, bundle, quality):
     z, s, want = (aux[n][0].numpy().astype(int) for n in ("z", "v", "rows"))
     assert len(np.unique(want)) > 8 and np.abs(s).max() > 1
     rows = Pipeline(bundle, threads=1).rows     # checks its bounds too
-    slab = passes.Slab(rows, rows.base(rows.hidden(z), quality - 1), TINY.k)
+    slab = passes.Slab(rows, rows.base(rows.hidden(z, 0, len(z)), quality - 1), TINY.k)
     for p in range(4):
         at, channels = slab.where(p)
         flat = want.reshape(-1, TINY.m)[at, channels]

@@ -1,8 +1,10 @@
 """Reading inputs, and outputs that appear whole or not at all.
 
-A new output is opened with ``O_EXCL``, so that nothing is ever replaced by
-accident, not even a file that appeared a moment ago. Under ``-f`` the bytes go
-to a sibling first, which then takes the place of the old file.
+An output is written to a sibling first, ``.NAME.*.part``, which then gets the
+name in one step: by a hard link, so that nothing is ever replaced by accident,
+not even a file that appeared a moment ago; under ``-f`` by a rename that takes
+the old file's place. Killed at any moment, a command leaves the old file, none,
+or the whole new one, and at worst a ``.part``.
 """
 
 import contextlib
@@ -136,14 +138,12 @@ def write(dst, data, *, src=STREAM, force=False, times=False, sync=False):
         elif _is_device(dst):  # /dev/null, a pipe: nothing to replace
             with open(dst, "wb") as file:
                 file.write(data)
-        elif force:
-            import tempfile     # here, as it is slow to load
-            folder, name = os.path.split(dst)
-            fd, sibling = tempfile.mkstemp(prefix=f".{name}.", dir=folder or ".")
-            _fill(fd, sibling, data, src, times, sync,
-                  then=lambda: os.replace(sibling, dst))
         else:
-            _fill(_create(dst), dst, data, src, times, sync)
+            folder, name = os.path.split(dst)
+            sibling = os.path.join(
+                folder, f".{name[:50]}.{os.urandom(6).hex()}.part")
+            _fill(_create(sibling), sibling, data, src, times, sync)
+            _place(sibling, dst, force)
         if sync and hasattr(os, "O_DIRECTORY") and os.path.exists(dst):
             _sync_folder(os.path.dirname(dst) or ".")
     except FileExistsError:
@@ -169,7 +169,28 @@ def _sync_folder(path):
         os.close(fd)
 
 
-def _fill(fd, path, data, src, times, sync, then=lambda: None):
+def _place(sibling, dst, force):
+    """Give a whole new file its name, in one step."""
+    try:
+        if force:
+            os.replace(sibling, dst)
+            return
+        try:
+            os.link(sibling, dst)       # unlike a rename, replaces nothing
+        except FileExistsError:
+            raise
+        except OSError:                 # a file system without links
+            os.close(_create(dst))
+            os.replace(sibling, dst)
+            return
+        os.unlink(sibling)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(sibling)
+        raise
+
+
+def _fill(fd, path, data, src, times, sync):
     """Write ``data`` to ``fd``, the new file ``path``; remove it on failure."""
     try:
         with open(fd, "wb") as file:
@@ -183,7 +204,6 @@ def _fill(fd, path, data, src, times, sync, then=lambda: None):
         if times and os.path.exists(src):
             st = os.stat(src)
             os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns))
-        then()
     except BaseException:
         os.unlink(path)
         raise

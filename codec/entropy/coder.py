@@ -17,7 +17,7 @@ import math
 import constriction
 import numpy as np
 
-from ..errors import FormatError
+from ..errors import FormatError, ModelError
 
 _ANS = constriction.stream.stack.AnsCoder
 _MODEL = constriction.stream.model
@@ -42,6 +42,11 @@ def categorical(freq):
         raise ValueError("frequencies must be positive and sum to 2**24")
     return _MODEL.Categorical((freq - 1).astype(np.float64), lazy=False,
                               perfect=False)
+
+
+def uniform(n):
+    """Entropy model of n equally likely indices, n a power of two."""
+    return _MODEL.Uniform(n)
 
 
 class Tables:
@@ -83,6 +88,8 @@ def _groups(rows, skip):
     keys = flat[coded]
     order = coded[np.argsort(keys, kind="stable")]
     counts = np.bincount(keys, minlength=64)
+    if len(counts) > 64:
+        raise ModelError("model: its graphs name rows that are not there")
     spans, start = [], 0
     for r in np.flatnonzero(counts):
         spans.append((int(r), start, start + int(counts[r])))
@@ -118,9 +125,10 @@ class Writer:
         """z symbols: int (.., hz, wz, NZ) in -Z_MAX..Z_MAX."""
         index = (z + self.tables.z_max).astype(np.int32)
         for c, model in enumerate(self.tables.z(quality_index)):
-            self._put(index[..., c].ravel(), model)
+            self.put(index[..., c].ravel(), model)
 
-    def _put(self, index, model):
+    def put(self, index, model):
+        """Indices of an alphabet."""
         # 16 bits hold every index and halve what waits for finish().
         self.groups.append((index.astype(np.uint16), model))
 
@@ -135,7 +143,7 @@ class Writer:
             v = values[lo:hi]
             t = int(self.tables.row_max[r])
             escaped = np.abs(v) > t
-            self._put(np.where(escaped, 2 * t + 1, v + t),
+            self.put(np.where(escaped, 2 * t + 1, v + t),
                       self.tables.row(r))
             if escaped.any():
                 self._escapes(v[escaped], t)
@@ -143,10 +151,10 @@ class Writer:
     def _escapes(self, v, t):
         u = np.abs(v) - t                        # 1..32767
         n = np.frexp(u.astype(np.float64))[1] - 1     # floor(log2 u)
-        self._put(n, _MODEL.Uniform(16))
+        self.put(n, uniform(16))
         bits = ((u - (1 << n)) << 1) | (v < 0)
         for k in np.unique(n):
-            self._put(bits[n == k], _MODEL.Uniform(2 << int(k)))
+            self.put(bits[n == k], uniform(2 << int(k)))
 
     def finish(self):
         """The payload: bytes, a multiple of four."""
@@ -169,7 +177,8 @@ class Reader:
             raise FormatError("payload does not decode: file is damaged"
                               ) from e
 
-    def _decode(self, model, n):
+    def decode(self, model, n):
+        """The next n indices of an alphabet: int32 (n,)."""
         try:
             return self.coder.decode(model, n)
         except (AssertionError, ValueError) as e:
@@ -182,7 +191,7 @@ class Reader:
         check_size(self.tables, self.size, size, quality_index)
         out = np.empty((shape[-1], size), np.int16)
         for c, model in enumerate(self.tables.z(quality_index)):
-            out[c] = self._decode(model, size) - self.tables.z_max
+            out[c] = self.decode(model, size) - self.tables.z_max
         return np.ascontiguousarray(out.T).reshape(shape)
 
     def read(self, rows):
@@ -191,7 +200,7 @@ class Reader:
         values = np.empty(len(order), np.int32)
         for r, lo, hi in spans:
             t = int(self.tables.row_max[r])
-            v = self._decode(self.tables.row(r), hi - lo) - t
+            v = self.decode(self.tables.row(r), hi - lo) - t
             escaped = np.flatnonzero(v > t)
             if len(escaped):
                 v[escaped] = self._escapes(len(escaped), t)
@@ -201,11 +210,11 @@ class Reader:
         return out.reshape(rows.shape)
 
     def _escapes(self, count, t):
-        n = self._decode(_MODEL.Uniform(16), count)
+        n = self.decode(uniform(16), count)
         out = np.empty(count, np.int32)
         for k in np.unique(n).tolist():
             where = np.flatnonzero(n == k)
-            bits = self._decode(_MODEL.Uniform(2 << k), len(where))
+            bits = self.decode(uniform(2 << k), len(where))
             m = t + (1 << k) + (bits >> 1)
             out[where] = np.where(bits & 1, -m, m)
         if np.abs(out).max() > MAX_SYMBOL:

@@ -103,11 +103,9 @@ def read_symbols(reader, rows, model_shape, latent_shape, quality_index,
     nz, k = model_shape
     *n, hy, wy = latent_shape
     z = reader.read_z((*n, -(-hy // 4), -(-wy // 4), nz), quality_index)
-    hidden = rows.hidden(z)
     s = np.empty((*n, hy, wy, rows.m), np.int16)
     for lo, hi in told(slabs(hy), progress):
-        base = rows.base(hidden[..., lo // 4:-(-hi // 4), :, :],
-                         quality_index)
+        base = rows.base(rows.hidden(z, lo // 4, -(-hi // 4)), quality_index)
         slab = Slab(rows, base[..., :hi - lo, :wy, :], k)
         for p in range(4):
             slab.put(p, reader.read(slab.rows(p)))

@@ -2,45 +2,21 @@
 
 Everything here is integer arithmetic carried out in float32: each product
 and each partial sum, in any order, is an integer below 2**24 in magnitude,
-hence exact on every machine and with every engine. ``check_bounds`` proves
-that for the arrays of a model when it is loaded. The graphs themselves are
-``codec.training.graphs.exact``.
+hence exact on every machine and with every engine. ``codec.model.tables``
+proves that for the arrays of a model when it is loaded, ``selftest`` tries
+the engine. The graphs themselves are ``codec.training.graphs.exact``.
 """
 
 import numpy as np
 
-EXACT = 2 ** 24
-
-
-def check_bounds(t, z_max):
-    """Raise ValueError unless every sum of section 7 stays exact.
-
-    Parameters
-    ----------
-    t : dict of ndarray
-        ``w1`` .. ``c3``, ``b1``, ``b2``, ``bias``, ``level``.
-    z_max : int
-        Largest magnitude of a z symbol.
-    """
-    def worst(w, x):
-        return int(np.abs(w.astype(np.int64)).sum(1).max()) * x
-
-    top = int(t["level"].max())
-    ctx = max(worst(t["c1"], 4 * top), worst(t["c2"], 4 * top),
-              worst(t["c3"], 4 * top))
-    # base + 16 e may pass 2**24: rounding keeps it beyond the clamp.
-    sums = [worst(t["w1"], z_max) + int(np.abs(t["b1"]).max()),
-            worst(t["w2"], 255) + int(np.abs(t["b2"]).max())
-            + int(np.abs(t["bias"]).max()), ctx]
-    if max(sums) >= EXACT:
-        raise ValueError("the model's tables leave the exact range")
-
-
-def neighbourhoods(z):
-    """(.., h, w, c) -> (n, 9 c) float32, zero padded, as section 7."""
-    *n, h, w, c = z.shape
+def neighbourhoods(z, lo, hi):
+    """Rows lo..hi-1 of (.., h, w, c) -> (n, 9 c) float32, as section 7."""
+    *n, _, w, c = z.shape
+    h = hi - lo
     p = np.zeros((*n, h + 2, w + 2, c), np.float32)
-    p[..., 1:-1, 1:-1, :] = z
+    part = z[..., max(0, lo - 1):hi + 1, :, :]
+    top = 1 if lo == 0 else 0
+    p[..., top:top + part.shape[-3], 1:-1, :] = part
     return np.concatenate([p[..., i:i + h, j:j + w, :] for i in range(3)
                            for j in range(3)], -1).reshape(-1, 9 * c)
 
@@ -73,14 +49,19 @@ class Rows:
         self.level = t["level"][np.minimum(v, 255)]
         self.m = self.bias.shape[1]
 
-    def hidden(self, z):
-        """Activations of z symbols, integers in float32 (hz, wz, HYPER)."""
-        a = self.run("exact_hidden", x=neighbourhoods(z), w=self.w1,
+    def hidden(self, z, lo, hi):
+        """Activations of the rows lo..hi-1 of all z symbols.
+
+        Returns
+        -------
+        float32 (hi - lo, wz, HYPER) of integers
+        """
+        a = self.run("exact_hidden", x=neighbourhoods(z, lo, hi), w=self.w1,
                      b=self.b1)[0]
-        return a.reshape(*z.shape[:-1], -1)
+        return a.reshape(*z.shape[:-3], hi - lo, z.shape[-2], -1)
 
     def base(self, hidden, quality_index):
-        """Base of the rows, integers in float32 (4 hz, 4 wz, M)."""
+        """Base of the rows, integers in float32 (.., 4 h, 4 w, M)."""
         *n, h, w, c = hidden.shape
         b = (self.b2 + self.bias[quality_index]).astype(np.float32)
         r = self.run("exact_base", x=hidden.reshape(-1, c), w=self.w2,

@@ -6,20 +6,16 @@ package lie in ``codec/models``; a path to any other folder does as well.
 
 import functools
 import hashlib
-import io
 import json
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import CodecError, UnsupportedError
+from ..errors import ModelError, UnsupportedError
+from . import tables
 
 SHIPPED = Path(__file__).parent.parent / "models"
 DEFAULT = "photo"
-
-
-class ModelError(CodecError):
-    """A model folder is missing, incomplete or altered."""
 
 
 class Bundle:
@@ -41,7 +37,8 @@ class Bundle:
     Raises
     ------
     ModelError
-        A file is missing or is not the one that the manifest names.
+        A file is missing or is not the one that the manifest names; or
+        what the files say makes no sense.
     """
 
     def __init__(self, folder):
@@ -49,23 +46,37 @@ class Bundle:
         try:
             text = (self.folder / "model.json").read_bytes()
             self.manifest = json.loads(text)
-            files = {n: (self.folder / n).read_bytes()
-                     for n in self.manifest["files"]}
-        except (OSError, ValueError, KeyError, TypeError) as e:
+            digests = dict(self.manifest["files"].items())
+            files = {n: self._file(n) for n in digests}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError,
+                RecursionError) as e:
             raise ModelError(f"{folder}: not a model folder ({e})") from e
         self.id = hashlib.sha256(text).hexdigest()[:16]
-        for name, digest in self.manifest["files"].items():
+        for name, digest in digests.items():
             if hashlib.sha256(files[name]).hexdigest() != digest:
                 raise ModelError(f"{self.folder / name}: altered (sha256 is "
                                  "not the manifest's); install it again")
-        with np.load(io.BytesIO(files.pop("tables.npz")),
-                     allow_pickle=False) as z:
-            self.tables = {k: z[k] for k in z.files}
+        c = self.manifest.get("constants")
+        tables.check_constants(c)
+        self.tables = tables.read(files.pop("tables.npz", b""), c)
         self.graphs = {Path(n).stem: b for n, b in files.items()}
-        c = self.manifest["constants"]
         self.nz, self.m, self.k = c["NZ"], c["M"], c["K"]
         self.z_max, self.row_skip = c["Z_MAX"], c["ROW_SKIP"]
-        self.halo = self.manifest["halo"]
+        self.halo = self._halo()
+
+    def _file(self, name):
+        # A name, not a path: a manifest must not reach out of its folder.
+        if Path(name).name != name:
+            raise ValueError(f"file name {name!r}")
+        return (self.folder / name).read_bytes()
+
+    def _halo(self):
+        halo = self.manifest.get("halo")
+        for name in "analysis", "synthesis":
+            n = halo.get(name) if isinstance(halo, dict) else None
+            if type(n) is not int or not 0 <= n <= 256:
+                raise ModelError(f"model: halo of the {name} is {n!r}")
+        return halo
 
     def at_quality(self, name, quality):
         """A table of knots (n, c) interpolated at a quality 1..100."""

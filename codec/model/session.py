@@ -8,9 +8,9 @@ import functools
 import os
 import threading
 
-import numpy as np
+from ..errors import ModelError
 
-_MAPS = {"features", "hidden"}  # graph outputs that always have a batch
+_MAPS = {"features": {0}, "mean2": {1}}  # outputs that keep their batch
 
 
 def _cores():
@@ -52,7 +52,6 @@ class Graphs:
         self.bundle, self.optimise = bundle, optimise
         self.threads = threads or _cores()
         self._sessions, self._lock = {}, threading.Lock()
-        self._shapes = {}
 
     def __reduce__(self):
         return type(self), (self.bundle, self.threads, self.optimise)
@@ -78,35 +77,61 @@ class Graphs:
                 self._sessions[name] = ort.InferenceSession(
                     self.bundle.graphs[name], o,
                     providers=["CPUExecutionProvider"])
-                self._shapes[name] = {
-                    i.name: i.shape
-                    for i in self._sessions[name].get_inputs()}
             return self._sessions[name]
 
     def run(self, name, **inputs):
         """Outputs of one graph, a list of arrays in the graph's order.
 
         Pictures and latents are (h, w, c), or (n, h, w, c) for n of one
-        size, whichever of the two the graph itself takes; features and
-        hidden activations are always (n, c, h, w).
-        """
-        session, shapes = self._session(name), self._shapes[name]
-        if any(x.ndim > len(shapes[k]) or shapes[k][0] == 1 < len(x)
-               for k, x in inputs.items() if x.ndim > 2):
-            return self._one_by_one(session, shapes, inputs)
-        added = [k for k, x in inputs.items() if x.ndim == 3 < len(shapes[k])]
-        if not added:
-            return session.run(None, inputs)
-        out = session.run(None, inputs | {k: inputs[k][None] for k in added})
-        return [x if o.name in _MAPS else x[0]
-                for x, o in zip(out, session.get_outputs())]
+        size; features and hidden activations are always (n, c, h, w).
 
-    @staticmethod
-    def _one_by_one(session, shapes, inputs):
-        """A batch through a graph of the first models, which take none."""
-        n = next(len(x) for x in inputs.values() if x.ndim == 4)
-        outs = [session.run(None, {
-            k: x if x.ndim < 3 else x[i:i + 1] if len(shapes[k]) == 4
-            else x[i] for k, x in inputs.items()}) for i in range(n)]
-        return [np.concatenate(o) if o[0].ndim == 4 else np.stack(o)
-                for o in zip(*outs)]
+        Raises
+        ------
+        ModelError
+            The graph does not run, or gives something else than
+            docs/format.md, section 9, says.
+        """
+        one = any(x.ndim == 3 for x in inputs.values())
+        inputs = {k: x[None] if x.ndim == 3 else x for k, x in inputs.items()}
+        try:
+            out = self._session(name).run(None, inputs)
+        except MemoryError:
+            raise
+        except Exception as e:      # of many types, from the engine
+            raise ModelError(f"model: graph {name} does not run: {e}") from e
+        wanted = _outputs(name, inputs, self.bundle)
+        if len(out) != len(wanted) or not all(map(_fits, out, wanted)):
+            raise ModelError(f"model: graph {name} gives another output than "
+                             "the format says")
+        keep = _MAPS.get(name, ())
+        return [x[0] if one and i not in keep else x
+                for i, x in enumerate(out)]
+
+
+def _outputs(name, inputs, b):
+    """Type and shape of each output; None is any size."""
+    n, *first = next(iter(inputs.values())).shape
+    if name == "analysis":
+        n, h, w, _ = inputs["pixels"].shape
+        return [("f4", (n, h // 16, w // 16, b.m))]
+    if name == "synthesis":
+        n, h, w, _ = inputs["latent"].shape
+        return [("u1", (n, 16 * h, 16 * w, 3))]
+    if name == "hyper_analysis":
+        return [("f4", (n, first[0] // 4, first[1] // 4, b.nz))]
+    if name == "features":
+        return [("f4", (n, None, 4 * first[0], 4 * first[1]))]
+    if name.startswith("mean"):
+        h, w = first[1:]
+        mean = "f4", (n, h, w,
+                      b.k if name in ("mean0", "mean1") else b.m - b.k)
+        return [mean, ("f4", (n, None, h, w))][:1 + (name == "mean2")]
+    if name.startswith("exact_rows"):
+        return [("u1", inputs["base"].shape)]
+    return [("f4", (len(inputs["x"]), inputs["w"].shape[1]))]
+
+
+def _fits(a, wanted):
+    kind, shape = wanted
+    return (a.dtype == kind and a.ndim == len(shape)
+            and all(w in (None, n) for n, w in zip(a.shape, shape)))

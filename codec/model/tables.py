@@ -1,0 +1,140 @@
+"""The integer tables of a model: read, and judged before they are used.
+
+A model folder can come from anywhere, and sound hashes do not make it
+sensible. What these checks let through cannot make the exact path raise
+anything but a ``CodecError``, nor leave the integers that float32 holds
+(docs/format.md, sections 7 and 9).
+"""
+
+import io
+import zipfile
+
+import numpy as np
+
+from ..errors import ModelError
+
+EXACT = 2 ** 24             # float32 holds every integer below
+TOTAL = 2 ** 24             # sum of the frequencies of an alphabet
+MAX_BYTES = 2 ** 28         # of all arrays, unpacked
+_RANGES = {"NZ": (1, 1024), "M": (2, 2048), "K": (1, 2047),
+           "HYPER": (1, 2048), "Z_MAX": (1, 1023), "N_ROWS": (64, 64),
+           "ROW_SKIP": (0, 63), "SLAB": (32, 32)}
+
+
+def _need(condition, what):
+    if not condition:
+        raise ModelError(f"model: {what}")
+
+
+def check_constants(c):
+    """Raise ModelError unless the constants of a manifest make sense."""
+    _need(isinstance(c, dict), "the manifest has no constants")
+    for name, (low, high) in _RANGES.items():
+        value = c.get(name)
+        _need(type(value) is int and low <= value <= high,
+              f"constant {name} is {value!r}, not {low}..{high}")
+    _need(c["K"] < c["M"], "constant K is not below M")
+
+
+def read(data, c):
+    """Arrays of a ``tables.npz`` that fit the constants.
+
+    Parameters
+    ----------
+    data : bytes
+    c : dict
+        Constants that ``check_constants`` let through.
+
+    Returns
+    -------
+    dict of ndarray
+
+    Raises
+    ------
+    ModelError
+    """
+    try:
+        size = sum(i.file_size for i in
+                   zipfile.ZipFile(io.BytesIO(data)).infolist())
+        _need(size <= MAX_BYTES, f"tables of {size} bytes")
+        with np.load(io.BytesIO(data), allow_pickle=False) as z:
+            t = {k: z[k] for k in z.files}
+    except ModelError:
+        raise
+    except Exception as e:      # of many types, from zipfile, zlib and numpy
+        raise ModelError(f"tables.npz cannot be read: {e}") from e
+    _check_shapes(t, c)
+    _check_frequencies(t, c)
+    _need(t["level"].max() <= 15, "a level is over 15")
+    for name in ("log_gain", "analysis_mod", "synthesis_mod"):
+        _need(np.isfinite(t[name]).all(), f"{name} is not finite")
+    _need(np.abs(t["log_gain"]).max() <= 30, "a gain is out of range")
+    check_bounds(t, c["Z_MAX"])
+    return t
+
+
+def _check_shapes(t, c):
+    """Every array is there, of its type and shape; None is any size."""
+    nz, m, k, hyper = c["NZ"], c["M"], c["K"], c["HYPER"]
+    for name, (kind, shape) in {
+            "z_band": ("u1", (100,)), "z_min": ("u4", (None,)),
+            "z_freq": ("u4", (None, nz, 2 * c["Z_MAX"] + 1)),
+            "row_max": ("i4", (64,)), "row_freq": ("u4", (64, None)),
+            "level": ("u1", (256,)), "w1": ("i1", (hyper, 9 * nz)),
+            "b1": ("i4", (hyper,)), "w2": ("i1", (16 * m, hyper)),
+            "b2": ("i4", (16, m)), "bias": ("i4", (100, m)),
+            "c1": ("i1", (k, k)), "c2": ("i1", (m - k, 2 * k)),
+            "c3": ("i1", (m - k, m + k)), "log_gain": ("f4", (None, m)),
+            "analysis_mod": ("f4", (None, None)),
+            "synthesis_mod": ("f4", (None, None))}.items():
+        _need(name in t, f"table {name} is missing")
+        a = t[name]
+        _need(a.dtype == kind and a.ndim == len(shape) and a.size
+              and all(w in (None, n) for n, w in zip(a.shape, shape)),
+              f"table {name} is {a.dtype} of {a.shape}")
+        if kind == "f4":
+            _need(len(a) >= 2, f"table {name} has one row")
+
+
+def _check_frequencies(t, c):
+    bands = len(t["z_freq"])
+    _need(t["z_band"].max() < bands and len(t["z_min"]) == bands,
+          "z_band names a band that is not there")
+    _need(t["z_freq"].min() >= 1
+          and (t["z_freq"].sum(2, dtype=np.int64) == TOTAL).all(),
+          "frequencies of z are not positive with sum 2^24")
+    least = (24 - np.log2(t["z_freq"].max(2).astype(float))).sum(1)
+    _need((t["z_min"] <= 1000 * least + 1).all(),
+          "z_min is more than z can cost")
+    width = t["row_freq"].shape[1]
+    for r in range(c["ROW_SKIP"], 64):
+        n = 2 * int(t["row_max"][r]) + 2
+        _need(2 <= n <= min(width, 65534), f"row {r} has {n} frequencies")
+        f = t["row_freq"][r, :n]
+        _need(f.min() >= 1 and f.sum(dtype=np.int64) == TOTAL,
+              f"frequencies of row {r} are not positive with sum 2^24")
+
+
+def check_bounds(t, z_max):
+    """Raise ModelError unless every sum of section 7 stays exact.
+
+    Parameters
+    ----------
+    t : dict of ndarray
+        ``w1`` .. ``c3``, ``b1``, ``b2``, ``bias``, ``level``.
+    z_max : int
+        Largest magnitude of a z symbol.
+    """
+    def worst(w, x):
+        return int(np.abs(w.astype(np.int64)).sum(1).max()) * x
+
+    def largest(b):     # in 64 bits: -2**31 has no magnitude in 32
+        return int(np.abs(b.astype(np.int64)).max())
+
+    top = int(t["level"].max())
+    ctx = max(worst(t["c1"], 4 * top), worst(t["c2"], 4 * top),
+              worst(t["c3"], 4 * top))
+    # base + 16 e may pass 2**24: rounding keeps it beyond the clamp.
+    sums = [worst(t["w1"], z_max) + largest(t["b1"]),
+            worst(t["w2"], 255) + largest(t["b2"]) + largest(t["bias"]), ctx]
+    _need(max(sums) < EXACT, "the tables leave the exact range")

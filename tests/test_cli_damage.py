@@ -1,0 +1,239 @@
+"""Disk full, read-only, killed: the output is old, absent or whole.
+
+And the source is as it was. The slow one kills real commands at random:
+``pytest -m slow tests/test_cli_damage.py``.
+"""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import codec
+from codec.cli import files
+
+from test_cli import BIN, ENV, run, tree
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+OLD, NEW = b"old" * 20000, bytes(range(256)) * 400
+
+
+@pytest.fixture
+def photo(tmp_path):
+    y, x = np.mgrid[:96, :128]
+    a = np.stack([x * 2, y * 2, (x * y) % 256], -1).astype(np.uint8)
+    Image.fromarray(a).save(tmp_path / "a.png")
+    return tmp_path
+
+
+# Killed at every line
+
+def killed_at(n, action):
+    """Run in a child that kills itself at the n-th line of files.py.
+
+    Returns
+    -------
+    bool
+        Whether it got so far.
+    """
+    child = os.fork()
+    if child == 0:
+        count = 0
+
+        def trace(frame, event, arg):
+            nonlocal count
+            if frame.f_code.co_filename != files.__file__:
+                return None
+            if event == "line":
+                count += 1
+                if count == n:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return trace
+        try:
+            sys.settrace(trace)
+            action()
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("links", [True, False])
+def test_killed_at_every_line_of_write(tmp_path, force, links, monkeypatch):
+    def no_link(*args):
+        raise PermissionError
+    if not links:
+        monkeypatch.setattr(os, "link", no_link)
+    (tmp_path / "src").write_bytes(b"source")
+    out = tmp_path / "out"
+    seen, n = set(), 0
+    while True:
+        out.unlink(missing_ok=True)
+        if force:
+            out.write_bytes(OLD)
+        n += 1
+        if not killed_at(n, lambda: files.write(
+                str(out), NEW, src=str(tmp_path / "src"), force=force)):
+            break
+        seen.add(out.read_bytes() if out.exists() else None)
+        assert (tmp_path / "src").read_bytes() == b"source"
+    assert n > 20 and out.read_bytes() == NEW
+    allowed = {OLD if force else None, NEW}
+    if not links and not force:     # the name is taken before it is filled
+        allowed.add(b"")
+    assert seen == allowed
+
+
+# Nowhere to write
+
+def small_files():
+    """In a child: files end at 50 bytes, as on a full disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
+
+
+@pytest.mark.parametrize("args", [(), ("-f",)])
+def test_no_room(photo, args):
+    if args:
+        (photo / "a.aec").write_bytes(OLD)
+    before = tree(photo)
+    result = run("aecompress", *args, "-q", "100", "a.png", cwd=photo,
+                 preexec_fn=small_files)
+    assert result.returncode == 1
+    assert result.stderr.decode().count("\n") == 1
+    assert b"a.aec: " in result.stderr and b"Traceback" not in result.stderr
+    assert tree(photo) == before
+
+
+def test_no_room_for_a_picture(photo):
+    assert run("aecompress", "a.png", cwd=photo).returncode == 0
+    before = tree(photo)
+    result = run("aedecompress", "--rm", "a.aec", "b.png", cwd=photo,
+                 preexec_fn=small_files)
+    assert result.returncode == 1 and b"b.png: " in result.stderr
+    assert tree(photo) == before
+
+
+def test_full_device(photo):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full")
+    before = tree(photo)
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run([BIN / "aecompress", "-c", "a.png"],
+                                cwd=photo, env=ENV, stdout=full,
+                                stderr=subprocess.PIPE)
+    assert result.returncode == 1
+    assert b"standard output: no space left" in result.stderr
+    assert result.stderr.count(b"\n") == 1 and tree(photo) == before
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Mounts a small file system; a function of mount's options."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options):
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options,
+                               "tmpfs", folder], capture_output=True)
+        if done.returncode:
+            pytest.skip("only root may mount")
+        return folder
+    yield mount
+    subprocess.run(["umount", folder], capture_output=True)
+
+
+def test_full_disk(photo, disk):
+    folder = disk("size=8k")
+    (folder / "full").write_bytes(bytes(4096))
+    before = tree(photo)
+    for args in (), ("-f",):
+        result = run("aecompress", *args, "--rm", "-q", "100", "a.png",
+                     "disk/a.aec", cwd=photo)
+        assert result.returncode == 1
+        assert result.stderr.decode().count("\n") == 1
+        assert b"disk/a.aec: no space left" in result.stderr
+        assert tree(photo) == before
+
+
+def test_read_only_disk(photo, disk):
+    folder = disk("size=64k")
+    Image.new("RGB", (9, 9)).save(folder / "b.png")
+    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    before = tree(photo)
+    for args in (("a.png", "disk/a.aec"), ("disk/b.png",),
+                 ("-f", "--rm", "disk/b.png")):
+        result = run("aecompress", *args, cwd=photo)
+        assert result.returncode == 1 and b"read-only" in result.stderr
+        assert result.stderr.decode().count("\n") == 1
+        assert tree(photo) == before
+    # Its source cannot be removed, but the output is good.
+    result = run("aecompress", "--rm", "disk/b.png", "b.aec", cwd=photo)
+    assert result.returncode != 0 and b"read-only" in result.stderr
+    assert tree(photo) == before | {"b.aec": tree(photo).get("b.aec")}
+
+
+# Killed at random moments
+
+def whole(path):
+    """Whether a file is a whole output."""
+    try:
+        if path.suffix == ".aec":
+            return codec.decode(path.read_bytes()).shape == (96, 128, 3)
+        with Image.open(path) as image:
+            image.load()
+            return image.size == (128, 96)
+    except (codec.CodecError, OSError):
+        return False
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments(photo):
+    """100 commands of four kinds; the source of --rm may go, but only then."""
+    source = (photo / "a.png").read_bytes()
+    packed = codec.encode(np.asarray(Image.open(photo / "a.png")))
+    rng = random.Random(1)
+    commands = [("aecompress", "a.png", "out.aec"),
+                ("aecompress", "-f", "a.png", "out.aec"),
+                ("aecompress", "--rm", "a.png", "out.aec"),
+                ("aedecompress", "-f", "b.aec", "out.png")]
+    took, outcomes = {}, {"old or absent": 0, "whole": 0}
+    for i in range(100 + len(commands)):
+        command = commands[i % len(commands)]
+        for path in photo.iterdir():
+            path.unlink()
+        (photo / "a.png").write_bytes(source)
+        (photo / "b.aec").write_bytes(packed)
+        out = photo / command[-1]
+        if "-f" in command:
+            out.write_bytes(OLD)
+        start = time.monotonic()
+        process = subprocess.Popen([BIN / command[0], *command[1:]],
+                                   cwd=photo, env=ENV, stderr=subprocess.PIPE)
+        if i < len(commands):       # how long it takes when nothing happens
+            assert process.wait(100) == 0 and process.stderr.read() == b""
+            took[command] = time.monotonic() - start
+            assert whole(out)
+            continue
+        # Half of them near the end, where the writing is.
+        low = rng.choice([0, 0.7])
+        time.sleep(took[command] * rng.uniform(low, 1.05))
+        process.kill()
+        process.communicate()
+        untouched = (out.read_bytes() == OLD if "-f" in command
+                     else not out.exists())
+        assert untouched or whole(out)
+        outcomes["old or absent" if untouched else "whole"] += 1
+        assert (photo / "b.aec").read_bytes() == packed
+        if (photo / "a.png").exists():
+            assert (photo / "a.png").read_bytes() == source
+        else:
+            assert "--rm" in command and whole(out)
+    print(outcomes)
+    assert all(outcomes.values())

@@ -78,7 +78,7 @@ def _run(prog, argv):
             return report.exit
         if options.completion:
             from .share import completion
-            print(completion(prog, options.completion), end="")
+            print(completion(prog, options.completion))
             return report.exit
         _check_names(options)
     except (UsageError, Refusal, CodecError) as error:

@@ -28,7 +28,8 @@ __all__ = [*_WHERE, "CodecError", "InputError", "FormatError",
 def __getattr__(name):
     if name in _WHERE:
         module = importlib.import_module(f".{_WHERE[name]}", __name__)
-        return getattr(module, name)
+        value = globals()[name] = getattr(module, name)
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

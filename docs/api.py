@@ -1,0 +1,24 @@
+"""Make the API reference: ``python docs/api.py FOLDER``."""
+
+import sys
+from pathlib import Path
+
+import pdoc
+
+import codec
+
+# Not the Pillow plugin: what it inherits has annotations that pdoc warns of.
+MODULES = ["codec", "codec.api", "codec.stacks", "codec.errors",
+           "codec.types", "codec.urls",
+           "codec.numcodecs_plugin", "codec.zarr_plugin", "codec.dask"]
+
+
+def main(folder):
+    for name in codec.__all__:      # they load when first used
+        getattr(codec, name)
+    pdoc.render.configure(docformat="numpy")
+    pdoc.pdoc(*MODULES, output_directory=Path(folder))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,139 @@
+"""What the pages show is run; what they name exists."""
+
+import doctest
+import importlib.util
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from test_stacks import drawn
+
+ROOT = pathlib.Path(__file__).parent.parent
+BIN = pathlib.Path(sys.executable).parent
+README = (ROOT / "README.md").read_text()
+TOOLS = (ROOT / "docs" / "tools.md").read_text()
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for i, pixels in enumerate(drawn(3, 120, 160, (3,))):
+        Image.fromarray(pixels).save(
+            tmp_path / ("photo.png", "a.jpg", "b.jpg")[i])
+    (tmp_path / "photos").mkdir()
+    shutil.copy("a.jpg", tmp_path / "photos")
+    return tmp_path
+
+
+def run_python(parts, **names):
+    for part in parts:
+        exec(compile(part, part.splitlines()[0], "exec"), names)
+
+
+def test_readme_python(folder):
+    found = blocks(README, "python")
+    assert found
+    run_python(found, image=np.asarray(Image.open("photo.png")))
+
+
+def test_tools_python(folder):
+    for name in ("zarr", "xarray", "fsspec", "distributed"):
+        pytest.importorskip(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run_python(blocks(TOOLS, "python"))
+
+
+def shell_blocks():
+    return [block for text in (README, TOOLS)
+            for block in blocks(text, "sh")]
+
+
+def lines(block):
+    return [line for line in block.replace("\\\n", " ").splitlines()
+            if line.strip() and not line.startswith("#")]
+
+
+def test_readme_commands(folder):
+    """The block of each command line section, as it stands."""
+    if not (BIN / "aecompress").exists():
+        pytest.skip("the package is not installed here")
+    tools = folder / "bin"
+    tools.mkdir()
+    ssh = tools / "ssh"         # the other machine is a folder here
+    ssh.write_text('#!/bin/sh\nmkdir -p "$1" && cd "$1" && shift && '
+                   'sh -c "$*"\n')
+    ssh.chmod(ssh.stat().st_mode | stat.S_IXUSR)
+    env = {**os.environ,
+           "PATH": os.pathsep.join([str(tools), str(BIN),
+                                    os.environ["PATH"]])}
+    section = README.split("## Command line")[1].split("\n## ")[0]
+    shown, = blocks(section, "sh")[:1]
+    for line in lines(shown):
+        run = subprocess.run(["sh", "-c", line], env=env, cwd=folder,
+                             capture_output=True, text=True)
+        assert run.returncode == 0, f"{line}\n{run.stderr}"
+    assert (folder / "host" / "photo.aec").read_bytes()[:4] == b"\x89AEC"
+
+
+@pytest.mark.parametrize("line", [
+    line for block in shell_blocks() for line in lines(block)])
+def test_options_exist(line):
+    """Commands too long, or too far away, to run: their options parse."""
+    words = shlex.split(line, comments=True)
+    if "|" in words or "<" in words or "&&" in words or "*" in line:
+        return      # run as they stand, above or by CI
+    program, *arguments = words
+    if program in ("aecompress", "aedecompress"):
+        from codec.cli.options import parser
+        parser(program).parse_intermixed_args(arguments)
+    elif program == "aetrain":
+        pytest.importorskip("torch")
+        from codec.training.cli import parser
+        parser().parse_args(arguments)
+    elif program == "aebench":
+        from codec.bench.cli import parser
+        parser().parse_args(arguments)
+    elif program in ("python", "python3"):
+        if arguments[0] == "-m":
+            assert importlib.util.find_spec(arguments[1])
+        else:
+            assert (ROOT / arguments[0]).exists()
+    else:
+        assert program in ("pip", "pytest", "apt-get", "cd", "bash"), line
+
+
+@pytest.mark.parametrize("name", [
+    "codec.api", "codec.stacks", "codec.numcodecs_plugin"])
+def test_examples_in_docstrings(name):
+    if "numcodecs" in name:
+        pytest.importorskip("numcodecs")
+    module = importlib.import_module(name)
+    result = doctest.testmod(module)
+    assert result.attempted and not result.failed
+
+
+def test_api_reference(tmp_path):
+    """pdoc makes it of every public module, without a warning."""
+    pytest.importorskip("pdoc")
+    run = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning",
+         ROOT / "docs" / "api.py", tmp_path], capture_output=True, text=True)
+    assert run.returncode == 0 and run.stderr == "", run.stderr
+    page = (tmp_path / "codec.html").read_text()
+    for name in ("encode", "decode_batch", "Stack", "register_pillow"):
+        assert f'id="{name}"' in page, name

@@ -10,6 +10,8 @@ import threading
 import numpy as np
 
 from . import container, picture
+from .effort import DEFAULT as DEFAULT_EFFORT
+from .effort import PLANS
 from .errors import InputError
 from .model import bundle as models
 from .pipeline import Pipeline
@@ -28,6 +30,12 @@ def _check_quality(quality):
     if not 1 <= q <= 100:
         raise InputError(f"quality must be 1..100, not {quality!r}")
     return q
+
+
+def _check_effort(effort):
+    if isinstance(effort, bool) or effort not in PLANS:
+        raise InputError(f"effort must be 1..{max(PLANS)}, not {effort!r}")
+    return int(effort)
 
 
 def _as_rgb(pixels):
@@ -54,9 +62,13 @@ class Encoder:
         Threads inside the networks; None: all cores. Bytes may differ
         between thread counts where the engine's sums do; every variant
         decodes (docs/format.md, section 8).
+    effort : int
+        1..9: more takes longer and makes smaller files; decoding does
+        not change.
     """
 
-    def __init__(self, model=None, threads=None):
+    def __init__(self, model=None, threads=None, effort=DEFAULT_EFFORT):
+        self._effort = _check_effort(effort)
         self._pipeline = Pipeline(models.load(model), threads)
 
     @property
@@ -64,7 +76,7 @@ class Encoder:
         """Id of the model: 16 hexadecimal digits."""
         return self._pipeline.bundle.id
 
-    def encode(self, image, quality=50.0):
+    def encode(self, image, quality=50.0, effort=None):
         """Encode one picture.
 
         Parameters
@@ -74,6 +86,8 @@ class Encoder:
             0..255, each side 1..16384.
         quality : float
             1..100, higher is better; kept to 0.01.
+        effort : int or None
+            1..9; None: the encoder's.
 
         Returns
         -------
@@ -90,8 +104,10 @@ class Encoder:
         .. [1] docs/format.md, sections 2 to 8.
         """
         quality = _check_quality(quality)
+        effort = self._effort if effort is None else _check_effort(effort)
         pic = image if isinstance(image, Picture) else picture.load(image)
-        payload, crc = self._pipeline.encode(_as_rgb(pic.pixels), quality)
+        payload, crc = self._pipeline.encode(_as_rgb(pic.pixels), quality,
+                                             effort)
         height, width = pic.pixels.shape[:2]
         header = Header(
             width=width, height=height, quality=quality,
@@ -188,7 +204,7 @@ def _cached(kind, model):
         return _shared[key]
 
 
-def encode(image, *, quality=50.0, model=None):
+def encode(image, *, quality=50.0, model=None, effort=None):
     """Encode a picture; see :meth:`Encoder.encode`.
 
     Examples
@@ -198,7 +214,7 @@ def encode(image, *, quality=50.0, model=None):
     >>> codec.decode(data).shape
     (40, 60, 3)
     """
-    return _cached(Encoder, model).encode(image, quality)
+    return _cached(Encoder, model).encode(image, quality, effort)
 
 
 def decode(data):

@@ -12,6 +12,9 @@ import zlib
 
 import numpy as np
 
+from .effort import PLANS
+from .effort.costs import Costs
+from .effort.refine import Refiner, State
 from .entropy import coder, passes
 from .errors import FormatError
 from .entropy.rows import Rows, check_bounds
@@ -37,6 +40,7 @@ class Pipeline:
         self.graphs = Graphs(bundle, threads, optimise)
         self.tables = coder.Tables(bundle.tables, bundle.row_skip)
         self.rows = Rows(bundle.tables, self.graphs.run)
+        self.costs = Costs(bundle.tables, bundle.row_skip)
 
     def __reduce__(self):
         return type(self), (self.bundle, self.graphs.threads,
@@ -69,13 +73,16 @@ class Pipeline:
         mod = self.bundle.at_quality("analysis_mod", quality)
         return transform.analyse(pixels, self.graphs, mod)
 
-    def encode(self, pixels, quality):
+    def encode(self, pixels, quality, effort=1):
         """Payload of a picture.
 
         Parameters
         ----------
         pixels : uint8 (height, width, 3)
         quality : float, 1..100, a multiple of 0.01
+        effort : int, 1..9
+            Needs the model's ``energy`` and gradients beyond 1; without
+            them symbols are rounded.
 
         Returns
         -------
@@ -83,34 +90,75 @@ class Pipeline:
         crc : int
             Of the symbols (docs/format.md, section 4).
         """
-        b = self.bundle
         y = self.analyse(pixels, quality)
-        gain = b.gain(quality)
-        hy, wy, _ = y.shape
+        gain = self.bundle.gain(quality)
         z = self._hyper(y, gain)
-        qi = quality_index(quality)
+
+        def rounded(at, ch, mean):
+            return np.rint(flat[at, ch] * gain[ch] - mean * gain[ch])
+
+        flat = y.reshape(-1, self.bundle.m)
+        plan = PLANS[effort]
+        if not plan.rounds or "energy" not in self.bundle.tables:
+            return self._write(z, y.shape, quality, rounded)
+        state = self._state(z, y.shape, quality, rounded)
+        del y, flat
+        best = Refiner(
+            self.graphs, self.costs, pixels, quality, lambda s: self._state(
+                z, s.shape, quality, given(s))).run(state.symbols, plan)
+        return self._write(z, best.shape, quality, given(best))
+
+    def _write(self, z, shape, quality, choose):
+        """Payload and checksum of symbols as they are chosen."""
         writer = coder.Writer(self.tables)
-        writer.write_z(z, qi)
+        writer.write_z(z, quality_index(quality))
         crc = zlib.crc32(z.astype("<i2", copy=False))
+        for _, _, slab, _ in self._slabs(z, shape, quality, choose, writer):
+            crc = zlib.crc32(slab.symbols.astype("<i2", copy=False), crc)
+        return writer.finish(), crc
+
+    def _state(self, z, shape, quality, choose):
+        """What would be coded, for an encoder that wants better."""
+        state = State(shape)
+        for lo, hi, slab, means in self._slabs(z, shape, quality, choose):
+            state.symbols[lo:hi] = slab.symbols
+            state.latent[lo:hi] = means.out
+            rows = state.rows[lo:hi].reshape(-1, self.bundle.m)
+            for p in range(4):
+                rows[slab.where(p)] = slab.coded[p]
+            state.bits += self.costs.total(slab.symbols, state.rows[lo:hi])
+            state.features.append(means.features)
+        return state
+
+    def _slabs(self, z, shape, quality, choose, writer=None):
+        """Each slab after its four passes: lo, hi, Slab, Means.
+
+        ``choose(at, channels, mean)`` gives the symbols of a pass, ``at``
+        flat positions in the picture.
+        """
+        b = self.bundle
+        hy, wy, _ = shape
+        qi, step = quality_index(quality), 1 / b.gain(quality)
         hidden = self.rows.hidden(z)
         for lo, hi in passes.slabs(hy):
             base = self.rows.base(hidden[lo // 4:-(-hi // 4)], qi)
             slab = passes.Slab(self.rows, base[:hi - lo, :wy], b.k)
-            means = self._slab_means(z, lo, hi, wy, 1 / gain)
-            flat = (y[lo:hi] * gain).reshape(-1, b.m)
+            means = self._slab_means(z, lo, hi, wy, step)
+            slab.coded = []
             for p in range(4):
                 at, ch = slab.where(p)
                 mu = means.mean(p)[at]
                 rows = slab.rows(p)
-                s = np.rint(flat[at, ch] - mu * gain[ch])
+                s = choose(at + lo * wy, ch, mu)
                 s[rows < b.row_skip] = 0
                 s = np.clip(s, -coder.MAX_SYMBOL,
                             coder.MAX_SYMBOL).astype(np.int16)
                 slab.put(p, s)
                 means.put(at, ch, s, mu)
-                writer.write(s, rows)
-            crc = zlib.crc32(slab.symbols.astype("<i2", copy=False), crc)
-        return writer.finish(), crc
+                slab.coded.append(rows)
+                if writer is not None:
+                    writer.write(s, rows)
+            yield lo, hi, slab, means
 
     def read_symbols(self, payload, height, width, quality, crc=None):
         """The exact path: symbols of a payload.
@@ -156,6 +204,12 @@ class Pipeline:
             latent[lo:hi] = means.out
         mod = b.at_quality("synthesis_mod", quality)
         return transform.synthesise(latent, self.graphs, mod, height, width)
+
+
+def given(symbols):
+    """Choice of symbols that are known: int16 (hy, wy, M)."""
+    flat = symbols.reshape(-1, symbols.shape[2])
+    return lambda at, channels, mean: flat[at, channels]
 
 
 def quality_index(quality):

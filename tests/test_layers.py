@@ -18,12 +18,13 @@ LAYERS = {
     0: ("types", "errors"),
     1: ("model",),
     2: ("picture", "latent", "entropy", "container"),
-    3: ("pipeline",),
-    4: ("api",),
-    5: ("cli", "bench", "training", "plugin"),
+    3: ("effort",),
+    4: ("pipeline",),
+    5: ("api",),
+    6: ("cli", "bench", "training", "plugin"),
 }
 LAYER = {part: n for n, parts in LAYERS.items() for part in parts}
-LAYER["codec"] = 4  # what the package itself offers is api's
+LAYER["codec"] = 5  # what the package itself offers is api's
 
 
 def part_of(path):

@@ -5,7 +5,7 @@ import numpy as np
 from .tiles import tiles
 
 
-def _padded(pixels, rows, columns):
+def padded(pixels, rows, columns):
     """Samples of the cells first..last of both spans.
 
     Beyond the picture the last row and column repeat, up to whole cells.
@@ -35,7 +35,7 @@ def analyse(pixels, graphs, modulation):
     for (y, yy, a, b), (x, xx, c, d) in tiles(
             h, w, graphs.bundle.halo["analysis"]):
         latent = graphs.run("analysis", modulation=modulation,
-                            pixels=_padded(pixels, (a, b), (c, d)))[0]
+                            pixels=padded(pixels, (a, b), (c, d)))[0]
         out[y:yy, x:xx] = latent[y - a:yy - a, x - c:xx - c]
     return out
 

@@ -11,6 +11,8 @@ import threading
 import numpy as np
 
 from . import container, picture, targets, urls
+from .effort import DEFAULT as DEFAULT_EFFORT
+from .effort import PLANS
 from .errors import InputError, UnsupportedError
 from .limits import MAX_PIXELS, check_pixels
 from .model import bundle as models
@@ -31,6 +33,12 @@ def _check_quality(quality):
     if not 1 <= q <= 100:
         raise InputError(f"quality must be 1..100, not {quality!r}")
     return q
+
+
+def _check_effort(effort):
+    if isinstance(effort, bool) or effort not in PLANS:
+        raise InputError(f"effort must be 1..{max(PLANS)}, not {effort!r}")
+    return int(effort)
 
 
 def _number(value, name):
@@ -67,6 +75,9 @@ class Encoder:
         Threads inside the networks; None: all cores. Bytes may differ
         between thread counts where the engine's sums do; every variant
         decodes (docs/format.md, section 8).
+    effort : int
+        1..9: more takes longer and makes smaller files; decoding does
+        not change.
 
     Raises
     ------
@@ -76,7 +87,8 @@ class Encoder:
         The model's folder is altered or makes no sense.
     """
 
-    def __init__(self, model=None, threads=None):
+    def __init__(self, model=None, threads=None, effort=DEFAULT_EFFORT):
+        self._effort = _check_effort(effort)
         self._pipeline = Pipeline(models.load(model), threads)
 
     @property
@@ -84,7 +96,7 @@ class Encoder:
         """Id of the model: 16 hexadecimal digits."""
         return self._pipeline.bundle.id
 
-    def encode(self, image, quality=50.0, *, target_size=None,
+    def encode(self, image, quality=50.0, *, effort=None, target_size=None,
                target_psnr=None, max_pixels=MAX_PIXELS, progress=None):
         """Encode one picture.
 
@@ -95,6 +107,8 @@ class Encoder:
             0..255, each side 1..16384.
         quality : float
             1..100, higher is better; kept to 0.01.
+        effort : int or None
+            1..9; None: the encoder's.
         target_size : int, optional
             Instead of ``quality``: the best file of at most so many bytes.
         target_psnr : float, optional
@@ -122,6 +136,7 @@ class Encoder:
         .. [1] docs/format.md, sections 2 to 8.
         """
         quality = _check_quality(quality)
+        effort = self._effort if effort is None else _check_effort(effort)
         pic = (image if isinstance(image, Picture)
                else picture.load(image, max_pixels))
         height, width = pic.pixels.shape[:2]
@@ -139,12 +154,14 @@ class Encoder:
             raise InputError("target_size and target_psnr exclude each other")
         if target_size is not None:
             room = _number(target_size, "target_size") - len(pack(1, b"", 0))
-            return pack(*targets.for_size(self._pipeline, rgb, room, progress))
+            return pack(*targets.for_size(self._pipeline, rgb, room, effort,
+                                           progress))
         if target_psnr is not None:
             return pack(*targets.for_psnr(
                 self._pipeline, rgb, _number(target_psnr, "target_psnr"),
-                progress))
-        return pack(quality, *self._pipeline.encode(rgb, quality, progress))
+                effort, progress))
+        return pack(quality, *self._pipeline.encode(rgb, quality, effort,
+                                                    progress))
 
 
 class Decoder:
@@ -254,7 +271,7 @@ def _cached(kind, model):
         return _shared[key]
 
 
-def encode(image, *, quality=50.0, model=None, target_size=None,
+def encode(image, *, quality=50.0, model=None, effort=None, target_size=None,
            target_psnr=None, max_pixels=MAX_PIXELS):
     """Encode a picture; see :meth:`Encoder.encode`.
 
@@ -273,8 +290,8 @@ def encode(image, *, quality=50.0, model=None, target_size=None,
         with urls.opened(image) as file:
             image = picture.open_picture(file, max_pixels)
     return _cached(Encoder, model).encode(
-        image, quality, target_size=target_size, target_psnr=target_psnr,
-        max_pixels=max_pixels)
+        image, quality, effort=effort, target_size=target_size,
+        target_psnr=target_psnr, max_pixels=max_pixels)
 
 
 def decode(data, *, max_pixels=MAX_PIXELS):

@@ -12,6 +12,9 @@ import zlib
 
 import numpy as np
 
+from .effort import PLANS
+from .effort.costs import Costs
+from .effort.refine import Refiner, State
 from .entropy import coder, passes, selftest
 from .errors import FormatError, ModelError
 from .entropy.rows import Rows
@@ -37,6 +40,7 @@ class Pipeline:
         self.graphs = Graphs(bundle, threads, optimise)
         self.tables = coder.Tables(bundle.tables, bundle.row_skip)
         self.rows = Rows(bundle.tables, self.graphs.run)
+        self.costs = Costs(bundle.tables, bundle.row_skip)
         selftest.check(self.rows, bundle.tables, bundle.z_max)
 
     def __reduce__(self):
@@ -78,13 +82,16 @@ class Pipeline:
             raise ModelError("model: the analysis is not finite")
         return y
 
-    def encode(self, pixels, quality, progress=None):
-        """Payload of a picture.
+    def encode(self, pixels, quality, effort=1, progress=None):
+        """Payload of a picture, or of several of one size.
 
         Parameters
         ----------
-        pixels : uint8 (height, width, 3)
+        pixels : uint8 (.., height, width, 3)
         quality : float, 1..100, a multiple of 0.01
+        effort : int, 1..9
+            Beyond 1 only for one picture, and with a model that has the
+            decoder's gradients; else symbols are rounded.
         progress : function of float, or None
 
         Returns
@@ -93,19 +100,24 @@ class Pipeline:
         crc : int
             Of the symbols (docs/format.md, section 4).
         """
-        y = self.analyse(pixels, quality, part(progress, 0, 0.8))
-        return self.encode_latent(y, quality, part(progress, 0.8, 1))
+        share = 0.8 if effort == 1 else 0.3
+        y = self.analyse(pixels, quality, part(progress, 0, share))
+        return self.encode_latent(y, quality, effort, pixels,
+                                  part(progress, share, 1))
 
-    def encode_latent(self, y, quality, progress=None, decoded=None):
+    def encode_latent(self, y, quality, effort=1, pixels=None, progress=None,
+                      decoded=None):
         """Payload of a latent plane.
 
         Parameters
         ----------
-        y : float32 (hy, wy, M)
+        y : float32 (.., hy, wy, M)
             As of `analyse`, of this quality or of one close to it.
         quality : float, 1..100, a multiple of 0.01
+        effort, pixels
+            As of `encode`; pixels are needed beyond effort 1.
         progress : function of float, or None
-        decoded : float32 (hy, wy, M), or None
+        decoded : float32 (.., hy, wy, M), or None
             Filled with the latent plane that a decoder will have.
 
         Returns
@@ -113,78 +125,87 @@ class Pipeline:
         payload, crc
             As of `encode`.
         """
-        b = self.bundle
-        gain = b.gain(quality)
-        hy, wy, _ = y.shape
-        z = self._hyper(y, gain)
-        qi = quality_index(quality)
+        z = self._hyper(y, self.bundle.gain(quality))
+        choose = self._rounded(y, quality)
+        plan = PLANS[effort]
+        if y.ndim == 3 and plan.rounds and "energy" in self.bundle.tables:
+            def code(symbols):
+                return self._state(z, symbols.shape, quality, given(symbols))
+
+            start = self._state(z, y.shape, quality, choose).symbols
+            choose = given(Refiner(
+                self.graphs, self.costs, pixels, quality, code).run(
+                    start, plan, part(progress, 0, 0.9)))
+            progress = part(progress, 0.9, 1)
+        return self._write(z, y.shape, quality, choose, progress, decoded)
+
+    def _rounded(self, y, quality):
+        """Choice of the nearest symbols, for `_slabs`."""
+        gain = self.bundle.gain(quality)
+
+        def of_slab(lo, hi):
+            flat = (y[..., lo:hi, :, :] * gain).reshape(-1, self.bundle.m)
+            return lambda at, ch, mean: np.rint(
+                flat[at, ch] - mean * gain[ch])
+        return of_slab
+
+    def _write(self, z, shape, quality, choose, progress=None, decoded=None):
+        """Payload and checksum of symbols as they are chosen."""
         writer = coder.Writer(self.tables)
-        writer.write_z(z, qi)
-        crc = zlib.crc32(z.astype("<i2", copy=False))
+        writer.write_z(z, quality_index(quality))
+        crc, symbols = zlib.crc32(z.astype("<i2", copy=False)), []
+        for lo, hi, slab, means in self._slabs(z, shape, quality, choose,
+                                               writer, progress):
+            symbols.append(slab.symbols.astype("<i2", copy=False))
+            if len(shape) == 3:         # slabs are in the order of the CRC
+                crc = zlib.crc32(symbols.pop(), crc)
+            if decoded is not None:
+                decoded[..., lo:hi, :, :] = means.out
+        if symbols:
+            crc = zlib.crc32(np.concatenate(symbols, -3), crc)
+        return writer.finish(), crc
+
+    def _state(self, z, shape, quality, choose):
+        """What would be coded, for an encoder that wants better."""
+        state = State(shape)
+        for lo, hi, slab, means in self._slabs(z, shape, quality, choose):
+            state.symbols[lo:hi] = slab.symbols
+            state.latent[lo:hi] = means.out
+            rows = state.rows[lo:hi].reshape(-1, self.bundle.m)
+            for p in range(4):
+                rows[slab.where(p)] = slab.coded[p]
+            state.bits += self.costs.total(slab.symbols, state.rows[lo:hi])
+            state.features.append(means.features)
+        return state
+
+    def _slabs(self, z, shape, quality, choose, writer=None, progress=None):
+        """Each slab after its four passes: lo, hi, Slab, Means.
+
+        ``choose(lo, hi)`` gives a function for the slab, and that one, of
+        flat positions, channels and means, the symbols of a pass.
+        """
+        b = self.bundle
+        *_, hy, wy, _ = shape
+        qi, step = quality_index(quality), 1 / b.gain(quality)
         for lo, hi in told(passes.slabs(hy), progress):
             base = self.rows.base(
                 self.rows.hidden(z, lo // 4, -(-hi // 4)), qi)
-            slab = passes.Slab(self.rows, base[:hi - lo, :wy], b.k)
-            means = self._slab_means(z, lo, hi, wy, 1 / gain)
-            flat = (y[lo:hi] * gain).reshape(-1, b.m)
-            for p in range(4):
-                at, ch = slab.where(p)
-                mu = means.mean(p)[at]
-                rows = slab.rows(p)
-                s = np.rint(flat[at, ch] - mu * gain[ch])
-                s[rows < b.row_skip] = 0
-                s = np.clip(s, -coder.MAX_SYMBOL,
-                            coder.MAX_SYMBOL).astype(np.int16)
-                slab.put(p, s)
-                means.put(at, ch, s, mu)
-                writer.write(s, rows)
-            crc = zlib.crc32(slab.symbols.astype("<i2", copy=False), crc)
-            if decoded is not None:
-                decoded[lo:hi] = means.out
-        return writer.finish(), crc
-
-    def encode_block(self, pixels, quality):
-        """Payload of several pictures of one size.
-
-        Parameters
-        ----------
-        pixels : uint8 (n, height, width, 3)
-        quality : float
-
-        Returns
-        -------
-        payload : bytes
-        crc : int
-            Of the symbols.
-        """
-        b = self.bundle
-        y, gain = self.analyse(pixels, quality), b.gain(quality)
-        n, hy, wy, _ = y.shape
-        qi = quality_index(quality)
-        z = self._hyper(y, gain)
-        writer = coder.Writer(self.tables)
-        writer.write_z(z, qi)
-        symbols = np.empty(y.shape, np.int16)
-        for lo, hi in passes.slabs(hy):
-            base = self.rows.base(
-                self.rows.hidden(z, lo // 4, -(-hi // 4)), qi)
-            slab = passes.Slab(self.rows, base[:, :hi - lo, :wy], b.k)
-            means = self._slab_means(z, lo, hi, wy, 1 / gain)
-            flat = (y[:, lo:hi] * gain).reshape(-1, b.m)
+            slab = passes.Slab(self.rows, base[..., :hi - lo, :wy, :], b.k)
+            means = self._slab_means(z, lo, hi, wy, step)
+            symbols_of, slab.coded = choose(lo, hi), []
             for p in range(4):
                 at, ch = slab.where(p)
                 mu, rows = means.mean(p)[at], slab.rows(p)
-                s = np.rint(flat[at, ch] - mu * gain[ch])
+                s = symbols_of(at, ch, mu)
                 s[rows < b.row_skip] = 0
                 s = np.clip(s, -coder.MAX_SYMBOL,
                             coder.MAX_SYMBOL).astype(np.int16)
                 slab.put(p, s)
                 means.put(at, ch, s, mu)
-                writer.write(s, rows)
-            symbols[:, lo:hi] = slab.symbols
-        crc = zlib.crc32(symbols.astype("<i2", copy=False),
-                         zlib.crc32(z.astype("<i2", copy=False)))
-        return writer.finish(), crc
+                slab.coded.append(rows)
+                if writer is not None:
+                    writer.write(s, rows)
+            yield lo, hi, slab, means
 
     def read_symbols(self, payload, height, width, quality, crc=None,
                      progress=None, n=()):
@@ -250,6 +271,14 @@ class Pipeline:
         mod = self.bundle.at_quality("synthesis_mod", quality)
         return transform.synthesise(latent, self.graphs, mod, height, width,
                                     progress)
+
+
+def given(symbols):
+    """Choice of symbols that are known, int16 (.., hy, wy, M)."""
+    def of_slab(lo, hi):
+        flat = symbols[..., lo:hi, :, :].reshape(-1, symbols.shape[-1])
+        return lambda at, channels, mean: flat[at, channels]
+    return of_slab
 
 
 def quality_index(quality):

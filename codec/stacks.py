@@ -76,7 +76,7 @@ def encode_batch(images, *, quality=50.0, model=None):
         block = pixels[first:first + per_block]
         if header.colour == "grey":
             block = np.repeat(block[..., None], 3, -1)
-        payload, crc = pipeline.encode_block(block, quality)
+        payload, crc = pipeline.encode(block, quality)
         payloads.append(payload)
         blocks.append((len(payload), crc))
     return container.pack_stack(

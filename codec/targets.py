@@ -24,7 +24,7 @@ _START = 50.0
 _SLOPES = {"size": 0.035, "psnr": 0.15}     # of log bytes, of dB, per quality
 
 
-def for_size(pipeline, pixels, n_bytes, progress=None):
+def for_size(pipeline, pixels, n_bytes, effort=1, progress=None):
     """The best payload of at most ``n_bytes``.
 
     Parameters
@@ -32,6 +32,7 @@ def for_size(pipeline, pixels, n_bytes, progress=None):
     pipeline : Pipeline
     pixels : uint8 (height, width, 3)
     n_bytes : int
+    effort : int, 1..9
     progress : function of float, or None
 
     Returns
@@ -47,7 +48,7 @@ def for_size(pipeline, pixels, n_bytes, progress=None):
     LimitError
         Even quality 1 needs more.
     """
-    trial = _Trials(pipeline, pixels, progress)
+    trial = _Trials(pipeline, pixels, effort, progress)
 
     def evaluate(quality):
         payload, crc = trial.encode(quality)
@@ -62,7 +63,7 @@ def for_size(pipeline, pixels, n_bytes, progress=None):
     return found[0], *found[1]
 
 
-def for_psnr(pipeline, pixels, psnr, progress=None):
+def for_psnr(pipeline, pixels, psnr, effort=1, progress=None):
     """The smallest payload of at least ``psnr``.
 
     Parameters
@@ -71,6 +72,7 @@ def for_psnr(pipeline, pixels, psnr, progress=None):
     pixels : uint8 (height, width, 3)
     psnr : float
         Of the 8-bit samples of the decoded picture, all channels, in dB.
+    effort : int, 1..9
     progress : function of float, or None
 
     Returns
@@ -83,7 +85,7 @@ def for_psnr(pipeline, pixels, psnr, progress=None):
     LimitError
         Even quality 100 has less.
     """
-    trial = _Trials(pipeline, pixels, progress)
+    trial = _Trials(pipeline, pixels, effort, progress)
     reached = -math.inf
 
     def evaluate(quality):
@@ -104,8 +106,8 @@ def for_psnr(pipeline, pixels, psnr, progress=None):
 class _Trials:
     """Encodes one picture at one quality after another."""
 
-    def __init__(self, pipeline, pixels, progress):
-        self.pipeline, self.pixels = pipeline, pixels
+    def __init__(self, pipeline, pixels, effort, progress):
+        self.pipeline, self.pixels, self.effort = pipeline, pixels, effort
         self.progress, self.n = progress, 0
         self.y, self.made_for = None, math.inf
 
@@ -124,7 +126,8 @@ class _Trials:
                                            part(progress, 0, share))
             self.made_for = quality
         return self.pipeline.encode_latent(
-            self.y, quality, part(progress, share, 1), decoded)
+            self.y, quality, self.effort, self.pixels,
+            part(progress, share, 1), decoded)
 
     def encode(self, quality):
         """Payload and checksum at a quality."""

@@ -18,15 +18,16 @@ LAYERS = {
     0: ("types", "errors", "progress"),
     1: ("limits", "model", "urls"),
     2: ("picture", "latent", "entropy", "container"),
-    3: ("pipeline",),
-    4: ("targets",),
-    5: ("api",),
-    6: ("stacks", "dask"),
-    7: ("cli", "bench", "training", "pillow_plugin", "numcodecs_plugin"),
-    8: ("zarr_plugin",),
+    3: ("effort",),
+    4: ("pipeline",),
+    5: ("targets",),
+    6: ("api",),
+    7: ("stacks", "dask"),
+    8: ("cli", "bench", "training", "pillow_plugin", "numcodecs_plugin"),
+    9: ("zarr_plugin",),
 }
 LAYER = {part: n for n, parts in LAYERS.items() for part in parts}
-LAYER["codec"] = 5  # what the package itself offers is api's
+LAYER["codec"] = 6  # what the package itself offers is api's
 
 
 def part_of(path):

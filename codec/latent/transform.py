@@ -6,7 +6,7 @@ from ..progress import told
 from .tiles import tiles
 
 
-def _padded(pixels, rows, columns):
+def padded(pixels, rows, columns):
     """Samples of the cells first..last of both spans.
 
     Beyond the picture the last row and column repeat, up to whole cells.
@@ -37,7 +37,7 @@ def analyse(pixels, graphs, modulation, progress=None):
     for (y, yy, a, b), (x, xx, c, d) in told(
             tiles(h, w, graphs.bundle.halo["analysis"]), progress):
         latent = graphs.run("analysis", modulation=modulation,
-                            pixels=_padded(pixels, (a, b), (c, d)))[0]
+                            pixels=padded(pixels, (a, b), (c, d)))[0]
         out[..., y:yy, x:xx, :] = latent[..., y - a:yy - a, x - c:xx - c, :]
     return out
 

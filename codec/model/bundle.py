@@ -90,6 +90,11 @@ class Bundle:
         """1 / quantisation step per channel, float32 (M,)."""
         return np.exp(self.at_quality("log_gain", quality))
 
+    def multiplier(self, quality):
+        """Lambda of rate + lambda * 255^2 * MSE (docs/quality.md)."""
+        low, high = self.manifest["lambda"]
+        return low * (high / low) ** ((quality - 1) / 99)
+
 
 def shipped():
     """Names of the models in the package, the default first."""

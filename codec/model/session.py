@@ -83,7 +83,8 @@ class Graphs:
         """Outputs of one graph, a list of arrays in the graph's order.
 
         Pictures and latents are (h, w, c), or (n, h, w, c) for n of one
-        size; features and hidden activations are always (n, c, h, w).
+        size (but for the gradients, which take one); features and hidden
+        activations are always (n, c, h, w).
 
         Raises
         ------
@@ -91,8 +92,11 @@ class Graphs:
             The graph does not run, or gives something else than
             docs/format.md, section 9, says.
         """
-        one = any(x.ndim == 3 for x in inputs.values())
-        inputs = {k: x[None] if x.ndim == 3 else x for k, x in inputs.items()}
+        one = not name.endswith("gradient") and any(
+            x.ndim == 3 for x in inputs.values())
+        if one:
+            inputs = {k: x[None] if x.ndim == 3 else x
+                      for k, x in inputs.items()}
         try:
             out = self._session(name).run(None, inputs)
         except MemoryError:
@@ -111,6 +115,12 @@ class Graphs:
 def _outputs(name, inputs, b):
     """Type and shape of each output; None is any size."""
     n, *first = next(iter(inputs.values())).shape
+    if name == "synthesis_gradient":
+        shape = inputs["latent"].shape
+        return [("f4", shape[:2]),
+                ("f4", (1 + len(inputs["probes"]), *shape))]
+    if name == "means_gradient":
+        return [("f4", inputs["latent"].shape)]
     if name == "analysis":
         n, h, w, _ = inputs["pixels"].shape
         return [("f4", (n, h // 16, w // 16, b.m))]

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import graphs, hyper
+from . import gradient, graphs, hyper
 from .functional import to_float
 
 TOTAL = 2 ** 24
@@ -201,12 +201,17 @@ def export(model, out, crops, *, name, info, n_pictures=60, log=print):
     out.mkdir(parents=True, exist_ok=True)
     rows, z = collect(model, crops, n_pictures, log)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **integer_tables(model, rows, z))
+    log("measuring the decoder's energy")
+    np.savez_compressed(buffer, **integer_tables(model, rows, z),
+                        energy=gradient.energy(model, crops))
     files = {"tables.npz": buffer.getvalue(),
              "analysis.onnx": graphs.analysis(model.analysis),
              "synthesis.onnx": graphs.synthesis(model.synthesis),
              "hyper_analysis.onnx": graphs.hyper_analysis(model.hyper),
-             "features.onnx": graphs.features(model.means)}
+             "features.onnx": graphs.features(model.means),
+             "synthesis_gradient.onnx": gradient.synthesis_gradient(
+                 model.synthesis),
+             "means_gradient.onnx": gradient.means_gradient(model.means)}
     for p in range(4):
         files[f"mean{p}.onnx"] = graphs.mean(model.means, p)
     for n, b in graphs.exact().items():

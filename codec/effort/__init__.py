@@ -1,0 +1,37 @@
+"""What an encoder may do to choose its symbols, the decoder being fixed.
+
+Contents
+--------
+``PLANS``   effort 1..9 -> how much is tried
+``costs``   bits of symbols by the model's tables
+``refine``  better symbols, by the decoder run backwards
+
+Effort 1 rounds. Every other effort changes symbols one step up or down
+where that saves more in rate + lambda * error than it costs, some
+changes at a time, and keeps what was best.
+"""
+
+import dataclasses
+
+DEFAULT = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """One effort.
+
+    Attributes
+    ----------
+    rounds : int
+        Backward passes through the decoder; 0: plain rounding.
+    probes : int
+        Random pictures that measure how strongly the decoder reacts to
+        each symbol of this picture.
+    """
+    rounds: int
+    probes: int
+
+
+PLANS = {1: Plan(0, 0), 2: Plan(1, 1), 3: Plan(2, 1), 4: Plan(3, 2),
+         5: Plan(5, 2), 6: Plan(8, 4), 7: Plan(16, 6), 8: Plan(30, 8),
+         9: Plan(50, 16)}

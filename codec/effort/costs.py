@@ -1,0 +1,58 @@
+"""Bits that symbols cost, as floats: for choosing only."""
+
+import numpy as np
+
+ONE = 2.0 ** 24
+TOP = 1023           # larger symbols cost about as much per step
+
+
+class Costs:
+    """Bits by row and magnitude, from the tables that will code them.
+
+    Parameters
+    ----------
+    t : dict of ndarray
+        ``row_freq``, ``row_max``.
+    row_skip : int
+        Rows below are not coded.
+
+    Attributes
+    ----------
+    bits : float32 (64, TOP + 2)
+    """
+
+    def __init__(self, t, row_skip):
+        k = np.arange(TOP + 2)
+        self.bits = np.zeros((len(t["row_max"]), len(k)), np.float32)
+        for r, top in enumerate(t["row_max"].tolist()):
+            if r < row_skip:
+                continue
+            p = -np.log2(t["row_freq"][r, top:2 * top + 2] / ONE)
+            self.bits[r, :top + 1] = p[:-1][:len(k)]
+            u = np.maximum(k[top + 1:] - top, 1)
+            # An escape, four bits of n, n bits and the sign.
+            self.bits[r, top + 1:] = p[-1] + 5 + np.floor(np.log2(u))
+
+    def total(self, symbols, rows):
+        """Bits of int16 symbols with their rows, of one shape."""
+        k = np.minimum(np.abs(symbols.astype(np.int32)), TOP + 1)
+        return float(self.bits[rows, k].sum(dtype=np.float64))
+
+    def steps(self, magnitude, rows):
+        """Bits that one more, and one less, would cost.
+
+        From zero there is no less: both ways are one more.
+
+        Parameters
+        ----------
+        magnitude : int ndarray
+        rows : uint8 ndarray of that shape
+
+        Returns
+        -------
+        more, less : float32
+        """
+        k = np.minimum(magnitude, TOP)
+        here = self.bits[rows, k]
+        return (self.bits[rows, k + 1] - here,
+                self.bits[rows, np.abs(k - 1)] - here)

@@ -1,0 +1,177 @@
+"""Better symbols by the decoder run backwards.
+
+The error of the decoded picture is, to good accuracy, quadratic in the
+symbols: a symbol moved by d changes it by 2 g d + e d^2. One backward pass
+(``codec.training.gradient``) gives g of all symbols. e, the decoder's
+reaction to one symbol, differs between places by more than between
+channels: random probes of the picture at hand scale the model's averages.
+Symbols that influence each other must not move together, hence a random
+share in each round, and the best state of all is kept.
+"""
+
+import numpy as np
+
+from ..entropy import passes
+from ..latent.tiles import tiles
+from ..latent.transform import padded
+from ..progress import told
+
+SHARE = 0.5          # of the changes that pay, made in one round
+CAUTION = 1.3        # on e: neighbours move too
+POOLED = 20          # probes that a place's average is worth
+BATCH = 2            # probes in one run
+
+
+class Refiner:
+    """One picture at one quality.
+
+    Parameters
+    ----------
+    graphs : Graphs
+    costs : Costs
+    pixels : uint8 (height, width, 3)
+    quality : float
+    code : callable
+        Symbols int16 (hy, wy, M) -> ``State``.
+    """
+
+    def __init__(self, graphs, costs, pixels, quality, code):
+        b = graphs.bundle
+        self.graphs, self.costs, self.code = graphs, costs, code
+        self.pixels, self.bundle = pixels, b
+        self.modulation = b.at_quality("synthesis_mod", quality)
+        self.step = 1 / b.gain(quality)
+        # Bits per squared error of a sample, rate + lambda * MSE.
+        self.price = b.multiplier(quality) / 3
+        self.energy = (self.price * b.at_quality("energy", quality)
+                       * self.step ** 2)
+
+    def run(self, symbols, plan, progress=None):
+        """The best symbols found.
+
+        Parameters
+        ----------
+        symbols : int16 (hy, wy, M)
+            To start from.
+        plan : Plan
+        progress : function of float, or None
+        """
+        rng = np.random.default_rng(1)
+        weight, best, share = None, None, SHARE
+        for n in told(range(plan.rounds + 1), progress):
+            state = self.code(symbols)
+            last = n == plan.rounds
+            error, gradient, seen = self._backward(
+                state.latent, rng, 0 if n else plan.probes, last)
+            cost = state.bits + self.price * error
+            if best is None or cost < best[0]:
+                best = cost, state.symbols
+            else:            # too much at once: less, from the best again
+                share = max(share / 2, 0.05)
+            if last:
+                break
+            if weight is None:
+                weight = self._weights(state, seen, plan.probes)
+            symbols = self._move(state, gradient, weight, rng, share)
+        return best[1]
+
+    def _backward(self, latent, rng, n_probes, error_only=False):
+        """Error, its gradient by the latent, mean squares of probes."""
+        h, w, m = latent.shape
+        error, seen = 0.0, None
+        gradient = np.empty((h, w, m), np.float32)
+        if n_probes:
+            seen = np.zeros((h, w, m), np.float32)
+        for (y, yy, a, b), (x, xx, c, d) in tiles(
+                h, w, self.bundle.halo["synthesis"]):
+            to = np.s_[y:yy, x:xx]
+            cut = np.s_[y - a:yy - a, x - c:xx - c]
+            inputs = {"latent": np.ascontiguousarray(latent[a:b, c:d]),
+                      "modulation": self.modulation,
+                      "pixels": padded(self.pixels, (a, b), (c, d)),
+                      "weight": self._inside((a, b), (c, d))}
+            left = n_probes
+            while True:
+                n = min(left, BATCH)
+                probes = rng.integers(
+                    0, 2, (n, *inputs["pixels"].shape), np.int8) * 2 - 1
+                e, g = self.graphs.run("synthesis_gradient", probes=probes.
+                                       astype(np.int8), **inputs)
+                for one in g[1:]:
+                    seen[to] += np.square(one[cut]) / n_probes
+                left -= n
+                if not left:
+                    break
+            gradient[to] = g[0][cut]
+            error += float(e[cut].sum(dtype=np.float64))
+        return error, gradient, seen
+
+    def _inside(self, rows, columns):
+        """One where the picture is, zero beyond it, (16 h, 16 w)."""
+        height, width = self.pixels.shape[:2]
+        y, x = (np.arange(16 * first, 16 * last) < end for
+                (first, last), end in ((rows, height), (columns, width)))
+        return (y[:, None] & x).astype(np.float32)
+
+    def _weights(self, state, seen, n_probes):
+        """Bits of error that moving each symbol by one brings, alone."""
+        k = self.bundle.k
+        h, w, _ = state.symbols.shape
+        odd = (np.arange(h)[:, None] + np.arange(w)) % 2
+        weight = self.energy[odd]
+        if n_probes:
+            seen *= self.price * self.step ** 2 / weight
+            for part in (np.s_[..., :k], np.s_[..., k:]):
+                mean = seen[part].mean(2, keepdims=True)
+                seen[part] = (n_probes * seen[part] + POOLED * mean) / (
+                    n_probes + POOLED)
+            weight *= seen
+        return weight
+
+    def _move(self, state, gradient, weight, rng, share):
+        """Symbols after one round."""
+        out = state.symbols.copy()
+        h, w, m = out.shape
+        for (lo, hi), features in zip(passes.slabs(h), state.features):
+            even = (np.arange(hi - lo)[:, None] + np.arange(w)) % 2 == 0
+            total, = self.graphs.run(
+                "means_gradient", features=features,
+                latent=state.latent[lo:hi], gradient=gradient[lo:hi],
+                even=even[None, None].astype(np.float32))
+            total *= 2 * self.price * self.step
+            self._change(out[lo:hi].reshape(-1), state.rows[lo:hi].ravel(),
+                         total.ravel(), CAUTION * weight[lo:hi].ravel(),
+                         rng, share)
+        return out
+
+    def _change(self, symbols, rows, slope, curve, rng, share):
+        """Move symbols in place, those of a random share that pay."""
+        at = np.flatnonzero(((symbols != 0) | (np.abs(slope) > curve))
+                            & (rows >= self.bundle.row_skip))
+        at = at[rng.random(len(at), np.float32) < share]
+        s = symbols[at]
+        more, less = self.costs.steps(np.abs(s.astype(np.int32)), rows[at])
+        up = np.where(s >= 0, more, less) + slope[at]
+        down = np.where(s <= 0, more, less) - slope[at]
+        pays = np.minimum(up, down) + curve[at] < 0
+        symbols[at[pays]] += np.where(up < down, 1, -1)[pays].astype(
+            np.int16)
+
+
+class State:
+    """A picture as it would be coded now.
+
+    Attributes
+    ----------
+    symbols : int16 (hy, wy, M), after rows that are not coded
+    rows : uint8 of that shape
+    latent : float32 of that shape, decoded
+    features : list of ndarray, per slab
+    bits : float, of the symbols
+    """
+
+    def __init__(self, shape):
+        self.symbols = np.empty(shape, np.int16)
+        self.rows = np.empty(shape, np.uint8)
+        self.latent = np.empty(shape, np.float32)
+        self.features, self.bits = [], 0.0

@@ -1,0 +1,279 @@
+"""The decoder run backwards, for encoders that refine what they code.
+
+Contents
+--------
+``synthesis_gradient``  ONNX graph: squared error, its gradient by latent
+``means_gradient``      ONNX graph: from there to the symbols and z
+``decode``              symbols -> latent in torch, what both are held to
+``energy``              what a step of each latent channel costs in pixels
+
+Only encoders use them: files decode without. The backward passes are
+written by hand, layer by layer; tests hold them against torch's own.
+"""
+
+import numpy as np
+import torch
+from onnx import TensorProto, helper
+
+from . import hyper
+from .functional import to_float
+from .graphs import Graph, _np
+
+
+class _Tape(Graph):
+    """A graph whose layers can be run backwards.
+
+    Weights are stored once; the transposed ones are made when a session
+    folds its constants.
+    """
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.back = []
+
+    def to_nchw(self, x):
+        """From (h, w, c): these graphs see one picture at a time."""
+        return super().to_nchw(
+            self.op("Unsqueeze", x, self.const(np.array([0]))))
+
+    def to_hwc(self, x):
+        return self.op("Squeeze", super().to_hwc(x),
+                       self.const(np.array([0])))
+
+    def backward(self, x):
+        """The gradient at the first layer's input, given the last's."""
+        for step in reversed(self.back):
+            x = step(x)
+        return x
+
+    def layer(self, x, w, b=None, half=True):
+        """1x1 convolution, and the function that turns it back."""
+        w = self.weight(w[:, :, None, None], half)
+        args = [x, w] if b is None else [
+            x, w, self.const(np.asarray(b, np.float32))]
+
+        def back(grad):
+            return self.op("Conv", grad, self.op("Transpose", w,
+                                                 perm=[1, 0, 2, 3]),
+                           kernel_shape=[1, 1])
+
+        return self.op("Conv", *args, kernel_shape=[1, 1]), back
+
+    def split(self, x, *sizes):
+        """Cut the channels of (1, c, h, w) into parts."""
+        outs = [f"v{len(self.nodes)}_{i}" for i in range(len(sizes))]
+        self.nodes.append(helper.make_node(
+            "Split", [x, self.const(np.array(sizes))], outs, axis=1))
+        return outs
+
+    def halves(self, x, *sizes):
+        return self.split(self.to_nchw(x), *sizes)
+
+    def trunk(self, x, w, b=None):
+        x, back = self.layer(x, w, b, half=False)
+        self.back.append(back)
+        return x
+
+    def unfold(self, x, size):
+        self.back.append(lambda grad: self.op("SpaceToDepth", grad,
+                                              blocksize=size))
+        return self.op("DepthToSpace", x, blocksize=size)
+
+    def block(self, x, b, s):
+        """As ``Graph.block``, remembering what its gradient needs."""
+        dw = _np(b.dw) * _np(b.scale_in)[:, None, None, None]
+        u = self.op("Mul", self.depthwise(x, dw), s)
+        u, back1 = self.layer(u, _np(b.w1), _np(b.b1))
+        a = self.op("LeakyRelu", u, alpha=b.leak) if b.leak \
+            else self.op("Relu", u)
+        v, back2 = self.layer(a, _np(b.w2) * _np(b.scale_out)[:, None])
+
+        def back(grad):
+            g = back2(grad)
+            low = self.op("Mul", g, self.const(np.float32(b.leak)))
+            g = self.op("Where", self.op("Greater", a, self.const(
+                np.float32(0))), g, low)
+            g = self.op("Mul", back1(g), s)
+            g = self.depthwise(g, dw[:, :, ::-1, ::-1])
+            return self.op("Add", g, grad)
+
+        self.back.append(back)
+        return self.op("Add", v, x)
+
+
+def synthesis_gradient(net):
+    """Error of a latent's picture and the error's gradient.
+
+    Inputs: ``latent`` float32 (h, w, M); ``modulation`` (n,); ``pixels``
+    uint8 (16 h, 16 w, 3), the original; ``weight`` float32 (16 h, 16 w),
+    zero where the picture has ended; ``probes`` int8 (n, 16 h, 16 w, 3),
+    n at least 0. Outputs: ``error`` (h, w), the weighted squared error of
+    each cell before samples are rounded; ``gradient`` (1 + n, h, w, M),
+    half the error's derivative, then what the same backward pass makes of
+    the weighted probes.
+    """
+    g = _Tape("synthesis_gradient")
+    blocks = [*net.blocks16, *net.blocks8]
+    m = net.out16.shape[1]
+    x = g.input("latent", TensorProto.FLOAT, ["h", "w", m])
+    s = g.modulations(blocks)
+    px = g.input("pixels", TensorProto.UINT8, ["height", "width", 3])
+    wt = g.input("weight", TensorProto.FLOAT, ["height", "width"])
+    probes = g.input("probes", TensorProto.INT8,
+                     ["n", "height", "width", 3])
+    x = g.to_nchw(x)
+    for b, mod in zip(net.blocks16, s):
+        x = g.block(x, b, mod)
+    x = g.unfold(g.trunk(x, _np(net.out16)), 2)
+    for b, mod in zip(net.blocks8, s[len(net.blocks16):]):
+        x = g.block(x, b, mod)
+    x = g.trunk(x, _np(net.out8) * 255, _np(net.bias) * 255 + 127.5)
+    px = g.to_nchw(g.op("Cast", px, to=TensorProto.FLOAT))
+    px = g.op("SpaceToDepth", px, blocksize=8)
+    wt = g.op("Unsqueeze", wt, g.const(np.array([0, 1])))
+    wt = g.op("SpaceToDepth", g.op("Concat", wt, wt, wt, axis=1),
+              blocksize=8)
+    shown = g.op("Clip", x, g.const(np.float32(0)), g.const(np.float32(255)))
+    e = g.op("Sub", shown, px)
+    we = g.op("Mul", e, wt)
+    cells = g.op("ReduceSum", g.op("Mul", e, we), g.const(np.array([1])))
+    cells = g.op("ReduceSum", g.op("SpaceToDepth", cells, blocksize=2),
+                 g.const(np.array([0, 1])), keepdims=0)
+    g.output("error", cells, TensorProto.FLOAT, ["h", "w"])
+    probes = g.op("Transpose", g.op("Cast", probes, to=TensorProto.FLOAT),
+                  perm=[0, 3, 1, 2])
+    probes = g.op("Mul", g.op("SpaceToDepth", probes, blocksize=8), wt)
+    we = g.op("Concat", we, probes, axis=0)
+    # A sample beyond 0..255 is shown clamped: moving it changes nothing.
+    we = g.op("Where", g.op("Equal", shown, x), we, g.const(np.float32(0)))
+    g.output("gradient", g.op("Transpose", g.backward(we),
+                              perm=[0, 2, 3, 1]),
+             TensorProto.FLOAT, ["b", "h", "w", m])
+    return g.finish()
+
+
+def means_gradient(net):
+    """From a gradient by the latent to one by what symbols add to it.
+
+    A symbol moves its own value and, through the means, those of all
+    later passes. Inputs: ``features`` (1, FEAT, h, w), ``latent`` and
+    ``gradient`` (h, w, M), ``even`` (1, 1, h, w), one where row + column
+    is even, else zero. Output ``total`` (h, w, M).
+    """
+    g = _Tape("means_gradient")
+    k, feat = net.k, net.w2.shape[0] // 16
+    r = net.o3.shape[0]
+    low, high = (_np(net.scale_in)[s] for s in (slice(0, k),
+                                                slice(k, None)))
+    f = g.input("features", TensorProto.FLOAT, [1, feat, "h", "w"])
+    y0, y1 = g.halves(g.input("latent", TensorProto.FLOAT,
+                              ["h", "w", k + r]), k, r)
+    g0, g1 = g.halves(g.input("gradient", TensorProto.FLOAT,
+                              ["h", "w", k + r]), k, r)
+    even = g.input("even", TensorProto.FLOAT, [1, 1, "h", "w"])
+    odd = g.op("Sub", g.const(np.float32(1)), even)
+    out = _np(net.scale_out)[:, None]
+
+    def turn(grad, o, scale, a):
+        """Back through o relu(a)."""
+        w = (_np(o) * scale).T
+        return g.op("Where", g.op("Greater", a, g.const(np.float32(0))),
+                    g.linear(grad, w), g.const(np.float32(0)))
+
+    w1 = _np(net.dw1) * low[:, None, None, None]
+    w2 = _np(net.dw2) * low[:, None, None, None]
+    w3 = _np(net.dw3) * high[:, None, None, None]
+    a2 = _np(net.a2).copy()
+    a2[:, :k] *= low
+    d1 = g.depthwise(g.op("Mul", y0, even), w1)
+    h1, back1 = g.layer(g.op("Concat", d1, f, axis=1), _np(net.a1),
+                        _np(net.ba[0]))
+    d2 = g.depthwise(y0, w2)
+    h2, back2 = g.layer(g.op("Concat", y0, d2, f, axis=1), a2,
+                        _np(net.ba[1]))
+    d3 = g.depthwise(g.op("Mul", y1, even), w3)
+    h3, back3 = g.layer(d3, _np(net.a3))
+    h3 = g.op("Add", h2, h3)
+
+    t3 = turn(g.op("Mul", g1, odd), net.o3, out[k:], h3)
+    d3 = g.depthwise(back3(t3), w3[:, :, ::-1, ::-1])
+    g1 = g.op("Add", g1, g.op("Mul", d3, even))
+    t2 = turn(g.op("Mul", g1, even), net.o2, out[k:], h2)
+    y0, d2 = g.split(back2(g.op("Add", t2, t3)), k, k, feat)[:2]
+    d2 = g.depthwise(d2, w2[:, :, ::-1, ::-1])
+    g0 = g.op("Add", g0, g.op("Add", y0, d2))
+    t1 = turn(g.op("Mul", g0, odd), net.o1, out[:k], h1)
+    d1 = g.split(back1(t1), k, feat)[0]
+    d1 = g.depthwise(d1, w1[:, :, ::-1, ::-1])
+    g0 = g.op("Add", g0, g.op("Mul", d1, even))
+    g.output("total", g.to_hwc(g.op("Concat", g0, g1, axis=1)),
+             TensorProto.FLOAT, ["h", "w", k + r])
+    return g.finish()
+
+
+def decode(model, symbols, z, q):
+    """Latent of symbols (n, h, w, M), differentiable, as the runtime does.
+
+    Parameters
+    ----------
+    model : nets.Codec
+    symbols : Tensor (n, h, w, M)
+    z : Tensor (n, h / 4, w / 4, NZ)
+    q : Tensor (n,)
+    """
+    k, net = model.shape.k, model.means
+    h, w = symbols.shape[1:3]
+    even = ((torch.arange(h)[:, None] + torch.arange(w)) % 2
+            == 0)[None, :, :, None]
+    add = symbols / hyper.knots(model.log_gain, q).exp()[:, None, None]
+    a0, a1 = add[..., :k], add[..., k:]
+    f = net.features(z)
+    y0 = (a0 + net.pass0(f)) * even
+    y0 = torch.where(even, y0, a0 + net.pass1(f, y0))
+    mean, pre = net.pass2(f, y0)
+    y1 = (a1 + mean) * even
+    y1 = torch.where(even, y1, a1 + net.pass3(pre, y1))
+    return torch.cat([y0, y1], -1)
+
+
+def energy(model, crops, n_pictures=8):
+    """Squared error in the picture per squared unit of each channel.
+
+    With random signs r for pixels, E (J^T r)^2 is the diagonal of J^T J:
+    one backward pass measures all channels of all positions. What a value
+    moves through the means of later passes is in it.
+
+    Parameters
+    ----------
+    model : nets.Codec
+    crops : data.Crops
+    n_pictures : int
+
+    Returns
+    -------
+    float32 (N_KNOTS, 2, M)
+        Of even and of odd positions. Sum over pixels and colours, samples
+        in 0..255.
+    """
+    out = np.zeros((hyper.N_KNOTS, 2, model.shape.m))
+    pick = np.linspace(0, len(crops.index) - 1, n_pictures).astype(int)
+    signs = torch.Generator().manual_seed(1)
+    for i in pick:
+        a = crops.picture(i)
+        h, w = (min(k // 64 * 64, 256) for k in a.shape[:2])
+        y0, x0 = (a.shape[0] - h) // 2, (a.shape[1] - w) // 2
+        x = to_float(np.ascontiguousarray(a[y0:y0 + h, x0:x0 + w]))[None]
+        odd = (np.arange(h // 16)[:, None] + np.arange(w // 16)) % 2
+        for knot in range(hyper.N_KNOTS):
+            q = torch.tensor([knot / (hyper.N_KNOTS - 1)])
+            gain = hyper.knots(model.log_gain, q).exp()[0].detach()
+            with torch.no_grad():
+                y = model.analysis(x, q)
+                aux = model.code(y, q, noise=False)[3]
+            s = aux["v"].clone().requires_grad_(True)
+            shown = model.synthesis(decode(model, s, aux["z"], q), q)
+            r = torch.randint(0, 2, shown.shape, generator=signs) * 2. - 1
+            g, = torch.autograd.grad(shown, s, r)
+            g = (g[0] * gain).square().numpy()
+            out[knot] += [g[odd == p].mean(0) for p in (0, 1)]
+    return (out * 255 ** 2 / len(pick)).astype(np.float32)

@@ -74,13 +74,13 @@ def test_rows_by_hand(tmp_path):
     model = make_model(tmp_path, 0)
     model.NZ = model.HYPER = model.K = 1
     model.M, model.ROW_SKIP = 2, 0
-    model.w1 = [[100, 100, 100, 100, 64, 100, 100, 100, 100]]
-    model.b1, model.w2 = [64], [[j] for j in range(32)]
+    model.w1 = [[100, 100, 100, 100, 16, 100, 100, 100, 100]]
+    model.b1, model.w2 = [16], [[j] for j in range(32)]
     model.b2 = [[1000 * j, 0] for j in range(16)]
     model.bias = [[0, 0]] * 49 + [[5, -3000]] + [[0, 0]] * 50
     model.c1, model.c2, model.c3 = [[3]], [[10, 20]], [[1, 2, -40]]
     header = dict(width=17, height=1, quality=4951)  # Q is 50
-    # One z, 9: a = (64 * 9 + 64) >> 6 = 10; base = 10 j + b2 + bias.
+    # One z, 9: a = (16 * 9 + 16) >> 4 = 10; base = 10 j + b2 + bias.
     bases = [0 + 0 + 5, 10 + 0 - 3000, 20 + 1000 + 5, 30 + 0 - 3000]
     assert ref.base(model, header, [9]) == bases
     s = [4, -2, -300, 7]  # levels 4, 2, 15, 7

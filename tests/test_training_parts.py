@@ -55,6 +55,40 @@ NODES = {
 }
 
 
+def test_bounded_lets_values_come_back():
+    """Beyond the margin only the gradient that leads inside passes."""
+    x = torch.tensor([-2.0, -2, -0.5, 0.5, 0.5, 1.5, 3, 3],
+                     requires_grad=True)
+    y = fn.bounded(x, 0, 1, margin=1)
+    assert y.tolist() == [0, 0, 0, 0.5, 0.5, 1, 1, 1]
+    y.backward(torch.tensor([1.0, -1, 1, 1, -1, -1, 1, -1]))
+    assert x.grad.tolist() == [0, -1, 1, 1, -1, -1, 1, 0]
+
+
+def test_bounded_does_not_turn_noise_into_a_drift():
+    """A value that is best below the range stays there."""
+    torch.manual_seed(1)
+    x = torch.zeros(1, requires_grad=True)
+    for _ in range(500):
+        noisy = torch.randn(1) + 0.2           # down is better, on average
+        x.data -= 0.1 * torch.autograd.grad(
+            fn.bounded(x, 0.0, 9.0, margin=4), x, noisy)[0]
+    assert x.item() < -2
+
+
+def test_bounded_rises_from_where_a_clamp_is_stuck():
+    target, found = torch.tensor([0.5, 0.5]), {}
+    for name, bound in (("clamp", torch.clamp), ("bounded", lambda x, a, b:
+                                                fn.bounded(x, a, b, 0.2))):
+        x = torch.tensor([-1.0, 2.0], requires_grad=True)
+        for _ in range(200):
+            loss = (bound(x, 0.0, 1.0) - target).square().sum()
+            x.data -= 0.1 * torch.autograd.grad(loss, x)[0]
+        found[name] = x.tolist()
+    assert found["clamp"] == [-1, 2]
+    assert found["bounded"] == pytest.approx([0.5, 0.5], abs=1e-3)
+
+
 @pytest.mark.parametrize("name", NODES)
 def test_nodes_are_plain_autograd(name, bf16):
     node, plain, make = NODES[name]

@@ -36,7 +36,7 @@ def check(rows, tables, z_max):
     n = t["w1"].shape[1]
     x = np.stack([_pattern(n, 2 * z_max + 1) - z_max, np.full(n, z_max),
                   np.where(t["w1"][0] < 0, -z_max, z_max)])
-    want = np.clip((_product(x, t["w1"]) + t["b1"]) >> 6, 0, 255)
+    want = np.clip((_product(x, t["w1"]) + t["b1"]) >> 4, 0, 255)
     _same(rows.run("exact_hidden", x=x.astype(np.float32), w=rows.w1,
                    b=rows.b1)[0], want, "hidden")
     n = t["w2"].shape[1]

@@ -53,8 +53,8 @@ class Config:
     crop: int = 256
     loss: str = "mse"              # one of LOSSES
     rate: float = 1.0              # factor on all of the following
-    muon_lr: float = 0.01
-    adam_lr: float = 2e-3
+    muon_lr: float = 0.004
+    adam_lr: float = 1.5e-3
     trunk_lr: float = 3e-4
     rows_lr: float = 1e-3
     table_lr: float = 5e-3

@@ -69,6 +69,37 @@ def round_ste(x):
     return x + (torch.round(x) - x).detach()
 
 
+class _Bounded(torch.autograd.Function):
+    """Clamp whose gradient still leads back inside."""
+
+    @staticmethod
+    def forward(ctx, x, low, high, margin):
+        ctx.save_for_backward(x)
+        ctx.range = low - margin, high + margin
+        return x.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx, g):
+        x, = ctx.saved_tensors
+        low, high = ctx.range
+        # A descent step goes against g: up where g is negative.
+        stuck = ((x < low) & (g > 0)) | ((x > high) & (g < 0))
+        return g.masked_fill(stuck, 0), None, None, None
+
+
+def bounded(x, low, high, margin):
+    """Clamp ``x`` to low..high; values outside can come back.
+
+    With a plain clamp a value that once left the range has no gradient and
+    stays there for ever: channels that started below the narrowest row
+    were never coded at any quality (docs/training-log.md). Within
+    ``margin`` the whole gradient passes, and beyond it only what leads
+    back. Without a margin, noise whose mean is zero would become a drift
+    inwards, since only half of it passed.
+    """
+    return _Bounded.apply(x, low, high, margin)
+
+
 class _Linear(torch.autograd.Function):
     """x W^T + b: forward in float32 (exact on integers), backward bf16."""
 

@@ -12,6 +12,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from .hyper import ACT_SHIFT
+
 OPSET = 17
 IR_VERSION = 8
 
@@ -266,7 +268,7 @@ def exact():
     g, (x, w, b) = start("exact_hidden", x=["n", "i"], w=["i", "o"],
                          b=["o"])
     x = g.op("Add", g.op("MatMul", x, w), b)
-    done(g, scaled_floor(g, x, 6, 255), TensorProto.FLOAT, ["n", "o"])
+    done(g, scaled_floor(g, x, ACT_SHIFT, 255), TensorProto.FLOAT, ["n", "o"])
     g, (x, w, b) = start("exact_base", x=["n", "i"], w=["i", "o"], b=["o"])
     done(g, g.op("Add", g.op("MatMul", x, w), b), TensorProto.FLOAT,
          ["n", "o"])

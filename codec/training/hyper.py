@@ -24,7 +24,7 @@ ROW_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (N_ROWS - 1)
 LOGISTIC = math.pi / math.sqrt(3)      # 1/t = sigma / LOGISTIC
 ROW_ONE = 1024                         # fixed point of the row index
 CTX_ONE = 64                           # fixed point of the context layers
-ACT_SHIFT = 6
+ACT_SHIFT = 4
 
 
 def knots(table, q):
@@ -85,7 +85,7 @@ class ExactRows(nn.Module):
 
     Parameters are floats ``p``; the weight is round(p * S) in -127..127.
     """
-    S1, S2, SC = 900.0, 400.0, 400.0
+    S1, S2, SC = 900.0, 100.0, 400.0
 
     def __init__(self, s, pca):
         super().__init__()
@@ -104,7 +104,7 @@ class ExactRows(nn.Module):
 
     @staticmethod
     def integer(p, scale):
-        return fn.round_ste(p * scale).clamp(-127, 127)
+        return fn.bounded(fn.round_ste(p * scale), -127, 127, margin=8)
 
     def tables(self):
         """The integers as the runtime will have them."""
@@ -129,7 +129,7 @@ class ExactRows(nn.Module):
         """Rows, real-valued, in 0..N_ROWS-1."""
         if context is not None:
             base = base + fn.linear(context, c) * (ROW_ONE / CTX_ONE)
-        return (base / ROW_ONE).clamp(0, N_ROWS - 1)
+        return fn.bounded(base / ROW_ONE, 0, N_ROWS - 1, margin=4)
 
 
 class Means(nn.Module):

@@ -203,7 +203,7 @@ def base(model, header, z):
             inside = 0 <= r < hz and 0 <= c < wz
             start = (r * wz + c) * nz
             p += z[start:start + nz] if inside else [0] * nz
-        a = [clamp((x + b) >> 6, 0, 255)
+        a = [clamp((x + b) >> 4, 0, 255)
              for x, b in zip(dot(model.w1, p), model.b1)]
         block = dot(model.w2, a)
         for offset in range(16):

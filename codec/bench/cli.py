@@ -40,12 +40,13 @@ def parser():
     options.add_argument("--quick", action="store_true",
                          help="PSNR only, ours against JPEG, WebP and AVIF")
     options.add_argument("--slow", action="store_true",
-                         help="HEIC too, which takes longer than all others "
-                         "together")
+                         help="HEIC and our high efforts too, which take "
+                         "longer than all others together")
     options.add_argument("--codecs", nargs="+", metavar="NAME",
                          help="names or patterns of: "
                          + " ".join(codecs.BUILDERS)
-                         + f"; {codecs.OURS}@MODEL is ours with that model")
+                         + f"; {codecs.OURS}-eN is ours at effort N, "
+                         f"{codecs.OURS}@MODEL with that model")
     options.add_argument("--metrics", nargs="+", metavar="NAME",
                          choices=list(metrics.METRICS),
                          help=" ".join(metrics.METRICS))
@@ -210,7 +211,8 @@ def _choose_codecs(options):
     for pattern in options.codecs or (
             QUICK_CODECS if options.quick else there):
         found = [name for name in there if fnmatch(name, pattern)]
-        if not found and pattern.startswith(codecs.OURS + "@"):
+        if not found and "@" in pattern and pattern.startswith(
+                (codecs.OURS + "@", codecs.OURS + "-e")):
             found = [pattern]
         if not found:
             raise UsageError(f"--codecs {pattern}: no such codec; there are "

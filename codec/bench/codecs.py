@@ -9,6 +9,7 @@ import functools
 import hashlib
 import io
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -48,8 +49,8 @@ class Codec:
         ``decode(data, shape, threads) -> ndarray``; ``shape`` is for
         the general compressors alone.
     slow : bool
-        Takes more than five seconds a megapixel: measured with ``--slow``
-        or by name only.
+        Takes long, or is of interest to few: measured with ``--slow`` or by
+        name only.
     """
 
     name: str
@@ -274,33 +275,39 @@ def _xz():
 
 
 @functools.cache
-def _ours_at_work(model, threads):
+def _ours_at_work(model, effort, threads):
     """Loaded once per process: a measurement is of pictures, not loading."""
     import codec
 
-    return (codec.Encoder(model=model, threads=threads),
+    return (codec.Encoder(model=model, threads=threads, effort=effort),
             codec.Decoder(model=model, threads=threads))
 
 
-def _ours(model=None):
+def _ours(model=None, effort=None):
+    """Ours with a model at an effort; None: the default."""
     import codec
+    from codec.effort import DEFAULT
 
+    effort_ = DEFAULT if effort is None else effort
     try:
-        model_id = _ours_at_work(model, 1)[0].model_id
+        model_id = _ours_at_work(model, effort_, 1)[0].model_id
     except codec.CodecError as error:
         raise ImportError(f"no model: {error}") from None
     return Codec(
-        name=OURS if model is None else f"{OURS}@{model}",
-        label="aecompress" + ("" if model is None else f" ({model})"),
+        name=OURS + (f"-e{effort}" if effort else "")
+        + (f"@{model}" if model else ""),
+        label="aecompress" + (f", effort {effort}" if effort else "")
+        + (f" ({model})" if model else ""),
         kind="lossy",
         settings=(1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100), typical=60,
-        description="codec.Encoder, default effort",
+        description=f"codec.Encoder, effort {effort_}",
         version=f"aecompress {codec.__version__}, model {model_id}, "
                 f"code {_code_hash()}",
         encode=lambda picture, quality, threads: _ours_at_work(
-            model, threads)[0].encode(picture, quality=quality),
+            model, effort_, threads)[0].encode(picture, quality=quality),
         decode=lambda data, shape=None, threads=1: _ours_at_work(
-            model, threads)[1].decode(data))
+            model, effort_, threads)[1].decode(data),
+        slow=effort_ not in (1, DEFAULT))
 
 
 def _code_hash():
@@ -339,11 +346,13 @@ BUILDERS = {
 
 
 def names():
-    """Every codec: ours with each model that ships, then the others."""
+    """Every codec: ours at each effort and model, then the others."""
+    from ..effort import DEFAULT, PLANS
     from ..model import bundle
 
     others = [name for name in bundle.shipped() if name != bundle.DEFAULT]
-    return [OURS, *(f"{OURS}@{name}" for name in others),
+    return [OURS, *(f"{OURS}-e{n}" for n in PLANS if n != DEFAULT),
+            *(f"{OURS}@{name}" for name in others),
             *(name for name in BUILDERS if name != OURS)]
 
 
@@ -354,7 +363,8 @@ def load(name):
     Parameters
     ----------
     name : str
-        A key of `BUILDERS`, or ``aec@MODEL`` for ours with that model.
+        A key of `BUILDERS`; ``aec-eN`` is ours at effort N, ``aec@MODEL``
+        ours with that model, ``aec-eN@MODEL`` both.
 
     Returns
     -------
@@ -367,8 +377,10 @@ def load(name):
     KeyError
         There is no such codec.
     """
-    if name.startswith(OURS + "@"):
-        return _ours(name.split("@", 1)[1])
+    found = re.fullmatch(OURS + r"(?:-e([1-9]))?(?:@(.+))?", name)
+    if found:
+        effort, model = found.groups()
+        return _ours(model, effort and int(effort))
     return BUILDERS[name]()
 
 

@@ -97,7 +97,7 @@ def _folded(title, content):
 
 def _headline(found, others):
     ours = {label for name, label in found.labels.items()
-            if name.split("@")[0] == codecs.OURS}
+            if name.split("@")[0].split("-e")[0] == codecs.OURS}
     base = found.curves.get(codecs.ANCHOR)
     out = []
     for metric, figures in found.figures.items():

@@ -1,10 +1,10 @@
 """The quality that gives a wanted size or PSNR, searched on cached latents.
 
-The analysis network is the expensive half of the encoder, and its output
+The analysis network is the expensive part of the encoder, and its output
 changes little with quality: encoding a latent plane at a quality up to
-``REACH`` from the one it was made for costs the same bits at the same PSNR
-within 0.5 % (docs/quality.md). So a search runs it once or twice and else
-repeats only what comes after it.
+``REACH`` from the one it was made for changes the size by 2 % at most, and
+the PSNR in proportion. So a search runs it two or three times and else
+repeats only what comes after it (figures: docs/command-line.md).
 """
 
 import math
@@ -15,7 +15,7 @@ from .errors import LimitError
 from .progress import part
 
 REACH = 3.0             # of a cached latent plane, in quality
-MAX_STEPS = 12          # tries; three to five do
+MAX_STEPS = 12          # tries; two to five do, but for tiny pictures
 SIZE_WINDOW = 0.01      # how far below the wanted size is good enough
 PSNR_WINDOW = 0.03      # how far above the wanted PSNR is, dB
 # Where a search begins, and typical slopes there. They cost tries, not

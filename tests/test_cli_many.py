@@ -20,6 +20,7 @@ from codec.cli.jobs import Job
 from codec.cli.options import parse
 from codec.cli.report import Refusal
 from codec.types import Picture
+from pictures import ICC, XMP, exif
 from test_cli import BIN, ENV, run, tree
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +48,14 @@ def test_workers_change_no_byte(folder):
         assert (result.returncode, result.stderr) == (0, b"")
     assert tree(folder / "1") == tree(folder / "2") == tree(folder / "3")
     assert len(tree(folder / "1")) == 8
+
+
+def test_the_shims_of_a_checkout_start_workers(folder):
+    result = subprocess.run(
+        [sys.executable, ROOT / "bin" / "aecompress", "-T2",
+         *[f"{n}.png" for n in range(8)]], cwd=folder, capture_output=True)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert len(list(folder.glob("*.aec"))) == 8
 
 
 def test_how_many_workers(tmp_path, monkeypatch):
@@ -86,7 +95,7 @@ class Dies(work.Coder):
     """Is killed at the third file, as by a system short of memory."""
 
     def run(self, job, progress=None):
-        progress(0.5)
+        progress(0.5, 9)
         if job.src == "2.png":
             os.kill(os.getpid(), signal.SIGKILL)
         return work.Notes()
@@ -94,7 +103,7 @@ class Dies(work.Coder):
 
 def test_a_killed_worker_loses_one_file():
     options = parse("aecompress", [f"{n}.png" for n in range(8)])
-    done = dict(pool.run(options, 2, lambda index, share: None, Dies))
+    done = dict(pool.run(options, 2, lambda *_: None, Dies))
     assert sorted(done) == list(range(8))
     assert [n for n in done if done[n].failed] == [2]
     (kind, name, text), = done[2].lines
@@ -166,9 +175,9 @@ def test_bar_on_a_terminal(folder):
 
 def test_bar_text():
     b = bar.Bar([100, 300], True)
-    b.shares[0] = 0.5
-    assert b.text(10).endswith("12%  0/2 files  1:10 left")
     b.drawn = time.monotonic() + 99     # nothing is drawn here
+    b.update(0, 0.5, 4_000_000)
+    assert b.text(10).endswith("12%  0/2 files  0.2 MP/s  1:10 left")
     b.finish(0, 5_000_000)
     assert b.text(10).endswith("25%  1/2 files  0.5 MP/s  0:30 left")
     assert bar.Bar([1], True).text(3).endswith("0%  ")
@@ -242,6 +251,27 @@ def test_the_written_picture_is_compared(tmp_path):
         with pytest.raises(Refusal, match="is not the picture"):
             verify.decompressed(job, Path(job.dst).read_bytes(), picture, kind,
                                 coder().options)
+
+
+# Metadata
+
+def test_metadata_survives_both_ways_unless_stripped(tmp_path):
+    codec.picture.save(codec.Picture(
+        PHOTO[:40, :50], PHOTO[:40, :50, 0], ICC, exif(t274=6), XMP),
+        tmp_path / "a.png")
+    for flag, back, kept in ((), "b.png", True), (("--strip",), "c.png", False):
+        assert run("aecompress", "-f", *flag, "a.png",
+                   cwd=tmp_path).returncode == 0
+        assert run("aedecompress", "a.aec", back, cwd=tmp_path).returncode == 0
+        found = codec.picture.open_picture(tmp_path / back)
+        assert found.icc == ICC     # colours are never stripped
+        assert np.array_equal(found.alpha, PHOTO[:40, :50, 0])
+        assert (found.exif, found.xmp) == ((exif(t274=1), XMP) if kept
+                                           else (None, None))
+    assert run("aecompress", "-f", "a.png", cwd=tmp_path).returncode == 0
+    assert run("aedecompress", "--strip", "a.aec", "d.png",
+               cwd=tmp_path).returncode == 0
+    assert codec.picture.open_picture(tmp_path / "d.png").exif is None
 
 
 # Made from the parser

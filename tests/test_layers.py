@@ -145,7 +145,8 @@ assert main("aedecompress", ["a.aec", "b.png"]) == 0
     assert loaded(code, TORCH, tmp_path) == "[]"
 
 
-@pytest.mark.parametrize("option", ["--version", "-q999"])
+@pytest.mark.parametrize("option", ["--help", "--version", "-q999",
+                                    "--completion=bash"])
 def test_options_load_nothing_heavy(option, tmp_path):
     code = f"""
 from codec.cli.main import main

@@ -2,10 +2,13 @@
 
 ``main`` runs one command from its arguments to its exit code:
 
-- ``options``: the parser of both commands, and which file becomes which;
-- ``compress``, ``decompress``: what happens to one file;
+- ``options``: the parser of both commands; ``share`` has what is made from it;
+- ``jobs``: which file becomes which, through folders too;
+- ``work``: one job from start to end, here or in a worker of the ``pool``;
+- ``compress``, ``decompress``: what happens to one file; ``verify``: whether
+  the result may take its place; ``listing``: ``-l``;
 - ``files``: reading, and outputs that appear whole or not at all;
-- ``report``: every line on stderr, and the exit code;
+- ``report``: every line on stderr, and the exit code; ``bar``: progress;
 - ``demo``: one picture against JPEG of the same quality.
 
 numpy, Pillow and the engine are imported where a file is at hand, because

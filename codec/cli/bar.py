@@ -29,9 +29,9 @@ class Bar:
         self.n = self.bytes = self.pixels = 0
         self.shares, self.shown = {}, False
 
-    def update(self, index, share):
-        """Job ``index`` is done to a share 0..1."""
-        self.shares[index] = share
+    def update(self, index, share, pixels):
+        """Job ``index``, of so many pixels, is done to a share 0..1."""
+        self.shares[index] = share, share * pixels
         self.draw()
 
     def finish(self, index, pixels):
@@ -57,7 +57,8 @@ class Bar:
     def text(self, seconds, width=80):
         """The line after so many seconds."""
         done = self.bytes + sum(self.sizes[i] * share
-                                for i, share in self.shares.items())
+                                for i, (share, _) in self.shares.items())
+        pixels = self.pixels + sum(n for _, n in self.shares.values())
         share = min(1, done / self.total)
         left = seconds * (1 - share) / share if share else None
         cells = max(5, min(30, width - 60))
@@ -65,8 +66,7 @@ class Bar:
         return (f"[{'#' * full}{'-' * (cells - full)}] {share:4.0%}  "
                 + (f"{self.n}/{len(self.sizes)} files  "
                    if len(self.sizes) > 1 else "")
-                + (f"{self.pixels / seconds / 1e6:.1f} MP/s  "
-                   if self.pixels else "")
+                + (f"{pixels / seconds / 1e6:.1f} MP/s  " if pixels else "")
                 + (f"{clock(left)} left" if left is not None else ""))
 
     def clear(self):

@@ -78,7 +78,7 @@ def _run(prog, argv):
             return report.exit
         if options.completion:
             from .share import completion
-            print(completion(prog, options.completion), end="")
+            print(completion(prog, options.completion))
             return report.exit
         _check_names(options)
     except (UsageError, Refusal, CodecError) as error:
@@ -158,7 +158,8 @@ def _outcomes(options, progress):
     from .work import Coder
     coder = Coder(options)
     for index, job in enumerate(options.jobs):
-        yield index, coder.run(job, lambda share: progress(index, share))
+        yield index, coder.run(
+            job, lambda share, pixels: progress(index, share, pixels))
 
 
 class Total:

@@ -57,8 +57,9 @@ def run(options, n, progress, coder=Coder):
     options : argparse.Namespace
         ``threads`` are shared out between the workers.
     n : int
-    progress : function of (int, float)
-        Told the number of a job and its share that is done.
+    progress : function of (int, float, int)
+        Told the number of a job, the share of it that is done, and the
+        pixels of the whole.
     coder : class
         What runs the jobs in a worker.
 
@@ -110,7 +111,7 @@ def run(options, n, progress, coder=Coder):
                     start()
                     continue
                 if kind == "share":
-                    progress(index, value)
+                    progress(index, *value)
                     continue
                 del workers[ours]
                 yield index, value
@@ -139,11 +140,11 @@ def _serve(pipe, shared, coder):
     coder = coder(SimpleNamespace(**shared))
     last = time.monotonic()
 
-    def progress(share):
+    def progress(share, pixels):
         nonlocal last
         if time.monotonic() - last > _EVERY_S:
             last = time.monotonic()
-            pipe.send(("share", share))
+            pipe.send(("share", (share, pixels)))
 
     try:
         while True:

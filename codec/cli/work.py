@@ -77,7 +77,8 @@ class Coder:
         Parameters
         ----------
         job : Job
-        progress : function of float, or None
+        progress : function of (float, int), or None
+            Told the share that is done, and the pixels of the whole.
 
         Returns
         -------
@@ -96,7 +97,8 @@ class Coder:
             warnings.showwarning = (
                 lambda message, *_, **__: notes.warn(job.src, str(message)))
             try:
-                act(self, job, notes, progress)
+                act(self, job, notes, progress and (
+                    lambda share: progress(share, notes.pixels)))
             except BrokenPipeError:
                 raise
             except Exception as error:

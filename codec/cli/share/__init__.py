@@ -22,4 +22,4 @@ def completion(prog, shell):
     """
     path = os.path.join(os.path.dirname(__file__), _NAMES[shell].format(prog))
     with open(path, encoding="utf-8") as file:
-        return file.read()
+        return file.read().rstrip("\n")

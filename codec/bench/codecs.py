@@ -9,6 +9,7 @@ import functools
 import hashlib
 import io
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -19,6 +20,7 @@ from PIL import Image, features
 
 ANCHOR = "jpeg-420"
 OURS = "aec"
+OURS_NAME = re.compile(OURS + r"(-e(?P<effort>[1-9]))?(@(?P<model>.+))?")
 
 
 @dataclass(frozen=True)
@@ -284,7 +286,7 @@ def _ours_at_work(model, threads):
             codec.Decoder(model=model, threads=threads))
 
 
-def _ours(model=None):
+def _ours(model=None, effort=None):
     import codec
 
     try:
@@ -292,17 +294,19 @@ def _ours(model=None):
     except codec.CodecError as error:
         raise ImportError(f"no model: {error}") from None
     return Codec(
-        name=OURS if model is None else f"{OURS}@{model}",
-        label="aecompress" + ("" if model is None else f" ({model})"),
+        name=OURS + (f"-e{effort}" if effort else "")
+        + (f"@{model}" if model else ""),
+        label="aecompress" + (f" effort {effort}" if effort else "")
+        + (f" ({model})" if model else ""),
         kind="lossy",
         settings=(1, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70,
                   75, 80, 85, 90, 95, 100),
         quick=(1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100), typical=60,
-        description="codec.Encoder, default effort",
+        description=f"codec.Encoder, effort={effort or 'default'}",
         version=f"aecompress {codec.__version__}, model {model_id}, "
                 f"code {_code_hash()}",
         encode=lambda picture, quality, threads: _ours_at_work(
-            model, threads)[0].encode(picture, quality=quality),
+            model, threads)[0].encode(picture, quality=quality, effort=effort),
         decode=lambda data, shape=None, threads=1: _ours_at_work(
             model, threads)[1].decode(data))
 
@@ -358,7 +362,8 @@ def load(name):
     Parameters
     ----------
     name : str
-        A key of `BUILDERS`, or ``aec@MODEL`` for ours with that model.
+        A key of `BUILDERS`; ``aec-eN@MODEL`` is ours at effort N with
+        that model, either part left out for the default.
 
     Returns
     -------
@@ -371,8 +376,9 @@ def load(name):
     KeyError
         There is no such codec.
     """
-    if name.startswith(OURS + "@"):
-        return _ours(name.split("@", 1)[1])
+    ours = OURS_NAME.fullmatch(name)
+    if ours:
+        return _ours(ours["model"], ours["effort"] and int(ours["effort"]))
     return BUILDERS[name]()
 
 

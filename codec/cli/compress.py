@@ -41,7 +41,8 @@ def compressor(options, report):
         if options.strip:
             picture = dataclasses.replace(picture, exif=None, xmp=None)
         read = time.perf_counter()
-        data = encoder().encode(picture, quality=quality)
+        data = encoder().encode(picture, quality=quality,
+                                effort=options.effort)
         coded = time.perf_counter()
         save(job, data, options)
         written = time.perf_counter()

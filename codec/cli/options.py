@@ -64,6 +64,9 @@ def parser(prog):
     coding = p.add_argument_group("coding")
     coding.add_argument("-q", "--quality", type=_quality, metavar="N",
                         help=f"1..100, higher is better ({QUALITY:g})")
+    coding.add_argument("--effort", type=int, choices=range(1, 10),
+                        metavar="N", default=None,
+                        help="1..9, more is slower and smaller (4)")
     coding.add_argument("-m", "--model", metavar="ID",
                         help="name, id or folder of a model")
     coding.add_argument("--format", metavar="EXT",
@@ -144,6 +147,8 @@ def _check(options):
     rules = (
         (options.quality is not None and options.mode != "compress",
          "-q is for compressing"),
+        (options.effort is not None and options.mode != "compress",
+         "--effort is for compressing"),
         (options.format is not None and options.mode != "decompress",
          "--format is for decompressing"),
         (options.json and options.mode != "list", "--json needs -l"),

@@ -174,7 +174,8 @@ class Pipeline:
             rows = state.rows[lo:hi].reshape(-1, self.bundle.m)
             for p in range(4):
                 rows[slab.where(p)] = slab.coded[p]
-            state.bits += self.costs.total(slab.symbols, state.rows[lo:hi])
+            state.bits[lo:hi] = self.costs.cells(slab.symbols,
+                                                 state.rows[lo:hi])
             state.features.append(means.features)
         return state
 

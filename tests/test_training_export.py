@@ -13,7 +13,8 @@ from codec.entropy import passes  # noqa: E402
 from codec.model.bundle import Bundle  # noqa: E402
 from codec.model.session import Graphs  # noqa: E402
 from codec.pipeline import Pipeline  # noqa: E402
-from codec.training import data, export, functional, train  # noqa: E402
+from codec.training import (  # noqa: E402
+    data, export, functional, gradient, hyper, train)
 from training_runs import TINY, config, psnr, scene  # noqa: E402
 
 QUALITIES = (1, 50, 100)
@@ -45,7 +46,7 @@ def made(tmp_path_factory):
     model_id = export.export(model, out, crops, name="test",
                              info={"steps": 0}, n_pictures=3,
                              log=lambda line: None)
-    yield model, out, model_id
+    yield model, out, model_id, cfg.state
     functional.use_bf16(True)
 
 
@@ -68,6 +69,10 @@ def q_of(quality):
     return torch.arange(100)[quality - 1:quality] / 99.0
 
 
+def bundle_gain(model, q):
+    return hyper.knots(model.log_gain, q).exp()[0]
+
+
 def near(got, want):
     want = want.detach().numpy().reshape(got.shape)
     scale = np.sqrt(np.square(want).mean()) + 1e-9
@@ -76,7 +81,7 @@ def near(got, want):
 
 
 def test_manifest(made):
-    model, out, model_id = made
+    model, out, model_id, _ = made
     manifest = json.loads((out / "model.json").read_text())
     assert Bundle(out).id == model_id
     assert manifest["name"] == "test"
@@ -127,6 +132,65 @@ def test_means(model, graphs):
     got, = graphs.run("mean3", hidden=hidden,
                       latent=y1[0].contiguous().numpy())
     near(got, net.pass3(pre, y1))
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_gradients(model, bundle, graphs, quality):
+    """What is written by hand against torch's backward pass."""
+    x, q = scene(4, 128, 192), q_of(quality)
+    with torch.no_grad():
+        aux = model.code(model.analysis(functional.to_float(x)[None], q), q,
+                         noise=False)[3]
+    s = aux["v"].clone().requires_grad_(True)
+    y = gradient.decode(model, s, aux["z"], q)
+    shown = (model.synthesis(y, q) * 255 + 127.5).clamp(0, 255)
+    inside = torch.ones(x.shape)
+    inside[100:] = 0
+    probe = (torch.randint(0, 2, x.shape) * 2 - 1)
+    error = (shown[0] - torch.from_numpy(x)).square() * inside
+    wants = [torch.autograd.grad(e.sum(), (y, s), retain_graph=True)
+             for e in (error / 2, shown[0] * probe * inside)]
+    latent = y[0].detach().numpy()
+    cells, got = graphs.run(
+        "synthesis_gradient", latent=latent, pixels=x,
+        weight=inside[..., 0].numpy(), probes=probe[None].numpy().astype(
+            np.int8), modulation=bundle.at_quality("synthesis_mod", quality))
+    want = error.detach().reshape(8, 16, 12, 16, 3).sum((1, 3, 4)).numpy()
+    assert np.abs(cells - want).max() < 0.02 * want.max()
+    f, = graphs.run("features", z=aux["z"][0].numpy())
+    even = (np.arange(8)[:, None] + np.arange(12)) % 2 == 0
+    for one, (by_latent, by_symbol) in zip(got, wants):
+        total, = graphs.run("means_gradient", features=f, latent=latent,
+                            gradient=one,
+                            even=even[None, None].astype(np.float32))
+        total /= bundle.gain(quality)
+        # Half precision moves a few units across zero: no bound on those.
+        for have, want in ((one, by_latent), (total, by_symbol)):
+            want = want[0].numpy()
+            assert np.square(have - want).mean() < 1e-3 * np.square(
+                want).mean()
+        assert np.square(one / bundle.gain(quality) - total).mean() > 0
+
+
+def test_energy(model, made):
+    """Against symbols that are moved one at a time."""
+    crops = data.Crops(f"{made[3]}/train", data.load_index(
+        f"{made[3]}/train"), 64)
+    found = gradient.energy(model, crops, n_pictures=2)
+    assert found.shape == (8, 2, TINY.m) and found.min() >= 0
+    q, seen = q_of(50), np.zeros(TINY.m)
+    x = functional.to_float(scene(0)[:64, :64])[None]
+    with torch.no_grad():
+        aux = model.code(model.analysis(x, q), q, noise=False)[3]
+        gain = bundle_gain(model, q)
+        for c in range(TINY.m):
+            s = aux["v"].clone()
+            s[0, 2, 2, c] += 0.01 * gain[c]
+            moved, still = (model.synthesis(gradient.decode(
+                model, t, aux["z"], q), q) for t in (s, aux["v"]))
+            seen[c] = (moved - still).square().sum() * (255 / 0.01) ** 2
+    want = found[3:5, 0].mean(0)
+    assert np.median(np.abs(np.log(seen / want))) < 0.7
 
 
 @pytest.mark.parametrize("quality", QUALITIES)

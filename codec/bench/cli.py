@@ -45,8 +45,8 @@ def parser():
     options.add_argument("--codecs", nargs="+", metavar="NAME",
                          help="names or patterns of: "
                          + " ".join(codecs.BUILDERS)
-                         + f"; {codecs.OURS}-eN is ours at effort N, "
-                         f"{codecs.OURS}@MODEL with that model")
+                         + f"; {codecs.OURS}-eN@MODEL is ours at effort N "
+                         "with that model")
     options.add_argument("--metrics", nargs="+", metavar="NAME",
                          choices=list(metrics.METRICS),
                          help=" ".join(metrics.METRICS))
@@ -211,8 +211,7 @@ def _choose_codecs(options):
     for pattern in options.codecs or (
             QUICK_CODECS if options.quick else there):
         found = [name for name in there if fnmatch(name, pattern)]
-        if not found and "@" in pattern and pattern.startswith(
-                (codecs.OURS + "@", codecs.OURS + "-e")):
+        if not found and codecs.OURS_NAME.fullmatch(pattern):
             found = [pattern]
         if not found:
             raise UsageError(f"--codecs {pattern}: no such codec; there are "

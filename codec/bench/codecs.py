@@ -20,6 +20,7 @@ from PIL import Image, features
 
 ANCHOR = "jpeg-420"
 OURS = "aec"
+OURS_NAME = re.compile(OURS + r"(-e(?P<effort>[1-9]))?(@(?P<model>.+))?")
 
 
 @dataclass(frozen=True)
@@ -363,8 +364,8 @@ def load(name):
     Parameters
     ----------
     name : str
-        A key of `BUILDERS`; ``aec-eN`` is ours at effort N, ``aec@MODEL``
-        ours with that model, ``aec-eN@MODEL`` both.
+        A key of `BUILDERS`; ``aec-eN@MODEL`` is ours at effort N with
+        that model, either part left out for the default.
 
     Returns
     -------
@@ -377,10 +378,9 @@ def load(name):
     KeyError
         There is no such codec.
     """
-    found = re.fullmatch(OURS + r"(?:-e([1-9]))?(?:@(.+))?", name)
-    if found:
-        effort, model = found.groups()
-        return _ours(model, effort and int(effort))
+    ours = OURS_NAME.fullmatch(name)
+    if ours:
+        return _ours(ours["model"], ours["effort"] and int(ours["effort"]))
     return BUILDERS[name]()
 
 

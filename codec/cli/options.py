@@ -83,6 +83,9 @@ def _add_coding(p):
                         "or 0.5bpp (bits per pixel)")
     coding.add_argument("--target-psnr", type=_positive, metavar="DB",
                         help="smallest file of at least DB")
+    coding.add_argument("--effort", type=int, choices=range(1, 10),
+                        metavar="N", default=None,
+                        help="1..9, more is slower and smaller (1)")
     coding.add_argument("-m", "--model", metavar="ID",
                         help="name, id or folder of a model")
     coding.add_argument("--format", metavar="EXT",
@@ -175,6 +178,8 @@ def _check(options):
         (any(targets) and not compresses, "targets are for compressing"),
         ((options.quality is not None) + sum(map(bool, targets)) > 1,
          "-q, --target-size and --target-psnr exclude each other"),
+        (options.effort is not None and options.mode != "compress",
+         "--effort is for compressing"),
         (options.format is not None and options.mode != "decompress",
          "--format is for decompressing"),
         (options.json and options.mode != "list", "--json needs -l"),

@@ -33,10 +33,10 @@ class Costs:
             # An escape, four bits of n, n bits and the sign.
             self.bits[r, top + 1:] = p[-1] + 5 + np.floor(np.log2(u))
 
-    def total(self, symbols, rows):
-        """Bits of int16 symbols with their rows, of one shape."""
+    def cells(self, symbols, rows):
+        """Bits of each cell, (h, w), of int16 symbols with their rows."""
         k = np.minimum(np.abs(symbols.astype(np.int32)), TOP + 1)
-        return float(self.bits[rows, k].sum(dtype=np.float64))
+        return self.bits[rows, k].sum(2)
 
     def steps(self, magnitude, rows):
         """Bits that one more, and one less, would cost.

@@ -6,7 +6,8 @@ symbols: a symbol moved by d changes it by 2 g d + e d^2. One backward pass
 reaction to one symbol, differs between places by more than between
 channels: random probes of the picture at hand scale the model's averages.
 Symbols that influence each other must not move together, hence a random
-share in each round, and the best state of all is kept.
+share in each round. Each block of the picture goes on from its own best, and
+the best state of the whole is the result.
 """
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..latent.tiles import tiles
 from ..latent.transform import padded
 from ..progress import told
 
+BLOCK = 4            # cells of a side of what is kept or undone together
 SHARE = 0.5          # of the changes that pay, made in one round
 CAUTION = 1.3        # on e: neighbours move too
 POOLED = 20          # probes that a place's average is worth
@@ -55,30 +57,38 @@ class Refiner:
             To start from.
         plan : Plan
         progress : function of float, or None
+
+        Returns
+        -------
+        int16 (hy, wy, M)
+            Of the cheapest state that was looked at as a whole.
         """
         rng = np.random.default_rng(1)
-        weight, best, share = None, None, SHARE
-        for n in told(range(plan.rounds + 1), progress):
+        best, kept, weight = None, None, None
+        for n in told(range(plan.rounds), progress):
             state = self.code(symbols)
-            last = n == plan.rounds
             error, gradient, seen = self._backward(
-                state.latent, rng, 0 if n else plan.probes, last)
+                state.latent, rng, 0 if n else plan.probes)
             cost = state.bits + self.price * error
-            if best is None or cost < best[0]:
-                best = cost, state.symbols
-            else:            # too much at once: less, from the best again
-                share = max(share / 2, 0.05)
-            if last:
-                break
-            if weight is None:
-                weight = self._weights(state, seen, plan.probes)
-            symbols = self._move(state, gradient, weight, rng, share)
+            if best is None or cost.sum() < best[0]:
+                best = cost.sum(), state.symbols
+            self._to_symbols(state, gradient)
+            if kept is None:
+                kept = Kept(state, gradient, cost)
+                weight = self._weights(cost.shape, seen, plan.probes)
+            else:
+                kept.take_better(state, gradient, cost)
+            symbols = kept.symbols.copy()
+            # The last look is at the best blocks together, as they are.
+            if n < plan.rounds - 2 or plan.rounds == 2:
+                self._change(symbols.reshape(-1), kept.rows.ravel(),
+                             kept.slope.ravel(), weight.ravel(), rng)
         return best[1]
 
-    def _backward(self, latent, rng, n_probes, error_only=False):
-        """Error, its gradient by the latent, mean squares of probes."""
+    def _backward(self, latent, rng, n_probes):
+        """Error of cells, its gradient by the latent, squares of probes."""
         h, w, m = latent.shape
-        error, seen = 0.0, None
+        error, seen = np.empty((h, w), np.float32), None
         gradient = np.empty((h, w, m), np.float32)
         if n_probes:
             seen = np.zeros((h, w, m), np.float32)
@@ -103,7 +113,7 @@ class Refiner:
                 if not left:
                     break
             gradient[to] = g[0][cut]
-            error += float(e[cut].sum(dtype=np.float64))
+            error[to] = e[cut]
         return error, gradient, seen
 
     def _inside(self, rows, columns):
@@ -113,42 +123,35 @@ class Refiner:
                 (first, last), end in ((rows, height), (columns, width)))
         return (y[:, None] & x).astype(np.float32)
 
-    def _weights(self, state, seen, n_probes):
-        """Bits of error that moving each symbol by one brings, alone."""
-        k = self.bundle.k
-        h, w, _ = state.symbols.shape
-        odd = (np.arange(h)[:, None] + np.arange(w)) % 2
-        weight = self.energy[odd]
-        if n_probes:
-            seen *= self.price * self.step ** 2 / weight
-            for part in (np.s_[..., :k], np.s_[..., k:]):
-                mean = seen[part].mean(2, keepdims=True)
-                seen[part] = (n_probes * seen[part] + POOLED * mean) / (
-                    n_probes + POOLED)
-            weight *= seen
-        return weight
-
-    def _move(self, state, gradient, weight, rng, share):
-        """Symbols after one round."""
-        out = state.symbols.copy()
-        h, w, m = out.shape
+    def _to_symbols(self, state, gradient):
+        """Turn, in place, into what moving each symbol by one changes."""
+        h, w = gradient.shape[:2]
         for (lo, hi), features in zip(passes.slabs(h), state.features):
             even = (np.arange(hi - lo)[:, None] + np.arange(w)) % 2 == 0
             total, = self.graphs.run(
                 "means_gradient", features=features,
                 latent=state.latent[lo:hi], gradient=gradient[lo:hi],
                 even=even[None, None].astype(np.float32))
-            total *= 2 * self.price * self.step
-            self._change(out[lo:hi].reshape(-1), state.rows[lo:hi].ravel(),
-                         total.ravel(), CAUTION * weight[lo:hi].ravel(),
-                         rng, share)
-        return out
+            gradient[lo:hi] = total * (2 * self.price * self.step)
 
-    def _change(self, symbols, rows, slope, curve, rng, share):
+    def _weights(self, shape, seen, n_probes):
+        """Bits of error that moving each symbol by one brings, alone."""
+        k = self.bundle.k
+        h, w = shape
+        odd = (np.arange(h)[:, None] + np.arange(w)) % 2
+        weight = CAUTION * self.energy[odd]
+        seen *= CAUTION * self.price * self.step ** 2 / weight
+        for part in (np.s_[..., :k], np.s_[..., k:]):
+            mean = seen[part].mean(2, keepdims=True)
+            seen[part] = (n_probes * seen[part] + POOLED * mean) / (
+                n_probes + POOLED)
+        return np.multiply(weight, seen, out=weight)
+
+    def _change(self, symbols, rows, slope, curve, rng):
         """Move symbols in place, those of a random share that pay."""
         at = np.flatnonzero(((symbols != 0) | (np.abs(slope) > curve))
                             & (rows >= self.bundle.row_skip))
-        at = at[rng.random(len(at), np.float32) < share]
+        at = at[rng.random(len(at), np.float32) < SHARE]
         s = symbols[at]
         more, less = self.costs.steps(np.abs(s.astype(np.int32)), rows[at])
         up = np.where(s >= 0, more, less) + slope[at]
@@ -156,6 +159,35 @@ class Refiner:
         pays = np.minimum(up, down) + curve[at] < 0
         symbols[at[pays]] += np.where(up < down, 1, -1)[pays].astype(
             np.int16)
+
+
+class Kept:
+    """The best of each block of cells so far.
+
+    Blocks hardly influence each other, so a round that was good here and
+    bad there is kept where it was good.
+    """
+
+    def __init__(self, state, slope, cost):
+        self.symbols, self.rows = state.symbols.copy(), state.rows
+        self.slope, self.cost = slope, _blocks(cost)
+
+    def take_better(self, state, slope, cost):
+        cost = _blocks(cost)
+        better = cost < self.cost
+        self.cost[better] = cost[better]
+        h, w = self.rows.shape[:2]
+        cells = better.repeat(BLOCK, 0)[:h].repeat(BLOCK, 1)[:, :w]
+        self.symbols[cells] = state.symbols[cells]
+        self.rows[cells] = state.rows[cells]
+        self.slope[cells] = slope[cells]
+
+
+def _blocks(cost):
+    """Sums over blocks of BLOCK x BLOCK cells."""
+    h, w = cost.shape
+    cost = np.add.reduceat(cost, np.arange(0, h, BLOCK), 0)
+    return np.add.reduceat(cost, np.arange(0, w, BLOCK), 1)
 
 
 class State:
@@ -167,11 +199,12 @@ class State:
     rows : uint8 of that shape
     latent : float32 of that shape, decoded
     features : list of ndarray, per slab
-    bits : float, of the symbols
+    bits : float32 (hy, wy), of the symbols of each cell
     """
 
     def __init__(self, shape):
         self.symbols = np.empty(shape, np.int16)
         self.rows = np.empty(shape, np.uint8)
         self.latent = np.empty(shape, np.float32)
-        self.features, self.bits = [], 0.0
+        self.bits = np.empty(shape[:2], np.float32)
+        self.features = []

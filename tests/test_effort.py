@@ -1,0 +1,143 @@
+"""Effort: other symbols, the same decoder, never a worse picture."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+import codec  # noqa: E402
+from codec import effort  # noqa: E402
+from codec.effort import costs, refine  # noqa: E402
+from codec.entropy import coder  # noqa: E402
+from codec.errors import InputError  # noqa: E402
+from codec.latent import tiles  # noqa: E402
+from codec.model.bundle import Bundle  # noqa: E402
+from codec.pipeline import Pipeline  # noqa: E402
+from reference import decoder as reference  # noqa: E402
+from test_training_export import made  # noqa: E402, F401
+from training_runs import scene  # noqa: E402
+
+QUALITIES = (1, 50, 100)
+
+
+@pytest.fixture(scope="module")
+def pipeline(made):  # noqa: F811
+    return Pipeline(Bundle(made[1]), threads=1)
+
+
+def total(pipeline, pixels, quality, level):
+    """Real rate + lambda * error of a coded picture, in bits."""
+    payload, crc = pipeline.encode(pixels, quality, level)
+    h, w = pixels.shape[:2]
+    z, s = pipeline.read_symbols(payload, h, w, quality, crc)
+    back = pipeline.reconstruct(z, s, quality, h, w).astype(float)
+    return 8 * len(payload) + pipeline.bundle.multiplier(
+        quality) / 3 * np.square(back - pixels).sum(), s
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_more_effort_is_no_worse(pipeline, quality):
+    x = scene(6, 120, 170)
+    found = [total(pipeline, x, quality, n)[0] for n in (1, 3, 6)]
+    # Words of 32 bits and rounded samples: all that is not counted.
+    assert found[1] < 1.002 * found[0] + 64
+    assert found[2] < 1.002 * found[0] + 64
+
+
+def test_effort_pays_and_changes_symbols(pipeline):
+    x = scene(7, 128, 160)
+    (plain, s), (better, t) = (total(pipeline, x, 60, n) for n in (1, 6))
+    assert better < 0.995 * plain
+    assert np.abs(s - t).max() >= 1
+
+
+def test_every_decoder_reads_it(made):  # noqa: F811
+    x = scene(8, 33, 50)
+    coded = codec.Encoder(model=made[1], threads=1, effort=6).encode(x, 70)
+    assert codec.Decoder(model=made[1]).decode(coded).shape == x.shape
+    z, s = codec.Decoder(model=made[1]).symbols(coded)
+    _, slow_z, slow_s = reference.decode_symbols(coded, made[1])
+    assert slow_z == z.ravel().tolist() and slow_s == s.ravel().tolist()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (16, 300, 3), (70, 9)])
+def test_any_shape(made, shape):  # noqa: F811
+    x = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    encoder = codec.Encoder(model=made[1], threads=1)
+    a, b = (encoder.encode(x, 40, effort=3) for _ in range(2))
+    assert a == b
+    assert codec.Decoder(model=made[1]).decode(a).shape == x.shape
+
+
+def test_a_model_without_gradients_rounds(made, tmp_path):  # noqa: F811
+    """As those from before there was any effort."""
+    import hashlib
+    shutil.copytree(made[1], tmp_path / "old")
+    manifest = json.loads((tmp_path / "old" / "model.json").read_text())
+    with np.load(made[1] / "tables.npz") as t:
+        np.savez(tmp_path / "old" / "tables.npz",
+                 **{k: t[k] for k in t.files if k != "energy"})
+    for name in ("synthesis_gradient.onnx", "means_gradient.onnx"):
+        del manifest["files"][name]
+        (tmp_path / "old" / name).unlink()
+    manifest["files"]["tables.npz"] = hashlib.sha256(
+        (tmp_path / "old" / "tables.npz").read_bytes()).hexdigest()
+    (tmp_path / "old" / "model.json").write_text(json.dumps(manifest))
+    encoder = codec.Encoder(model=tmp_path / "old", threads=1)
+    x = scene(2, 64, 64)
+    assert encoder.encode(x, effort=9) == encoder.encode(x, effort=1)
+
+
+@pytest.mark.parametrize("level", [0, 10, 2.5, "4", None, True])
+def test_wrong_efforts(level):
+    with pytest.raises(InputError, match="effort"):
+        codec.Encoder(effort=level)
+
+
+def test_plans_grow():
+    plans = [effort.PLANS[n] for n in range(1, 10)]
+    assert all(a.rounds < b.rounds and a.probes <= b.probes
+               for a, b in zip(plans, plans[1:]))
+    assert effort.DEFAULT in effort.PLANS
+
+
+def test_costs_are_what_the_coder_writes(pipeline):
+    rng = np.random.default_rng(3)
+    tables, skip = pipeline.tables, pipeline.bundle.row_skip
+    rows = rng.integers(0, 64, (40, 50, 6)).astype(np.uint8)
+    s = (rng.laplace(0, 1, rows.shape) * 1.1 ** rows).astype(np.int16)
+    s[rows < skip] = 0
+    found = costs.Costs(pipeline.bundle.tables, skip)
+    writer = coder.Writer(tables)
+    writer.write(s.reshape(-1, 6), rows.reshape(-1, 6))
+    bits = 8 * len(writer.finish())
+    assert found.cells(s, rows).sum() == pytest.approx(bits, rel=1e-3)
+    k = np.array([0, 1, 5])
+    r = np.full(3, 30, np.uint8)
+    more, less = found.steps(k, r)
+    assert more[0] == less[0] == found.bits[30, 1] - found.bits[30, 0]
+    assert less[1] == -more[0]
+    assert np.array_equal(less[1:] + found.bits[30, k[1:]],
+                          found.bits[30, k[1:] - 1])
+
+
+def test_tiles_give_the_gradient_of_the_whole(pipeline, monkeypatch):
+    x = scene(9, 200, 260)
+    h, w = 13, 17
+    latent = np.random.default_rng(4).normal(
+        0, 0.2, (h, w, pipeline.bundle.m)).astype(np.float32)
+
+    def gradient():
+        r = refine.Refiner(pipeline.graphs, pipeline.costs, x, 50, None)
+        return r._backward(latent, np.random.default_rng(5), 0)[:2]
+
+    error, whole = gradient()
+    monkeypatch.setattr(tiles, "SIDE", 8)
+    error8, tiled = gradient()
+    assert np.abs(error8 - error).max() < 1e-4 * error.max()
+    # Only what a halo's own rim gets wrong is left.
+    assert np.abs(tiled - whole).max() < 0.02 * np.abs(whole).max()

@@ -121,7 +121,7 @@ def at_work(folder):
             [BIN / "aecompress", "-T2", "--output-dir", "out",
              *[f"{n}.png" for n in range(8)]], cwd=folder, env=ENV,
             stderr=subprocess.PIPE, start_new_session=True) as process:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 400
         while len(children(process.pid)) < 2:
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.05)
@@ -136,7 +136,7 @@ def at_work(folder):
 def test_interrupted_workers(at_work, folder, number, code):
     workers = children(at_work.pid)
     at_work.send_signal(number)
-    assert at_work.wait(120) == code
+    assert at_work.wait(400) == code
     assert at_work.stderr.read() == b""
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert not (folder / "out").exists()

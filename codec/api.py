@@ -28,7 +28,7 @@ def _check_quality(quality):
     """Quality as it is stored: a multiple of 0.01 in 1..100."""
     try:
         q = round(float(quality) * 100) / 100
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         q = float("nan")
     if not 1 <= q <= 100:
         raise InputError(f"quality must be 1..100, not {quality!r}")
@@ -44,7 +44,7 @@ def _check_effort(effort):
 def _number(value, name):
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not 0 < number < math.inf:
         raise InputError(f"{name} must be a positive number, not {value!r}")

@@ -23,7 +23,7 @@ DTYPES = ("u1", "u1", "u1", ">u2", "i1", "f4", "f8", "c8", "?", "O", "S2",
 MODES = ("1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I",
          "F", "LA", "PA", "RGBX", "RGBa", "La", "I;16")
 QUALITIES = (1, 100, 50.004, 0, 101, -1, float("nan"), float("inf"), "50",
-             "x", None, True, 1 + 1j, np.float32(30), [50])
+             "x", None, True, 10 ** 400, 1 + 1j, np.float32(30), [50])
 
 
 def sealed(data):

@@ -66,7 +66,7 @@ def parser(prog):
                         help=f"1..100, higher is better ({QUALITY:g})")
     coding.add_argument("--effort", type=int, choices=range(1, 10),
                         metavar="N", default=None,
-                        help="1..9, more is slower and smaller (4)")
+                        help="1..9, more is slower and smaller (1)")
     coding.add_argument("-m", "--model", metavar="ID",
                         help="name, id or folder of a model")
     coding.add_argument("--format", metavar="EXT",

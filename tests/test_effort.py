@@ -141,3 +141,20 @@ def test_tiles_give_the_gradient_of_the_whole(pipeline, monkeypatch):
     assert np.abs(error8 - error).max() < 1e-4 * error.max()
     # Only what a halo's own rim gets wrong is left.
     assert np.abs(tiled - whole).max() < 0.02 * np.abs(whole).max()
+
+
+@pytest.mark.parametrize("name", ["aec", "aec-e3"])
+def test_the_benchmark_knows_efforts(name):
+    codecs = pytest.importorskip("codec.bench.codecs")
+    assert codecs.load(name).name == name
+
+
+def test_command_line(tmp_path):
+    from PIL import Image
+
+    from codec.cli.main import main
+    Image.fromarray(scene(3, 40, 40)).save(tmp_path / "a.png")
+    files = [str(tmp_path / "a.png"), str(tmp_path / "a.aec")]
+    assert main("aecompress", ["--effort", "2", *files]) == 0
+    assert main("aecompress", ["--effort", "10", *files]) == 1
+    assert main("aedecompress", ["--effort", "2", files[1]]) == 1

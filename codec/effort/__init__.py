@@ -13,7 +13,8 @@ changes at a time, and keeps what was best of each part.
 
 import dataclasses
 
-DEFAULT = 1          # several times as slow from 2 on: docs/effort.md
+# Every other effort takes several times as long: docs/effort.md.
+DEFAULT = 1
 
 
 @dataclasses.dataclass(frozen=True)

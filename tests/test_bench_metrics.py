@@ -103,6 +103,13 @@ def test_ssimulacra2_orders_qualities_and_tops_at_100():
     assert metrics.ssimulacra2(picture, picture) == 100
 
 
+def test_figures_of_equal_pictures_are_those_computed():
+    for module in ("pytorch_msssim", "ssimulacra2"):
+        pytest.importorskip(module)
+    picture = photograph()
+    assert metrics.measure(picture, picture, metrics.METRICS) == metrics.EQUAL
+
+
 def test_decibel_of_ms_ssim():
     assert metrics.decibel(0.99) == pytest.approx(20)
     assert metrics.decibel(1.0) == math.inf

@@ -6,12 +6,13 @@ killed (by a system short of memory, or by a broken picture library) only the
 file at which it was is lost, and a worker ends when its parent does.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 import time
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 
 from .report import Refusal
 from .work import Coder, Notes
@@ -19,6 +20,8 @@ from .work import Coder, Notes
 FEW = 4                 # jobs that do not pay the start of processes
 WORKER_BYTES = 1 << 30  # what a worker may need for a large photograph
 _EVERY_S = 0.1
+_ENDS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
+         if hasattr(signal, name)]
 
 
 def size(options):
@@ -74,14 +77,18 @@ def run(options, n, progress, coder=Coder):
     context = multiprocessing.get_context("spawn")
     todo = iter(enumerate(options.jobs))
     workers = {}        # connection -> (process, number of its job)
+    if os.name == "posix":
+        resource_tracker.ensure_running()   # it would lift what is deferred
 
     def start():
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, shared, coder),
                                   daemon=True)
-        process.start()
-        theirs.close()
-        give(ours, process)
+        # A worker that is interrupted while it starts would print a traceback.
+        with _deferred():
+            process.start()
+            theirs.close()
+            give(ours, process)
 
     def give(ours, process):
         job = next(todo, None)
@@ -124,6 +131,19 @@ def run(options, n, progress, coder=Coder):
             process.kill()
 
 
+@contextlib.contextmanager
+def _deferred():
+    """Signals that end us wait; a process started here inherits that."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _lost(job, code):
     notes = Notes()
     why = f"signal {-code}" if code and code < 0 else f"exit code {code}"
@@ -135,8 +155,11 @@ def _lost(job, code):
 def _serve(pipe, shared, coder):
     """A worker: one job after another, until the pipe is closed."""
     from types import SimpleNamespace
+    for number in _ENDS:
+        signal.signal(number, lambda n, frame: sys.exit(128 + n))
     signal.signal(signal.SIGINT, signal.SIG_IGN)    # the parent decides
-    signal.signal(signal.SIGTERM, lambda n, frame: sys.exit(128 + n))
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
     coder = coder(SimpleNamespace(**shared))
     last = time.monotonic()
 

@@ -23,12 +23,13 @@ def curve(tmp_path, world):
     cfg = config(tmp_path, batch=4, steps=6, valid_minutes=0.0,
                  valid_pictures=2)
     data.prepare(cfg, log=lambda line: None)
+    torchrun = ["-m", "torch.distributed.run", "--standalone",
+                f"--nproc-per-node={world}"] if world > 1 else []
     run = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone",
-         f"--nproc-per-node={world}", SCRIPT, json.dumps(cfg.to_dict())],
+        [sys.executable, *torchrun, SCRIPT, json.dumps(cfg.to_dict())],
         capture_output=True, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1",
-             "PYTHONPATH": str(SCRIPT.parent.parent)})
+        env={**os.environ, "OMP_NUM_THREADS": "1", "RANK": "0",
+             "WORLD_SIZE": "1", "PYTHONPATH": str(SCRIPT.parent.parent)})
     assert run.returncode == 0, run.stderr[-2000:]
     return np.array([[r[k] for k in ("step", "lambda", "bpp", "psnr")]
                      for r in curves.read(pathlib.Path(cfg.state) / "log.csv")

@@ -107,8 +107,8 @@ def test_the_harness_sees_a_bug(monkeypatch):
 
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None,
                     reason="atheris is not installed")
-@pytest.mark.parametrize("target, runs", [("parser", 4000), ("decoder", 500),
-                                          ("encoder", 100)])
+@pytest.mark.parametrize("target, runs", [("parser", 2000), ("decoder", 300),
+                                          ("encoder", 60)])
 def test_guided_by_coverage(tmp_path, target, runs):
     done = subprocess.run(
         [sys.executable, HERE / "fuzz" / "run.py", target, "--runs",

@@ -64,7 +64,7 @@ def main():
 
     arguments = [
         sys.argv[0], f"-runs={options.runs}", f"-max_total_time="
-        f"{options.seconds}", "-max_len=2000", "-timeout=10",
+        f"{options.seconds}", "-max_len=2000", "-len_control=0", "-timeout=10",
         "-rss_limit_mb=1500", f"-seed={options.seed}", f"-artifact_prefix={corpus}/crash-",
         "-print_final_stats=1", str(corpus)]
     hooks = {} if options.target == "encoder" else {"custom_mutator": mutate}

@@ -276,65 +276,6 @@ def test_alpha_beside_an_index_is_refused(digits):
             digits)[1]["STAK"], ALPH=b"x"))
 
 
-# Models of the first kind, whose graphs take one picture ----------------
-
-def unbatched(data):
-    import onnx
-    model = onnx.load_from_string(data)
-    for v in (*model.graph.input, *model.graph.output):
-        dims = v.type.tensor_type.shape.dim
-        if len(dims) == 4:
-            sizes = [d.dim_param or d.dim_value for d in dims]
-            first = [1] if v.name in ("features", "hidden") else []
-            v.CopyFrom(onnx.helper.make_tensor_value_info(
-                v.name, v.type.tensor_type.elem_type, first + sizes[1:]))
-    axis = onnx.numpy_helper.from_array(np.array([0]), "axis")
-    model.graph.initializer.append(axis)
-    nodes = []
-    for node in model.graph.node:
-        if node.op_type == "Transpose" and list(
-                node.attribute[0].ints) == [0, 3, 1, 2]:
-            nodes.append(onnx.helper.make_node(
-                "Unsqueeze", [node.input[0], "axis"],
-                [node.input[0] + "_one"]))
-            node.input[0] += "_one"
-            nodes.append(node)
-        elif node.op_type == "Transpose":
-            end = node.output[0]
-            node.output[0] += "_all"
-            nodes += [node, onnx.helper.make_node(
-                "Squeeze", [end + "_all", "axis"], [end])]
-        else:
-            nodes.append(node)
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString()
-
-
-def test_older_models_and_their_update(tmp_path):
-    pytest.importorskip("onnx")
-    pytest.importorskip("torch")
-    from codec.training.regraph import batched
-    bundle = Bundle(stacks.api.models.SHIPPED / "photo")
-    new = dict(bundle.graphs)
-    old = {name: unbatched(data) for name, data in new.items()}
-    assert old["analysis"] != new["analysis"]
-    pixels = drawn(3, 40, 30, (3,))
-    want = Pipeline(bundle)
-    payload, crc = want.encode_block(pixels, 60.0)
-    z, s = want.read_symbols(payload, 40, 30, 60.0, crc, n=(3,))
-    pixels_back = want.reconstruct(z, s, 60.0, 40, 30)
-    for graphs in (old, {n: batched(d) for n, d in old.items()}):
-        bundle.graphs = graphs
-        got = Pipeline(bundle)
-        again, _ = got.encode_block(pixels, 60.0)
-        assert len(again) == pytest.approx(len(payload), rel=0.01)
-        assert near(got.reconstruct(z, s, 60.0, 40, 30), pixels_back)
-        one = got.reconstruct(z[1], s[1], 60.0, 40, 30)
-        assert near(one, pixels_back[1])
-
-
 def test_graphs_take_one_or_many():
     graphs = Graphs(Bundle(stacks.api.models.SHIPPED / "photo"))
     modulation = graphs.bundle.at_quality("analysis_mod", 50)

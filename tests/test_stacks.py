@@ -16,7 +16,6 @@ from codec.errors import (CodecError, FormatError, InputError, LimitError,
                           UnsupportedError)
 from codec.model.bundle import Bundle
 from codec.model.session import Graphs
-from codec.pipeline import Pipeline
 from pictures import ICC, RGBA
 
 

@@ -40,8 +40,8 @@ def test_torchrun_two_ranks_as_one(tmp_path):
     one, two = (curve(tmp_path / str(n), n) for n in (1, 2))
     assert len(set(one[:, 0])) >= 5 and one.shape == two.shape
     assert (one[:, :2] == two[:, :2]).all()
-    np.testing.assert_allclose(two[:, 2:], one[:, 2:], rtol=2e-3)
+    np.testing.assert_allclose(two[:, 2:], one[:, 2:], rtol=1e-4)
     # They do learn: the curve moves far more than the two differ.
     first, last = (one[one[:, 0] == s][:, 2:] for s in
                    (one[0, 0], one[-1, 0]))
-    assert np.abs(last / first - 1).max() > 2e-2
+    assert np.abs(last / first - 1).max() > 2e-3

@@ -66,8 +66,9 @@ def read(data, c):
     _check_shapes(t, c)
     _check_frequencies(t, c)
     _need(t["level"].max() <= 15, "a level is over 15")
-    for name in ("log_gain", "analysis_mod", "synthesis_mod"):
-        _need(np.isfinite(t[name]).all(), f"{name} is not finite")
+    for name, a in t.items():
+        _need(a.dtype.kind != "f" or np.isfinite(a).all(),
+              f"{name} is not finite")
     _need(np.abs(t["log_gain"]).max() <= 30, "a gain is out of range")
     check_bounds(t, c["Z_MAX"])
     return t
@@ -76,17 +77,19 @@ def read(data, c):
 def _check_shapes(t, c):
     """Every array is there, of its type and shape; None is any size."""
     nz, m, k, hyper = c["NZ"], c["M"], c["K"], c["HYPER"]
-    for name, (kind, shape) in {
-            "z_band": ("u1", (100,)), "z_min": ("u4", (None,)),
-            "z_freq": ("u4", (None, nz, 2 * c["Z_MAX"] + 1)),
-            "row_max": ("i4", (64,)), "row_freq": ("u4", (64, None)),
-            "level": ("u1", (256,)), "w1": ("i1", (hyper, 9 * nz)),
-            "b1": ("i4", (hyper,)), "w2": ("i1", (16 * m, hyper)),
-            "b2": ("i4", (16, m)), "bias": ("i4", (100, m)),
-            "c1": ("i1", (k, k)), "c2": ("i1", (m - k, 2 * k)),
-            "c3": ("i1", (m - k, m + k)), "log_gain": ("f4", (None, m)),
-            "analysis_mod": ("f4", (None, None)),
-            "synthesis_mod": ("f4", (None, None))}.items():
+    encoders = {"energy": ("f4", (None, 2, m))} if "energy" in t else {}
+    wanted = {
+        "z_band": ("u1", (100,)), "z_min": ("u4", (None,)),
+        "z_freq": ("u4", (None, nz, 2 * c["Z_MAX"] + 1)),
+        "row_max": ("i4", (64,)), "row_freq": ("u4", (64, None)),
+        "level": ("u1", (256,)), "w1": ("i1", (hyper, 9 * nz)),
+        "b1": ("i4", (hyper,)), "w2": ("i1", (16 * m, hyper)),
+        "b2": ("i4", (16, m)), "bias": ("i4", (100, m)),
+        "c1": ("i1", (k, k)), "c2": ("i1", (m - k, 2 * k)),
+        "c3": ("i1", (m - k, m + k)), "log_gain": ("f4", (None, m)),
+        "analysis_mod": ("f4", (None, None)),
+        "synthesis_mod": ("f4", (None, None))}
+    for name, (kind, shape) in (wanted | encoders).items():
         _need(name in t, f"table {name} is missing")
         a = t[name]
         _need(a.dtype == kind and a.ndim == len(shape) and a.size

@@ -127,12 +127,15 @@ def test_a_picture_that_kills_its_workers(client, cluster, folder):
     finally:
         cluster.scheduler.allowed_failures = before
         client.restart(timeout=120)
-    assert {os.path.basename(name) for name in summary.failed} == {
-        "03.png", "broken.png"}
-    assert "KilledWorker" in summary.failed[str(folder / "in/1/03.png")]
+    failed = {os.path.basename(name): why
+              for name, why in summary.failed.items()}
+    assert {"03.png", "broken.png"} <= set(failed)
+    # Without a second chance, who waited at the killed worker fails too.
+    assert all("KilledWorker" in why for name, why in failed.items()
+               if name != "broken.png")
     # Outputs whose word was lost with the worker count as there.
-    assert summary.done + summary.there == N - 1
-    assert len(outputs(folder)) == N - 1
+    assert summary.done + summary.there + len(failed) == N + 1
+    assert N - 1 >= len(outputs(folder)) >= summary.done + summary.there
 
 
 def test_workers_load_the_model_once(client, folder):

@@ -227,7 +227,8 @@ def test_broken_jpegs(options):
     photo = RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = file(Image.fromarray(photo), **options).getvalue()
     picture.open_picture(io.BytesIO(data + b"more"))
-    for n in len(data) - 2, len(data) // 2:
+    # Without its last two bytes a picture may be whole all the same.
+    for n in len(data) - 50, len(data) // 2:
         with pytest.raises(InputError, match="damaged picture.*truncated"):
             picture.open_picture(io.BytesIO(data[:n]))
 

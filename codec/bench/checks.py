@@ -4,8 +4,8 @@ import math
 
 from . import codecs
 
-BD_RATE_TARGET = -44.0
-LOW_DB, HIGH_DB = 27.0, 40.0
+BD_RATE_TARGET = -48.0
+LOW_DB, HIGH_DB = 27.0, 42.0
 
 
 def monotone(rows, codec):

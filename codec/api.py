@@ -6,6 +6,7 @@
 """
 
 import math
+import numbers
 import threading
 
 import numpy as np
@@ -36,7 +37,8 @@ def _check_quality(quality):
 
 
 def _check_effort(effort):
-    if isinstance(effort, bool) or effort not in PLANS:
+    if isinstance(effort, bool) or not isinstance(
+            effort, numbers.Integral) or effort not in PLANS:
         raise InputError(f"effort must be 1..{max(PLANS)}, not {effort!r}")
     return int(effort)
 

@@ -8,6 +8,7 @@
 float networks.
 """
 
+import functools
 import zlib
 
 import numpy as np
@@ -40,8 +41,12 @@ class Pipeline:
         self.graphs = Graphs(bundle, threads, optimise)
         self.tables = coder.Tables(bundle.tables, bundle.row_skip)
         self.rows = Rows(bundle.tables, self.graphs.run)
-        self.costs = Costs(bundle.tables, bundle.row_skip)
         selftest.check(self.rows, bundle.tables, bundle.z_max)
+
+    @functools.cached_property
+    def costs(self):
+        """Bits of symbols, for encoders that choose: decoders need none."""
+        return Costs(self.bundle.tables, self.bundle.row_skip)
 
     def __reduce__(self):
         return type(self), (self.bundle, self.graphs.threads,

@@ -19,6 +19,7 @@ import numpy as np
 from . import api, container, picture, urls
 from .entropy import coder
 from .errors import FormatError, InputError, LimitError
+from .limits import MAX_PIXELS as ONE_PICTURE
 from .limits import over
 from .pipeline import quality_index
 from .types import Header, Picture
@@ -280,7 +281,8 @@ def decode_batch(data, index=None, *, max_pixels=MAX_PIXELS):
     """
     data = urls.contents(data)
     if not container.unpack(data)[0].is_stack:
-        one = api.decode(data)[None]
+        one = api.decode(
+            data, max_pixels=min(max_pixels, ONE_PICTURE))[None]
         return one if index is None else one[index]
     stack = Stack(data)
     which = slice(None) if index is None else index

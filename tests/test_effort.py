@@ -92,7 +92,7 @@ def test_a_model_without_gradients_rounds(made, tmp_path):  # noqa: F811
     assert encoder.encode(x, effort=9) == encoder.encode(x, effort=1)
 
 
-@pytest.mark.parametrize("level", [0, 10, 2.5, "4", None, True])
+@pytest.mark.parametrize("level", [0, 10, 2.5, "4", [4], None, True])
 def test_wrong_efforts(level):
     with pytest.raises(InputError, match="effort"):
         codec.Encoder(effort=level)

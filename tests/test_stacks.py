@@ -143,6 +143,13 @@ def test_one_picture_is_a_batch_of_one():
     assert codec.decode_batch(data, -1).shape == (28, 28)
 
 
+def test_the_limit_holds_for_one_picture_too():
+    data = codec.encode(DIGITS[0])
+    assert len(codec.decode_batch(data, max_pixels=DIGITS[0].size)) == 1
+    with pytest.raises(codec.LimitError):
+        codec.decode_batch(data, max_pixels=DIGITS[0].size - 1)
+
+
 @pytest.mark.parametrize("images", [
     [], np.zeros((0, 4, 4), np.uint8), np.zeros((4, 4), np.uint8),
     np.zeros((2, 4, 4, 4), np.uint8) + 9, np.zeros((2, 4, 4), np.float32),

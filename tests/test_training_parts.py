@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from codec.training import functional as fn  # noqa: E402
-from codec.training import loss, optim  # noqa: E402
+from codec.training import loss, nets, optim  # noqa: E402
 from codec.training.config import LOSSES  # noqa: E402
 from training_runs import scene  # noqa: E402
 
@@ -31,13 +31,20 @@ def plain_depthwise(x, w):
     return y.permute(0, 2, 3, 1)
 
 
-def plain_block(x, dw, s, w1, b1, w2, scale):
+def plain_block(x, dw, s, w1, b1, w2, b2, t):
     u = plain_depthwise(x, dw) * s
-    return x + (torch.relu(u @ w1.t() + b1) @ w2.t()) * scale
+    return x + (torch.relu(u @ w1.t() + b1) @ w2.t() + b2) * t
 
 
 def randn(*shape):
     return torch.randn(*shape, requires_grad=True)
+
+
+def block_of(s, t):
+    # Biases decide every unit: none is near enough to zero to flip.
+    return (randn(2, 6, 5, 8), randn(8, 1, 5, 5), s, randn(12, 8),
+            (torch.tensor([90.0, -90] * 6)).requires_grad_(), randn(8, 12),
+            randn(8), t)
 
 
 NODES = {
@@ -47,11 +54,10 @@ NODES = {
         randn(2, 3, 4, 8), randn(6, 8), randn(6))),
     "depthwise": (fn.depthwise, plain_depthwise, lambda: (
         randn(2, 6, 5, 8), randn(8, 1, 5, 5))),
-    "block": (fn.block, plain_block, lambda: (
-        randn(2, 6, 5, 8), randn(8, 1, 5, 5), randn(2, 1, 1, 8),
-        # Biases decide every unit: none is near enough to zero to flip.
-        randn(12, 8), (torch.tensor([90.0, -90] * 6)).requires_grad_(),
-        randn(8, 12), torch.rand(8))),
+    "block": (fn.block, plain_block, lambda: block_of(
+        randn(2, 1, 1, 8), torch.rand(8))),
+    "block modulated at its output": (fn.block, plain_block, lambda: block_of(
+        torch.rand(8), randn(2, 1, 1, 8))),
 }
 
 
@@ -121,6 +127,32 @@ def test_code_length_is_that_of_a_distribution():
         assert abs(p.sum().item() - 1) < 1e-6
     far = fn.logistic_bits(torch.tensor([1e4]), torch.tensor([50.0]))
     assert torch.isfinite(far).all()
+
+
+@pytest.mark.parametrize("lap", [0, 2])
+def test_windows_of_a_basis_are_blocks(lap):
+    """Started from 8x8 blocks, overlapping windows change nothing."""
+    torch.manual_seed(0)
+    v = torch.linalg.qr(torch.randn(192, 192))[0][:128]
+    x, w = torch.rand(2, 16, 24, 3), nets.windows(v, lap)
+    y = fn.fold8(x, w)
+    assert w.shape == (128, 3, 8 + 2 * lap, 8 + 2 * lap)
+    assert torch.allclose(y, fn.space_to_depth(x, 8) @ v.t(), atol=1e-5)
+    back = fn.depth_to_space(y @ v, 8) + torch.arange(3.0)
+    assert torch.allclose(fn.unfold8(y, w, torch.arange(3.0)), back,
+                          atol=1e-5)
+
+
+def test_windows_overlap():
+    w = torch.rand(5, 3, 12, 12)
+    y = torch.zeros(1, 3, 3, 5)
+    y[0, 1, 1, 0] = 1
+    x = fn.unfold8(y, w, torch.zeros(3))
+    assert torch.allclose(x[0, 6:18, 6:18], w[0].permute(1, 2, 0))
+    assert x[0, :6].abs().max() == 0 and x[0, :, 18:].abs().max() == 0
+    # The one is the other's transpose.
+    u = torch.rand(1, 24, 24, 3)
+    assert torch.allclose((fn.fold8(u, w) * y).sum(), (u * x).sum())
 
 
 def test_space_and_depth_are_inverse():

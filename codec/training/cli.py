@@ -112,6 +112,8 @@ def parser():
         "X")
     add("--warmup", count, "steps until the rates are full", "N")
     add("--ema", _number(float, 0, 1), "of the averaged weights", "X")
+    add("--near", _number(float, 0, 1), "take gradients so near the averaged "
+        "weights (0)", "X")
     add("--seed", _number(int, 0), "of crops, noise and start", "N")
     add("--bf16", str, "matrix products in bfloat16: auto, on, off (auto: "
         "measured)", choices=("auto", "on", "off"))

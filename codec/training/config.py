@@ -32,6 +32,8 @@ class Shape:
     lambda_max: float = 0.8
     leak8: float = 0.0     # slope of the activation below zero
     leak16: float = 0.125
+    lap: int = 2           # pixels by which 8x8 windows reach further
+    output16: bool = True  # quality modulates the output of 1/16 blocks
 
 
 @dataclasses.dataclass
@@ -61,7 +63,8 @@ class Config:
     weight_decay: float = 0.0      # of the hidden matrices
     clip: float = 3.0              # times the running norm; 0: never
     warmup: int = 100              # steps
-    ema: float = 0.999
+    ema: float = 0.999             # of the averaged weights
+    near: float = 0.0              # 0..1: gradients are taken so near them
     seed: int = 1
     bf16: str = "auto"             # auto, on, off
     valid_minutes: float = 10.0

@@ -64,6 +64,24 @@ def depth_to_space(x, b):
     return x.reshape(n, h * b, w * b, c // (b * b))
 
 
+def fold8(x, w):
+    """Pictures (n, h, w, 3) -> (n, h/8, w/8, c), windows (c, 3, k, k).
+
+    Windows of more than 8x8 pixels reach into their neighbours: a lapped
+    transform.
+    """
+    x = F.conv2d(x.permute(0, 3, 1, 2), w, stride=8,
+                 padding=(w.shape[-1] - 8) // 2)
+    return x.permute(0, 2, 3, 1)
+
+
+def unfold8(x, w, b):
+    """Transpose of :func:`fold8`, plus a value for each colour."""
+    x = F.conv_transpose2d(x.permute(0, 3, 1, 2), w, b, stride=8,
+                           padding=(w.shape[-1] - 8) // 2)
+    return x.permute(0, 2, 3, 1)
+
+
 def round_ste(x):
     """Round to nearest; the gradient passes straight through."""
     return x + (torch.round(x) - x).detach()
@@ -166,27 +184,42 @@ def depthwise(x, w):
 
 
 class _Block(torch.autograd.Function):
-    """x + out_scale * W2 act(W1 (dw(x) * s) + b1) in one node."""
+    """x + t * (W2 act(W1 (dw(x) * s) + b1) + b2) in one node.
+
+    Either ``s`` or ``t`` is (n, 1, 1, c) and has a gradient; the other is
+    (c,) and has none.
+    """
 
     @staticmethod
-    def forward(ctx, x, dw, s, w1, b1, w2, out_scale, leak):
+    def forward(ctx, x, dw, s, w1, b1, w2, b2, t, leak):
         n, h, w, c = x.shape
+        ctx.leak, ctx.at_output = leak, t.dim() > 1
         d = _depthwise(x, dw)
         u = torch.mul(d, s).to(BF16).reshape(-1, c)
-        w1b, w2b = w1.to(BF16), (w2 * out_scale[:, None]).to(BF16)
+        fixed = torch.ones_like(b2) if ctx.at_output else t
+        w1b, w2b = w1.to(BF16), (w2 * fixed[:, None]).to(BF16)
         a = torch.addmm(b1.to(BF16), u, w1b.t())
         a = F.leaky_relu_(a, leak) if leak else a.relu_()
-        y = x + torch.mm(a, w2b.t()).reshape(n, h, w, c)
-        ctx.save_for_backward(x, dw, s, d, u, a, w1b, w2b, out_scale)
-        ctx.leak = leak
+        v = torch.addmm((b2 * fixed).to(BF16), a, w2b.t())
+        v = v.reshape(n, h, w, c)
+        y = x + v * t if ctx.at_output else x + v
+        ctx.save_for_backward(x, dw, s, d, u, a, w1b, w2b, t,
+                              v if ctx.at_output else None)
         return y
 
     @staticmethod
     def backward(ctx, g):
-        x, dw, s, d, u, a, w1b, w2b, out_scale = ctx.saved_tensors
+        x, dw, s, d, u, a, w1b, w2b, t, v = ctx.saved_tensors
         n, h, w, c = x.shape
-        gb = g.reshape(-1, c).to(BF16)
-        gw2 = torch.mm(gb.t(), a).float() * out_scale[:, None]
+        gs = gt = None
+        if ctx.at_output:
+            gt = (g * v).sum((1, 2), keepdim=True)
+            gv, fixed = g * t, torch.ones_like(s)
+        else:
+            gv, fixed = g, t
+        gb = gv.reshape(-1, c).to(BF16)
+        gw2 = torch.mm(gb.t(), a).float() * fixed[:, None]
+        gb2 = gv.sum((0, 1, 2)) * fixed
         ga = torch.mm(gb, w2b)
         if ctx.leak:                     # the sign of a is its input's
             ga = torch.ops.aten.leaky_relu_backward(ga, a, ctx.leak, True)
@@ -195,14 +228,18 @@ class _Block(torch.autograd.Function):
         gb1 = ga.sum(0, dtype=torch.float32)
         gw1 = torch.mm(ga.t(), u).float()
         gu = torch.mm(ga, w1b).float().reshape(n, h, w, c)
-        gs = (gu * d).sum((1, 2), keepdim=True)
+        if not ctx.at_output:
+            gs = (gu * d).sum((1, 2), keepdim=True)
         gx, gdw = _depthwise_backward(gu.mul_(s), x, dw)
-        return g + gx, gdw, gs, gw1, gb1, gw2, None, None
+        return g + gx, gdw, gs, gw1, gb1, gw2, gb2, gt, None
 
 
-def block(x, dw, s, w1, b1, w2, out_scale, leak=0.0):
-    """Residual block as one autograd node; ``leak`` is ReLU's slope below."""
-    return _Block.apply(x, dw, s, w1, b1, w2, out_scale, leak)
+def block(x, dw, s, w1, b1, w2, b2, t, leak=0.0):
+    """Residual block as one autograd node; ``leak`` is ReLU's slope below.
+
+    One of ``s``, ``t`` is (n, 1, 1, c), the modulation; the other (c,).
+    """
+    return _Block.apply(x, dw, s, w1, b1, w2, b2, t, leak)
 
 
 class _Bits(torch.autograd.Function):

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 
 from . import hyper
 from .functional import to_float
-from .graphs import Graph, _np
+from .graphs import Graph, _np, window
 
 
 class _Tape(Graph):
@@ -69,6 +69,14 @@ class _Tape(Graph):
     def halves(self, x, *sizes):
         return self.split(self.to_nchw(x), *sizes)
 
+    def pixels(self, x, net):
+        """As ``Graph.pixels``; its transpose is the analysis's kind."""
+        w = self.const(_np(net.out8) * 255)
+        shape = window(net.out8)
+        self.back.append(lambda grad: self.op("Conv", grad, w, **shape))
+        return self.op("ConvTranspose", x, w, self.const(
+            _np(net.bias) * 255 + 127.5), **shape)
+
     def trunk(self, x, w, b=None):
         x, back = self.layer(x, w, b, half=False)
         self.back.append(back)
@@ -82,22 +90,29 @@ class _Tape(Graph):
     def block(self, x, b, s):
         """As ``Graph.block``, remembering what its gradient needs."""
         dw = _np(b.dw) * _np(b.scale_in)[:, None, None, None]
-        u = self.op("Mul", self.depthwise(x, dw), s)
+        u = self.depthwise(x, dw)
+        if not b.at_output:
+            u = self.op("Mul", u, s)
         u, back1 = self.layer(u, _np(b.w1), _np(b.b1))
         a = self.op("LeakyRelu", u, alpha=b.leak) if b.leak \
             else self.op("Relu", u)
-        v, back2 = self.layer(a, _np(b.w2) * _np(b.scale_out)[:, None])
+        v, back2 = self.layer(a, _np(b.w2) * _np(b.scale_out)[:, None],
+                              _np(b.b2) * _np(b.scale_out))
 
         def back(grad):
-            g = back2(grad)
+            g = back2(self.op("Mul", grad, s) if b.at_output else grad)
             low = self.op("Mul", g, self.const(np.float32(b.leak)))
             g = self.op("Where", self.op("Greater", a, self.const(
                 np.float32(0))), g, low)
-            g = self.op("Mul", back1(g), s)
+            g = back1(g)
+            if not b.at_output:
+                g = self.op("Mul", g, s)
             g = self.depthwise(g, dw[:, :, ::-1, ::-1])
             return self.op("Add", g, grad)
 
         self.back.append(back)
+        if b.at_output:
+            v = self.op("Mul", v, s)
         return self.op("Add", v, x)
 
 
@@ -127,22 +142,19 @@ def synthesis_gradient(net):
     x = g.unfold(g.trunk(x, _np(net.out16)), 2)
     for b, mod in zip(net.blocks8, s[len(net.blocks16):]):
         x = g.block(x, b, mod)
-    x = g.trunk(x, _np(net.out8) * 255, _np(net.bias) * 255 + 127.5)
+    x = g.pixels(x, net)
     px = g.to_nchw(g.op("Cast", px, to=TensorProto.FLOAT))
-    px = g.op("SpaceToDepth", px, blocksize=8)
     wt = g.op("Unsqueeze", wt, g.const(np.array([0, 1])))
-    wt = g.op("SpaceToDepth", g.op("Concat", wt, wt, wt, axis=1),
-              blocksize=8)
     shown = g.op("Clip", x, g.const(np.float32(0)), g.const(np.float32(255)))
     e = g.op("Sub", shown, px)
     we = g.op("Mul", e, wt)
     cells = g.op("ReduceSum", g.op("Mul", e, we), g.const(np.array([1])))
-    cells = g.op("ReduceSum", g.op("SpaceToDepth", cells, blocksize=2),
+    cells = g.op("ReduceSum", g.op("SpaceToDepth", cells, blocksize=16),
                  g.const(np.array([0, 1])), keepdims=0)
     g.output("error", cells, TensorProto.FLOAT, ["h", "w"])
     probes = g.op("Transpose", g.op("Cast", probes, to=TensorProto.FLOAT),
                   perm=[0, 3, 1, 2])
-    probes = g.op("Mul", g.op("SpaceToDepth", probes, blocksize=8), wt)
+    probes = g.op("Mul", probes, wt)
     we = g.op("Concat", we, probes, axis=0)
     # A sample beyond 0..255 is shown clamped: moving it changes nothing.
     we = g.op("Where", g.op("Equal", shown, x), we, g.const(np.float32(0)))

@@ -22,6 +22,13 @@ def _np(t):
     return t.detach().float().numpy()
 
 
+def window(w):
+    """Attributes of a convolution by windows (c, 3, k, k) 8 pixels apart."""
+    k = w.shape[-1]
+    return {"strides": [8, 8], "kernel_shape": [k, k],
+            "pads": [(k - 8) // 2] * 4}
+
+
 class Graph:
     """A graph under construction; methods add nodes, return names."""
 
@@ -87,12 +94,24 @@ class Graph:
     def block(self, x, b, s):
         """``nets.Block``; ``s`` names its modulation, (1, c, 1, 1)."""
         dw = _np(b.dw) * _np(b.scale_in)[:, None, None, None]
-        u = self.op("Mul", self.depthwise(x, dw), s)
+        u = self.depthwise(x, dw)
+        if not b.at_output:
+            u = self.op("Mul", u, s)
         u = self.linear(u, _np(b.w1), _np(b.b1))
         u = self.op("LeakyRelu", u, alpha=b.leak) if b.leak \
             else self.op("Relu", u)
         w2 = _np(b.w2) * _np(b.scale_out)[:, None]
-        return self.op("Add", self.linear(u, w2), x)
+        b2 = _np(b.b2) * _np(b.scale_out)
+        v = self.linear(u, w2, b2)
+        if b.at_output:
+            v = self.op("Mul", v, s)
+        return self.op("Add", v, x)
+
+    def pixels(self, x, net):
+        """The last layer of ``nets.Synthesis``, in samples of 0..255."""
+        return self.op("ConvTranspose", x, self.const(_np(net.out8) * 255),
+                       self.const(_np(net.bias) * 255 + 127.5),
+                       **window(net.out8))
 
     def modulations(self, blocks):
         """Graph input ``modulation`` (n,), split for the blocks."""
@@ -125,8 +144,7 @@ def analysis(net):
     x = g.op("Cast", x, to=TensorProto.FLOAT)
     x = g.op("Mul", x, g.const(np.float32(1 / 255)))
     x = g.to_nchw(g.op("Sub", x, g.const(np.float32(0.5))))
-    x = g.op("SpaceToDepth", x, blocksize=8)
-    x = g.linear(x, _np(net.in8), half=False)
+    x = g.op("Conv", x, g.const(_np(net.in8)), **window(net.in8))
     for b, m in zip(net.blocks8, s):
         x = g.block(x, b, m)
     x = g.op("SpaceToDepth", x, blocksize=2)
@@ -152,13 +170,10 @@ def synthesis(net):
     x = g.op("DepthToSpace", x, blocksize=2)
     for b, m in zip(net.blocks8, s[len(net.blocks16):]):
         x = g.block(x, b, m)
-    # Samples leave as 0..255: scale and centre ride in the last layer.
-    x = g.linear(x, _np(net.out8) * 255, _np(net.bias) * 255 + 127.5,
-                 half=False)
+    x = g.pixels(x, net)
     x = g.op("Clip", g.op("Round", x), g.const(np.float32(0)),
              g.const(np.float32(255)))
     x = g.op("Cast", x, to=TensorProto.UINT8)
-    x = g.op("DepthToSpace", x, blocksize=8)
     g.output("pixels", g.to_hwc(x), TensorProto.UINT8,
              ["n", "height", "width", 3])
     return g.finish()

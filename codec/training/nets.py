@@ -23,17 +23,19 @@ from .hyper import (LOGISTIC, N_KNOTS, ROW_STEP, SIGMA_MIN, ExactRows,
 
 
 class Block(nn.Module):
-    """x + o * W2 relu(W1 (dw(x) * i * (1 + m(q))) + b1).
+    """x + o * (W2 relu(W1 (dw(x) * i) + b1) + b2), modulated by quality.
 
     ``i`` and ``o`` are fixed vectors that whiten the input and scale the
-    output by the channel's deviation in the starting linear codec.
-    ``leak`` is the activation's slope below zero: at 1/16 plain ReLU died
-    within the first minutes (docs/training-log.md).
+    output by the channel's deviation in the starting linear codec. One of
+    them is times 1 + m(q): at 1/16 the output, where what a block may add
+    falls with the quantisation step, by a factor of 50. An input that
+    falls so leaves every unit on one side of its kink, and the block
+    linear (docs/training-log.md). ``leak`` is the slope below zero.
     """
 
-    def __init__(self, sigma, hidden, leak):
+    def __init__(self, sigma, hidden, leak, at_output):
         super().__init__()
-        self.leak = leak
+        self.leak, self.at_output = leak, at_output
         c = len(sigma)
         self.dw = nn.Parameter(torch.zeros(c, 1, 5, 5))
         with torch.no_grad():
@@ -42,28 +44,39 @@ class Block(nn.Module):
         self.w1 = matrix(hidden, c, 1.4)
         self.b1 = nn.Parameter(torch.zeros(hidden))
         self.w2 = nn.Parameter(torch.zeros(c, hidden))
+        self.b2 = nn.Parameter(torch.zeros(c))
         self.mod = nn.Parameter(torch.zeros(N_KNOTS, c))
         self.register_buffer("scale_in", 1 / (sigma + 0.02))
         self.register_buffer("scale_out", sigma.clamp(0.02, 0.3))
 
     def forward(self, x, q):
-        s = (1 + knots(self.mod, q))[:, None, None] * self.scale_in
-        return fn.block(x, self.dw, s, self.w1, self.b1, self.w2,
-                        self.scale_out, self.leak)
+        s, t = self.scale_in, self.scale_out
+        m = 1 + knots(self.mod, q)[:, None, None]
+        s, t = (s, m * t) if self.at_output else (m * s, t)
+        return fn.block(x, self.dw, s, self.w1, self.b1, self.w2, self.b2,
+                        t, self.leak)
+
+
+def windows(v8, lap):
+    """8x8 basis (c8, 192) -> (c8, 3, 8 + 2 lap, 8 + 2 lap), zero around."""
+    w = v8.reshape(-1, 8, 8, 3).permute(0, 3, 1, 2)
+    return nn.Parameter(nn.functional.pad(w, [lap] * 4).contiguous())
 
 
 class Analysis(nn.Module):
     def __init__(self, s, pca):
         super().__init__()
-        self.in8 = nn.Parameter(pca["v8"].clone())          # (c8, 192)
+        self.in8 = windows(pca["v8"], s.lap)                # (c8, 3, k, k)
         self.in16 = nn.Parameter(pca["v16"].clone())        # (m, 4 c8)
         self.blocks8 = nn.ModuleList(
-            Block(pca["sigma8"], s.hidden8, s.leak8) for _ in range(s.a8))
+            Block(pca["sigma8"], s.hidden8, s.leak8, False)
+            for _ in range(s.a8))
         self.blocks16 = nn.ModuleList(
-            Block(pca["sigma16"], s.hidden16, s.leak16) for _ in range(s.a16))
+            Block(pca["sigma16"], s.hidden16, s.leak16, s.output16)
+            for _ in range(s.a16))
 
     def forward(self, x, q):
-        x = fn.linear(fn.space_to_depth(x, 8), self.in8)
+        x = fn.fold8(x, self.in8)
         for b in self.blocks8:
             x = b(x, q)
         x = fn.linear(fn.space_to_depth(x, 2), self.in16)
@@ -76,12 +89,14 @@ class Synthesis(nn.Module):
     def __init__(self, s, pca):
         super().__init__()
         self.out16 = nn.Parameter(pca["v16"].t().contiguous())   # (4 c8, m)
-        self.out8 = nn.Parameter(pca["v8"].t().contiguous())     # (192, c8)
-        self.bias = nn.Parameter(torch.zeros(192))
+        self.out8 = windows(pca["v8"], s.lap)               # (c8, 3, k, k)
+        self.bias = nn.Parameter(torch.zeros(3))
         self.blocks16 = nn.ModuleList(
-            Block(pca["sigma16"], s.hidden16, s.leak16) for _ in range(s.s16))
+            Block(pca["sigma16"], s.hidden16, s.leak16, s.output16)
+            for _ in range(s.s16))
         self.blocks8 = nn.ModuleList(
-            Block(pca["sigma8"], s.hidden8, s.leak8) for _ in range(s.s8))
+            Block(pca["sigma8"], s.hidden8, s.leak8, False)
+            for _ in range(s.s8))
 
     def forward(self, y, q):
         for b in self.blocks16:
@@ -89,7 +104,7 @@ class Synthesis(nn.Module):
         x = fn.depth_to_space(fn.linear(y, self.out16), 2)
         for b in self.blocks8:
             x = b(x, q)
-        return fn.depth_to_space(fn.linear(x, self.out8, self.bias), 8)
+        return fn.unfold8(x, self.out8, self.bias)
 
 
 class Codec(nn.Module):

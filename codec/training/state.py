@@ -54,8 +54,10 @@ class State:
     ----------
     gradient : Tensor
         All gradients, flat: one sum over the ranks, one norm.
+    fast : list of Tensor
+        The weights that the optimisers move.
     average : list of Tensor
-        Exponential moving average of the parameters; what is exported.
+        Exponential moving average of ``fast``; what is exported.
     step, pixels, since : int
         ``since``: validations since the best one.
     seconds, best, norm : float
@@ -70,6 +72,7 @@ class State:
         for p, g in zip(self.params, parts):
             p.grad = g.view_as(p)
         self.average = [p.detach().clone() for p in self.params]
+        self.fast = [p.detach().clone() for p in self.params]
         hidden, groups = split_parameters(model, cfg)
         self.muon = optim.Muon(hidden, cfg.muon_lr, decay=cfg.weight_decay,
                                rank=rank, world=world, reduce=reduce)
@@ -84,6 +87,9 @@ class State:
         self.model.load_state_dict(saved["model"])
         for a, b in zip(self.average, saved["average"], strict=True):
             a.copy_(b)
+        for a, b in zip(self.fast, saved.get("fast", self.params),
+                        strict=True):
+            a.copy_(b.detach())
         self.muon.load_state_dict(saved["muon"])
         self.adam.load_state_dict(saved["adam"])
 
@@ -91,14 +97,44 @@ class State:
         """Write a checkpoint."""
         write({**{name: getattr(self, name) for name in COUNTERS},
                "model": self.model.state_dict(), "average": self.average,
+               "fast": self.fast,
                "muon": self.muon.state_dict(),
                "adam": self.adam.state_dict(),
                "config": self.cfg.to_dict()}, file)
 
     def swap(self):
         """Exchange weights and averages; twice is nothing."""
-        for p, a in zip(self.params, self.average):
-            p.data, a.data = a.data, p.data
+        exchange(self.params, self.average)
+
+    @torch.no_grad()
+    def move(self, scale):
+        """One step of the optimisers, from the gradients there are.
+
+        With ``near`` above zero it is schedule-free [1]_: the optimisers
+        move ``fast``, the gradients are those of weights near the average.
+        Taken at ``fast`` itself they teach the model to allow for the
+        noise of its own steps.
+
+        References
+        ----------
+        .. [1] Defazio et al., "The Road Less Scheduled", arXiv 2405.15682.
+        """
+        cfg = self.cfg
+        exchange(self.params, self.fast)
+        self.muon.step(scale)
+        self.adam.step(scale)
+        exchange(self.params, self.fast)
+        w = max(1 - cfg.ema, 0 if cfg.near else 1 / (self.step + 2))
+        torch._foreach_lerp_(self.average, self.fast, w)
+        torch._foreach_copy_(self.params, self.fast)
+        if cfg.near:
+            torch._foreach_lerp_(self.params, self.average, cfg.near)
+
+
+def exchange(one, other):
+    """Swap the values of two lists of tensors, without a copy."""
+    for a, b in zip(one, other):
+        a.data, b.data = b.data, a.data
 
 
 def write(value, file):

@@ -111,11 +111,7 @@ def update(run, share, world):
         min(norm, cfg.clip * run.norm) if cfg.clip else norm)
     if cfg.clip and norm > cfg.clip * run.norm:
         g.mul_(cfg.clip * run.norm / norm)
-    f = schedule(cfg, run.step, share)
-    run.muon.step(f)
-    run.adam.step(f)
-    w = max(1 - cfg.ema, 1 / (run.step + 2))
-    torch._foreach_lerp_(run.average, [p.detach() for p in run.params], w)
+    run.move(schedule(cfg, run.step, share))
     return True
 
 

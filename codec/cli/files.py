@@ -96,7 +96,11 @@ def refuse(src, dst, force):
 def save(job, data, options):
     """Write the output of a job as the options say."""
     if options.output_dir is not None and not urls.is_url(job.dst):
-        os.makedirs(os.path.dirname(job.dst), exist_ok=True)
+        folder = os.path.dirname(job.dst)
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except FileExistsError:
+            raise Refusal("is no directory", folder) from None
     write(job.dst, data, src=job.src, force=options.force,
           times=options.preserve, sync=options.rm)
 

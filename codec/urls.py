@@ -8,7 +8,6 @@ when it is missing. Everything else is a local path.
 import contextlib
 import os
 import re
-import tempfile
 
 from .errors import InputError, UnsupportedError
 
@@ -189,6 +188,7 @@ def land(path, data, exclusive=False, like=None):
         mode = os.stat(like).st_mode & 0o777
     if exclusive and _land_nameless(folder, name, data, mode):
         return
+    import tempfile     # slow to load, and --help comes by here
     fd, sibling = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
     try:
         _fill(fd, data, mode)

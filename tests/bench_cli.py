@@ -34,9 +34,12 @@ def photo():
 
 
 def timed(*command, cwd):
-    """Wall and CPU seconds of a command."""
+    """Wall and CPU seconds of a command, with bytecode, as installed."""
+    env = {n: v for n, v in os.environ.items()
+           if n != "PYTHONDONTWRITEBYTECODE"}
     start = time.perf_counter()
     with subprocess.Popen([BIN / command[0], *map(str, command[1:])], cwd=cwd,
+                          env=env | {"PYTHONPYCACHEPREFIX": f"{cwd}/bytecode"},
                           stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL) as process:
         _, status, used = os.wait4(process.pid, 0)
@@ -57,11 +60,23 @@ def small_files(folder, n):
     return sorted(folder.iterdir())
 
 
-def help_time(folder):
-    runs = [timed("aecompress", "--help", cwd=folder) for _ in range(20)]
-    wall, cpu = map(statistics.median, zip(*runs))
-    print(f"--help: median {1000 * wall:.0f} ms, {1000 * cpu:.0f} ms of CPU, "
-          f"fastest {1000 * min(w for w, _ in runs):.0f} ms")
+def help_time(folder, n=20):
+    """--help, in turns with what Python and argparse alone take."""
+    commands = {
+        "aecompress --help": ("aecompress", "--help"),
+        "python": ("python", "-c", "pass"),
+        "python with argparse": ("python", "-c", "import re, argparse; "
+                                 "argparse.ArgumentParser().format_help()")}
+    runs = {what: [] for what in commands}
+    for i in range(-1, n):      # the first compiles
+        for what, command in commands.items():
+            used = timed(*command, cwd=folder)
+            runs[what] += [used] if i >= 0 else []
+    for what, used in runs.items():
+        print(f"{what}, {n} runs:", *(
+            f"{name} {1000 * min(s):.0f} ms at least, "
+            f"{1000 * statistics.median(s):.0f} in the median;"
+            for name, s in zip(("wall", "CPU"), zip(*used))))
 
 
 def rate(folder, n=1000, blocks=4, singles=10):

@@ -297,7 +297,23 @@ def test_truncated_files(format):
             except InputError:
                 continue
             # Pillow needs no trailer, and fills in the end of a GIF.
+            assert format != "PNG"
             assert p.pixels.shape[:2] == (5, 7)
+
+
+def test_metadata_after_the_samples_of_a_png():
+    """Pillow leaves it out, without a word, where it is damaged."""
+    exif = b"II*\0\x08\0\0\0\x01\0\x0f\x01\x02\0\x04\0\0\0abc\0" + bytes(4)
+    data = file(Image.fromarray(GREY)).getvalue()
+    whole = data[:-12] + chunk(b"eXIf", exif) + data[-12:]
+    p = picture.open_picture(io.BytesIO(whole))
+    assert p.exif is not None and np.array_equal(p.pixels, GREY)
+    assert picture.open_picture(io.BytesIO(whole + b"more")).exif == p.exif
+    at = whole.index(b"eXIf")
+    for bad in (whole[:at + 9], whole[:at + 8] + b"!" + whole[at + 9:],
+                whole[:at - 4] + b"\xff" + whole[at - 3:]):
+        with pytest.raises(InputError, match="damaged picture"):
+            picture.open_picture(io.BytesIO(bad))
 
 
 def test_truncated_png_says_so():

@@ -125,3 +125,14 @@ def test_the_table_is_what_was_recorded():
                for r in rows)
     page = table.PAGE.read_text()
     assert table.written(page) == page and table.table() in page
+
+
+def test_the_table_says_when_it_is_of_another_model(tmp_path, monkeypatch):
+    table = load(HERE / "table.py")
+    models = {r["model"] for r in table.rows()}
+    assert ("measured again" in table.table()) == (
+        models != {cases.SET["model"]})
+    other = tmp_path / "cases.json"
+    other.write_text('{"model": "0123456789abcdef"}')
+    monkeypatch.setattr(table, "SET", other)
+    assert "model 0123456789abcdef now" in table.table()

@@ -13,10 +13,10 @@ def decompress(coder, job, notes, progress):
     """Decompress or test one job; arguments as of ``compress``."""
     options = coder.options
     start = time.perf_counter()
+    data = files.load_aec(job.src)
     if job.dst is not None:
         files.refuse(job.src, job.dst, options.force)
         kind = picture_format(job.dst, options.format)
-    data = files.load_aec(job.src)
     notes.n_in = len(data)
     read = time.perf_counter()
     picture = coder.decoder.decode_picture(

@@ -42,7 +42,11 @@ def source(name):
             raise Refusal("is a terminal; name a file or use a pipe")
         yield io.BytesIO(take(sys.stdin.buffer))
         return
-    with urls.opened(name) as file:
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(urls.opened(name))
+        except IsADirectoryError:
+            raise Refusal("is a directory; use -r for what is in it") from None
         yield file if file.seekable() else io.BytesIO(take(file))
 
 
@@ -84,7 +88,7 @@ def refuse(src, dst, force):
         raise Refusal("is a directory; name a file in it", dst)
     if os.path.exists(src) and os.path.exists(dst) and os.path.samefile(
             src, dst):
-        raise Refusal("is both input and output; use -o", dst)
+        raise Refusal("is both input and output; name another output", dst)
     if not force and os.path.lexists(dst) and not _is_device(dst):
         raise Refusal(EXISTS, dst)
 
@@ -92,7 +96,11 @@ def refuse(src, dst, force):
 def save(job, data, options):
     """Write the output of a job as the options say."""
     if options.output_dir is not None and not urls.is_url(job.dst):
-        os.makedirs(os.path.dirname(job.dst), exist_ok=True)
+        folder = os.path.dirname(job.dst)
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except FileExistsError:
+            raise Refusal("is no directory", folder) from None
     write(job.dst, data, src=job.src, force=options.force,
           times=options.preserve, sync=options.rm)
 

@@ -69,7 +69,11 @@ def _forget_stdout():
 def _run(prog, argv):
     report = Report(prog)
     try:
-        options = parse(prog, argv)
+        try:
+            options = parse(prog, argv)
+        except OSError as error:    # the current folder is gone
+            report.error(".", error)
+            return report.exit
         if options.help:  # argparse would hide a closed pipe
             print(parser(prog).format_help(), end="")
             return report.exit

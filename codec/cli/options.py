@@ -5,8 +5,10 @@ cwebp, cjxl and avifenc.
 """
 
 import argparse
+import functools
 import os
 import re
+import sys
 
 from . import jobs, scheduled
 from .jobs import STREAM
@@ -32,11 +34,28 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """argparse's, but it does not load shutil to find the width."""
+
+    def __init__(self, prog, **more):
+        super().__init__(prog, **{"width": columns() - 2, **more})
+
+
+@functools.cache
+def columns():
+    """How wide the terminal is; 80 where nothing tells."""
+    try:
+        return (int(os.environ.get("COLUMNS", 0))
+                or os.get_terminal_size(sys.__stdout__.fileno()).columns or 80)
+    except (AttributeError, ValueError, OSError):
+        return 80
+
+
 def parser(prog):
     """The parser of ``prog``, ``aecompress`` or ``aedecompress``."""
     p = Parser(
         prog=prog, allow_abbrev=False, add_help=False, epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
         usage=f"{prog} [options] [IN [OUT] | FILE...]",
         description={
             "aecompress": "Compress pictures to .aec files.",

@@ -4,6 +4,7 @@ colours that it does not pass on, and what the files are that it cannot read.
 
 import re
 import struct
+import zlib
 
 _HEAD = 1 << 20         # the codestream of a JP2 comes after its profile
 _UNREAD = (
@@ -52,6 +53,41 @@ def name_unread(start):
         if re.match(pattern, start[:1024], re.DOTALL):
             return name
     return None
+
+
+def is_cut(file):
+    """Whether a PNG file ends early or is damaged behind its samples.
+
+    Pillow is content with the samples, and leaves out what it cannot read of
+    the metadata after them.
+
+    Parameters
+    ----------
+    file : binary file object, or None
+        Of None, and where it is closed or cannot seek, nothing is said.
+    """
+    try:
+        at = file.tell()
+        file.seek(8)
+        try:
+            kind = None
+            while kind != b"IEND":
+                length, kind = struct.unpack(">I4s", file.read(8))
+                if kind in (b"IDAT", b"fdAT"):      # those are checked later
+                    file.seek(length, 1)
+                    struct.unpack(">I", file.read(4))
+                    continue
+                data = file.read(length)
+                crc, = struct.unpack(">I", file.read(4))
+                if crc != zlib.crc32(data, zlib.crc32(kind)):
+                    return True
+            return False
+        except struct.error:
+            return True
+        finally:
+            file.seek(at)
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def depth(image, start):

@@ -191,7 +191,11 @@ def _load_pil(image):
     if hidden.is_raw(image):
         raise InputError("a raw photograph, of which only the preview could "
                          "be read; develop it to TIFF or PNG first")
-    start = hidden.head(getattr(image, "fp", None))
+    file = getattr(image, "fp", None)
+    if image.format == "PNG" and hidden.is_cut(file):
+        raise InputError("damaged picture: cut short, or broken after its "
+                         "samples; save it anew with a viewer")
+    start = hidden.head(file)
     bits = hidden.depth(image, start)
     lost = hidden.lost_colour(image, start)
     _check_range(image, bits)

@@ -12,6 +12,7 @@ import io
 import json
 import random
 import re
+import runpy
 import sys
 from pathlib import Path
 
@@ -201,6 +202,8 @@ def main():
     page.write_text(re.sub(r"```hex\n.*?```", f"```hex\n{dump}```",
                            page.read_text(), flags=re.S))
     make_bad.main()
+    runpy.run_path(str(ROOT / "tests" / "platforms" / "table.py"),
+                   run_name="__main__")
     print(f"{len(cases)} cases, "
           f"{sum(f.stat().st_size for f in folder.iterdir())} bytes")
 

@@ -54,17 +54,23 @@ def main():
         for i, data in enumerate(seeds()):
             (corpus / f"seed-{i}").write_bytes(data)
     function, count, start = targets.TARGETS[options.target], 0, time.time()
+    to_record = options.record
 
     def one(data):
-        nonlocal count
+        nonlocal count, to_record
         count += 1
         function(data)
-        if count == options.runs and options.record:
-            record(options.target, count, time.time() - start)
+        seconds = time.time() - start
+        if to_record and (count == options.runs
+                          or 0 < options.seconds <= seconds):
+            to_record = False
+            record(options.target, count, seconds)
 
+    # A little longer than asked, for the last one to be recorded.
+    seconds = options.seconds + 20 if options.seconds else 0
     arguments = [
         sys.argv[0], f"-runs={options.runs}", f"-max_total_time="
-        f"{options.seconds}", "-max_len=2000", "-len_control=0", "-timeout=10",
+        f"{seconds}", "-max_len=2000", "-len_control=0", "-timeout=10",
         "-rss_limit_mb=1500", f"-seed={options.seed}", f"-artifact_prefix={corpus}/crash-",
         "-print_final_stats=1", str(corpus)]
     hooks = {} if options.target == "encoder" else {"custom_mutator": mutate}

@@ -138,3 +138,6 @@ def test_api_reference(tmp_path):
     page = (tmp_path / "codec.html").read_text()
     for name in ("encode", "decode_batch", "Stack", "register_pillow"):
         assert f'id="{name}"' in page, name
+    page = (tmp_path / "codec" / "pillow_plugin.html").read_text()
+    assert 'id="register_pillow"' in page and "append_images" in page
+    assert "<td>1..100; 50</td>" in page        # tables are rendered as such

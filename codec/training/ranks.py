@@ -2,11 +2,11 @@
 
     torchrun --nproc-per-node 2 -m codec.training PICTURES --out MODEL
 
-torchrun, or a batch system that sets the same four variables, starts the
-command once for each process, on one machine or on several. Each joins the
-group and takes its share of the batch. Rank 0 reads the options, keeps the
-run's folder and exports; every machine decodes the pictures for itself, unless
-it sees rank 0's folder.
+torchrun, or a batch system that sets the same variables, starts the command once
+for each process, on one machine or on several. Each joins the group and takes
+its share of the batch. Rank 0 reads the options, keeps the run's folder and
+exports; every machine decodes the pictures for itself, unless it sees rank 0's
+folder.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ import signal
 
 from .config import TrainingError
 
-_VARIABLES = "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"
+_VARIABLES = "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"
 # How long the others wait for one of them: as it decodes its pictures.
 PATIENCE = datetime.timedelta(hours=3)
 
@@ -103,7 +103,7 @@ def on_each_machine(make):
     agreed(make)
     if launched():
         import torch.distributed as dist
-        if rank() and int(os.environ.get("LOCAL_RANK", rank())) == 0:
+        if rank() and int(os.environ["LOCAL_RANK"]) == 0:
             make()
         dist.barrier()
 

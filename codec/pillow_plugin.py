@@ -9,13 +9,13 @@
 Opening reads size, mode, ICC profile, Exif and XMP; pixels are decoded when
 they are first needed. A stack of pictures has frames. Options of ``save``:
 
-========================  =============================================
-``quality``               1..100; 50
-``model``                 name, id or folder of a model
-``icc_profile``           default: the image's own; None: none
-``exif``, ``xmp``         default: none, as for Pillow's own formats
-``save_all``              all frames, and ``append_images``, as a stack
-========================  =============================================
+| Option | Value |
+|---|---|
+| ``quality`` | 1..100; 50 |
+| ``model`` | name, id or folder of a model |
+| ``icc_profile`` | default: the image's own; None: none |
+| ``exif``, ``xmp`` | default: none, as for Pillow's own formats |
+| ``save_all`` | all frames, and ``append_images``, as a stack |
 
 Damage is told as Pillow's own plugins tell it: `UnidentifiedImageError` when
 a file is opened, ``OSError`` when its pixels are needed, ``SyntaxError`` by
@@ -30,6 +30,9 @@ from PIL import Image, ImageFile, ImageSequence
 from . import api, container, stacks
 from .errors import CodecError, FormatError
 from .picture import from_sections, load
+
+# The class is for Pillow to use; all that it shows is inherited from there.
+__all__ = ["EXTENSION", "FORMAT", "MIME", "register_pillow"]
 
 FORMAT, MIME, EXTENSION = "AEC", "image/x-aec", ".aec"
 

@@ -95,8 +95,8 @@ class Pipeline:
         pixels : uint8 (.., height, width, 3)
         quality : float, 1..100, a multiple of 0.01
         effort : int, 1..9
-            Beyond 1 only for one picture, and with a model that has the
-            decoder's gradients; else symbols are rounded.
+            Beyond 1 only with a model that has the decoder's gradients;
+            else symbols are rounded.
         progress : function of float, or None
 
         Returns
@@ -133,16 +133,26 @@ class Pipeline:
         z = self._hyper(y, self.bundle.gain(quality))
         choose = self._rounded(y, quality)
         plan = PLANS[effort]
-        if y.ndim == 3 and plan.rounds and "energy" in self.bundle.tables:
-            def code(symbols):
-                return self._state(z, symbols.shape, quality, given(symbols))
-
-            start = self._state(z, y.shape, quality, choose).symbols
-            choose = given(Refiner(
-                self.graphs, self.costs, pixels, quality, code).run(
-                    start, plan, part(progress, 0, 0.9)))
+        if plan.rounds and "energy" in self.bundle.tables:
+            each = [()] if y.ndim == 3 else list(np.ndindex(y.shape[:-3]))
+            symbols = np.empty(y.shape, np.int16)
+            for i, at in enumerate(each):
+                symbols[at] = self._refined(
+                    z[at], y[at], quality, plan, pixels[at],
+                    part(progress, 0.9 * i / len(each),
+                         0.9 * (i + 1) / len(each)))
+            choose = given(symbols)
             progress = part(progress, 0.9, 1)
         return self._write(z, y.shape, quality, choose, progress, decoded)
+
+    def _refined(self, z, y, quality, plan, pixels, progress):
+        """Symbols of one picture that are better than rounded ones."""
+        def code(symbols):
+            return self._state(z, y.shape, quality, given(symbols))
+
+        start = self._state(z, y.shape, quality, self._rounded(y, quality))
+        return Refiner(self.graphs, self.costs, pixels, quality, code).run(
+            start.symbols, plan, progress)
 
     def _rounded(self, y, quality):
         """Choice of the nearest symbols, for `_slabs`."""

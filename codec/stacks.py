@@ -12,6 +12,7 @@ of the entropy coder and a call of every network of its own
 
 import contextlib
 import io
+import itertools
 import operator
 
 import numpy as np
@@ -29,7 +30,8 @@ BLOCK_CELLS = 512
 MAX_PIXELS = 2 ** 28    # of all pictures that are decoded at once
 
 
-def encode_batch(images, *, quality=50.0, model=None):
+def encode_batch(images, *, quality=50.0, model=None, effort=None,
+                 encoder=None):
     """Encode pictures of one size and colour into one file.
 
     Parameters
@@ -43,6 +45,10 @@ def encode_batch(images, *, quality=50.0, model=None):
         1..100, higher is better; kept to 0.01.
     model : str, path-like or None
         As for `codec.Encoder`.
+    effort : int or None
+        1..9, as for `codec.Encoder`; None: the encoder's.
+    encoder : codec.Encoder, optional
+        One that is there already, instead of ``model``.
 
     Returns
     -------
@@ -65,7 +71,9 @@ def encode_batch(images, *, quality=50.0, model=None):
     """
     quality = api._check_quality(quality)
     pixels, icc = _load(images)
-    pipeline = api._cached(api.Encoder, model)._pipeline
+    encoder = encoder or api._cached(api.Encoder, model)
+    effort = encoder._effort if effort is None else api._check_effort(effort)
+    pipeline = encoder._pipeline
     n, height, width = pixels.shape[:3]
     header = Header(
         width=width, height=height, quality=quality,
@@ -77,7 +85,7 @@ def encode_batch(images, *, quality=50.0, model=None):
         block = pixels[first:first + per_block]
         if header.colour == "grey":
             block = np.repeat(block[..., None], 3, -1)
-        payload, crc = pipeline.encode(block, quality)
+        payload, crc = pipeline.encode(block, quality, effort)
         payloads.append(payload)
         blocks.append((len(payload), crc))
     return container.pack_stack(
@@ -97,18 +105,19 @@ def _load(images):
         if images.ndim not in (3, 4) or not len(images):
             raise InputError(f"shape {images.shape}; (n, height, width) or "
                              "(n, height, width, 3) is needed")
-    pictures = [image if isinstance(image, Picture) else picture.load(image)
-                for image in images]
-    if not pictures:
-        raise InputError("a stack needs at least one picture")
-    first = pictures[0]
-    for i, pic in enumerate(pictures):
+    pictures = []
+    for i, image in enumerate(images):
+        pic = image if isinstance(image, Picture) else picture.load(image)
+        pictures.append(pic)
         if pic.alpha is not None:
             raise InputError(f"picture {i} has alpha, which a stack has not")
-        if pic.pixels.shape != first.pixels.shape or pic.icc != first.icc:
+        if (pic.pixels.shape != pictures[0].pixels.shape
+                or pic.icc != pictures[0].icc):
             raise InputError(f"picture {i} differs from the first one in "
                              "size, colour or ICC profile")
-    return np.stack([pic.pixels for pic in pictures]), first.icc
+    if not pictures:
+        raise InputError("a stack needs at least one picture")
+    return np.stack([pic.pixels for pic in pictures]), pictures[0].icc
 
 
 class Stack:
@@ -220,6 +229,19 @@ class Stack:
                 pixels = api._as_grey(pixels)
             out[where] = pixels[back]
         return out
+
+    def __iter__(self):
+        return self.pictures(range(len(self)))
+
+    def pictures(self, numbers):
+        """Pictures by their numbers, one after the other.
+
+        Those of a block that follow each other are decoded together; no
+        more than a block is held in memory.
+        """
+        for _, block in itertools.groupby(
+                numbers, lambda i: i // self._index.per_block):
+            yield from self.read(list(block))
 
     def symbols(self):
         """z and latent symbols of each block; no network runs."""

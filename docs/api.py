@@ -7,9 +7,8 @@ import pdoc
 
 import codec
 
-# Not the Pillow plugin: what it inherits has annotations that pdoc warns of.
 MODULES = ["codec", "codec.api", "codec.stacks", "codec.errors",
-           "codec.types", "codec.urls",
+           "codec.types", "codec.urls", "codec.pillow_plugin",
            "codec.numcodecs_plugin", "codec.zarr_plugin", "codec.dask"]
 
 

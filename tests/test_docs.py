@@ -127,6 +127,24 @@ def test_examples_in_docstrings(name):
     assert result.attempted and not result.failed
 
 
+def test_the_figures_of_stacks_are_measured_again(tmp_path):
+    """The command that docs/tools.md names, on fewer pictures."""
+    digits = drawn(12, 28, 28)
+    (tmp_path / "idx").write_bytes(
+        np.array([0x803, 12, 28, 28], ">u4").tobytes() + digits.tobytes())
+    assert "python -m benchmarks.scale stack" in TOOLS
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.scale", "stack", tmp_path / "idx",
+         "--rounds", "1"], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    rows = {row.split("|")[1].strip(): row.split("|")[2:4]
+            for row in run.stdout.splitlines() if row.startswith("|")}
+    single, stack = map(float, rows["of these no symbols"])
+    assert single > 30 and stack < 10
+    single, stack = map(float, rows["bytes per picture"])
+    assert stack < single - 20
+
+
 def test_api_reference(tmp_path):
     """pdoc makes it of every public module, without a warning."""
     pytest.importorskip("pdoc")
@@ -138,3 +156,6 @@ def test_api_reference(tmp_path):
     page = (tmp_path / "codec.html").read_text()
     for name in ("encode", "decode_batch", "Stack", "register_pillow"):
         assert f'id="{name}"' in page, name
+    page = (tmp_path / "codec" / "pillow_plugin.html").read_text()
+    assert 'id="register_pillow"' in page and "append_images" in page
+    assert "<td>1..100; 50</td>" in page        # tables are rendered as such

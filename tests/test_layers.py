@@ -146,6 +146,18 @@ assert main("aedecompress", ["a.aec", "b.png"]) == 0
     assert loaded(code, TORCH, tmp_path) == "[]"
 
 
+def test_import_is_light(tmp_path):
+    """Nothing but the standard library, whichever extras are installed."""
+    code = """
+before = set(sys.modules)
+import codec
+found = {m for m in set(sys.modules) - before
+         if m.split(".")[0] not in sys.stdlib_module_names}
+assert found == {"codec", "codec.errors"}, found
+"""
+    assert loaded(code, HEAVY, tmp_path) == "[]"
+
+
 @pytest.mark.parametrize("option", ["--help", "--version", "-q999",
                                     "--completion=bash"])
 def test_options_load_nothing_heavy(option, tmp_path):

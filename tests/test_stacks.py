@@ -125,6 +125,42 @@ def test_random_access_reads_one_block(monkeypatch):
         codec.decode_batch(data, [1, -41])
 
 
+def test_one_after_the_other(monkeypatch):
+    """Each block is decoded once, and only what is asked for."""
+    monkeypatch.setattr(stacks, "BLOCK_CELLS", 16)      # 4 digits
+    stack = codec.Stack(codec.encode_batch(DIGITS))
+    whole, read, asked = stack[:], stack.read, []
+    monkeypatch.setattr(stack, "read", lambda numbers: (
+        asked.append(numbers), read(numbers))[1])
+    assert near(np.stack(list(stack)), whole)
+    assert asked == [list(range(i, i + 4)) for i in range(0, 40, 4)]
+    asked.clear()
+    assert near(np.stack(list(stack.pictures([9, 8, 39]))),
+                whole[[9, 8, 39]])
+    assert asked == [[9, 8], [39]]
+
+
+def test_effort_is_that_of_single_files():
+    pixels = drawn(2, 40, 50, (3,))
+    decoder = codec.Decoder()
+
+    def symbols(effort):
+        (_, s), = codec.Stack(codec.encode_batch(
+            pixels, quality=70, effort=effort)).symbols()
+        return s
+
+    plain, better = symbols(None), symbols(3)
+    assert (plain != better).any()
+    for i, picture in enumerate(pixels):
+        _, s = decoder.symbols(codec.encode(picture, quality=70, effort=3))
+        assert (better[i] != s).mean() < 0.01
+    encoder = codec.Encoder(effort=3)
+    assert codec.encode_batch(pixels, encoder=encoder) == codec.encode_batch(
+        pixels, effort=3, encoder=encoder)
+    with pytest.raises(InputError, match="effort"):
+        codec.encode_batch(pixels, effort=0)
+
+
 def test_pictures_of_other_kinds():
     images = [Image.fromarray(a) for a in drawn(3, 9, 20, (3,))]
     for image in images:

@@ -4,7 +4,7 @@ import dataclasses
 import io
 import time
 
-from . import files, verify, work
+from . import files, stack, verify, work
 from .report import Refusal
 from ..errors import InputError
 
@@ -13,7 +13,12 @@ def decompress(coder, job, notes, progress):
     """Decompress or test one job; arguments as of ``compress``."""
     options = coder.options
     start = time.perf_counter()
-    data = files.load_aec(job.src)
+    with files.source(job.src) as file:
+        if files.is_stack(file):
+            return stack.decompress(coder, job, file, notes, progress)
+        data = files.take_aec(file)
+    if options.index:
+        raise Refusal(f"is one picture, number 0; it has no {options.index}")
     if job.dst is not None:
         files.refuse(job.src, job.dst, options.force)
         kind = picture_format(job.dst, options.format)

@@ -15,7 +15,7 @@ import stat
 import sys
 
 from .. import urls
-from ..errors import FormatError, LimitError
+from ..errors import CodecError, FormatError, LimitError
 from .jobs import STREAM
 from .report import Refusal
 
@@ -66,12 +66,28 @@ def is_aec(file):
     return head == MAGIC
 
 
+def is_stack(file):
+    """Whether a seekable file is an ``.aec`` file of several pictures."""
+    from ..container import read_sections
+    try:
+        return is_aec(file) and read_sections(file)[0].is_stack
+    except CodecError:      # whatever reads it whole says what is wrong
+        return False
+    finally:
+        file.seek(0)
+
+
 def load_aec(name):
     """All bytes of what begins like an ``.aec`` file."""
     with source(name) as file:
-        if not is_aec(file):
-            raise FormatError("not an .aec file")
-        return take(file)
+        return take_aec(file)
+
+
+def take_aec(file):
+    """The same of a seekable file."""
+    if not is_aec(file):
+        raise FormatError("not an .aec file")
+    return take(file)
 
 
 def refuse(src, dst, force):
@@ -89,7 +105,7 @@ def refuse(src, dst, force):
     if os.path.exists(src) and os.path.exists(dst) and os.path.samefile(
             src, dst):
         raise Refusal("is both input and output; name another output", dst)
-    if not force and os.path.lexists(dst) and not _is_device(dst):
+    if not force and os.path.lexists(dst) and not is_device(dst):
         raise Refusal(EXISTS, dst)
 
 
@@ -143,7 +159,7 @@ def write(dst, data, *, src=STREAM, force=False, times=False, sync=False):
             sys.stdout.buffer.flush()
         elif urls.is_url(dst):
             urls.write(dst, data)
-        elif _is_device(dst):  # /dev/null, a pipe: nothing to replace
+        elif is_device(dst):  # /dev/null, a pipe: nothing to replace
             with open(dst, "wb") as file:
                 file.write(data)
         else:
@@ -223,7 +239,7 @@ def _umask():
     return umask
 
 
-def _is_device(path):
+def is_device(path):
     try:
         mode = os.stat(path).st_mode
     except OSError:

@@ -58,6 +58,9 @@ def make(options, complain):
         if not found:
             complain(Refusal("holds no file for this command", name))
         jobs += found
+    if options.stack:       # one job, whatever goes into it
+        options.members = [job.src for job in jobs]
+        return [Job(options.members[0], jobs[0].dst)] if jobs else []
     _refuse_equal_outputs(jobs)
     return jobs
 

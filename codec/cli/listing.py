@@ -1,14 +1,15 @@
 """``-l``: what the headers say, as a table with totals or as JSON."""
 
+import io
 import json
 
 from . import files
 from .. import container
 from .report import display
 
-_ROW = "{:>12} {:>13} {:>6} {:>7} {:>7} {:<16} {:<20} {}\n"
-_HEAD = _ROW.format("bytes", "pixels", "colour", "bpp", "quality", "model",
-                    "sections", "file")
+_ROW = "{:>12} {:>8} {:>13} {:>6} {:>7} {:>7} {:<16} {:<20} {}\n"
+_HEAD = _ROW.format("bytes", "pictures", "pixels", "colour", "bpp", "quality",
+                    "model", "sections", "file")
 
 
 class Listing:
@@ -17,15 +18,17 @@ class Listing:
     def __init__(self, options):
         self.json = options.json
         self.rows = []
-        self.n = self.n_bytes = self.n_pixels = 0
+        self.n = self.n_bytes = self.n_pictures = self.n_pixels = 0
 
     def show(self, job):
         """List one file; raises CodecError, Refusal or OSError."""
         data = files.load_aec(job.src)
         header = container.unpack(data)[0]  # checks the whole file as well
-        n_pixels = header.width * header.height
-        row = {"file": job.src, "bytes": len(data), "width": header.width,
-               "height": header.height, "colour": header.colour,
+        n = (container.read_stack(io.BytesIO(data))[2].count
+             if header.is_stack else 1)
+        n_pixels = n * header.width * header.height
+        row = {"file": job.src, "bytes": len(data), "pictures": n,
+               "width": header.width, "height": header.height, "colour": header.colour,
                "bpp": round(8 * len(data) / n_pixels, 4),
                "quality": header.quality, "model": header.model,
                "version": header.version, "sections": list(header.sections)}
@@ -33,11 +36,12 @@ class Listing:
             self.rows.append(row)
             return
         _print(("" if self.n else _HEAD) + _ROW.format(
-            len(data), f"{header.width}x{header.height}", header.colour,
+            len(data), n, f"{header.width}x{header.height}", header.colour,
             f"{row['bpp']:.3f}", f"{header.quality:g}", header.model,
             " ".join(header.sections) or "-", display(job.src)))
         self.n += 1
         self.n_bytes += len(data)
+        self.n_pictures += n
         self.n_pixels += n_pixels
 
     def end(self):
@@ -46,7 +50,7 @@ class Listing:
             _print(json.dumps(self.rows, indent=1) + "\n")
         elif self.n > 1:
             _print(_ROW.format(
-                self.n_bytes, self.n_pixels, "",
+                self.n_bytes, self.n_pictures, self.n_pixels, "",
                 f"{8 * self.n_bytes / self.n_pixels:.3f}", "", "", "",
                 f"{self.n} files"))
 

@@ -105,6 +105,11 @@ def _add_coding(p):
     coding.add_argument("--effort", type=int, choices=range(1, 10),
                         metavar="N", default=None,
                         help="1..9, more is slower and smaller (1)")
+    coding.add_argument("--stack", action="store_true",
+                        help="all inputs, of one size and colour, in the "
+                        "one file of -o")
+    coding.add_argument("--index", type=_index, metavar="N",
+                        help="of a stack, decode picture N alone, from 0 on")
     coding.add_argument("-m", "--model", metavar="ID",
                         help="name, id or folder of a model")
     coding.add_argument("--format", metavar="EXT",
@@ -177,7 +182,7 @@ def _split(options):
     names = options.files
     if (len(names) == 2 and options.mode in ("compress", "decompress")
             and not (options.output or options.output_dir or options.stdout
-                     or options.recursive)
+                     or options.recursive or options.stack)
             and not jobs.looks_like_input(names[1], options.mode)):
         options.output = names.pop()
 
@@ -190,6 +195,7 @@ def _check(options):
     to_stream = (options.stdout or options.output == STREAM
                  or not options.files and not options.output)
     streams = not writes or to_stream or STREAM in options.files
+    to = options.output or options.stdout
     targets = options.target_size, options.target_psnr
     rules = (
         (options.quality is not None and not compresses,
@@ -202,17 +208,26 @@ def _check(options):
         (options.format is not None and options.mode != "decompress",
          "--format is for decompressing"),
         (options.json and options.mode != "list", "--json needs -l"),
-        (options.output is not None and several, "-o takes one input"),
+        (options.stack and not (compresses and to),
+         "--stack is for compressing, and needs -o or -c"),
+        (options.stack and (any(targets) or options.rm or options.preserve),
+         "--stack clashes with targets, --rm and -p"),
+        (options.index is not None and (options.mode != "decompress"
+                                        or options.rm),
+         "--index is for decompressing, without --rm"),
+        (options.output is not None and several and not options.stack,
+         "-o takes one input"),
         (options.output is not None and options.stdout, "-o clashes with -c"),
         (options.output_dir is not None and (options.output or options.stdout),
          "--output-dir clashes with -o and -c"),
         (options.output_dir is not None
          and (not options.files or STREAM in options.files),
          "--output-dir needs named inputs"),
-        (options.recursive and (options.output or options.stdout),
+        (options.recursive and to and not options.stack,
          "-r clashes with -o and -c"),
         (options.recursive and not options.files, "-r needs named inputs"),
-        (options.stdout and several, "-c takes one input"),
+        (options.stdout and several and not options.stack,
+         "-c takes one input"),
         (options.files.count(STREAM) > 1, "- is named twice"),
         (options.rm and streams, "--rm needs named inputs and outputs"),
         (options.preserve and streams, "-p needs named inputs and outputs"),
@@ -233,6 +248,13 @@ def _quality(text):
     if not 1 <= value <= 100:
         raise argparse.ArgumentTypeError(f"{text!r} is not in 1..100")
     return value
+
+
+def _index(text):
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number from 0 on")
+    return int(text)
 
 
 def _positive(text):

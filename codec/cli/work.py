@@ -86,9 +86,10 @@ class Coder:
             Failures are in it; only a closed pipe, an interrupt and the
             like come out as exceptions.
         """
-        from . import compress, decompress
+        from . import compress, decompress, stack
         from ..errors import ConversionWarning
-        act = (compress.compress if self.options.mode == "compress"
+        act = (stack.compress if self.options.stack
+               else compress.compress if self.options.mode == "compress"
                else decompress.decompress)
         notes = Notes(self.options.verbose)
         with warnings.catch_warnings():

@@ -1,6 +1,7 @@
 """The command ``aetrain``: a folder of pictures in, a model out."""
 
 import argparse
+import contextlib
 import dataclasses
 import importlib.util
 import os
@@ -10,12 +11,15 @@ import time
 from pathlib import Path
 
 from ..errors import CodecError
+from . import ranks
 from .config import LOSSES, PRESETS, Config, TrainingError
 
 EPILOG = """\
 The state folder holds checkpoint.pt, log.csv, curves.png and the decoded
 pictures. A killed run goes on with --resume, which keeps every setting
 that is not given anew.
+
+On several machines: torchrun [its options] -m codec.training [options] DIR.
 
 Ctrl-C ends the run after the step at hand, saves and exports; a second one
 ends at once. Exit: 0 trained and exported, 1 error, 130 interrupted (143 by
@@ -136,6 +140,8 @@ def main(argv=None):
         say("interrupted; --resume goes on from the last checkpoint, "
             "--export exports it")
         return 130
+    except ranks.Told:
+        return 1
     except (UsageError, CodecError) as e:
         say(str(e))
         return 1
@@ -153,6 +159,12 @@ def say(line):
         pass               # nobody listens any more; the run goes on
 
 
+def note(line):
+    """What one process of a run says for all."""
+    if not ranks.rank():
+        say(line)
+
+
 def _run(argv):
     p = parser()
     options = vars(p.parse_args(argv))
@@ -164,11 +176,23 @@ def _run(argv):
         "preset", "workers", "table_pictures")})
     _need("torch", "onnx", *["safetensors"] * bool(
         run.save_weights or options.get("init")))
-    cfg, out, resume = settings(run, options)
-    number = 0
-    if not run.export:
-        with _locked(Path(cfg.state)):
-            number = _train(cfg, resume)
+    if ranks.launched():
+        for given, name in ((run.export, "--export"),
+                            (run.workers, "--workers")):
+            if given:
+                raise UsageError(f"{name} is not for torchrun")
+        run.workers = ranks.world()
+    with ranks.joined(), contextlib.ExitStack() as held:
+        def start():
+            found = settings(run, options)
+            if not run.export:
+                held.enter_context(_locked(Path(found[0].state)))
+            return found
+
+        cfg, out, resume = ranks.agreed(start)
+        number = 0 if run.export else _train(cfg, resume)
+    if ranks.rank():
+        return 128 + number if number else 0
     from . import ship       # brings torch, which only the workers needed
     if run.save_weights:
         from .state import export_averaged
@@ -253,16 +277,21 @@ def _workers(batch):
 
 def _train(cfg, resume):
     from . import data, processes
-    train, valid = data.prepare(cfg, say)
-    data.Crops(Path(cfg.state) / "train", train, cfg.crop)
-    data.Crops(data.validation_cache(cfg), valid, data.MIN_SIDE)
+
+    def decode():
+        train, valid = data.prepare(cfg, say)
+        data.Crops(Path(cfg.state) / "train", train, cfg.crop)
+        data.Crops(data.validation_cache(cfg), valid, data.MIN_SIDE)
+
+    ranks.on_each_machine(decode)
+    train, valid = data.indices(cfg)
     if not cfg.valid and len(train) + len(valid) == 2 * len(valid):
-        say("warning: one picture only; it is validated on as well")
+        note("warning: one picture only; it is validated on as well")
     pixels = sum(h * w for _, _, h, w in train)
-    say(f"{len(train)} pictures, {pixels / 1e6:.1f} megapixels, "
-        f"{len(valid)} to validate on; "
-        + (f"{cfg.steps} steps" if cfg.steps else f"{cfg.hours:g} hours")
-        + f" in {cfg.workers} processes; state in {cfg.state}")
+    note(f"{len(train)} pictures, {pixels / 1e6:.1f} megapixels, "
+         f"{len(valid)} to validate on; "
+         + (f"{cfg.steps} steps" if cfg.steps else f"{cfg.hours:g} hours")
+         + f" in {cfg.workers} processes; state in {cfg.state}")
     drawn = [time.monotonic()]
 
     def idle():
@@ -270,9 +299,10 @@ def _train(cfg, resume):
             _draw(cfg)
             drawn[0] = time.monotonic()
 
-    end, number = processes.run(cfg, resume, idle, say)
+    end, number = (ranks.run(cfg, resume, note) if ranks.launched()
+                   else processes.run(cfg, resume, idle, say))
     if end == "patience":
-        say(f"no gain in {cfg.patience} validations")
+        note(f"no gain in {cfg.patience} validations")
     return number
 
 

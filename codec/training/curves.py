@@ -81,10 +81,9 @@ class Progress:
     def clear(self):
         self.n, self.pixels, self.sums = 0, 0, [0.0, 0.0, 0.0]
 
-    def step(self, state, pixels, loss, bpp, mse):
+    def step(self, state, pixels, loss, bpp, psnr):
         """Count one step; say and write what is due."""
-        psnr = sum(10 * math.log10(255 ** 2 / max(e, 1e-9)) for e in mse)
-        for i, v in enumerate((loss, bpp, psnr / len(mse))):
+        for i, v in enumerate((loss, bpp, psnr)):
             self.sums[i] += v
         self.n, self.pixels = self.n + 1, self.pixels + pixels
         now = time.monotonic()

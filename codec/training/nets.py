@@ -107,6 +107,14 @@ class Synthesis(nn.Module):
         return fn.unfold8(x, self.out8, self.bias)
 
 
+def uniform(like, noise):
+    """Noise from -0.5 to 0.5: see :meth:`Codec.code`."""
+    if noise is True:
+        return torch.rand_like(like) - 0.5
+    return torch.stack([torch.rand(like.shape[1:], generator=g)
+                        for g in noise]) - 0.5
+
+
 class Codec(nn.Module):
     """The whole model.
 
@@ -142,6 +150,13 @@ class Codec(nn.Module):
     def code(self, y, q, noise):
         """Quantise and price a latent.
 
+        Parameters
+        ----------
+        y : Tensor (n, h, w, m)
+        q : Tensor (n,)
+        noise : bool, or list of n torch.Generator
+            Price noisy values, each picture with its own noise.
+
         Returns
         -------
         y_hat : Tensor (n, h, w, m), what the synthesis sees
@@ -157,7 +172,7 @@ class Codec(nn.Module):
         loc = knots(self.z_loc, q)[:, None, None]
         tz = knots(self.z_scale, q)[:, None, None].clamp(max=3).exp() * 2
         zq = fn.round_ste(z).clamp(-63, 63)
-        zn = z + (torch.rand_like(z) - 0.5) if noise else zq
+        zn = z + uniform(z, noise) if noise else zq
         bits_z = fn.logistic_bits(zn - loc, tz.expand_as(z)).sum((1, 2, 3))
 
         t = self.rows.tables()
@@ -199,7 +214,7 @@ class Codec(nn.Module):
                          self.rows.add(b1, ctx3, t["c3"]))
         v, rows = torch.cat([v0, v1], -1), torch.cat([r0, r1], -1)
         if noise:
-            v = v + (torch.rand_like(v) - 0.5)
+            v = v + uniform(v, noise)
         else:
             v = torch.cat([q0, q1], -1)
             rows = rows.floor()
@@ -217,6 +232,8 @@ class Codec(nn.Module):
         ----------
         x : Tensor (n, h, w, 3), -0.5..0.5; h and w multiples of 64
         lam : Tensor (n,)
+        noise
+            As of :meth:`code`.
 
         Returns
         -------

@@ -1,12 +1,13 @@
 """The training loop: one function, one loop, the same in every process.
 
 Each process has one thread and a share of the batch; gradients are
-averaged over gloo (``processes`` starts them). On two cores that is a
+averaged over gloo (``processes`` starts them, or ``ranks`` joins them). On two cores that is a
 quarter faster than one process with two threads, and loses less when
 something else runs.
 
-Every random number of a step follows from seed, rank and step, so a run
-that was resumed sees the crops and the noise that it would have seen.
+Every random number of a step follows from seed, step and place in the batch.
+So a run that was resumed sees the crops and the noise that it would have seen,
+and what is learned does not depend on the number of processes.
 """
 
 import math
@@ -46,6 +47,17 @@ def sample_lambda(cfg, rng, n):
     u = (rng.permutation(n) + rng.random(n)) / n
     lam = s.lambda_min * (s.lambda_max / s.lambda_min) ** u
     return torch.from_numpy(lam.astype(np.float32))
+
+
+def draw(cfg, step, crops, mine):
+    """Crops of a part of a step's batch, and their generators of noise."""
+    seeds = np.random.SeedSequence([cfg.seed, step]).spawn(cfg.batch)[mine]
+    x = np.concatenate([crops.batch(1, np.random.default_rng(seed))
+                        for seed in seeds])
+    noise = [torch.Generator().manual_seed(
+        int(seed.generate_state(1, np.uint64)[0] >> 1)) for seed in seeds]
+    torch.manual_seed(noise[0].initial_seed())  # whatever else is random
+    return functional.to_float(x), noise
 
 
 def rate_weight(lam):
@@ -141,8 +153,11 @@ def prepare(cfg, rank, world, resume):
         for t in model.state_dict().values():
             dist.broadcast(t, 0)
     run = state.State(model, cfg, rank, world, dist.all_reduce)
-    if resume:
-        run.load(state.read(folder / "checkpoint.pt"))
+    if resume:      # other machines need not see the file
+        saved = [state.read(folder / "checkpoint.pt") if rank == 0 else None]
+        if world > 1:
+            dist.broadcast_object_list(saved)
+        run.load(saved[0])
     return run, crops, valid
 
 
@@ -166,7 +181,8 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
     run, crops, valid = prepare(cfg, rank, world, resume)
     progress = curves.Progress(curves.Log(
         folder / "log.csv", run.step)) if main else None
-    n, bad = cfg.batch // world, 0
+    n, bad, first = cfg.batch // world, 0, run.step
+    figures = [0.0, 0.0, 0.0]       # of the last step: loss, bpp, psnr
     t0 = saved_at = valid_at = time.monotonic()
     while True:
         now = time.monotonic()
@@ -174,12 +190,14 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
         told = torch.tensor([
             main * (now - t0), stopping(),
             main * (now - valid_at > 60 * cfg.valid_minutes),
-            main * (now - saved_at > 60 * cfg.save_minutes)],
-            dtype=torch.float64)
+            main * (now - saved_at > 60 * cfg.save_minutes),
+            *figures], dtype=torch.float64)
         if world > 1:
             dist.all_reduce(told)
-        spent, stopped, valid_due, save_due = told.tolist()
+        spent, stopped, valid_due, save_due, *figures = told.tolist()
         run.seconds, t0 = run.seconds + spent, now
+        if main and run.step > first:
+            progress.step(run, cfg.batch * cfg.crop ** 2, *figures)
         share = (run.step / cfg.steps if cfg.steps
                  else run.seconds / (3600 * max(cfg.hours, 1e-9)))
         end = ("stopped" if stopped else "done" if share >= 1 else
@@ -195,22 +213,20 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
         if save_due and main and not bad:
             run.save(folder / "checkpoint.pt")
             saved_at = time.monotonic()
+        mine = slice(rank * n, (rank + 1) * n)
         rng = np.random.default_rng([cfg.seed, run.step])   # on all ranks
-        lam = sample_lambda(cfg, rng, cfg.batch)[rank * n:(rank + 1) * n]
-        seed = np.random.SeedSequence([cfg.seed, run.step, rank])
-        torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
-        x = functional.to_float(crops.batch(n, np.random.default_rng(seed)))
+        lam = sample_lambda(cfg, rng, cfg.batch)[mine]
+        x, noise = draw(cfg, run.step, crops, mine)
         run.gradient.zero_()
-        bpp, mse, x_hat, _ = run.model(x, lam)
+        bpp, mse, x_hat, _ = run.model(x, lam, noise)
         d = distortion(cfg.loss, x, x_hat, mse)
         loss = (rate_weight(lam) * (bpp + lam * d)).mean()
         loss.backward()
         bad = 0 if update(run, share, world) else bad + 1
         run.step += 1
         run.pixels += cfg.batch * cfg.crop ** 2
-        if main:
-            progress.step(run, cfg.batch * cfg.crop ** 2, loss.item(),
-                          bpp.mean().item(), mse.tolist())
+        psnr = (255 ** 2 / mse.detach().clamp(min=1e-9)).log10().mean() * 10
+        figures = [v.item() / world for v in (loss, bpp.mean(), psnr)]
     if main:
         progress.row(run)
         if end != "diverged":       # first of all: who stops is in a hurry

@@ -18,7 +18,9 @@ aecompress photo.png                      photo.aec
 aecompress \\-q 80 photo.png small.aec      quality 1..100
 aecompress \\-\\-target\\-size 200k photo.png  the best of at most 200,000 bytes
 aecompress \\-r photos \\-\\-output\\-dir small   a whole tree
+aecompress \\-\\-stack *.png \\-o digits.aec     all of one size in one file
 aedecompress small.aec back.webp          any format that Pillow writes
+aedecompress \\-\\-index 7 digits.aec        one picture of a stack
 .fi
 .SH SEE ALSO
 .BR aecompress (1),

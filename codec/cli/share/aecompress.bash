@@ -7,7 +7,7 @@
 
 
 
-_shtab_aecompress_option_strings=(-d --decompress -t --test -l --list --json -h --help -V --version --completion -q --quality --target-size --target-psnr --effort -m --model --format --strip -T --threads --max-pixels -o --output --output-dir -r --recursive -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
+_shtab_aecompress_option_strings=(-d --decompress -t --test -l --list --json -h --help -V --version --completion -q --quality --target-size --target-psnr --effort --stack --index -m --model --format --strip -T --threads --max-pixels -o --output --output-dir -r --recursive -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
 
 _shtab_aecompress_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_aecompress__m_COMPGEN=_shtab_compgen_files
@@ -31,6 +31,7 @@ _shtab_aecompress__h_nargs=0
 _shtab_aecompress___help_nargs=0
 _shtab_aecompress__V_nargs=0
 _shtab_aecompress___version_nargs=0
+_shtab_aecompress___stack_nargs=0
 _shtab_aecompress___strip_nargs=0
 _shtab_aecompress__r_nargs=0
 _shtab_aecompress___recursive_nargs=0

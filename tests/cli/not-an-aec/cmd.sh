@@ -1,1 +1,2 @@
 aedecompress tiny.png out.png
+aedecompress tiny.png

@@ -3,3 +3,4 @@ aecompress tiny.png nowhere/tiny.aec
 aecompress tiny.png tiny.png/tiny.aec
 aecompress -f tiny.png nowhere/tiny.aec
 aecompress tiny.png /dev/full
+aecompress --output-dir tiny.png tiny.png

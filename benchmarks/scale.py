@@ -89,7 +89,8 @@ def dask(picture, n, rounds, side):
     with tempfile.TemporaryDirectory() as folder:
         sources = pieces(picture, Path(folder, "in"), n, side)
         with LocalCluster(n_workers=2, threads_per_worker=1,
-                          dashboard_address=None) as cluster, Client(
+                          dashboard_address=None,
+                          silence_logs=50) as cluster, Client(
                               cluster, set_as_default=False) as client:
             ways = {f"one process, {t} thread{'s' * (t > 1)}":
                     alone(ours, t) for t in (1, 2)}

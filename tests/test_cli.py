@@ -161,7 +161,7 @@ def test_list_as_json(tiny):
     size = (tiny / "tiny.aec").stat().st_size
     assert re.fullmatch("[0-9a-f]{16}", row.pop("model"))
     assert row == {
-        "file": "tiny.aec", "bytes": size, "width": 41, "height": 30,
+        "file": "tiny.aec", "bytes": size, "pictures": 1, "width": 41, "height": 30,
         "colour": "rgb", "bpp": round(8 * size / (41 * 30), 4),
         "quality": 50, "version": 1, "sections": []}
 

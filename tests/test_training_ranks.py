@@ -105,7 +105,7 @@ def test_machines_with_folders_of_their_own(folder):
 
     codes, said = together("in", "--out", "m", *TRAIN)
     assert codes == [0, 0], said
-    assert said[1] == ("", "")
+    assert said[1] == ("", "aetrain: decoding 5 pictures of in\n")
     assert (places[1] / "m-state" / "train.bin").exists()
     assert not (places[1] / "m-state" / "checkpoint.pt").exists()
     codes, said = together("--resume", "--state", "m-state", "--out", "m",

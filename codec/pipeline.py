@@ -133,7 +133,7 @@ class Pipeline:
         z = self._hyper(y, self.bundle.gain(quality))
         choose = self._rounded(y, quality)
         plan = PLANS[effort]
-        if y.ndim == 3 and plan.rounds and "energy" in self.bundle.tables:
+        if y.ndim == 3 and plan.passes and "energy" in self.bundle.tables:
             def code(symbols):
                 return self._state(z, symbols.shape, quality, given(symbols))
 

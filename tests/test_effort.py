@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -166,15 +167,18 @@ def test_targets(made, level):  # noqa: F811
     assert targets.psnr(x, decoder.decode(data)) >= wanted
 
 
-def test_rates_and_errors_rise_with_quality(pipeline):
-    x, sizes, errors = scene(5, 96, 128), [], []
-    for q in (10, 40, 70, 100):
-        payload, _ = pipeline.encode(x, q, 4)
-        z, s = pipeline.read_symbols(payload, 96, 128, q)
-        back = pipeline.reconstruct(z, s, q, 96, 128).astype(float)
-        sizes.append(len(payload))
-        errors.append(np.square(back - x).sum())
-    assert sizes == sorted(sizes) and errors == sorted(errors)[::-1]
+def test_rates_and_errors_rise_with_quality():
+    """Of the shipped model; one of random weights need not do that."""
+    from PIL import Image
+    x = np.asarray(Image.open(
+        Path(__file__).parent.parent / "examples" / "budgerigar.png")
+        .convert("RGB"))[160:288, 310:438]
+    encoder, sizes, found = codec.Encoder(threads=1, effort=4), [], []
+    for q in (5, 35, 65, 95):
+        data = encoder.encode(x, q)
+        sizes.append(len(data))
+        found.append(targets.psnr(x, codec.decode(data)))
+    assert sizes == sorted(sizes) and found == sorted(found)
 
 
 def test_progress_is_told_in_refinement(pipeline):

@@ -180,7 +180,12 @@ def main(argv=None):
     sources = [s for path in o.pictures for s in pictures.survey(path)[0]]
     if sources:
         fill(o.csv, sources, o.efforts, o.qualities, o.jobs)
-    print(*table(figures(read(o.csv), o.rates)), sep="\n")
+    rows = read(o.csv)
+    if not rows:
+        p.error(f"{o.csv}: nothing there; name pictures to measure")
+    model = rows[-1]["model"]       # of older ones nothing is said
+    rows = [row for row in rows if row["model"] == model]
+    print(*table(figures(rows, o.rates)), sep="\n")
 
 
 if __name__ == "__main__":

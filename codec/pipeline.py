@@ -133,7 +133,7 @@ class Pipeline:
         z = self._hyper(y, self.bundle.gain(quality))
         choose = self._rounded(y, quality)
         plan = PLANS[effort]
-        if plan.rounds and "energy" in self.bundle.tables:
+        if plan.passes and "energy" in self.bundle.tables:
             each = [()] if y.ndim == 3 else list(np.ndindex(y.shape[:-3]))
             symbols = np.empty(y.shape, np.int16)
             for i, at in enumerate(each):
@@ -148,7 +148,7 @@ class Pipeline:
     def _refined(self, z, y, quality, plan, pixels, progress):
         """Symbols of one picture that are better than rounded ones."""
         def code(symbols):
-            return self._state(z, y.shape, quality, given(symbols))
+            return self._state(z, symbols.shape, quality, given(symbols))
 
         start = self._state(z, y.shape, quality, self._rounded(y, quality))
         return Refiner(self.graphs, self.costs, pixels, quality, code).run(

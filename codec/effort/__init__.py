@@ -23,17 +23,16 @@ class Plan:
 
     Attributes
     ----------
-    rounds : int
-        Backward passes through the decoder, the last one a check of the
-        result (with two: the first trial's); 0: plain rounding.
+    passes : int
+        Backward passes through the decoder; 0: plain rounding.
     probes : int
         Random pictures that measure how strongly the decoder reacts to
         each symbol of this picture.
     """
-    rounds: int
+    passes: int
     probes: int
 
 
-PLANS = {1: Plan(0, 0), 2: Plan(2, 1), 3: Plan(4, 1), 4: Plan(5, 2),
-         5: Plan(7, 2), 6: Plan(10, 4), 7: Plan(18, 4), 8: Plan(32, 8),
-         9: Plan(50, 16)}
+PLANS = {1: Plan(0, 0), 2: Plan(1, 1), 3: Plan(2, 1), 4: Plan(3, 1),
+         5: Plan(5, 2), 6: Plan(8, 2), 7: Plan(14, 4), 8: Plan(26, 4),
+         9: Plan(48, 8)}

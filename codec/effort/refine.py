@@ -5,9 +5,11 @@ symbols: a symbol moved by d changes it by 2 g d + e d^2. One backward pass
 (``codec.training.gradient``) gives g of all symbols. e, the decoder's
 reaction to one symbol, differs between places by more than between
 channels: random probes of the picture at hand scale the model's averages.
-Symbols that influence each other must not move together, hence a random
-share in each round. Each block of the picture goes on from its own best, and
-the best state of the whole is the result.
+Symbols that influence each other, above all those of one cell, must not
+all move together: each change is made with a chance that falls with what it
+saves, from that of the best one in its cell. Each block of the picture goes
+on from its own best, more boldly after a success, and the best state of the
+whole is the result.
 """
 
 import numpy as np
@@ -18,7 +20,9 @@ from ..latent.transform import padded
 from ..progress import told
 
 BLOCK = 4            # cells of a side of what is kept or undone together
-SHARE = 0.5          # of the changes that pay, made in one round
+CHANCE = 0.7         # that the best change of a cell is made in a round
+BOLDER, SHYER = 1.2, 0.6    # factors on a block's chance, better or not
+TIMID = 0.035        # least chance
 CAUTION = 1.3        # on e: neighbours move too
 POOLED = 20          # probes that a place's average is worth
 BATCH = 2            # probes in one run
@@ -63,27 +67,54 @@ class Refiner:
         int16 (hy, wy, M)
             Of the cheapest state that was looked at as a whole.
         """
-        rng = np.random.default_rng(1)
+        moves, probing = np.random.default_rng(1), np.random.default_rng(2)
         best, kept, weight = None, None, None
-        for n in told(range(plan.rounds), progress):
-            state = self.code(symbols)
-            error, gradient, seen = self._backward(
-                state.latent, rng, 0 if n else plan.probes)
+        # Beyond the backward passes come two looks that need no gradient:
+        # at the last changes, and at the best blocks together.
+        for n in told(range(plan.passes + 2), progress):
+            state, gradient = self.code(symbols), None
+            if n < plan.passes:
+                error, gradient, seen = self._backward(
+                    state.latent, probing, 0 if n else plan.probes)
+            else:
+                error = self._error(state.latent)
             cost = state.bits + self.price * error
             if best is None or cost.sum() < best[0]:
                 best = cost.sum(), state.symbols
-            self._to_symbols(state, gradient)
+            if gradient is not None:
+                self._to_symbols(state, gradient)
             if kept is None:
                 kept = Kept(state, gradient, cost)
                 weight = self._weights(cost.shape, seen, plan.probes)
             else:
                 kept.take_better(state, gradient, cost)
             symbols = kept.symbols.copy()
-            # The last look is at the best blocks together, as they are.
-            if n < plan.rounds - 2 or plan.rounds == 2:
+            if n < plan.passes:
                 self._change(symbols.reshape(-1), kept.rows.ravel(),
-                             kept.slope.ravel(), weight.ravel(), rng)
+                             kept.slope.ravel(), weight.ravel(),
+                             kept.chances().ravel(), moves)
         return best[1]
+
+    def _inputs(self, latent):
+        """Of the decoder's gradient: where to, what of it, arrays."""
+        h, w, _ = latent.shape
+        for (y, yy, a, b), (x, xx, c, d) in tiles(
+                h, w, self.bundle.halo["synthesis"]):
+            yield np.s_[y:yy, x:xx], np.s_[y - a:yy - a, x - c:xx - c], {
+                "latent": np.ascontiguousarray(latent[a:b, c:d]),
+                "modulation": self.modulation,
+                "pixels": padded(self.pixels, (a, b), (c, d)),
+                "weight": self._inside((a, b), (c, d))}
+
+    def _error(self, latent):
+        """Error of cells, (h, w)."""
+        error = np.empty(latent.shape[:2], np.float32)
+        for to, cut, inputs in self._inputs(latent):
+            none = np.empty((0, *inputs["pixels"].shape), np.int8)
+            e, = self.graphs.run("synthesis_gradient", first_only=True,
+                                 probes=none, **inputs)
+            error[to] = e[cut]
+        return error
 
     def _backward(self, latent, rng, n_probes):
         """Error of cells, its gradient by the latent, squares of probes."""
@@ -92,14 +123,7 @@ class Refiner:
         gradient = np.empty((h, w, m), np.float32)
         if n_probes:
             seen = np.zeros((h, w, m), np.float32)
-        for (y, yy, a, b), (x, xx, c, d) in tiles(
-                h, w, self.bundle.halo["synthesis"]):
-            to = np.s_[y:yy, x:xx]
-            cut = np.s_[y - a:yy - a, x - c:xx - c]
-            inputs = {"latent": np.ascontiguousarray(latent[a:b, c:d]),
-                      "modulation": self.modulation,
-                      "pixels": padded(self.pixels, (a, b), (c, d)),
-                      "weight": self._inside((a, b), (c, d))}
+        for to, cut, inputs in self._inputs(latent):
             left = n_probes
             while True:
                 n = min(left, BATCH)
@@ -147,18 +171,26 @@ class Refiner:
                 n_probes + POOLED)
         return np.multiply(weight, seen, out=weight)
 
-    def _change(self, symbols, rows, slope, curve, rng):
-        """Move symbols in place, those of a random share that pay."""
+    def _change(self, symbols, rows, slope, curve, chances, rng):
+        """Move symbols in place: some of those that pay.
+
+        Arrays are flat, ``chances`` of cells, the others of symbols.
+        """
         at = np.flatnonzero(((symbols != 0) | (np.abs(slope) > curve))
                             & (rows >= self.bundle.row_skip))
-        at = at[rng.random(len(at), np.float32) < SHARE]
         s = symbols[at]
         more, less = self.costs.steps(np.abs(s.astype(np.int32)), rows[at])
         up = np.where(s >= 0, more, less) + slope[at]
         down = np.where(s <= 0, more, less) - slope[at]
-        pays = np.minimum(up, down) + curve[at] < 0
-        symbols[at[pays]] += np.where(up < down, 1, -1)[pays].astype(
-            np.int16)
+        saved = -curve[at] - np.minimum(up, down)
+        pays = saved > 0
+        at, saved, way = at[pays], saved[pays], (up < down)[pays]
+        cell = at // self.bundle.m
+        most = np.zeros(len(chances), np.float32)
+        np.maximum.at(most, cell, saved)
+        do = rng.random(len(at), np.float32) < (chances / np.maximum(
+            most, 1e-9))[cell] * saved
+        symbols[at[do]] += np.where(way, 1, -1)[do].astype(np.int16)
 
 
 class Kept:
@@ -171,16 +203,29 @@ class Kept:
     def __init__(self, state, slope, cost):
         self.symbols, self.rows = state.symbols.copy(), state.rows
         self.slope, self.cost = slope, _blocks(cost)
+        self.chance = np.full(self.cost.shape, CHANCE, np.float32)
 
     def take_better(self, state, slope, cost):
+        """Take over the blocks that became better; no slope, no more
+        changes."""
         cost = _blocks(cost)
         better = cost < self.cost
         self.cost[better] = cost[better]
-        h, w = self.rows.shape[:2]
-        cells = better.repeat(BLOCK, 0)[:h].repeat(BLOCK, 1)[:, :w]
+        self.chance *= np.where(better, BOLDER, SHYER)
+        self.chance.clip(TIMID, 1, out=self.chance)
+        cells = self._of_cells(better)
         self.symbols[cells] = state.symbols[cells]
         self.rows[cells] = state.rows[cells]
-        self.slope[cells] = slope[cells]
+        if slope is not None:
+            self.slope[cells] = slope[cells]
+
+    def chances(self):
+        """Of the best change of each cell, (h, w)."""
+        return self._of_cells(self.chance)
+
+    def _of_cells(self, blocks):
+        h, w = self.rows.shape[:2]
+        return blocks.repeat(BLOCK, 0)[:h].repeat(BLOCK, 1)[:, :w]
 
 
 def _blocks(cost):

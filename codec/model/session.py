@@ -79,8 +79,19 @@ class Graphs:
                     providers=["CPUExecutionProvider"])
             return self._sessions[name]
 
-    def run(self, name, **inputs):
+    def _all(self, name, inputs):
+        return self._session(name).run(None, inputs)
+
+    def _first(self, name, inputs):
+        import onnxruntime as ort
+        session, options = self._session(name), ort.RunOptions()
+        options.only_execute_path_to_fetches = True
+        return session.run([session.get_outputs()[0].name], inputs, options)
+
+    def run(self, name, first_only=False, **inputs):
         """Outputs of one graph, a list of arrays in the graph's order.
+
+        With ``first_only`` the first one, at the price of what it needs.
 
         Pictures and latents are (h, w, c), or (n, h, w, c) for n of one
         size (but for the gradients, which take one); features and hidden
@@ -98,12 +109,13 @@ class Graphs:
             inputs = {k: x[None] if x.ndim == 3 else x
                       for k, x in inputs.items()}
         try:
-            out = self._session(name).run(None, inputs)
+            out = (self._first if first_only else self._all)(name, inputs)
         except MemoryError:
             raise
         except Exception as e:      # of many types, from the engine
             raise ModelError(f"model: graph {name} does not run: {e}") from e
-        wanted = _outputs(name, inputs, self.bundle)
+        wanted = _outputs(name, inputs, self.bundle)[:1 if first_only
+                                                     else None]
         if len(out) != len(wanted) or not all(map(_fits, out, wanted)):
             raise ModelError(f"model: graph {name} gives another output than "
                              "the format says")

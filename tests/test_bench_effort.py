@@ -1,0 +1,51 @@
+"""The table of efforts: from real files, and what it would say of others."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("bjontegaard")
+
+from PIL import Image  # noqa: E402
+
+from benchmarks import effort  # noqa: E402
+
+
+def test_measured_once_and_as_the_files_are(tmp_path, capsys):
+    x = np.random.default_rng(1).integers(0, 256, (48, 80, 3), np.uint8)
+    Image.fromarray(x).save(tmp_path / "a.png")
+    args = [str(tmp_path), "--csv", str(tmp_path / "e.csv"), "--efforts",
+            "1", "2", "--qualities", "20", "50", "80"]
+    effort.main(args)
+    rows = effort.read(tmp_path / "e.csv")
+    assert len(rows) == 6
+    import codec
+    row, = (r for r in rows if (r["effort"], r["quality"]) == (2, 50))
+    data = codec.Encoder(threads=1, effort=2).encode(x, 50)
+    assert row["bytes"] == len(data)
+    effort.main(args)
+    assert effort.read(tmp_path / "e.csv") == rows
+    said = capsys.readouterr().out
+    assert "1 pictures at quality 20, 50, 80" in said
+    assert "| 2 | " in said
+
+
+def made_up(sizes, costs):
+    """Rows of two pictures, three qualities; size factor by effort."""
+    return [dict(sha256=p, pixels=1000., effort=float(e), quality=float(q),
+                 bytes=100. * 2 ** (q / 10) * f, psnr_db=20. + q,
+                 cost_bits=c, encode_cpu_s=e)
+            for (e, f), c in zip(enumerate(sizes, 1), costs)
+            for p in "ab" for q in (5, 10, 15)]
+
+
+def test_figures():
+    found = effort.figures(made_up([1, 0.9, 0.8], [100., 90., 91.8]))
+    assert [f["bd"] for f in found] == pytest.approx([0, -10, -20])
+    assert [f["worst"] for f in found] == pytest.approx([0, 0, 2])
+    assert [f["cpu_ms"] for f in found] == pytest.approx([1e6, 2e6, 3e6])
+
+
+def test_only_what_all_efforts_have_counts():
+    rows = made_up([1, 0.9], [100., 90.])
+    rows = [r for r in rows if r["effort"] == 1 or r["sha256"] == "a"]
+    assert effort.figures(rows)[1]["pictures"] == 1

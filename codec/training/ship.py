@@ -39,7 +39,7 @@ def ship(cfg, out, *, n_pictures=60, log=print):
     saved = state.read(folder / "checkpoint.pt")
     model, step = weights(folder, saved)
     train_index, valid_index = data.indices(cfg)
-    crops = data.Crops(folder / "train", train_index, data.MIN_SIDE)
+    crops = data.Crops(folder / "train", train_index, data.least(cfg))
     info = training_info(cfg, saved, len(train_index), step)
     log(f"fitting tables to {min(n_pictures, len(train_index))} pictures")
     model_id = export.export(
@@ -47,7 +47,7 @@ def ship(cfg, out, *, n_pictures=60, log=print):
         n_pictures=min(n_pictures, len(crops.index)))
     log(f"wrote {out}, model {model_id}")
     valid = data.Crops(data.validation_cache(cfg), valid_index,
-                       data.MIN_SIDE)
+                       data.least(cfg))
     log(check(out, valid.picture(0)[:CHECK_SIDE, :CHECK_SIDE],
               valid.index[0][0]))
     return model_id

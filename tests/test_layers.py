@@ -23,8 +23,10 @@ LAYERS = {
     5: ("targets",),
     6: ("api",),
     7: ("stacks", "dask"),
-    8: ("cli", "bench", "training", "pillow_plugin", "numcodecs_plugin"),
-    9: ("zarr_plugin",),
+    8: ("insight",),
+    9: ("cli", "bench", "training", "pillow_plugin", "numcodecs_plugin",
+        "sklearn"),
+    10: ("zarr_plugin",),
 }
 LAYER = {part: n for n, parts in LAYERS.items() for part in parts}
 LAYER["codec"] = 6  # what the package itself offers is api's

@@ -10,6 +10,8 @@ import codec
 from codec.training.functional import to_float
 from codec.training.loss import binary_cross_entropy, ms_ssim
 
+from ..domains import others_bytes
+
 QUALITIES = (10.0, 30.0, 45.0, 60.0, 75.0, 90.0)
 SINGLES = 200                # digits that are also written one per file
 COLUMNS = 40                 # of the picture that holds a whole set
@@ -109,7 +111,6 @@ def lossy(pictures, floor_db):
 
     Whole sets as one picture, so that headers count once.
     """
-    from benchmarks.domains import others_bytes
     whole = np.repeat(mosaic(pictures)[..., None], 3, -1)
     out = {}
     for name in ("jpeg-420", "webp", "avif-444"):

@@ -16,6 +16,7 @@ from codec.insight import anomaly
 from codec.pipeline import Pipeline, quality_index
 
 STRENGTHS = (0.01, 0.1, 1.0)      # inverse regularisation, chosen by the choice
+COMPONENTS = (8, 16, 32, 64)      # of PCA's error; the choice takes one
 BATCH = 500
 
 
@@ -135,15 +136,17 @@ def strangers(bundle, train, digit, part):
               for row in measured(part.pictures, pipeline)]
     x, y = (s.pictures.reshape(len(s), -1) / np.float32(255)
             for s in (train, part))
-    pca = PCA(32, random_state=0).fit(x)
-    rest = y - pca.inverse_transform(pca.transform(y))
+    pca = PCA(max(COMPONENTS), svd_solver="covariance_eigh").fit(x)
+    y0 = y - pca.mean_
+    shares = y0 @ pca.components_.T
     forest = IsolationForest(random_state=0).fit(x)
     found = {"distance": [s.distance for s in scores],
              "error + bits": [s.error + s.bits for s in scores],
              "error": [s.error for s in scores],
              "bits": [s.bits for s in scores],
-             "PCA error": np.square(rest).sum(1),
-             "isolation forest": -forest.score_samples(y)}
+             "isolation forest": -forest.score_samples(y),
+             **{f"PCA {n}": np.square(y0).sum(1)
+                - np.square(shares[:, :n]).sum(1) for n in COMPONENTS}}
     strange = part.labels == digit
     return {name: float(roc_auc_score(strange, values))
             for name, values in found.items()}

@@ -107,8 +107,8 @@ def parser():
     add("--workers", count, "one-thread processes (one per core)", "N",
         default=None)
     add("--batch", count, "crops per step, over all workers", "N")
-    add("--crop", _number(int, 8), "side of a crop, under 64 or a multiple "
-        "of it", "N")
+    add("--crop", _number(int, 8), "side of a crop, a multiple of 64, or "
+        "less", "N")
     add("--shift", whole, "move crops by up to N pixels (0)", "N")
     add("--rate", real, "factor on every learning rate", "X")
     add("--weight-decay", real, "of the hidden matrices (0)", "X")
@@ -204,7 +204,7 @@ def settings(run, given):
              "--preset and --init are for new runs"),
             (run.export and run.resume, "--export clashes with --resume"),
             (given.get("crop", 0) > 64 and given["crop"] % 64,
-             "--crop must be under 64 or a multiple of it")):
+             "--crop must be a multiple of 64, or less")):
         if clash:
             raise UsageError(f"{text}; see aetrain --help")
     name = given.get("name") or "aec-" + (

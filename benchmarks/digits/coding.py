@@ -12,8 +12,8 @@ from codec.training.loss import binary_cross_entropy, ms_ssim
 
 from ..domains import others_bytes
 
-QUALITIES = (10.0, 30.0, 45.0, 60.0, 75.0, 90.0)
-SINGLES = 200                # digits that are also written one per file
+QUALITIES = (1.0, 10.0, 20.0, 27.0, 35.0, 50.0, 75.0)
+SINGLES = 100                # digits that are also written one per file
 COLUMNS = 40                 # of the picture that holds a whole set
 
 

@@ -49,7 +49,14 @@ def sets(folder):
             whole.where(slice(b, None)))
 
 
-def trained(work, name, train_set, choose_set, **settings):
+def pace(steps):
+    """Settings that depend on how long a run is; short ones take leaps."""
+    return {"steps": steps, "warmup": max(1, min(100, steps // 15)),
+            "ema": min(0.998, max(0.8, 1 - 12 / steps)),
+            "rate": min(4.0, max(1.0, (2400 / steps) ** 0.5))}
+
+
+def trained(work, name, train_set, choose_set, *, steps, **settings):
     """A model of these digits; one that was trained already is taken.
 
     Parameters
@@ -58,6 +65,7 @@ def trained(work, name, train_set, choose_set, **settings):
         Models and states are kept there.
     name : str
     train_set, choose_set : Set
+    steps : int
     settings
         Of the preset "digits", to be changed.
 
@@ -78,7 +86,7 @@ def trained(work, name, train_set, choose_set, **settings):
             digits.write(part.pictures, file)
     cfg = Config(**{**PRESETS["digits"], "data": str(places[0]),
                     "valid": str(places[1]), "name": name, "workers": 1,
-                    "state": str(folder), **settings})
+                    "state": str(folder), **pace(steps), **settings})
     functional.choose_bf16(cfg.bf16)
     data.prepare(cfg, print)
     train.train(cfg, resume=(folder / "checkpoint.pt").exists())

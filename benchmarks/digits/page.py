@@ -9,7 +9,7 @@ from codec.bench.tables import markdown
 
 from . import coding, knowing, models
 
-SHOWN = (10.0, 45.0, 75.0, 90.0)
+SHOWN = (1.0, 10.0, 27.0, 50.0)
 LABELS = {"psnr": "PSNR, dB", "mae": "mean absolute error",
           "bce": "cross-entropy, nats", "ms_ssim": "MS-SSIM"}
 
@@ -148,7 +148,8 @@ def text(found, claim, bits):
          "MS-SSIM", "accuracy from the latent, %"],
         [[f"{r['quality']:g}", f"{8 * r['stack']:.0f}",
           f"{8 * r['single']:.0f}", f"{r['psnr']:.1f}",
-          f"{r['ms_ssim']:.3f}", f"{100 * acc[r['quality']]:.1f}"]
+          f"{r['ms_ssim']:.3f}", f"{100 * acc[r['quality']]:.1f}"
+          if r["quality"] in acc else "–"]
          for r in found["rates"]])
     at = {k: coding.at_bits(rows, bits)
           for k, rows in found["losses"].items()}
@@ -172,6 +173,7 @@ def text(found, claim, bits):
     strangers = _table(["", *map(str, range(10)), "mean"], [
         [name, *(f"{v:.2f}" for v in row), f"**{np.mean(row):.3f}**"]
         for name, row in table.items()])
+    steps = {"losses": found["steps"][0], "nine": found["steps"][1]}
     bits_claim = 8 * claim["stack"]
     lossy = ", ".join(f"{k} {v:.1f}" for k, v in found["lossy"].items())
     return PAGE.format(
@@ -223,8 +225,8 @@ Lossy codecs at no lower PSNR, all digits in one picture, bytes per digit: {loss
 
 ## Losses
 
-Short trainings that differ in the loss alone, at {bits:.0f} bits per digit
-(interpolated; the best of each column in bold):
+The model, trained on for a while with each loss in turn ({steps[losses]} steps), at
+{bits:.0f} bits per digit (interpolated; the best of each column in bold):
 
 {losses}
 ![The same digits, four losses](digits/losses.png)
@@ -246,8 +248,8 @@ length {pca:.1f} %. Regularisation was chosen on the choosing set, for each alik
 
 ## A digit never seen
 
-Ten models, each trained on nine digits for a short while, are asked which digits
-of the last thousand they do not know: area under ROC. `distance` is that of
+Ten small models, each trained on nine digits for {steps[nine]} steps, are asked which
+digits of the last set they do not know: area under ROC. `distance` is that of
 `codec.anomaly_score`, out of error and bits ([features](features.md)); the rows
 under it are its parts. PCA's number of components was chosen, in its favour, on the
 choosing set.

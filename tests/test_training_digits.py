@@ -41,9 +41,9 @@ def trained(tmp_path_factory):
     """A model as the command makes it without a folder of pictures."""
     tmp = tmp_path_factory.mktemp("preset")
     assert cli.main([
-        "--preset", "digits", "--steps", "60", "--warmup", "5", "--ema",
-        "0.9", "--rate", "3", "--dropout", "0.1", "--workers", "1",
-        "--batch", "64", "--bf16", "off", "--table-pictures", "300",
+        "--preset", "digits", "--steps", "40", "--warmup", "4", "--ema",
+        "0.8", "--rate", "4", "--dropout", "0.1", "--workers", "1",
+        "--batch", "32", "--bf16", "off", "--table-pictures", "200",
         "--out", str(tmp / "model"), "--state", str(tmp / "state")]) == 0
     return tmp
 

@@ -22,6 +22,7 @@ from codec.model.bundle import load as load_model
 from . import coding, knowing, models, page
 
 LOSSES = ("bce", "mse", "mae", "mse+ms-ssim")
+PARTS = ("classes", "losses", "strangers", "lossy")
 FLOOR_DB = 20.0              # of the claim about size
 STATISTICS = 400             # pictures for `codec.anomaly_score`
 
@@ -56,6 +57,9 @@ def main(argv=None):
                    help="that each loss gets after that (%(default)s)")
     p.add_argument("--anomaly-steps", type=int, default=200,
                    help="of each model of nine digits (%(default)s)")
+    p.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS,
+                   help="beside the sizes (all); the page goes without the "
+                   "others, unless they were measured before")
     p.add_argument("--ship", action="store_true",
                    help="replace the model digits of the package")
     p.add_argument("--threads", type=int, default=1)
@@ -86,19 +90,24 @@ def run(o, sets, part):
     good = [r["quality"] for r in choice if r["psnr"] >= FLOOR_DB]
     at = good[0] if good else choice[-1]["quality"]
     claim = next(r for r in found["rates"] if r["quality"] == at)
-    found["classes"] = part(f"classes-{bundle.id}", lambda: knowing.accuracies(
-        sets, model, sorted({*coding.QUALITIES[::2], at})))
     start = o.work / "digits-state" / "checkpoint.pt"
-    found["losses"] = {loss: part(f"loss-{loss}", lambda: coding.rates(
-        figures.pictures, str(models.trained(
-            o.work, f"loss-{loss}", train, choose, loss=loss,
-            steps=o.loss_steps, patience=0, valid_minutes=60,
-            init=str(start) if start.exists() else "").folder),
-        singles=0)) for loss in LOSSES}
-    found["strangers"] = [part(f"digit-{digit}", lambda: nine(
-        o, train, choose, figures, digit)) for digit in range(10)]
-    found["lossy"] = part(f"lossy-{bundle.id}", lambda: coding.lossy(
-        figures.pictures, claim["psnr"]))
+    make = {
+        "classes": lambda: part(
+            f"classes-{bundle.id}", lambda: knowing.accuracies(
+                sets, model, sorted({*coding.QUALITIES[::2], at}))),
+        "losses": lambda: {loss: part(f"loss-{loss}", lambda: coding.rates(
+            figures.pictures, str(models.trained(
+                o.work, f"loss-{loss}", train, choose, loss=loss,
+                steps=o.loss_steps, patience=0, valid_minutes=60,
+                init=str(start) if start.exists() else "").folder),
+            singles=0)) for loss in LOSSES},
+        "strangers": lambda: [part(f"digit-{digit}", lambda: nine(
+            o, train, choose, figures, digit)) for digit in range(10)],
+        "lossy": lambda: part(f"lossy-{bundle.id}", lambda: coding.lossy(
+            figures.pictures, claim["psnr"]))}
+    for name in PARTS:
+        if name in o.parts:
+            found[name] = make[name]()
     page.write(o, found, claim, sets, bundle)
 
 
@@ -116,7 +125,7 @@ def nine(o, train, choose, figures, digit):
 def describe(bundle):
     size = sum(f.stat().st_size for f in bundle.folder.iterdir())
     training = bundle.manifest["training"]
-    return {"id": bundle.id, "bytes": size, "steps": training["steps"],
+    return {"id": bundle.id, "channels": bundle.m, "bytes": size, "steps": training["steps"],
             "minutes": 60 * training["hours"], "loss": training["loss"]}
 
 

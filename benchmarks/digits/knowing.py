@@ -131,7 +131,7 @@ def strangers(bundle, train, digit, part):
     dict of str to float
     """
     pipeline = Pipeline(bundle, 1)
-    of_train = known(measured(train.pictures[:2000], pipeline))
+    of_train = known(measured(train.pictures[:1000], pipeline))
     scores = [anomaly.score(row, of_train)
               for row in measured(part.pictures, pipeline)]
     x, y = (s.pictures.reshape(len(s), -1) / np.float32(255)

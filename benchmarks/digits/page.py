@@ -23,9 +23,12 @@ def write(o, found, claim, sets, bundle):
     ten = figures.pictures[first]
     draw_digits(ten, model, found["rates"], folder / "digits.png")
     draw_rates(found, folder / "rates.png")
-    draw_map(figures, model, claim["quality"], folder / "map.png")
-    bits = middle(found["losses"])
-    draw_losses(o, ten, found["losses"], bits, folder / "losses.png")
+    if "classes" in found:
+        draw_map(figures, model, claim["quality"], folder / "map.png")
+    bits = None
+    if "losses" in found:
+        bits = middle(found["losses"])
+        draw_losses(o, ten, found["losses"], bits, folder / "losses.png")
     (folder / "results.json").write_text(
         json.dumps(found, indent=1, sort_keys=True) + "\n")
     (o.out / "digits.md").write_text(text(found, claim, bits))
@@ -71,16 +74,16 @@ def draw_rates(found, file):
                      label=f"{name}, together")
     left.set(xlabel="bits per digit", ylabel="PSNR, dB", xscale="log")
     left.legend(fontsize=7)
-    c = found["classes"]
-    right.plot([8 * r["stack"] for r in c["latent"]],
-               [100 * r["accuracy"] for r in c["latent"]], "o-",
-               label="latent of compressed files")
-    for i, name in enumerate(("pixels", "pca")):
-        right.axhline(100 * c[name]["accuracy"], ls=":", color=f"C{i + 1}",
-                      label={"pixels": "all samples", "pca":
-                             "PCA of equal length"}[name])
+    if c := found.get("classes"):
+        right.plot([8 * r["stack"] for r in c["latent"]],
+                   [100 * r["accuracy"] for r in c["latent"]], "o-",
+                   label="latent of compressed files")
+        for i, (name, label) in enumerate((
+                ("pixels", "all samples"), ("pca", "PCA of equal length"))):
+            right.axhline(100 * c[name]["accuracy"], ls=":",
+                          color=f"C{i + 1}", label=label)
+        right.legend(fontsize=7)
     right.set(xlabel="bits per digit", ylabel="accuracy, %", xscale="log")
-    right.legend(fontsize=7)
     for axes in (left, right):
         axes.grid(alpha=0.3)
     _save(fig, file)
@@ -129,58 +132,86 @@ def _table(header, rows):
 
 
 def text(found, claim, bits):
-    """The page, in Markdown."""
-    others, m, c = found["others"], found["model"], found["classes"]
-    n = found["data"]
-    sizes = _table(
+    """The page, in Markdown; parts that were not measured are left out."""
+    m, n = found["model"], found["data"]
+    out = [PAGE.format(
+        m=m, n=n, kb=m["bytes"] / 1000, claim=claim,
+        top=found["rates"][-1]["psnr"], rates=_rates(found),
+        sizes=_sizes(found["others"], claim), what="MNIST's test half"
+        if n["folder"] else "scikit-learn's digits")]
+    if "lossy" in found:
+        out.append("Lossy codecs at no lower PSNR, all digits in one picture, "
+                   "bytes per digit: " + ", ".join(
+                       f"{k} {v:.1f}" for k, v in found["lossy"].items())
+                   + ".\n")
+    if "losses" in found:
+        out.append(LOSSES.format(
+            bits=bits, steps=found["steps"][0],
+            losses=_losses(found["losses"], bits)))
+    if "classes" in found:
+        c = found["classes"]
+        latent = next(r for r in c["latent"]
+                      if r["quality"] == claim["quality"])
+        out.append(CLASSES.format(
+            claim=claim, bits=8 * claim["stack"],
+            accuracy=100 * latent["accuracy"],
+            pixels=100 * c["pixels"]["accuracy"],
+            pca=100 * c["pca"]["accuracy"]))
+    if "strangers" in found:
+        out.append(STRANGERS.format(
+            steps=found["steps"][1],
+            strangers=_strangers(found["strangers"])))
+    return "\n".join(out)
+
+
+def _sizes(others, claim):
+    def times(o, k):
+        return f"{o[k]:.1f} ({o[k] / claim[k]:.1f} times ours)"
+
+    return _table(
         ["", "file per digit, bytes", "all in one file, bytes per digit"],
-        [*([k, f"{o['single']:.1f}", f"{o['stack']:.1f}"]
-           for k, o in others.items()),
-         [f"aecompress, {claim['psnr']:.1f} dB", f"{claim['single']:.1f}",
-          f"{claim['stack']:.1f}"]])
-    factors = _table(
-        ["times smaller than", "file per digit", "all in one file"],
-        [[k, *(f"{o[j] / claim[j]:.1f}" for j in ("single", "stack"))]
-         for k, o in others.items()])
-    acc = {r["quality"]: r["accuracy"] for r in c["latent"]}
-    rates = _table(
+        [[f"aecompress, {claim['psnr']:.1f} dB", f"{claim['single']:.1f}",
+          f"{claim['stack']:.1f}"],
+         *([name, times(o, "single"), times(o, "stack")]
+           for name, o in others.items())])
+
+
+def _rates(found):
+    acc = {r["quality"]: f"{100 * r['accuracy']:.1f}"
+           for r in found.get("classes", {}).get("latent", ())}
+    return _table(
         ["quality", "bits per digit, stack", "bits, file per digit", "PSNR",
          "MS-SSIM", "accuracy from the latent, %"],
         [[f"{r['quality']:g}", f"{8 * r['stack']:.0f}",
           f"{8 * r['single']:.0f}", f"{r['psnr']:.1f}",
-          f"{r['ms_ssim']:.3f}", f"{100 * acc[r['quality']]:.1f}"
-          if r["quality"] in acc else "–"]
+          f"{r['ms_ssim']:.3f}", acc.get(r["quality"], "–")]
          for r in found["rates"]])
-    at = {k: coding.at_bits(rows, bits)
-          for k, rows in found["losses"].items()}
+
+
+def _losses(losses, bits):
+    at = {k: coding.at_bits(rows, bits) for k, rows in losses.items()}
     best = {k: (max if k in ("psnr", "ms_ssim") else min)(
         v[k] for v in at.values()) for k in LABELS}
 
     def cell(v, k):
-        s = f"{v:.3f}" if k in ("ms_ssim", "bce") else f"{v:.2f}"
+        s = f"{v:.4f}" if k in ("ms_ssim", "bce") else f"{v:.2f}"
         return f"**{s}**" if v == best[k] else s
 
-    losses = _table(["trained for", *LABELS.values()], [
+    return _table(["trained for", *LABELS.values()], [
         [loss, *(cell(v[k], k) for k in LABELS)] for loss, v in at.items()])
-    s = found["strangers"]
+
+
+def _strangers(found):
     chosen = max(knowing.COMPONENTS, key=lambda k: np.mean(
-        [d["choose"][f"PCA {k}"] for d in s]))
+        [d["choose"][f"PCA {k}"] for d in found]))
     shown = {"distance": "distance", "error + bits": "error + bits",
              "error": "error", "bits": "bits",
              f"PCA {chosen}": f"PCA error, {chosen} components",
              "isolation forest": "isolation forest"}
-    table = {v: [d["figures"][k] for d in s] for k, v in shown.items()}
-    strangers = _table(["", *map(str, range(10)), "mean"], [
+    table = {v: [d["figures"][k] for d in found] for k, v in shown.items()}
+    return _table(["", *map(str, range(10)), "mean"], [
         [name, *(f"{v:.2f}" for v in row), f"**{np.mean(row):.3f}**"]
         for name, row in table.items()])
-    steps = {"losses": found["steps"][0], "nine": found["steps"][1]}
-    bits_claim = 8 * claim["stack"]
-    lossy = ", ".join(f"{k} {v:.1f}" for k, v in found["lossy"].items())
-    return PAGE.format(
-        **locals(), what="MNIST's test half" if n["folder"]
-        else "scikit-learn's digits", kb=m["bytes"] / 1000,
-        accuracy=100 * acc[claim["quality"]],
-        pixels=100 * c["pixels"]["accuracy"], pca=100 * c["pca"]["accuracy"])
 
 
 PAGE = """\
@@ -208,7 +239,8 @@ for {m[steps]} steps, {m[minutes]:.1f} minutes, with the loss `{m[loss]}`.
 Bits are those of whole files over the number of digits. A stack
 ([format](format.md), section 12) holds the whole set; a file per digit carries 32
 bytes of header and checksums each time. PSNR is that of the mean squared error
-over the set.
+over the set. Beyond {top:.1f} dB the model has nothing to say: {m[channels]} channels for
+a cell of 256 samples are what a model of less than a megabyte has room for.
 
 ![PSNR and accuracy against bits](digits/rates.png)
 
@@ -219,36 +251,40 @@ between what it takes to have the digits at {claim[psnr]:.1f} dB and what it tak
 have them exactly. Alone, each digit is a file; together, all are one picture (for
 zlib, one run of samples).
 
-{sizes}
-{factors}
-Lossy codecs at no lower PSNR, all digits in one picture, bytes per digit: {lossy}.
+{sizes}"""
 
+LOSSES = """\
 ## Losses
 
-The model, trained on for a while with each loss in turn ({steps[losses]} steps), at
+The model, trained on for a while with each loss in turn ({steps} steps), at
 {bits:.0f} bits per digit (interpolated; the best of each column in bold):
 
 {losses}
 ![The same digits, four losses](digits/losses.png)
 
-The absolute and the squared error are content with grey borders; cross-entropy
-counts an error at black and white by its size and not by its square, so it keeps
-paper white and ink black; MS-SSIM keeps the shape of strokes and gives away
-their blackness.
+A loss keeps what it counts. Squared error counts large errors most, so it spends
+its bits on the borders of strokes. Absolute error and cross-entropy count an error at
+black or white by its size, not by its square: paper and ink stay clean, and a stroke
+that is doubtful is rather left out or drawn in full than in grey. MS-SSIM counts
+contrast and structure within a window: faint strokes keep their shape.
+"""
 
+CLASSES = """\
 ## Classes from the latent
 
 Logistic regression on the decoded latent of *compressed* sets, training set and
 figures alike, as `codec.features` reads it from the bytes; no picture is rendered.
-At {claim[psnr]:.1f} dB ({bits_claim:.0f} bits) it finds {accuracy:.1f} % of the
+At {claim[psnr]:.1f} dB ({bits:.0f} bits) it finds {accuracy:.1f} % of the
 classes; the same classifier on all samples finds {pixels:.1f} %, on a PCA of equal
 length {pca:.1f} %. Regularisation was chosen on the choosing set, for each alike.
 
 ![The latent in two dimensions](digits/map.png)
+"""
 
+STRANGERS = """\
 ## A digit never seen
 
-Ten small models, each trained on nine digits for {steps[nine]} steps, are asked which
+Ten small models, each trained on nine digits for {steps} steps, are asked which
 digits of the last set they do not know: area under ROC. `distance` is that of
 `codec.anomaly_score`, out of error and bits ([features](features.md)); the rows
 under it are its parts. PCA's number of components was chosen, in its favour, on the

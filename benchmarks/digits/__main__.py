@@ -94,7 +94,7 @@ def run(o, sets, part):
     make = {
         "classes": lambda: part(
             f"classes-{bundle.id}", lambda: knowing.accuracies(
-                sets, model, sorted({*coding.QUALITIES[::2], at}))),
+                sets, model, sorted({*coding.CLASS_QUALITIES, at}))),
         "losses": lambda: {loss: part(f"loss-{loss}", lambda: coding.rates(
             figures.pictures, str(models.trained(
                 o.work, f"loss-{loss}", train, choose, loss=loss,

@@ -13,6 +13,7 @@ from codec.training.loss import binary_cross_entropy, ms_ssim
 from ..domains import others_bytes
 
 QUALITIES = (1.0, 10.0, 20.0, 27.0, 35.0, 50.0, 75.0)
+CLASS_QUALITIES = (1.0, 10.0, 50.0)      # and that of the claims
 SINGLES = 100                # digits that are also written one per file
 COLUMNS = 40                 # of the picture that holds a whole set
 

@@ -94,6 +94,7 @@ PRESETS = {
     "digits": {
         "crop": 28, "batch": 128, "flips": False, "shift": 2, "loss": "bce",
         "clamped": True, "steps": 3000, "ema": 0.998, "weight_decay": 0.01,
+        "bf16": "off",           # conversions cost more than such products
         "valid_minutes": 0.5, "patience": 6, "valid_pictures": 1000,
         "table_pictures": 4000, "shape": Shape(
             c8=32, m=64, k=24, a8=2, a16=2, s8=2, s16=2, hidden8=96,

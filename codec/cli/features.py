@@ -20,7 +20,8 @@ def check(options):
         raise UsageError(f"--features does not go with {clash}; see "
                          f"{options.prog} --help")
     if not options.features.endswith(".npy"):
-        raise UsageError("--features needs a name that ends in .npy")
+        raise UsageError("--features needs a name that ends in .npy; "
+                         f"see {options.prog} --help")
     options.mode = "features"
 
 

@@ -96,7 +96,7 @@ def test_errors(pictures):
             (LatentFeatures(), [codec.encode_batch(pictures)], "stack"),
             (LatentFeatures(shape=(3, 3)), np.zeros((4, 8)), "shape"),
             (LatentFeatures(white=1), np.full((4, 8), 2), "white"),
-            (LatentFeatures(), [b"no file"], "")):
+            (LatentFeatures(), [b"no file"], "not an .aec file")):
         with pytest.raises(ValueError, match=message):
             made.fit(X)
     made = LatentFeatures("grid").fit(pictures)

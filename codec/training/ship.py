@@ -17,7 +17,7 @@ from .config import Config, TrainingError
 
 CHECK_SIDE = 1024
 CHECK_QUALITY = 50.0
-CALIBRATED = 400            # training pictures that the statistics are of
+CALIBRATED = 200            # training pictures that the statistics are of
 
 
 def ship(cfg, out, *, n_pictures=60, log=print):

@@ -10,6 +10,7 @@ import codec
 # Not the Pillow plugin: what it inherits has annotations that pdoc warns of.
 MODULES = ["codec", "codec.api", "codec.stacks", "codec.errors",
            "codec.types", "codec.urls",
+           "codec.insight.features", "codec.insight.anomaly", "codec.sklearn",
            "codec.numcodecs_plugin", "codec.zarr_plugin", "codec.dask"]
 
 

@@ -127,6 +127,20 @@ def loaded(code, watched, cwd):
     return run.stdout.splitlines()[-1]
 
 
+def test_codec_loads_nothing_heavy(tmp_path):
+    heavy = HEAVY + ", 'sklearn', 'scipy'"
+    assert loaded("import codec", heavy, tmp_path) == "[]"
+
+
+def test_features_load_no_sklearn(tmp_path):
+    code = """
+import numpy, codec
+image = numpy.zeros((9, 7, 3), numpy.uint8)
+codec.features(codec.encode(image)), codec.anomaly_score(image)
+"""
+    assert loaded(code, TORCH + ", 'sklearn', 'scipy'", tmp_path) == "[]"
+
+
 def test_codec_loads_no_torch(tmp_path):
     code = """
 import numpy, codec

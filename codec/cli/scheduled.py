@@ -17,7 +17,7 @@ def check(options):
     if options.scheduler is None:
         return
     for clash, name in ((options.mode not in ("compress", "decompress"),
-                         "-t and -l"), (options.rm, "--rm"),
+                         "-t, -l and --features"), (options.rm, "--rm"),
                         (options.preserve, "-p"),
                         (options.stdout or "-" in options.files
                          or not options.files, "streams")):

@@ -141,8 +141,8 @@ def _of_picture(image, pooling, model, threads, max_pixels):
 def _of_file(data, pooling, model, max_pixels):
     header, _, payload = container.unpack(data)
     check_pixels(header.width, header.height, max_pixels)
-    extra = None if model is None else models.load(model)
-    bundle = models.by_id(header.model, extra)
+    bundle = models.by_id(
+        header.model, None if model is None else models.load(model))
     pipeline = _pipeline(bundle, 1)
 
     def describe(z, s):
@@ -154,12 +154,12 @@ def _of_file(data, pooling, model, max_pixels):
         return describe(*pipeline.read_symbols(
             payload, header.height, header.width, header.quality,
             header.symbol_crc)), bundle
-    with Stack(data, api.Decoder(model=extra, threads=1)) as stack:
+    with Stack(data) as stack:
         # A picture of one pixel takes a cell: it is cells that need memory.
         side = 16 * container.cells(header) * len(stack)
         check_pixels(16, side, max_pixels)
         return np.concatenate([describe(*block)
-                               for block in stack.symbols()]), bundle
+                               for block in stack.symbols(pipeline)]), bundle
 
 
 def _pooled(latent, bundle, pooling):

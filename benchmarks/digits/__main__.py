@@ -15,7 +15,6 @@ import shutil
 import time
 from pathlib import Path
 
-from codec.insight import calibrate
 from codec.model.bundle import SHIPPED, Bundle
 from codec.model.bundle import load as load_model
 
@@ -24,7 +23,6 @@ from . import coding, knowing, models, page
 LOSSES = ("bce", "mse", "mae", "mse+ms-ssim")
 PARTS = ("classes", "losses", "strangers", "lossy")
 FLOOR_DB = 20.0              # of the claim about size
-STATISTICS = 400             # pictures for `codec.anomaly_score`
 
 
 class Parts:
@@ -75,7 +73,7 @@ def run(o, sets, part):
     bundle = load_model(o.model) if o.model else models.trained(
         o.work, "digits", train, choose, steps=o.steps)
     if o.ship:
-        ship(bundle, train.pictures[:STATISTICS])
+        ship(bundle)
     model = str(bundle.folder)
     found = {"data": {"folder": bool(o.data), "train": len(train),
                       "choose": len(choose), "figures": len(figures)},
@@ -125,16 +123,17 @@ def nine(o, train, choose, figures, digit):
 def describe(bundle):
     size = sum(f.stat().st_size for f in bundle.folder.iterdir())
     training = bundle.manifest["training"]
-    return {"id": bundle.id, "channels": bundle.m, "bytes": size, "steps": training["steps"],
-            "minutes": 60 * training["hours"], "loss": training["loss"]}
+    return {"id": bundle.id, "channels": bundle.m, "bytes": size,
+            "steps": training["steps"], "minutes":
+            60 * training["hours"], "loss": training["loss"]}
 
 
-def ship(bundle, pictures):
-    """Copy a model into the package, with what its pictures are like."""
+def ship(bundle):
+    """Copy a model into the package."""
     to = SHIPPED / "digits"
     shutil.rmtree(to, ignore_errors=True)
     shutil.copytree(bundle.folder, to)
-    calibrate.write(Bundle(to), pictures)
+    Bundle(to)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from codec.model.bundle import load as load_model
 from . import coding, knowing, models, page
 
 LOSSES = ("bce", "mse", "mae", "mse+ms-ssim")
-PARTS = ("classes", "losses", "strangers", "lossy")
+PARTS = ("classes", "pairs", "losses", "strangers", "lossy")
 FLOOR_DB = 20.0              # of the claim about size
 
 
@@ -93,6 +93,8 @@ def run(o, sets, part):
         "classes": lambda: part(
             f"classes-{bundle.id}", lambda: knowing.accuracies(
                 sets, model, sorted({*coding.CLASS_QUALITIES, at}))),
+        "pairs": lambda: part(f"pairs-{bundle.id}", lambda: knowing.pairs(
+            sets, model, at)),
         "losses": lambda: {loss: part(f"loss-{loss}", lambda: coding.rates(
             figures.pictures, str(models.trained(
                 o.work, f"loss-{loss}", train, choose, loss=loss,

@@ -17,6 +17,7 @@ from codec.pipeline import Pipeline, quality_index
 
 STRENGTHS = (0.01, 0.1, 1.0)      # inverse regularisation, chosen by the choice
 COMPONENTS = (8, 16, 32, 64)      # of PCA's error; the choice takes one
+LEADING = 40
 BATCH = 500
 
 
@@ -35,20 +36,48 @@ def latents(pictures, model, quality):
 def classify(train, choose, figures):
     """Accuracy of logistic regression; each set is (features, labels).
 
-    Features are divided by the deviation of all of them together: which of
-    them are larger is a part of what they say.
+    Features are centred and divided by the deviation of all of them
+    together: which of them are larger is a part of what they say.
     """
-    scale = train[0].std()
+    middle = train[0].mean(0)
+    scale = (train[0] - middle).std()
+    train, choose, figures = (((x - middle) / scale, labels)
+                              for x, labels in (train, choose, figures))
     best = None
     for c in STRENGTHS:
-        model = LogisticRegression(C=c, max_iter=300).fit(
-            train[0] / scale, train[1])
-        score = model.score(choose[0] / scale, choose[1])
+        model = LogisticRegression(C=c, max_iter=300).fit(*train)
+        score = model.score(*choose)
         if best is None or score > best[0]:
             best = score, model, c
-    return {"accuracy": best[1].score(figures[0] / scale, figures[1]),
+    return {"accuracy": best[1].score(*figures),
             "choice": best[0], "strength": best[2],
             "length": train[0].shape[1]}
+
+
+def paired(train, choose, figures):
+    """Leading components of each set, and their products two by two.
+
+    A line through the features is then a curve: logistic regression stays
+    what it is, its features know which strokes go together.
+    """
+    pca = PCA(LEADING, svd_solver="covariance_eigh").fit(train[0])
+    i, j = np.triu_indices(LEADING)
+    parts = []
+    for x, labels in train, choose, figures:
+        x = pca.transform(x)
+        parts.append((np.concatenate([x, x[:, i] * x[:, j]], 1), labels))
+    scale = parts[0][0].std(0)
+    return [(x / scale, labels) for x, labels in parts]
+
+
+def pairs(sets, model, quality):
+    """`classify` of `paired` features: of compressed sets, of samples."""
+    labels = [s.labels for s in sets]
+    latent = [latents(s.pictures, model, quality)[0] for s in sets]
+    raw = [s.pictures.reshape(len(s), -1) / np.float32(255) for s in sets]
+    return {"quality": quality, **{
+        name: classify(*paired(*zip(x, labels)))
+        for name, x in (("latent", latent), ("pixels", raw))}}
 
 
 def accuracies(sets, model, qualities):

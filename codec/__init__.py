@@ -4,7 +4,8 @@
 ``info`` reads a header; ``Encoder`` and ``Decoder`` keep a model loaded.
 ``encode_batch``, ``decode_batch`` and ``Stack`` do the same for many
 pictures of one size in one file; ``register_pillow`` teaches Pillow the
-format. Not to be confused with the standard library's ``codecs``.
+format. ``features`` describes a picture or a file by its latent,
+``anomaly_score`` says how unusual it is. Not to be confused with the standard library's ``codecs``.
 """
 
 import importlib
@@ -20,6 +21,7 @@ _WHERE = {
     "encode": "api", "decode": "api", "info": "api", "Encoder": "api",
     "Decoder": "api", "Header": "types", "Picture": "types",
     "encode_batch": "stacks", "decode_batch": "stacks", "Stack": "stacks",
+    "features": "insight.features", "anomaly_score": "insight.anomaly",
     "register_pillow": "pillow_plugin"}
 __all__ = [*_WHERE, "CodecError", "InputError", "FormatError",
            "UnsupportedError", "LimitError", "ModelError", "__version__"]

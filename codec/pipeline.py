@@ -14,7 +14,7 @@ import zlib
 import numpy as np
 
 from .effort import PLANS
-from .effort.costs import Costs
+from .effort.costs import Costs, Counter
 from .effort.refine import Refiner, State
 from .entropy import coder, passes, selftest
 from .errors import FormatError, ModelError
@@ -68,15 +68,14 @@ class Pipeline:
             out.append(np.clip(np.rint(z), -b.z_max, b.z_max))
         return np.concatenate(out, -3).astype(np.int16)
 
-    def _slab_means(self, z, lo, hi, width, step):
+    def _slab_means(self, z, lo, hi, width, step, channels):
         """``Means`` of latent rows lo..hi-1; features see a halo of z."""
         a, b = max(0, lo // 4 - 1), min(z.shape[-3], -(-hi // 4) + 1)
         f = self.graphs.run("features", z=z[..., a:b, :, :].astype(
             np.float32))[0]
         top = lo - 4 * a
         f = np.ascontiguousarray(f[:, :, top:top + hi - lo, :width])
-        out = np.zeros((*z.shape[:-3], hi - lo, width, self.bundle.m),
-                       np.float32)
+        out = np.zeros((*z.shape[:-3], hi - lo, width, channels), np.float32)
         return Means(self.graphs, f, step, out)
 
     def analyse(self, pixels, quality, progress=None):
@@ -154,6 +153,32 @@ class Pipeline:
         return Refiner(self.graphs, self.costs, pixels, quality, code).run(
             start.symbols, plan, progress)
 
+    def code_length(self, y, quality):
+        """Bits that the latent plane of one picture costs, by the tables.
+
+        Parameters
+        ----------
+        y : float32 (hy, wy, M)
+            As of `analyse`.
+        quality : float
+
+        Returns
+        -------
+        bits : float
+            Of all symbols, rounded as at effort 1; no header, and none of
+            the coder's rounding to words.
+        decoded : float32 (hy, wy, M)
+            The latent plane that a decoder would have.
+        """
+        z = self._hyper(y, self.bundle.gain(quality))
+        decoded = np.empty(y.shape, np.float32)
+        counter = Counter(self.costs)
+        for lo, hi, _, means in self._slabs(
+                z, y.shape, quality, self._rounded(y, quality), counter):
+            decoded[lo:hi] = means.out
+        bits = counter.bits + self.costs.z(z, quality_index(quality))
+        return bits, decoded
+
     def _rounded(self, y, quality):
         """Choice of the nearest symbols, for `_slabs`."""
         gain = self.bundle.gain(quality)
@@ -207,7 +232,7 @@ class Pipeline:
             base = self.rows.base(
                 self.rows.hidden(z, lo // 4, -(-hi // 4)), qi)
             slab = passes.Slab(self.rows, base[..., :hi - lo, :wy, :], b.k)
-            means = self._slab_means(z, lo, hi, wy, step)
+            means = self._slab_means(z, lo, hi, wy, step, b.m)
             symbols_of, slab.coded = choose(lo, hi), []
             for p in range(4):
                 at, ch = slab.where(p)
@@ -264,23 +289,42 @@ class Pipeline:
 
     def reconstruct(self, z, s, quality, height, width, progress=None):
         """Pixels of symbols: uint8 (.., height, width, 3)."""
+        latent = self.dequantise(z, s, quality,
+                                 progress=part(progress, 0, 0.3))
+        return self.synthesise(latent, quality, height, width,
+                               part(progress, 0.3, 1))
+
+    def dequantise(self, z, s, quality, leading=False, progress=None):
+        """Decoded latent plane of symbols.
+
+        Parameters
+        ----------
+        z, s, quality
+        leading : bool
+            Only channels [0, K), which need but two of the four passes.
+        progress : function of float, or None
+
+        Returns
+        -------
+        float32 (.., hy, wy, M), or (.., hy, wy, K)
+        """
         b = self.bundle
         step = 1 / b.gain(quality)
-        latent = np.empty(s.shape, np.float32)
+        channels = b.k if leading else b.m
         *n, hy, wy, _ = s.shape
-        for lo, hi in told(passes.slabs(hy), progress, 0, 0.3):
-            means = self._slab_means(z, lo, hi, wy, step)
+        latent = np.empty((*n, hy, wy, channels), np.float32)
+        for lo, hi in told(passes.slabs(hy), progress):
+            means = self._slab_means(z, lo, hi, wy, step, channels)
             flat = s[..., lo:hi, :, :].reshape(-1, b.m)
             even = np.broadcast_to((np.arange(hi - lo)[:, None]
                                     + np.arange(wy)) % 2 == 0,
                                    (*n, hi - lo, wy))
             at = np.flatnonzero(even), np.flatnonzero(~even)
-            for p in range(4):
+            for p in range(2 if leading else 4):
                 i, ch = at[p & 1], (slice(0, b.k), slice(b.k, None))[p >> 1]
                 means.put(i, ch, flat[i, ch], means.mean(p)[i])
             latent[..., lo:hi, :, :] = means.out
-        return self.synthesise(latent, quality, height, width,
-                               part(progress, 0.3, 1))
+        return latent
 
     def synthesise(self, latent, quality, height, width, progress=None):
         """Pixels of a decoded latent plane: uint8 (.., height, width, 3)."""

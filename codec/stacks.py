@@ -243,9 +243,9 @@ class Stack:
                 numbers, lambda i: i // self._index.per_block):
             yield from self.read(list(block))
 
-    def symbols(self):
+    def symbols(self, pipeline=None):
         """z and latent symbols of each block; no network runs."""
-        pipeline = self._decoder._pipeline(self.header.model)
+        pipeline = pipeline or self._decoder._pipeline(self.header.model)
         for block in range(len(self._index.blocks)):
             yield self._symbols(pipeline, block)
 

@@ -9,6 +9,7 @@ import codec
 
 MODULES = ["codec", "codec.api", "codec.stacks", "codec.errors",
            "codec.types", "codec.urls", "codec.pillow_plugin",
+           "codec.insight.features", "codec.insight.anomaly", "codec.sklearn",
            "codec.numcodecs_plugin", "codec.zarr_plugin", "codec.dask"]
 
 

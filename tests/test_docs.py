@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 BIN = pathlib.Path(sys.executable).parent
 README = (ROOT / "README.md").read_text()
 TOOLS = (ROOT / "docs" / "tools.md").read_text()
+FEATURES = (ROOT / "docs" / "features.md").read_text()
 
 
 def blocks(text, language):
@@ -58,8 +59,14 @@ def test_tools_python(folder):
         run_python(blocks(TOOLS, "python"))
 
 
+def test_features_python(folder):
+    pytest.importorskip("sklearn")
+    run_python(blocks(FEATURES, "python"),
+               image=np.asarray(Image.open("photo.png")))
+
+
 def shell_blocks():
-    return [block for text in (README, TOOLS)
+    return [block for text in (README, TOOLS, FEATURES)
             for block in blocks(text, "sh")]
 
 
@@ -118,10 +125,12 @@ def test_options_exist(line):
 
 
 @pytest.mark.parametrize("name", [
-    "codec.api", "codec.stacks", "codec.numcodecs_plugin"])
+    "codec.api", "codec.stacks", "codec.numcodecs_plugin",
+    "codec.insight.features", "codec.insight.anomaly", "codec.sklearn"])
 def test_examples_in_docstrings(name):
-    if "numcodecs" in name:
-        pytest.importorskip("numcodecs")
+    for other in ("numcodecs", "sklearn"):
+        if other in name:
+            pytest.importorskip(other)
     module = importlib.import_module(name)
     result = doctest.testmod(module)
     assert result.attempted and not result.failed

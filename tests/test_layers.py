@@ -23,8 +23,10 @@ LAYERS = {
     5: ("targets",),
     6: ("api",),
     7: ("stacks", "dask"),
-    8: ("cli", "bench", "training", "pillow_plugin", "numcodecs_plugin"),
-    9: ("zarr_plugin",),
+    8: ("insight",),
+    9: ("cli", "bench", "training", "pillow_plugin", "numcodecs_plugin",
+        "sklearn"),
+    10: ("zarr_plugin",),
 }
 LAYER = {part: n for n, parts in LAYERS.items() for part in parts}
 LAYER["codec"] = 6  # what the package itself offers is api's
@@ -123,6 +125,20 @@ def loaded(code, watched, cwd):
     run = subprocess.run([sys.executable, "-c", LOADED.format(code, watched)],
                          capture_output=True, text=True, cwd=cwd, check=True)
     return run.stdout.splitlines()[-1]
+
+
+def test_codec_loads_nothing_heavy(tmp_path):
+    heavy = HEAVY + ", 'sklearn', 'scipy'"
+    assert loaded("import codec", heavy, tmp_path) == "[]"
+
+
+def test_features_load_no_sklearn(tmp_path):
+    code = """
+import numpy, codec
+image = numpy.zeros((9, 7, 3), numpy.uint8)
+codec.features(codec.encode(image)), codec.anomaly_score(image)
+"""
+    assert loaded(code, TORCH + ", 'sklearn', 'scipy'", tmp_path) == "[]"
 
 
 def test_codec_loads_no_torch(tmp_path):

@@ -130,6 +130,8 @@ def test_kill_resume_interrupt(folder, tmp_path):
     assert info["steps"] == state.read(checkpoint)["step"] > step
     assert [v["lambda"] for v in info["validation"]][0] == 0.0006
     assert str(tmp_path) not in json.dumps(manifest)
+    known = json.loads((tmp_path / "m" / "statistics.json").read_text())
+    assert (known["model"], known["pictures"]) == (out.strip(), 3)
     x = scene(9)
     coded = codec.Encoder(model="m", threads=1).encode(x, 90)
     assert codec.info(coded).model == out.strip()

@@ -54,6 +54,11 @@ NODES = {
         randn(2, 3, 4, 8), randn(6, 8), randn(6))),
     "depthwise": (fn.depthwise, plain_depthwise, lambda: (
         randn(2, 6, 5, 8), randn(8, 1, 5, 5))),
+    # So few cells that a product of matrices does it.
+    "depthwise_small": (fn.depthwise, plain_depthwise, lambda: (
+        randn(3, 2, 4, 8), randn(8, 1, 5, 5))),
+    "depthwise_row": (fn.depthwise, plain_depthwise, lambda: (
+        randn(2, 1, 7, 4), randn(4, 1, 3, 3))),
     "block": (fn.block, plain_block, lambda: block_of(
         randn(2, 1, 1, 8), torch.rand(8))),
     "block modulated at its output": (fn.block, plain_block, lambda: block_of(
@@ -235,6 +240,45 @@ def test_distortions_have_one_scale():
     assert torch.allclose(both, (d + mse) / 2)
     for name in LOSSES:
         assert loss.distortion(name, x, x, mse * 0).abs().max() < 1e-3
+
+
+def test_cross_entropy_is_squared_error_at_mid_grey():
+    x = torch.full((1, 8, 8, 3), 0.01)
+    y = x + 0.02
+    mse = (y - x).square().mean((1, 2, 3)) * 255 ** 2
+    got = loss.distortion("bce", x, y, mse)
+    assert torch.allclose(got, mse, rtol=0.02)
+
+
+def test_cross_entropy_at_black_and_white():
+    """An error counts by its size there, and leads back from beyond."""
+    x = torch.tensor([-0.5, -0.5, 0.5, 0.5]).reshape(4, 1, 1, 1)
+    x = x.expand(4, 2, 2, 3)
+    off = torch.tensor([0.1, -0.1, -0.1, -1.5]).reshape(4, 1, 1, 1)
+    y = (x + off).requires_grad_()
+    d = loss.binary_cross_entropy(x, y)
+    assert d[0] == pytest.approx(-math.log(0.9) * 255 ** 2 / 2, rel=1e-3)
+    assert d[1] < d[0] / 20                # shown as black, as it should
+    assert d[2] == pytest.approx(d[0].item(), rel=1e-3)
+    g, = torch.autograd.grad(d.sum(), y)
+    assert (g[0] > 0).all() and (g[1] == 0).all() and (g[2:] < 0).all()
+
+
+def test_dropout_leaves_out_units_and_their_gradients():
+    torch.manual_seed(0)
+    c, hidden = 1, 4000
+    x, dw = torch.ones(1, 1, 1, c), torch.ones(c, 1, 1, 1)
+    w1 = torch.ones(hidden, c, requires_grad=True)
+    w2 = torch.ones(c, hidden, requires_grad=True)
+    y = fn.block(x, dw, torch.ones(1), w1, torch.zeros(hidden), w2,
+                 torch.ones(c), 0.1, 0.25).float()
+    # The mean stays; what is left is as much larger.
+    assert y.item() == pytest.approx(1 + hidden, rel=0.05)
+    g1, g2 = torch.autograd.grad(y, (w1, w2))
+    left = g2.flatten() != 0
+    assert 0.7 < left.float().mean() < 0.8
+    assert torch.equal(g1.flatten() != 0, left)
+    assert g1.flatten()[left].sub(1 / 0.75).abs().max() < 0.02
 
 
 def slow_ms_ssim(a, b):

@@ -308,7 +308,8 @@ def _ours(model=None, effort=None):
             model, effort_, threads)[0].encode(picture, quality=quality),
         decode=lambda data, shape=None, threads=1: _ours_at_work(
             model, effort_, threads)[1].decode(data),
-        slow=effort_ not in (1, DEFAULT))
+        # A model of other pictures has nothing to say by default.
+        slow=model is not None or effort_ not in (1, DEFAULT))
 
 
 def _code_hash():

@@ -90,7 +90,7 @@ def target(name, options, top=None):
         The folder on the command line in which it was found: what is below
         is repeated under ``--output-dir``.
     """
-    if options.mode in ("test", "list"):
+    if options.mode in ("test", "list", "features"):
         return None
     if options.output:
         return options.output

@@ -12,6 +12,7 @@ import time
 
 import codec
 from ..errors import CodecError
+from . import features
 from .bar import Bar
 from .options import parse, parser
 from .report import ERROR, Refusal, Report, UsageError, display
@@ -95,6 +96,8 @@ def _run(prog, argv):
         (_list if options.mode == "list" else _work)(options, report)
     except (UsageError, CodecError) as error:   # no cluster there
         report.error(None, error)
+    except Refusal as error:
+        report.error(error.filename, error)
     return report.exit
 
 
@@ -122,7 +125,8 @@ def _list(options, report):
 
 
 def _work(options, report):
-    """Compress, decompress or test: one bar, lines in order, a summary."""
+    """All modes but the list: one bar, lines in order, a summary."""
+    table = features.Table(options) if options.mode == "features" else None
     terminal = (sys.stderr is not None and sys.stderr.isatty()
                 and os.environ.get("TERM") != "dumb")
     show = terminal and not (options.quiet or options.no_progress)
@@ -137,12 +141,19 @@ def _work(options, report):
             total.add(notes)
             waiting[index] = notes
             while due in waiting:
+                if table is not None:
+                    table.add(options.jobs[due], waiting[due])
                 report.take(waiting[due])
                 if waiting.pop(due).failed:
                     failed.append(options.jobs[due].src)
                 due += 1
     finally:
         bar.clear()
+    if table is not None:
+        try:
+            table.write()
+        except (OSError, Refusal) as error:
+            report.error(error.filename, error)
     if len(options.jobs) > 1:
         _summary(options, report, failed, total, time.monotonic() - start,
                  options.verbose or show)

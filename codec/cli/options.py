@@ -10,7 +10,7 @@ import os
 import re
 import sys
 
-from . import jobs, scheduled
+from . import features, jobs, scheduled
 from .jobs import STREAM
 from .report import Refusal, UsageError
 from ..limits import MAX_PIXELS
@@ -85,6 +85,9 @@ def _add_modes(p, prog):
             (("-l", "--list"), "list", "show what the headers say")):
         mode.add_argument(*flags, dest="mode", action="store_const",
                           const=value, help=text)
+    mode.add_argument("--features", metavar="FILE.npy",
+                      help="describe .aec files, a row each; their names "
+                      "go to FILE.csv")
     mode.add_argument("--json", action="store_true", help="stable form of -l")
     mode.add_argument("-h", "--help", action="store_true", help="show this")
     mode.add_argument("-V", "--version", action="store_true",
@@ -171,6 +174,7 @@ def parse(prog, argv):
     options.prog = prog
     options.files += argv[cut + 1:]
     if not (options.help or options.version or options.completion):
+        features.check(options)
         _split(options)
         _check(options)
         options.problems = []

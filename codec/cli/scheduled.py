@@ -17,7 +17,8 @@ def check(options):
     if options.scheduler is None:
         return
     for clash, name in ((options.mode not in ("compress", "decompress"),
-                         "-t and -l"), (options.stack, "--stack"),
+                         "-t, -l and --features"),
+                        (options.stack, "--stack"),
                         (options.index is not None, "--index"), (options.rm, "--rm"),
                         (options.preserve, "-p"),
                         (options.stdout or "-" in options.files

@@ -19,6 +19,8 @@ class Notes:
         Pixels, bytes read, bytes written.
     failed : bool
     warned : bool
+    found : (str, ndarray) or None
+        Model and rows of features, where they were asked for.
     """
 
     def __init__(self, verbose=0):
@@ -26,6 +28,7 @@ class Notes:
         self.lines = []
         self.pixels = self.n_in = self.n_out = 0
         self.failed = self.warned = False
+        self.found = None
 
     def error(self, name, error):
         """The job has failed."""
@@ -86,11 +89,13 @@ class Coder:
             Failures are in it; only a closed pipe, an interrupt and the
             like come out as exceptions.
         """
-        from . import compress, decompress, stack
+        from . import compress, decompress, features, stack
         from ..errors import ConversionWarning
-        act = (stack.compress if self.options.stack
-               else compress.compress if self.options.mode == "compress"
-               else decompress.decompress)
+        act = {"compress": compress.compress,
+               "features": features.describe}.get(
+                   self.options.mode, decompress.decompress)
+        if self.options.stack:
+            act = stack.compress
         notes = Notes(self.options.verbose)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -12,7 +12,7 @@ class Costs:
     Parameters
     ----------
     t : dict of ndarray
-        ``row_freq``, ``row_max``.
+        ``row_freq``, ``row_max``, ``z_freq``, ``z_band``.
     row_skip : int
         Rows below are not coded.
 
@@ -22,6 +22,7 @@ class Costs:
     """
 
     def __init__(self, t, row_skip):
+        self.t = t
         k = np.arange(TOP + 2)
         self.bits = np.zeros((len(t["row_max"]), len(k)), np.float32)
         for r, top in enumerate(t["row_max"].tolist()):
@@ -32,6 +33,13 @@ class Costs:
             u = np.maximum(k[top + 1:] - top, 1)
             # An escape, four bits of n, n bits and the sign.
             self.bits[r, top + 1:] = p[-1] + 5 + np.floor(np.log2(u))
+
+    def z(self, z, quality_index):
+        """Bits of all z symbols, int16 (hz, wz, NZ)."""
+        freq = self.t["z_freq"][self.t["z_band"][quality_index]]
+        index = z.reshape(-1, z.shape[-1]).astype(int) + freq.shape[1] // 2
+        p = freq[np.arange(z.shape[-1]), index] / ONE
+        return float(-np.log2(p).sum())
 
     def cells(self, symbols, rows):
         """Bits of each cell, (h, w), of int16 symbols with their rows."""
@@ -56,3 +64,24 @@ class Costs:
         here = self.bits[rows, k]
         return (self.bits[rows, k + 1] - here,
                 self.bits[rows, np.abs(k - 1)] - here)
+
+
+class Counter:
+    """A writer of symbols that only adds up what they cost.
+
+    Parameters
+    ----------
+    costs : Costs
+
+    Attributes
+    ----------
+    bits : float
+    """
+
+    def __init__(self, costs):
+        self.costs, self.bits = costs, 0.0
+
+    def write(self, symbols, rows):
+        """Count symbols int16, of rows uint8 of the same shape."""
+        k = np.minimum(np.abs(symbols.astype(np.int32)), TOP + 1)
+        self.bits += float(self.costs.bits[rows, k].sum(dtype=np.float64))

@@ -16,6 +16,7 @@ from . import tables
 
 SHIPPED = Path(__file__).parent.parent / "models"
 DEFAULT = "photo"
+STATISTICS = "statistics.json"
 
 
 class Bundle:
@@ -33,6 +34,9 @@ class Bundle:
     tables : dict of ndarray
     graphs : dict of bytes
         ONNX models by name without suffix.
+    statistics : dict or None
+        What ``statistics.json`` says, which is no part of the model's id:
+        how its training pictures code (docs/features.md).
 
     Raises
     ------
@@ -63,12 +67,21 @@ class Bundle:
         self.nz, self.m, self.k = c["NZ"], c["M"], c["K"]
         self.z_max, self.row_skip = c["Z_MAX"], c["ROW_SKIP"]
         self.halo = self._halo()
+        self.statistics = self._statistics()
 
     def _file(self, name):
         # A name, not a path: a manifest must not reach out of its folder.
         if Path(name).name != name:
             raise ValueError(f"file name {name!r}")
         return (self.folder / name).read_bytes()
+
+    def _statistics(self):
+        try:
+            return json.loads((self.folder / STATISTICS).read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as e:
+            raise ModelError(f"{self.folder / STATISTICS}: {e}") from e
 
     def _halo(self):
         halo = self.manifest.get("halo")

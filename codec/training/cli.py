@@ -58,7 +58,8 @@ def parser():
                 epilog=EPILOG, argument_default=argparse.SUPPRESS,
                 allow_abbrev=False, add_help=False)
     p.add_argument("dir", nargs="?", metavar="DIR", default=None,
-                   help="pictures; may be left out with --resume")
+                   help="pictures; may be left out with --resume, and with "
+                   "--preset digits, which then takes scikit-learn's")
 
     def group(title):
         g = p.add_argument_group(title)
@@ -74,6 +75,7 @@ def parser():
         return g, add
 
     count, real = _number(int, 1), _number(float, 0)
+    whole = _number(int, 0)
     g, add = group("files")
     add("--valid", str, "pictures to validate on (a share of DIR)", "DIR")
     add("--name", str, "of the model (aec- and DIR's name)")
@@ -99,7 +101,7 @@ def parser():
     g, add = group("how long")
     add("--hours", real, "of training in all, over every resume", "H")
     add("--steps", count, "in all, instead of --hours", "N")
-    add("--patience", _number(int, 0), "stop after N validations without "
+    add("--patience", whole, "stop after N validations without "
         "gain and export the best weights (never)", "N")
     add("--decay-from", _number(float, 0, 1),
         "share of the run after which rates fall to zero", "X")
@@ -109,16 +111,20 @@ def parser():
     add("--workers", count, "one-thread processes (one per core)", "N",
         default=None)
     add("--batch", count, "crops per step, over all workers", "N")
-    add("--crop", _number(int, 64), "side of a crop, a multiple of 64", "N")
+    add("--crop", _number(int, 8), "side of a crop, a multiple of 64, or "
+        "less", "N")
+    add("--shift", whole, "move crops by up to N pixels (0)", "N")
     add("--rate", real, "factor on every learning rate", "X")
     add("--weight-decay", real, "of the hidden matrices (0)", "X")
+    add("--dropout", _number(float, 0, 0.9), "share of the blocks' hidden "
+        "units that a step leaves out (0)", "X")
     add("--clip", real, "gradient norm, times its running mean; 0: never",
         "X")
     add("--warmup", count, "steps until the rates are full", "N")
     add("--ema", _number(float, 0, 1), "of the averaged weights", "X")
     add("--near", _number(float, 0, 1), "take gradients so near the averaged "
         "weights (0)", "X")
-    add("--seed", _number(int, 0), "of crops, noise and start", "N")
+    add("--seed", whole, "of crops, noise and start", "N")
     add("--bf16", str, "matrix products in bfloat16: auto, on, off (auto: "
         "measured)", choices=("auto", "on", "off"))
     g, add = group("how often")
@@ -126,8 +132,7 @@ def parser():
     add("--save-minutes", real, "between checkpoints", "M")
     add("--valid-split", _number(float, 0, 0.5),
         "share of DIR kept for validation", "X")
-    add("--table-pictures", count, "pictures the tables are fitted to (60)",
-        "N", default=60)
+    add("--table-pictures", count, "pictures the tables are fitted to", "N")
     return p
 
 
@@ -173,7 +178,7 @@ def _run(argv):
         return 0
     run = argparse.Namespace(**{k: options.pop(k) for k in (
         "dir", "out", "state", "force", "save_weights", "resume", "export",
-        "preset", "workers", "table_pictures")})
+        "preset", "workers")})
     _need("torch", "onnx", *["safetensors"] * bool(
         run.save_weights or options.get("init")))
     if ranks.launched():
@@ -201,7 +206,7 @@ def _run(argv):
     _draw(cfg)
     from .functional import choose_bf16
     choose_bf16(cfg.bf16)
-    print(ship.ship(cfg, out, n_pictures=run.table_pictures, log=say))
+    print(ship.ship(cfg, out, n_pictures=cfg.table_pictures, log=say))
     return 128 + number if number else 0
 
 
@@ -217,17 +222,19 @@ def settings(run, given):
     """
     again = run.resume or run.export
     for clash, text in (
-            (not again and not run.dir, "DIR is missing"),
+            (not again and not run.dir and run.preset != "digits",
+             "DIR is missing"),
             (again and not run.dir and not run.state,
              "--state or DIR is missing"),
             (again and (run.preset or given.get("init")),
              "--preset and --init are for new runs"),
             (run.export and run.resume, "--export clashes with --resume"),
-            (given.get("crop", 64) % 64, "--crop must be a multiple of 64")):
+            (given.get("crop", 0) > 64 and given["crop"] % 64,
+             "--crop must be a multiple of 64, or less")):
         if clash:
             raise UsageError(f"{text}; see aetrain --help")
     name = given.get("name") or "aec-" + (
-        Path(run.dir).resolve().name if run.dir else "model")
+        Path(run.dir).resolve().name if run.dir else run.preset or "model")
     folder = Path(run.state or f"{run.out or name}-state")
     checkpoint = folder / "checkpoint.pt"
     resume = again and checkpoint.exists()
@@ -243,7 +250,7 @@ def settings(run, given):
         raise TrainingError(f"{checkpoint} exists; --resume goes on from "
                             "it, another --state starts anew")
     else:
-        if not Path(run.dir).is_dir():
+        if run.dir and not Path(run.dir).is_dir():
             raise TrainingError(f"{run.dir}: no such folder")
         cfg = Config(**{**PRESETS[run.preset or "photo"], "name": name})
     cfg = dataclasses.replace(cfg, **given, state=str(folder))
@@ -266,6 +273,9 @@ def settings(run, given):
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise TrainingError(f"{out}: exists and is not a model; use "
                             "another --out")
+    if not cfg.data:
+        from . import digits
+        cfg.data = digits.unpack(folder / "scikit-learn-digits")
     return cfg, out, resume
 
 
@@ -281,7 +291,7 @@ def _train(cfg, resume):
     def decode():
         train, valid = data.prepare(cfg, say)
         data.Crops(Path(cfg.state) / "train", train, cfg.crop)
-        data.Crops(data.validation_cache(cfg), valid, data.MIN_SIDE)
+        data.Crops(data.validation_cache(cfg), valid, data.least(cfg))
 
     ranks.on_each_machine(decode)
     train, valid = data.indices(cfg)

@@ -4,7 +4,7 @@ import dataclasses
 
 from ..errors import CodecError
 
-LOSSES = ("mse", "mae", "ms-ssim", "mse+ms-ssim")
+LOSSES = ("mse", "mae", "bce", "ms-ssim", "mse+ms-ssim")
 
 
 class TrainingError(CodecError):
@@ -53,7 +53,10 @@ class Config:
     workers: int = 2               # one-thread processes
     batch: int = 8                 # crops per step, over all workers
     crop: int = 256
+    flips: bool = True             # mirror crops at random
+    shift: int = 0                 # move crops by up to so many pixels
     loss: str = "mse"              # one of LOSSES
+    clamped: bool = False          # samples beyond 0..255 count as shown
     rate: float = 1.0              # factor on all of the following
     muon_lr: float = 0.004
     adam_lr: float = 1.5e-3
@@ -61,6 +64,7 @@ class Config:
     rows_lr: float = 1e-3
     table_lr: float = 5e-3
     weight_decay: float = 0.0      # of the hidden matrices
+    dropout: float = 0.0           # share of the blocks' hidden units
     clip: float = 3.0              # times the running norm; 0: never
     warmup: int = 100              # steps
     ema: float = 0.999             # of the averaged weights
@@ -72,6 +76,7 @@ class Config:
     patience: int = 0              # validations without gain; 0: never
     valid_split: float = 0.05      # where no ``valid`` folder is given
     valid_pictures: int = 64       # at most, spread over those there are
+    table_pictures: int = 60       # that the tables are fitted to
     shape: Shape = dataclasses.field(default_factory=Shape)
 
     def to_dict(self):
@@ -88,6 +93,16 @@ class Config:
 
 PRESETS = {
     "photo": {},
+    # Grey pictures of 28x28: two by two cells, one z each.
+    "digits": {
+        "crop": 28, "batch": 128, "flips": False, "shift": 2, "loss": "bce",
+        "clamped": True, "steps": 3000, "ema": 0.998, "weight_decay": 0.01,
+        "bf16": "off",           # conversions cost more than such products
+        "valid_minutes": 0.5, "patience": 6, "valid_pictures": 1000,
+        "table_pictures": 4000, "shape": Shape(
+            c8=32, m=64, k=24, a8=2, a16=2, s8=2, s16=2, hidden8=96,
+            hidden16=128, nz=12, hyper=48, feat=32, ctx0=48, ctx1=48,
+            lambda_min=0.00003, lambda_max=0.03, lap=0, output16=False)},
     # Small enough to see a whole run in a minute; for trials and tests.
     "tiny": {"crop": 64, "warmup": 20, "shape": Shape(
         c8=32, m=96, k=24, a8=1, a16=1, s8=1, s16=1, hidden8=64,

@@ -8,30 +8,34 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from . import digits
 from .config import TrainingError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff",
             ".ppm", ".avif", ".jp2"}
-MIN_SIDE = 64              # what validation and the fit of tables need
+MIN_SIDE = 64              # unless the crops are smaller
+WHOLE_PIXELS = 2 ** 18     # of pictures that go through together
 MAX_COMPLAINTS = 5
 
 
 def find_pictures(folder):
-    """Sorted picture files below ``folder``."""
+    """Sorted picture files below ``folder``; IDX files hold many."""
     return sorted(p for p in Path(folder).rglob("*")
-                  if p.suffix.lower() in SUFFIXES and p.is_file())
+                  if (p.suffix.lower() in SUFFIXES or digits.is_pictures(p))
+                  and p.is_file())
 
 
-def build_cache(folder, cache, log=print):
+def build_cache(folder, cache, log=print, least=MIN_SIDE):
     """Decode every picture below ``folder`` into ``cache``.bin/.json.
 
     Nothing is decoded again while the files stay the same. Pictures that
-    are broken, or under ``MIN_SIDE`` pixels a side, are left out.
+    are broken, or under ``least`` pixels a side, are left out.
 
     Parameters
     ----------
     folder, cache : path-like
     log : callable
+    least : int
 
     Returns
     -------
@@ -57,13 +61,12 @@ def build_cache(folder, cache, log=print):
         return load_index(cache)
     cache.parent.mkdir(parents=True, exist_ok=True)
     cache.with_suffix(".json").unlink(missing_ok=True)
-    log(f"decoding {len(files)} pictures of {folder}")
+    log(f"decoding {len(files)} files of {folder}")
     index, skipped = [], []
     with open(cache.with_suffix(".tmp"), "wb") as out:
         for p in files:
-            a = _decode(p, skipped)
-            if a is not None:
-                index.append((p.name, out.tell(), *a.shape[:2]))
+            for name, a in _decode(p, skipped, least):
+                index.append((name, out.tell(), *a.shape[:2]))
                 out.write(a.tobytes())
     for line in skipped[:MAX_COMPLAINTS]:
         log(line)
@@ -71,7 +74,7 @@ def build_cache(folder, cache, log=print):
         log(f"... and {len(skipped) - MAX_COMPLAINTS} more left out")
     if not index:
         raise TrainingError(f"{folder}: none of its {len(files)} pictures "
-                            f"can be used; each side must have {MIN_SIDE} "
+                            f"can be used; each side must have {least} "
                             "pixels or more")
     os.replace(cache.with_suffix(".tmp"), cache.with_suffix(".bin"))
     # The index comes last and whole: without it the cache is not there.
@@ -81,18 +84,24 @@ def build_cache(folder, cache, log=print):
     return index
 
 
-def _decode(path, skipped):
+def _decode(path, skipped, least):
+    """Name and uint8 (h, w, 3) of each picture of a file."""
     try:
-        with Image.open(path) as im:
-            a = np.asarray(im.convert("RGB"))
+        if digits.is_pictures(path):
+            many = [(f"{path.name}-{i}", np.repeat(a[..., None], 3, -1))
+                    for i, a in enumerate(digits.read(path))]
+        else:
+            with Image.open(path) as im:
+                many = [(path.name, np.asarray(im.convert("RGB")))]
     except Exception as e:          # a broken file must not stop a run
         skipped.append(f"{path}: left out ({e})")
-        return None
-    if min(a.shape[:2]) < MIN_SIDE:
-        skipped.append(f"{path}: left out ({a.shape[1]}x{a.shape[0]} is "
-                       f"under {MIN_SIDE} pixels a side)")
-        return None
-    return a
+        return []
+    h, w = many[0][1].shape[:2] if many else (0, 0)
+    if min(h, w) < least:
+        skipped.append(f"{path}: left out ({w}x{h} is "
+                       f"under {least} pixels a side)")
+        return []
+    return many
 
 
 def _read(cache):
@@ -113,10 +122,15 @@ def load_index(cache):
 def prepare(cfg, log=print):
     """Decode the pictures of a run; see :func:`indices`."""
     state = Path(cfg.state)
-    build_cache(cfg.data, state / "train", log)
+    build_cache(cfg.data, state / "train", log, least(cfg))
     if cfg.valid:
-        build_cache(cfg.valid, state / "valid", log)
+        build_cache(cfg.valid, state / "valid", log, least(cfg))
     return indices(cfg)
+
+
+def least(cfg):
+    """Side that a picture of a run must have."""
+    return min(cfg.crop, MIN_SIDE)
 
 
 def indices(cfg):
@@ -145,7 +159,7 @@ def validation_cache(cfg):
 
 
 class Crops:
-    """Random crops with flips, uniform over the pixels of all pictures.
+    """Random crops, flipped or shifted, uniform over all pixels.
 
     Parameters
     ----------
@@ -154,9 +168,14 @@ class Crops:
         As of :func:`build_cache`; smaller pictures than the crop are left
         out.
     crop : int
+    flips : bool
+        Mirror crops at random, which digits do not bear.
+    shift : int
+        Move crops by up to so many pixels either way; what comes in
+        repeats the border.
     """
 
-    def __init__(self, cache, index, crop):
+    def __init__(self, cache, index, crop, flips=True, shift=0):
         self.data = np.memmap(Path(cache).with_suffix(".bin"), np.uint8,
                               "r")
         self.index = [e for e in index if min(e[2], e[3]) >= crop]
@@ -166,6 +185,7 @@ class Crops:
                 f"or --crop {MIN_SIDE}")
         area = np.array([e[2] * e[3] for e in self.index], float)
         self.p, self.crop = area / area.sum(), crop
+        self.flips, self.shift = flips, shift
 
     def picture(self, i):
         """uint8 (h, w, 3), mapped."""
@@ -181,9 +201,44 @@ class Crops:
             y = rng.integers(a.shape[0] - c + 1)
             x = rng.integers(a.shape[1] - c + 1)
             a = a[y:y + c, x:x + c]
-            f = rng.integers(4)
-            out[j] = a[::-1 if f & 1 else 1, ::-1 if f & 2 else 1]
+            f = rng.integers(4) if self.flips else 0
+            a = a[::-1 if f & 1 else 1, ::-1 if f & 2 else 1]
+            if self.shift:
+                y, x = np.clip(np.arange(c) + rng.integers(
+                    -self.shift, self.shift + 1, (2, 1)), 0, c - 1)
+                a = a[y[:, None], x]
+            out[j] = a
         return out
+
+    def whole(self, pick, side):
+        """The centres of pictures, those of one size together.
+
+        Parameters
+        ----------
+        pick : sequence of int
+        side : int
+            At most so many pixels, and whole cells of 64 where there are
+            as many.
+
+        Yields
+        ------
+        numbers : list of int
+            Places in ``pick``.
+        pixels : uint8 (n, h, w, 3)
+        """
+        numbers, pixels = [], []
+        for n, i in enumerate(pick):
+            a = self.picture(i)
+            h, w = (min(k // 64 * 64 or k, side) for k in a.shape[:2])
+            y, x = (a.shape[0] - h) // 2, (a.shape[1] - w) // 2
+            if pixels and (pixels[0].shape[:2] != (h, w) or
+                           (len(pixels) + 1) * h * w > WHOLE_PIXELS):
+                yield numbers, np.stack(pixels)
+                numbers, pixels = [], []
+            numbers.append(n)
+            pixels.append(a[y:y + h, x:x + w])
+        if pixels:
+            yield numbers, np.stack(pixels)
 
 
 def principal_components(crops, shape, seed, n_batches=40):
@@ -200,10 +255,14 @@ def principal_components(crops, shape, seed, n_batches=40):
         x = x.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)
         return x.reshape(n, h // b, w // b, -1)
 
+    n = max(8, 2 ** 16 // crops.crop ** 2)
+
     def patches():
         rng = np.random.default_rng(seed)       # the same ones each time
         for _ in range(n_batches):
-            x = crops.batch(8, rng)
+            x = crops.batch(n, rng)
+            x = np.pad(x, ((0, 0), (0, -x.shape[1] % 16),
+                           (0, -x.shape[2] % 16), (0, 0)), "edge")
             yield depth(x.astype(np.float32) / 255 - 0.5, 8)
 
     def basis(batches, n):

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from . import gradient, graphs, hyper
-from .functional import to_float
+from .functional import padded, to_float
 
 TOTAL = 2 ** 24
 Z_MAX = 63
@@ -53,14 +53,11 @@ def collect(model, crops, n_pictures, log):
     rows = np.zeros((hyper.N_ROWS, 4097), np.int64)
     z = np.zeros((N_BANDS, model.shape.nz, 2 * Z_MAX + 1), np.int64)
     pick = np.linspace(0, len(crops.index) - 1, n_pictures).astype(int)
-    for n, i in enumerate(pick):
-        a = crops.picture(i)
-        h, w = (min(k // 64 * 64, 512) for k in a.shape[:2])
-        y0, x0 = (a.shape[0] - h) // 2, (a.shape[1] - w) // 2
-        x = to_float(np.ascontiguousarray(a[y0:y0 + h, x0:x0 + w]))[None]
+    for numbers, x in crops.whole(pick, 512):
+        x = padded(to_float(x), 16)
         for band in range(N_BANDS):
-            u = (band + ((n * 0.618) % 1)) / N_BANDS
-            q = torch.tensor([u], dtype=torch.float32)
+            u = (band + np.array(numbers) * 0.618 % 1) / N_BANDS
+            q = torch.tensor(u, dtype=torch.float32)
             y = model.analysis(x, q)
             aux = model.code(y, q, noise=False)[3]
             zi = aux["z"].numpy().astype(int) + Z_MAX
@@ -72,8 +69,9 @@ def collect(model, crops, n_pictures, log):
             flat = np.bincount(r * 4097 + v.astype(int),
                                minlength=rows.size)
             rows += flat.reshape(rows.shape)
-        if n % 10 == 9:
-            log(f"symbols of {n + 1} pictures counted")
+        done = numbers[-1] + 1
+        if done // 10 > numbers[0] // 10:
+            log(f"symbols of {done} pictures counted")
     return rows, z
 
 

@@ -7,6 +7,7 @@ values stay in float32, because eight bits of mantissa are not enough for
 42 dB.
 """
 
+import functools
 import math
 import time
 
@@ -48,6 +49,18 @@ def choose_bf16(mode):
 def to_float(pixels):
     """uint8 array -> float32 tensor, -0.5..0.5."""
     return torch.from_numpy(pixels).float().mul_(1 / 255).sub_(0.5)
+
+
+def padded(x, b):
+    """Repeat the last row and column of (n, h, w, c) up to whole cells.
+
+    As `codec.latent.transform.padded` does at run time.
+    """
+    h, w = x.shape[1:3]
+    if not (h % b or w % b):
+        return x
+    return F.pad(x.permute(0, 3, 1, 2), (0, -w % b, 0, -h % b),
+                 "replicate").permute(0, 2, 3, 1)
 
 
 def space_to_depth(x, b):
@@ -151,8 +164,35 @@ def linear_bf16(x, w, b=None):
                     None if b is None else b.to(BF16))
 
 
+SMALL = 16                 # cells of a plane that are not worth a convolution
+
+
+@functools.cache
+def _taps(h, w, k):
+    """Which weight leads from each cell to each other one; k * k: none."""
+    y, x = torch.arange(h), torch.arange(w)
+    dy = (y[None] - y[:, None] + k // 2)[:, None, :, None]
+    dx = (x[None] - x[:, None] + k // 2)[None, :, None, :]
+    inside = (dy >= 0) & (dy < k) & (dx >= 0) & (dx < k)
+    return torch.where(inside, dy * k + dx, k * k).reshape(h * w, h * w)
+
+
+def _dense(w, taps):
+    """Depth-wise kernels (c, 1, k, k) as a matrix each: (c, cells, cells)."""
+    return F.pad(w.flatten(1), (0, 1))[:, taps]
+
+
+def _planes(x):
+    """(n, h, w, c) -> (c, h w, n)."""
+    return x.flatten(1, 2).permute(2, 1, 0)
+
+
 def _depthwise(x, w):
     """5x5 or 3x3 depth-wise convolution, zero padding, channels last."""
+    height, width = x.shape[1:3]
+    if height * width <= SMALL:
+        m = _dense(w, _taps(height, width, w.shape[-1]))
+        return torch.bmm(m, _planes(x)).permute(2, 1, 0).reshape(x.shape)
     y = F.conv2d(x.permute(0, 3, 1, 2), w, padding=w.shape[-1] // 2,
                  groups=w.shape[0])
     return y.permute(0, 2, 3, 1)
@@ -171,6 +211,14 @@ class _Depthwise(torch.autograd.Function):
 
 
 def _depthwise_backward(g, x, w):
+    if x.shape[1] * x.shape[2] <= SMALL:
+        taps = _taps(*x.shape[1:3], w.shape[-1])
+        g = _planes(g)
+        gx = torch.bmm(_dense(w, taps).transpose(1, 2), g)
+        gm = torch.bmm(g, _planes(x).transpose(1, 2))
+        gw = w.new_zeros(len(w), w[0].numel() + 1).index_add_(
+            1, taps.flatten(), gm.flatten(1))[:, :-1]
+        return gx.permute(2, 1, 0).reshape(x.shape), gw.reshape(w.shape)
     pad = w.shape[-1] // 2
     gx, gw, _ = torch.ops.aten.convolution_backward(
         g.permute(0, 3, 1, 2), x.permute(0, 3, 1, 2), w, [0], [1, 1],
@@ -191,15 +239,18 @@ class _Block(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x, dw, s, w1, b1, w2, b2, t, leak):
+    def forward(ctx, x, dw, s, w1, b1, w2, b2, t, leak, dropout):
         n, h, w, c = x.shape
-        ctx.leak, ctx.at_output = leak, t.dim() > 1
+        ctx.leak, ctx.dropout, ctx.at_output = leak, dropout, t.dim() > 1
         d = _depthwise(x, dw)
         u = torch.mul(d, s).to(BF16).reshape(-1, c)
         fixed = torch.ones_like(b2) if ctx.at_output else t
         w1b, w2b = w1.to(BF16), (w2 * fixed[:, None]).to(BF16)
         a = torch.addmm(b1.to(BF16), u, w1b.t())
         a = F.leaky_relu_(a, leak) if leak else a.relu_()
+        if dropout:         # what is dropped is zero, and so is its gradient
+            keep = torch.rand_like(a) >= dropout
+            a = a.mul_(keep).div_(1 - dropout)
         v = torch.addmm((b2 * fixed).to(BF16), a, w2b.t())
         v = v.reshape(n, h, w, c)
         y = x + v * t if ctx.at_output else x + v
@@ -221,6 +272,8 @@ class _Block(torch.autograd.Function):
         gw2 = torch.mm(gb.t(), a).float() * fixed[:, None]
         gb2 = gv.sum((0, 1, 2)) * fixed
         ga = torch.mm(gb, w2b)
+        if ctx.dropout:
+            ga = ga.mul_(a != 0).div_(1 - ctx.dropout)
         if ctx.leak:                     # the sign of a is its input's
             ga = torch.ops.aten.leaky_relu_backward(ga, a, ctx.leak, True)
         else:
@@ -231,15 +284,17 @@ class _Block(torch.autograd.Function):
         if not ctx.at_output:
             gs = (gu * d).sum((1, 2), keepdim=True)
         gx, gdw = _depthwise_backward(gu.mul_(s), x, dw)
-        return g + gx, gdw, gs, gw1, gb1, gw2, gb2, gt, None
+        return g + gx, gdw, gs, gw1, gb1, gw2, gb2, gt, None, None
 
 
-def block(x, dw, s, w1, b1, w2, b2, t, leak=0.0):
-    """Residual block as one autograd node; ``leak`` is ReLU's slope below.
+def block(x, dw, s, w1, b1, w2, b2, t, leak=0.0, dropout=0.0):
+    """Residual block as one autograd node.
 
     One of ``s``, ``t`` is (n, 1, 1, c), the modulation; the other (c,).
+    ``leak`` is ReLU's slope below zero, ``dropout`` the share of hidden
+    units that a step leaves out.
     """
-    return _Block.apply(x, dw, s, w1, b1, w2, b2, t, leak)
+    return _Block.apply(x, dw, s, w1, b1, w2, b2, t, leak, dropout)
 
 
 class _Bits(torch.autograd.Function):

@@ -16,7 +16,7 @@ import torch
 from onnx import TensorProto, helper
 
 from . import hyper
-from .functional import to_float
+from .functional import padded, to_float
 from .graphs import Graph, _np, window
 
 
@@ -239,7 +239,7 @@ def decode(model, symbols, z, q):
             == 0)[None, :, :, None]
     add = symbols / hyper.knots(model.log_gain, q).exp()[:, None, None]
     a0, a1 = add[..., :k], add[..., k:]
-    f = net.features(z)
+    f = net.features(z)[:, :h, :w]
     y0 = (a0 + net.pass0(f)) * even
     y0 = torch.where(even, y0, a0 + net.pass1(f, y0))
     mean, pre = net.pass2(f, y0)
@@ -270,22 +270,23 @@ def energy(model, crops, n_pictures=8):
     out = np.zeros((hyper.N_KNOTS, 2, model.shape.m))
     pick = np.linspace(0, len(crops.index) - 1, n_pictures).astype(int)
     signs = torch.Generator().manual_seed(1)
-    for i in pick:
-        a = crops.picture(i)
-        h, w = (min(k // 64 * 64, 256) for k in a.shape[:2])
-        y0, x0 = (a.shape[0] - h) // 2, (a.shape[1] - w) // 2
-        x = to_float(np.ascontiguousarray(a[y0:y0 + h, x0:x0 + w]))[None]
-        odd = (np.arange(h // 16)[:, None] + np.arange(w // 16)) % 2
+    for _, x in crops.whole(pick, 256):
+        n, h, w, _ = x.shape
+        x = padded(to_float(x), 16)
+        odd = (np.arange(x.shape[1] // 16)[:, None]
+               + np.arange(x.shape[2] // 16)) % 2
         for knot in range(hyper.N_KNOTS):
-            q = torch.tensor([knot / (hyper.N_KNOTS - 1)])
-            gain = hyper.knots(model.log_gain, q).exp()[0].detach()
+            q = torch.full((n,), knot / (hyper.N_KNOTS - 1))
+            gain = hyper.knots(model.log_gain, q[:1]).exp()[0].detach()
             with torch.no_grad():
                 y = model.analysis(x, q)
                 aux = model.code(y, q, noise=False)[3]
             s = aux["v"].clone().requires_grad_(True)
-            shown = model.synthesis(decode(model, s, aux["z"], q), q)
+            shown = model.synthesis(decode(model, s, aux["z"], q), q)[
+                :, :h, :w]
             r = torch.randint(0, 2, shown.shape, generator=signs) * 2. - 1
             g, = torch.autograd.grad(shown, s, r)
-            g = (g[0] * gain).square().numpy()
-            out[knot] += [g[odd == p].mean(0) for p in (0, 1)]
+            g = (g * gain).square().sum(0).numpy()
+            out[knot] += [g[odd == p].mean(0) if (odd == p).any() else 0
+                          for p in (0, 1)]
     return (out * 255 ** 2 / len(pick)).astype(np.float32)

@@ -3,6 +3,9 @@
 import torch
 import torch.nn.functional as F
 
+from .functional import bounded
+
+HALF_LEVEL = 0.5 / 255     # what a sample next to black is rounded to it
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
@@ -11,7 +14,7 @@ def distortion(name, x, x_hat, mse):
 
     Parameters
     ----------
-    name : {"mse", "mae", "ms-ssim", "mse+ms-ssim"}
+    name : {"mse", "mae", "bce", "ms-ssim", "mse+ms-ssim"}
     x, x_hat : Tensor (n, h, w, 3), -0.5..0.5
     mse : Tensor (n,), 0..255**2
 
@@ -26,8 +29,23 @@ def distortion(name, x, x_hat, mse):
         # E|e| of a Gaussian error is sqrt(2/pi) sigma: squared, an MSE.
         e = (x_hat - x).abs().mean((1, 2, 3)) * 255
         return e.square() * (torch.pi / 2)
+    if name == "bce":
+        return binary_cross_entropy(x, x_hat)
     d = (1 - ms_ssim(x, x_hat)) * 1500.0
     return d if name == "ms-ssim" else 0.5 * (d + mse)
+
+
+def binary_cross_entropy(x, x_hat):
+    """Cross-entropy of samples as probabilities, without their entropy.
+
+    Nought for a perfect copy; 2 e^2 nats for a small error e at mid-grey,
+    where the factor makes it the squared error, and e at black and white.
+    """
+    p = x + 0.5
+    o = bounded(x_hat + 0.5, HALF_LEVEL, 1 - HALF_LEVEL, margin=0)
+    nats = (torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p)
+            - p * o.log() - (1 - p) * (1 - o).log())
+    return nats.mean((1, 2, 3)) * (255 ** 2 / 2)
 
 
 def ms_ssim(x, y):

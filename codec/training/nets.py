@@ -35,7 +35,7 @@ class Block(nn.Module):
 
     def __init__(self, sigma, hidden, leak, at_output):
         super().__init__()
-        self.leak, self.at_output = leak, at_output
+        self.leak, self.dropout, self.at_output = leak, 0.0, at_output
         c = len(sigma)
         self.dw = nn.Parameter(torch.zeros(c, 1, 5, 5))
         with torch.no_grad():
@@ -54,7 +54,7 @@ class Block(nn.Module):
         m = 1 + knots(self.mod, q)[:, None, None]
         s, t = (s, m * t) if self.at_output else (m * s, t)
         return fn.block(x, self.dw, s, self.w1, self.b1, self.w2, self.b2,
-                        t, self.leak)
+                        t, self.leak, self.dropout if self.training else 0.0)
 
 
 def windows(v8, lap):
@@ -129,6 +129,7 @@ class Codec(nn.Module):
     def __init__(self, shape, pca):
         super().__init__()
         self.shape = s = shape
+        self.clamped = False    # whether samples beyond 0..255 count so
         self.analysis = Analysis(s, pca)
         self.synthesis = Synthesis(s, pca)
         self.hyper = HyperAnalysis(s)
@@ -168,7 +169,8 @@ class Codec(nn.Module):
         k = self.shape.k
         gain = knots(self.log_gain, q).exp()[:, None, None]
         ys = y * gain
-        z = self.hyper(ys)
+        # z is of whole groups of 4 x 4, zero beyond the picture.
+        z = self.hyper(nn.functional.pad(ys, (0, 0, 0, -w % 4, 0, -h % 4)))
         loc = knots(self.z_loc, q)[:, None, None]
         tz = knots(self.z_scale, q)[:, None, None].clamp(max=3).exp() * 2
         zq = fn.round_ste(z).clamp(-63, 63)
@@ -176,13 +178,13 @@ class Codec(nn.Module):
         bits_z = fn.logistic_bits(zn - loc, tz.expand_as(z)).sum((1, 2, 3))
 
         t = self.rows.tables()
-        base = self.rows.base(zq, q, t)
+        base = self.rows.base(zq, q, t)[:, :h, :w]
         even = ((torch.arange(h)[:, None] + torch.arange(w)) % 2
                 == 0)[None, :, :, None]
         b0, b1 = base[..., :k], base[..., k:]
         g0, g1 = gain[..., :k], gain[..., k:]
         s0, s1 = ys[..., :k], ys[..., k:]
-        f = self.means.features(zq)
+        f = self.means.features(zq)[:, :h, :w]
 
         mu_a = self.means.pass0(f) * g0
         v_a = s0 - mu_a
@@ -230,7 +232,7 @@ class Codec(nn.Module):
 
         Parameters
         ----------
-        x : Tensor (n, h, w, 3), -0.5..0.5; h and w multiples of 64
+        x : Tensor (n, h, w, 3), -0.5..0.5
         lam : Tensor (n,)
         noise
             As of :meth:`code`.
@@ -240,9 +242,11 @@ class Codec(nn.Module):
         bpp, mse, x_hat, bpp_z : Tensors; mse in units of 255**2
         """
         q = self.q_of(lam)
-        y = self.analysis(x, q)
+        y = self.analysis(fn.padded(x, 16), q)
         y_hat, bits_y, bits_z, _ = self.code(y, q, noise)
-        x_hat = self.synthesis(y_hat, q)
+        x_hat = self.synthesis(y_hat, q)[:, :x.shape[1], :x.shape[2]]
+        if self.clamped:
+            x_hat = fn.bounded(x_hat, -0.5, 0.5, margin=0)
         n_px = x.shape[1] * x.shape[2]
         mse = (x_hat - x).square().mean((1, 2, 3)) * 255 ** 2
         return (bits_y + bits_z) / n_px, mse, x_hat, bits_z / n_px

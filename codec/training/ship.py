@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from .. import api
+from ..errors import InputError
+from ..insight import calibrate
 from ..model.bundle import Bundle
 from . import curves, data, export, state
 from .config import Config, TrainingError
 
 CHECK_SIDE = 1024
 CHECK_QUALITY = 50.0
+CALIBRATED = 200            # training pictures that the statistics are of
 
 
 def ship(cfg, out, *, n_pictures=60, log=print):
@@ -39,18 +42,31 @@ def ship(cfg, out, *, n_pictures=60, log=print):
     saved = state.read(folder / "checkpoint.pt")
     model, step = weights(folder, saved)
     train_index, valid_index = data.indices(cfg)
-    crops = data.Crops(folder / "train", train_index, data.MIN_SIDE)
+    crops = data.Crops(folder / "train", train_index, data.least(cfg))
     info = training_info(cfg, saved, len(train_index), step)
     log(f"fitting tables to {min(n_pictures, len(train_index))} pictures")
     model_id = export.export(
         model, out, crops, name=cfg.name, info=info, log=log,
         n_pictures=min(n_pictures, len(crops.index)))
     log(f"wrote {out}, model {model_id}")
+    statistics(out, crops, log)
     valid = data.Crops(data.validation_cache(cfg), valid_index,
-                       data.MIN_SIDE)
+                       data.least(cfg))
     log(check(out, valid.picture(0)[:CHECK_SIDE, :CHECK_SIDE],
               valid.index[0][0]))
     return model_id
+
+
+def statistics(out, crops, log):
+    """How training pictures code, for ``codec.anomaly_score``."""
+    n = len(crops.index)
+    pick = np.linspace(0, n - 1, min(n, CALIBRATED)).astype(int)
+    try:
+        known = calibrate.write(Bundle(out), map(crops.picture, pick))
+    except InputError as error:     # a model without them is a model
+        log(f"no statistics for anomaly scores: {error}")
+    else:
+        log(f"statistics of {known['pictures']} pictures for anomaly scores")
 
 
 def weights(folder, saved):

@@ -85,28 +85,27 @@ def validate(model, crops, cfg, rank=0, world=1):
     list of (lambda, bpp, psnr), float
         Estimated rate with really rounded symbols; and the mean loss.
     """
-    sums = torch.zeros(len(VALID_LAMBDAS), 4, dtype=torch.float64)
+    s = cfg.shape
+    lambdas = [l for l in VALID_LAMBDAS if s.lambda_min <= l <= s.lambda_max]
+    sums = torch.zeros(len(lambdas), 4, dtype=torch.float64)
     n = len(crops.index)
     pick = np.linspace(0, n - 1, min(n, cfg.valid_pictures)).astype(int)
-    for i in pick[rank::world]:
-        a = crops.picture(i)
-        h, w = (min(k // 64 * 64, VALID_SIDE) for k in a.shape[:2])
-        y, x = (a.shape[0] - h) // 2, (a.shape[1] - w) // 2
-        px = functional.to_float(
-            np.ascontiguousarray(a[y:y + h, x:x + w]))[None]
-        for j, l in enumerate(VALID_LAMBDAS):
-            lam = torch.tensor([l])
+    model.eval()
+    for _, px in crops.whole(pick[rank::world], VALID_SIDE):
+        px = functional.to_float(px)
+        for j, l in enumerate(lambdas):
+            lam = torch.full((len(px),), l)
             bpp, mse, x_hat, _ = model(px, lam, noise=False)
             d = distortion(cfg.loss, px, x_hat, mse)
-            psnr = 10 * math.log10(255 ** 2 / max(mse.item(), 1e-9))
-            sums[j] += torch.tensor([
-                bpp.item(), psnr,
-                (rate_weight(lam) * (bpp + lam * d)).item(), 1.0])
+            psnr = 10 * torch.log10(255 ** 2 / mse.clamp(min=1e-9))
+            loss = rate_weight(lam) * (bpp + lam * d)
+            sums[j] += torch.stack([bpp, psnr, loss,
+                                    torch.ones_like(lam)]).sum(1)
+    model.train()
     if world > 1:
         dist.all_reduce(sums)
     mean = sums[:, :3] / sums[:, 3:]
-    points = [(l, *mean[j, :2].tolist())
-              for j, l in enumerate(VALID_LAMBDAS)]
+    points = [(l, *mean[j, :2].tolist()) for j, l in enumerate(lambdas)]
     return points, mean[:, 2].mean().item()
 
 
@@ -143,15 +142,20 @@ def prepare(cfg, rank, world, resume):
         dist.broadcast(choice, 0)
     functional.use_bf16(bool(choice))
     train_index, valid_index = data.indices(cfg)
-    crops = data.Crops(folder / "train", train_index, cfg.crop)
+    crops = data.Crops(folder / "train", train_index, cfg.crop, cfg.flips,
+                       cfg.shift)
     valid = data.Crops(data.validation_cache(cfg), valid_index,
-                       data.MIN_SIDE)
+                       data.least(cfg))
     torch.manual_seed(cfg.seed)
     model = start_model(cfg, crops) if rank == 0 and not resume \
         else state.empty_model(cfg.shape)
     if world > 1 and not resume:
         for t in model.state_dict().values():
             dist.broadcast(t, 0)
+    model.clamped = cfg.clamped
+    for m in model.modules():
+        if isinstance(m, nets.Block):
+            m.dropout = cfg.dropout
     run = state.State(model, cfg, rank, world, dist.all_reduce)
     if resume:      # other machines need not see the file
         saved = [state.read(folder / "checkpoint.pt") if rank == 0 else None]

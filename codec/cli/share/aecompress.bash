@@ -7,7 +7,7 @@
 
 
 
-_shtab_aecompress_option_strings=(-d --decompress -t --test -l --list --json -h --help -V --version --completion -q --quality --target-size --target-psnr --effort --stack --index -m --model --format --strip -T --threads --max-pixels -o --output --output-dir -r --recursive -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
+_shtab_aecompress_option_strings=(-d --decompress -t --test -l --list --features --json -h --help -V --version --completion -q --quality --target-size --target-psnr --effort --stack --index -m --model --format --strip -T --threads --max-pixels -o --output --output-dir -r --recursive -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
 
 _shtab_aecompress_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_aecompress__m_COMPGEN=_shtab_compgen_files

@@ -1,0 +1,307 @@
+"""Figures and text of the report, out of its results."""
+
+import json
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from codec.bench.tables import markdown
+
+from . import coding, knowing, models
+
+SHOWN = (1.0, 10.0, 27.0, 50.0)
+LABELS = {"psnr": "PSNR, dB", "mae": "mean absolute error",
+          "bce": "cross-entropy, nats", "ms_ssim": "MS-SSIM"}
+
+
+def write(o, found, claim, sets, bundle):
+    """digits.md and the folder digits/ of its pictures into ``o.out``."""
+    folder = o.out / "digits"
+    folder.mkdir(parents=True, exist_ok=True)
+    figures, model = sets[2], str(bundle.folder)
+    first = [int(np.flatnonzero(figures.labels == d)[0]) for d in range(10)]
+    ten = figures.pictures[first]
+    draw_digits(ten, model, found["rates"], folder / "digits.png")
+    draw_rates(found, folder / "rates.png")
+    if "classes" in found:
+        draw_map(figures, model, claim["quality"], folder / "map.png")
+    bits = None
+    if "losses" in found:
+        bits = middle(found["losses"])
+        draw_losses(o, ten, found["losses"], bits, folder / "losses.png")
+    (folder / "results.json").write_text(
+        json.dumps(found, indent=1, sort_keys=True) + "\n")
+    (o.out / "digits.md").write_text(text(found, claim, bits))
+
+
+def _strip(axes, pictures, label):
+    axes.imshow(np.hstack(list(pictures)), "gray", vmin=0, vmax=255,
+                interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
+
+
+def _save(fig, file):
+    fig.savefig(file, dpi=100)
+
+
+def draw_digits(ten, model, rates, file):
+    """The originals, and what some qualities leave of them."""
+    rows = [r for r in rates if r["quality"] in SHOWN][::-1]
+    fig = Figure(figsize=(7.6, 0.72 * (len(rows) + 1)),
+                 layout="constrained")
+    axes = fig.subplots(len(rows) + 1, 1)
+    _strip(axes[0], ten, "original")
+    for a, r in zip(axes[1:], rows):
+        _strip(a, coding.coded(ten, model, r["quality"])[1],
+               f"{8 * r['stack']:.0f} bits\n{r['psnr']:.1f} dB")
+    _save(fig, file)
+
+
+def draw_rates(found, file):
+    """PSNR and accuracy against bits per digit."""
+    fig = Figure(figsize=(10, 3.8), layout="constrained")
+    left, right = fig.subplots(1, 2)
+    x = [8 * r["stack"] for r in found["rates"]]
+    left.plot(x, [r["psnr"] for r in found["rates"]], "o-",
+              label="aecompress, stack")
+    left.plot([8 * r["single"] for r in found["rates"]],
+              [r["psnr"] for r in found["rates"]], "s--",
+              label="aecompress, file per digit")
+    for i, (name, size) in enumerate(found["others"].items()):
+        left.axvline(8 * size["stack"], ls=":", color=f"C{i + 2}",
+                     label=f"{name}, together")
+    left.set(xlabel="bits per digit", ylabel="PSNR, dB", xscale="log")
+    left.legend(fontsize=7)
+    if c := found.get("classes"):
+        right.plot([8 * r["stack"] for r in c["latent"]],
+                   [100 * r["accuracy"] for r in c["latent"]], "o-",
+                   label="latent of compressed files")
+        for i, (name, label) in enumerate((
+                ("pixels", "all samples"), ("pca", "PCA of equal length"))):
+            right.axhline(100 * c[name]["accuracy"], ls=":",
+                          color=f"C{i + 1}", label=label)
+        right.legend(fontsize=7)
+    right.set(xlabel="bits per digit", ylabel="accuracy, %", xscale="log")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    _save(fig, file)
+
+
+def draw_map(figures, model, quality, file):
+    """The latent of the compressed figures in two dimensions."""
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+    x = knowing.latents(figures.pictures, model, quality)[0]
+    x = PCA(min(32, *x.shape), random_state=0).fit_transform(x)
+    fig = Figure(figsize=(10, 4.6), layout="constrained")
+    for axes, title, at in zip(fig.subplots(1, 2), ("PCA", "t-SNE"), (
+            x[:, :2], TSNE(random_state=0, perplexity=min(
+                30, len(x) // 4)).fit_transform(x))):
+        dots = axes.scatter(*at.T, c=figures.labels, cmap="tab10", s=6,
+                            vmin=-0.5, vmax=9.5)
+        axes.set(title=title, xticks=[], yticks=[])
+    fig.colorbar(dots, ticks=range(10))
+    _save(fig, file)
+
+
+def middle(losses):
+    """Bits per digit that all losses' curves span, in their middle."""
+    low = max(8 * rows[0]["stack"] for rows in losses.values())
+    high = min(8 * rows[-1]["stack"] for rows in losses.values())
+    return float(np.sqrt(low * high))
+
+
+def draw_losses(o, ten, losses, bits, file):
+    """Each loss's digits at the quality nearest to a number of bits."""
+    fig = Figure(figsize=(7.6, 0.72 * (len(losses) + 1)),
+                 layout="constrained")
+    axes = fig.subplots(len(losses) + 1, 1)
+    _strip(axes[0], ten, "original")
+    for a, (loss, rows) in zip(axes[1:], losses.items()):
+        r = min(rows, key=lambda r: abs(np.log(8 * r["stack"] / bits)))
+        model = str(models.Path(o.work) / f"loss-{loss}")
+        _strip(a, coding.coded(ten, model, r["quality"])[1],
+               f"{loss}\n{8 * r['stack']:.0f} bits")
+    _save(fig, file)
+
+
+def _table(header, rows):
+    return markdown(header, rows).rstrip() + "\n"
+
+
+def text(found, claim, bits):
+    """The page, in Markdown; parts that were not measured are left out."""
+    m, n = found["model"], found["data"]
+    out = [PAGE.format(
+        m=m, n=n, kb=m["bytes"] / 1000, claim=claim,
+        top=found["rates"][-1]["psnr"], rates=_rates(found),
+        sizes=_sizes(found["others"], claim), what="MNIST's test half"
+        if n["folder"] else "scikit-learn's digits")]
+    if "lossy" in found:
+        out.append("Lossy codecs at no lower PSNR, all digits in one picture, "
+                   "bytes per digit: " + ", ".join(
+                       f"{k} {v:.1f}" for k, v in found["lossy"].items())
+                   + ".\n")
+    if "losses" in found:
+        out.append(LOSSES.format(
+            bits=bits, steps=found["steps"][0],
+            losses=_losses(found["losses"], bits)))
+    if "classes" in found:
+        c = found["classes"]
+        latent = next(r for r in c["latent"]
+                      if r["quality"] == claim["quality"])
+        out.append(CLASSES.format(
+            claim=claim, bits=8 * claim["stack"],
+            accuracy=100 * latent["accuracy"],
+            choice=[100 * x["choice"] for x in (latent, c["pixels"])],
+            pixels=100 * c["pixels"]["accuracy"],
+            pca=100 * c["pca"]["accuracy"]))
+    if p := found.get("pairs"):
+        out.append(PAIRS.format(**{
+            name: 100 * p[name]["accuracy"] for name in ("latent", "pixels")},
+            choice=100 * p["latent"]["choice"], n=knowing.LEADING))
+    if "strangers" in found:
+        out.append(STRANGERS.format(
+            steps=found["steps"][1],
+            strangers=_strangers(found["strangers"])))
+    return "\n".join(out)
+
+
+def _sizes(others, claim):
+    def times(o, k):
+        return f"{o[k]:.1f} ({o[k] / claim[k]:.1f} times ours)"
+
+    return _table(
+        ["", "file per digit, bytes", "all in one file, bytes per digit"],
+        [[f"aecompress, {claim['psnr']:.1f} dB", f"{claim['single']:.1f}",
+          f"{claim['stack']:.1f}"],
+         *([name, times(o, "single"), times(o, "stack")]
+           for name, o in others.items())])
+
+
+def _rates(found):
+    acc = {r["quality"]: f"{100 * r['accuracy']:.1f}"
+           for r in found.get("classes", {}).get("latent", ())}
+    return _table(
+        ["quality", "bits per digit, stack", "bits, file per digit", "PSNR",
+         "MS-SSIM", "accuracy from the latent, %"],
+        [[f"{r['quality']:g}", f"{8 * r['stack']:.0f}",
+          f"{8 * r['single']:.0f}", f"{r['psnr']:.1f}",
+          f"{r['ms_ssim']:.3f}", acc.get(r["quality"], "–")]
+         for r in found["rates"]])
+
+
+def _losses(losses, bits):
+    at = {k: coding.at_bits(rows, bits) for k, rows in losses.items()}
+    best = {k: (max if k in ("psnr", "ms_ssim") else min)(
+        v[k] for v in at.values()) for k in LABELS}
+
+    def cell(v, k):
+        s = f"{v:.4f}" if k in ("ms_ssim", "bce") else f"{v:.2f}"
+        return f"**{s}**" if v == best[k] else s
+
+    return _table(["trained for", *LABELS.values()], [
+        [loss, *(cell(v[k], k) for k in LABELS)] for loss, v in at.items()])
+
+
+def _strangers(found):
+    chosen = max(knowing.COMPONENTS, key=lambda k: np.mean(
+        [d["choose"][f"PCA {k}"] for d in found]))
+    shown = {"distance": "distance", "error + bits": "error + bits",
+             "error": "error", "bits": "bits",
+             f"PCA {chosen}": f"PCA error, {chosen} components",
+             "isolation forest": "isolation forest"}
+    table = {v: [d["figures"][k] for d in found] for k, v in shown.items()}
+    return _table(["", *map(str, range(10)), "mean"], [
+        [name, *(f"{v:.2f}" for v in row), f"**{np.mean(row):.3f}**"]
+        for name, row in table.items()])
+
+
+PAGE = """\
+# Digits: the autoencoder of the textbooks as a codec
+
+Every book on autoencoders compresses handwritten digits and shows them before
+and after. Here the same is done to the last byte: the model `digits` is one of
+the [format](format.md) like any other, its files are whole `.aec` files, and the
+sizes below are those of the files. This page is written by
+
+```sh
+python -m benchmarks.digits --data DIGITS
+```
+
+out of measurements ([results.json](digits/results.json)); nothing in it is typed
+in. Data: {what}, {n[train]} digits to train on, {n[choose]} to choose by, and
+{n[figures]} for the figures, split by index. Model `{m[id]}`: {kb:.0f} kB, trained
+for {m[steps]} steps, {m[minutes]:.1f} minutes, with the loss `{m[loss]}`.
+
+## Before and after
+
+![Digits before and after](digits/digits.png)
+
+{rates}
+Bits are those of whole files over the number of digits. A stack
+([format](format.md), section 12) holds the whole set; a file per digit carries 32
+bytes of header and checksums each time. PSNR is that of the mean squared error
+over the set. Beyond {top:.1f} dB the model has nothing to say: {m[channels]} channels for
+a cell of 256 samples are what a model of less than a megabyte has room for.
+
+![PSNR and accuracy against bits](digits/rates.png)
+
+## Against lossless files
+
+The lossless codecs keep every sample, this one does not, so the comparison is
+between what it takes to have the digits at {claim[psnr]:.1f} dB and what it takes to
+have them exactly. Alone, each digit is a file; together, all are one picture (for
+zlib, one run of samples).
+
+{sizes}"""
+
+LOSSES = """\
+## Losses
+
+The model, trained on for a while with each loss in turn ({steps} steps), at
+{bits:.0f} bits per digit (interpolated; the best of each column in bold):
+
+{losses}
+![The same digits, four losses](digits/losses.png)
+
+A loss keeps what it counts. Squared error counts large errors most, so it spends
+its bits on the borders of strokes. Absolute error and cross-entropy count an error at
+black or white by its size, not by its square: paper and ink stay clean, and a stroke
+that is doubtful is rather left out or drawn in full than in grey. MS-SSIM counts
+contrast and structure within a window: faint strokes keep their shape.
+"""
+
+CLASSES = """\
+## Classes from the latent
+
+Logistic regression on the decoded latent of *compressed* sets, training set and
+figures alike, as `codec.features` reads it from the bytes; no picture is rendered.
+At {claim[psnr]:.1f} dB ({bits:.0f} bits) it finds {accuracy:.1f} % of the
+classes; the same classifier on all samples finds {pixels:.1f} %, on a PCA of equal
+length {pca:.1f} %. Regularisation was chosen on the choosing set, for each alike; the
+choosing set itself is read with {choice[0]:.1f} % (latent) and {choice[1]:.1f} %
+(samples): the two sets are not equally hard.
+
+![The latent in two dimensions](digits/map.png)
+"""
+
+PAIRS = """\
+With the {n} leading components of the latent and their products two by two for
+features, which still is logistic regression on what the file holds, it is
+{latent:.1f} % on the figures and {choice:.1f} % on the choosing set; the same made of
+all samples gives {pixels:.1f} %.
+"""
+
+STRANGERS = """\
+## A digit never seen
+
+Ten small models, each trained on nine digits for {steps} steps, are asked which
+digits of the last set they do not know: area under ROC. `distance` is that of
+`codec.anomaly_score`, out of error and bits ([features](features.md)); the rows
+under it are its parts. PCA's number of components was chosen, in its favour, on the
+choosing set.
+
+{strangers}"""

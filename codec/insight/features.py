@@ -1,0 +1,178 @@
+"""Descriptions of pictures, from pixels or straight from ``.aec`` files.
+
+    picture -> analysis -> latent -> pooled
+    .aec    -> z, symbols -> decoded latent -> pooled
+
+Of a file only the entropy decoder and half of the passes that the decoder
+makes over the latent run (all for ``pooling="none"``); the synthesis, which
+is most of decoding, never does.
+"""
+
+import functools
+import io
+
+import numpy as np
+
+from .. import api, container, picture, urls
+from ..errors import InputError, ModelError
+from ..limits import MAX_PIXELS, check_pixels
+from ..model import bundle as models
+from ..pipeline import Pipeline
+from ..stacks import Stack
+from ..types import Picture
+
+POOLINGS = ("stats", "grid", "none")
+# The analysis sees the quality; pictures are described as at the default one.
+QUALITY = 50.0
+
+
+class Features(np.ndarray):
+    """An array that knows of which model it is.
+
+    Attributes
+    ----------
+    model : str or None
+        Id of the model: vectors compare only where it is the same. Kept by
+        slices, arithmetic and pickle, not by ``numpy.save`` or
+        ``numpy.stack``.
+    """
+
+    model = None
+
+    def __array_finalize__(self, other):
+        self.model = getattr(other, "model", None)
+
+    def __reduce__(self):
+        make, arguments, state = super().__reduce__()
+        return make, arguments, (self.model, state)
+
+    def __setstate__(self, state):
+        self.model, state = state
+        super().__setstate__(state)
+
+
+def features(source, *, pooling="stats", model=None, threads=None,
+             max_pixels=MAX_PIXELS):
+    """Describe a picture by its latent.
+
+    Parameters
+    ----------
+    source : picture, bytes-like, path, URL or binary file object
+        A picture as `codec.encode` takes it (alpha is not looked at), or
+        the bytes of an ``.aec`` file; a file may be either. A stack is
+        described picture by picture.
+    pooling : {"stats", "grid", "none"}
+        "grid": the latent's leading channels, of which a cell stands for
+        16 x 16 pixels. "stats": one vector for the picture, in this order
+        the mean of each of these channels, its standard deviation, and the
+        share of cells where it is not zero, that is, at least half a
+        quantisation step of quality 50. "none": the whole latent as the
+        synthesis would see it.
+    model : str, path-like or None
+        For pictures, the model to describe with (None: the default); for
+        files, one to try beside the shipped ones.
+    threads : int or None
+        Threads of the analysis of a picture; None: all cores. Files are
+        read by one, so that what they give cannot depend on it.
+    max_pixels : int
+        Refuse larger pictures; of a stack, larger in all.
+
+    Returns
+    -------
+    Features
+        float32, (3 K,) for "stats", (h, w, K) for "grid", (h, w, M) for
+        "none", with h = ceil(height / 16), K and M of the model; a stack
+        has one axis more in front. The units do not depend on quality.
+        The attribute ``model`` is the model's id.
+
+    Raises
+    ------
+    InputError
+        Neither a picture nor a file that this codec takes.
+    FormatError, UnsupportedError, LimitError
+        As `codec.decode`.
+
+    References
+    ----------
+    .. [1] docs/features.md
+
+    Examples
+    --------
+    >>> import numpy as np, codec
+    >>> image = np.zeros((40, 60, 3), np.uint8)
+    >>> grid = codec.features(image, pooling="grid")
+    >>> grid.shape[:2]
+    (3, 4)
+    >>> from_file = codec.features(codec.encode(image))
+    >>> from_file.shape == (3 * grid.shape[2],)
+    True
+    """
+    if pooling not in POOLINGS:
+        raise InputError(f"pooling must be one of {', '.join(POOLINGS)}, "
+                         f"not {pooling!r}")
+    if urls.is_source(source):
+        with urls.opened(source) as file:
+            source = file.read()
+        if not source.startswith(container.MAGIC):
+            source = picture.open_picture(io.BytesIO(source), max_pixels)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        out, bundle = _of_file(source, pooling, model, max_pixels)
+    else:
+        out, bundle = _of_picture(source, pooling, model, threads, max_pixels)
+    out = np.ascontiguousarray(out, np.float32).view(Features)
+    out.model = bundle.id
+    return out
+
+
+@functools.lru_cache(maxsize=8)
+def _pipeline(bundle, threads):
+    return Pipeline(bundle, threads)
+
+
+def _of_picture(image, pooling, model, threads, max_pixels):
+    pic = (image if isinstance(image, Picture)
+           else picture.load(image, max_pixels))
+    check_pixels(*pic.pixels.shape[1::-1], max_pixels)
+    bundle = models.load(model)
+    y = _pipeline(bundle, threads).analyse(api._as_rgb(pic.pixels), QUALITY)
+    return _pooled(y, bundle, pooling), bundle
+
+
+def _of_file(data, pooling, model, max_pixels):
+    header, _, payload = container.unpack(data)
+    check_pixels(header.width, header.height, max_pixels)
+    bundle = models.by_id(
+        header.model, None if model is None else models.load(model))
+    pipeline = _pipeline(bundle, 1)
+
+    def describe(z, s):
+        latent = pipeline.dequantise(z, s, header.quality,
+                                     leading=pooling != "none")
+        return _pooled(latent, bundle, pooling)
+
+    if not header.is_stack:
+        return describe(*pipeline.read_symbols(
+            payload, header.height, header.width, header.quality,
+            header.symbol_crc)), bundle
+    with Stack(data) as stack:
+        # A picture of one pixel takes a cell: it is cells that need memory.
+        side = 16 * container.cells(header) * len(stack)
+        check_pixels(16, side, max_pixels)
+        return np.concatenate([describe(*block)
+                               for block in stack.symbols(pipeline)]), bundle
+
+
+def _pooled(latent, bundle, pooling):
+    """(.., h, w, c) as asked for."""
+    if not np.isfinite(latent).all():
+        raise ModelError("model: the latent is not finite")
+    if pooling == "none":
+        return latent
+    latent = latent[..., :bundle.k]
+    if pooling == "grid":
+        return latent
+    threshold = 0.5 / bundle.gain(QUALITY)[:bundle.k]
+    cells = -3, -2
+    return np.concatenate([
+        latent.mean(cells, np.float64), latent.std(cells, np.float64),
+        (np.abs(latent) >= threshold).mean(cells)], -1).astype(np.float32)

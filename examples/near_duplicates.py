@@ -20,8 +20,8 @@ from PIL import Image
 
 import codec
 
-CLEARLY = 0.8       # of the distance of the second nearest (Lowe's ratio)
-PARTS = 3           # of a side; chosen on 24 training pictures
+CLEARLY = 0.6       # of the distance of the second nearest
+PARTS = 3           # of a side; both chosen on 24 training pictures
 SIDE = 384          # of the pictures that --measure makes
 
 

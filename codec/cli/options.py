@@ -108,7 +108,7 @@ def _add_coding(p):
     coding.add_argument("--effort", type=int, choices=range(1, 10),
                         metavar="N", default=None,
                         help="1..9 (1): 4 takes 9 times as long for 3 %% less, "
-                        "6 takes 15 times for 5 %% less")
+                        "6 takes 16 times for 5 %% less")
     coding.add_argument("--stack", action="store_true",
                         help="all inputs, of one size and colour, in the "
                         "one file of -o")

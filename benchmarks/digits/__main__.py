@@ -21,7 +21,6 @@ from codec.model.bundle import load as load_model
 from . import coding, knowing, models, page
 
 LOSSES = ("bce", "mse", "mae", "mse+ms-ssim")
-PARTS = ("classes", "pairs", "losses", "strangers", "lossy")
 FLOOR_DB = 20.0              # of the claim about size
 
 
@@ -55,7 +54,8 @@ def main(argv=None):
                    help="that each loss gets after that (%(default)s)")
     p.add_argument("--anomaly-steps", type=int, default=200,
                    help="of each model of nine digits (%(default)s)")
-    p.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS,
+    p.add_argument("--parts", nargs="*", choices=page.PARTS,
+                   default=page.PARTS,
                    help="beside the sizes (all); the page goes without the "
                    "others, unless they were measured before")
     p.add_argument("--ship", action="store_true",
@@ -105,7 +105,7 @@ def run(o, sets, part):
             o, train, choose, figures, digit)) for digit in range(10)],
         "lossy": lambda: part(f"lossy-{bundle.id}", lambda: coding.lossy(
             figures.pictures, claim["psnr"]))}
-    for name in PARTS:
+    for name in page.PARTS:
         if name in o.parts:
             found[name] = make[name]()
     page.write(o, found, claim, sets, bundle)

@@ -10,6 +10,7 @@ from codec.bench.tables import markdown
 from . import coding, knowing, models
 
 SHOWN = (1.0, 10.0, 27.0, 50.0)
+PARTS = ("classes", "pairs", "losses", "strangers", "lossy")
 LABELS = {"psnr": "PSNR, dB", "mae": "mean absolute error",
           "bce": "cross-entropy, nats", "ms_ssim": "MS-SSIM"}
 
@@ -166,6 +167,9 @@ def text(found, claim, bits):
         out.append(STRANGERS.format(
             steps=found["steps"][1],
             strangers=_strangers(found["strangers"])))
+    missing = [name for name in PARTS if name not in found]
+    if missing:
+        out.append(f"Not measured in this run: {', '.join(missing)}.\n")
     return "\n".join(out)
 
 

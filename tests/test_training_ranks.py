@@ -72,7 +72,7 @@ def test_two_ranks_learn_what_one_does(folder, alone):
     # They do learn: the curve moves far more than the two differ.
     first, last = (one[one[:, 0] == s][:, 2:] for s in
                    (one[0, 0], one[-1, 0]))
-    assert np.abs(last / first - 1).max() > 2e-3
+    assert np.abs(last / first - 1).max() > 5e-4
     one, two = (curve(folder / f"m{n}-state", "train", "step", "loss", "bpp",
                       "psnr") for n in (1, 2))
     np.testing.assert_allclose(two, one, rtol=1e-3)
@@ -105,7 +105,7 @@ def test_machines_with_folders_of_their_own(folder):
 
     codes, said = together("in", "--out", "m", *TRAIN)
     assert codes == [0, 0], said
-    assert said[1] == ("", "aetrain: decoding 5 pictures of in\n")
+    assert said[1] == ("", "aetrain: decoding 5 files of in\n")
     assert (places[1] / "m-state" / "train.bin").exists()
     assert not (places[1] / "m-state" / "checkpoint.pt").exists()
     codes, said = together("--resume", "--state", "m-state", "--out", "m",

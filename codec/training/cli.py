@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 from ..errors import CodecError
-from ..model import bundle, encoder
 from . import ranks
 from .config import LOSSES, PRESETS, Config, TrainingError
 
@@ -238,6 +237,7 @@ def settings(run, given):
     given : dict
         Settings that were given.
     """
+    from ..model import bundle, encoder     # bring numpy
     again = run.resume or run.export
     for clash, text in (
             (not again and not run.dir and run.preset != "digits",
@@ -295,9 +295,8 @@ def settings(run, given):
         raise UsageError(f"--batch {cfg.batch} is not a multiple of "
                          f"--workers {cfg.workers}")
     out = run.out or Path(cfg.name)
-    kind, other = (encoder.MANIFEST, bundle.MANIFEST)[
-        ::1 if cfg.denoise else -1]
-    if (out / kind).exists() and not (out / other).exists():
+    kind = encoder.MANIFEST if cfg.denoise else bundle.MANIFEST
+    if (out / kind).exists():
         if not (run.force or run.resume):
             raise TrainingError(f"{out}: a model is there; use -f to "
                                 "replace it, or another --out")

@@ -11,6 +11,7 @@ lies between the marks of the table is replaced.
 """
 
 import argparse
+import collections
 import csv
 import functools
 import hashlib
@@ -139,6 +140,12 @@ def fill(path, bench, sources):
                 f.flush()
 
 
+def whole(rows):
+    """The rows of pictures that have as many as any has."""
+    n = collections.Counter(row["sha256"] for row in rows)
+    return [r for r in rows if n[r["sha256"]] == max(n.values())]
+
+
 def curve(rows, sigma, name):
     """(bpp, PSNR), means over the pictures, by growing size."""
     points = {}
@@ -227,7 +234,7 @@ def main(argv=None):
     known.setdefault("aec-denoise", next(
         (r["encoder"] for r in reversed(rows) if r["codec"] ==
          "aec-denoise"), ""))
-    rows = [r for r in rows if known[r["codec"]] == r["encoder"]]
+    rows = whole([r for r in rows if known[r["codec"]] == r["encoder"]])
     if not rows:
         p.error(f"{o.csv}: nothing there; name pictures to measure")
     count = len({r["sha256"] for r in rows})

@@ -16,7 +16,56 @@ from . import tables
 
 SHIPPED = Path(__file__).parent.parent / "models"
 DEFAULT = "photo"
+MANIFEST = "model.json"
 STATISTICS = "statistics.json"
+
+
+def read(folder, name):
+    """A manifest and the files that it names, checked.
+
+    Parameters
+    ----------
+    folder : path-like
+    name : str
+        Of the manifest.
+
+    Returns
+    -------
+    text : bytes
+    manifest : dict
+    files : dict of bytes
+
+    Raises
+    ------
+    ModelError
+        A file is missing or is not the one that the manifest names.
+    """
+    folder = Path(folder)
+    try:
+        text = (folder / name).read_bytes()
+        manifest = json.loads(text)
+        digests = dict(manifest["files"].items())
+        files = {n: _file(folder, n) for n in digests}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError,
+            RecursionError) as e:
+        raise ModelError(f"{folder}: not a model folder ({e})") from e
+    for n, digest in digests.items():
+        if hashlib.sha256(files[n]).hexdigest() != digest:
+            raise ModelError(f"{folder / n}: altered (sha256 is "
+                             "not the manifest's); install it again")
+    return text, manifest, files
+
+
+def _file(folder, name):
+    # A name, not a path: a manifest must not reach out of its folder.
+    if Path(name).name != name:
+        raise ValueError(f"file name {name!r}")
+    return (folder / name).read_bytes()
+
+
+def graphs(files):
+    """The graphs among files, by name without suffix."""
+    return {Path(n).stem: b for n, b in files.items()}
 
 
 class Bundle:
@@ -47,33 +96,16 @@ class Bundle:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        try:
-            text = (self.folder / "model.json").read_bytes()
-            self.manifest = json.loads(text)
-            digests = dict(self.manifest["files"].items())
-            files = {n: self._file(n) for n in digests}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError,
-                RecursionError) as e:
-            raise ModelError(f"{folder}: not a model folder ({e})") from e
+        text, self.manifest, files = read(folder, MANIFEST)
         self.id = hashlib.sha256(text).hexdigest()[:16]
-        for name, digest in digests.items():
-            if hashlib.sha256(files[name]).hexdigest() != digest:
-                raise ModelError(f"{self.folder / name}: altered (sha256 is "
-                                 "not the manifest's); install it again")
         c = self.manifest.get("constants")
         tables.check_constants(c)
         self.tables = tables.read(files.pop("tables.npz", b""), c)
-        self.graphs = {Path(n).stem: b for n, b in files.items()}
+        self.graphs = graphs(files)
         self.nz, self.m, self.k = c["NZ"], c["M"], c["K"]
         self.z_max, self.row_skip = c["Z_MAX"], c["ROW_SKIP"]
         self.halo = self._halo()
         self.statistics = self._statistics()
-
-    def _file(self, name):
-        # A name, not a path: a manifest must not reach out of its folder.
-        if Path(name).name != name:
-            raise ValueError(f"file name {name!r}")
-        return (self.folder / name).read_bytes()
 
     def _statistics(self):
         try:
@@ -117,11 +149,14 @@ def shipped():
 
 @functools.lru_cache(maxsize=4)
 def _load(folder):
+    from . import encoder       # builds on this one
+    if (Path(folder) / encoder.MANIFEST).exists():
+        return encoder.load(folder)
     return Bundle(folder)
 
 
 def load(model=None):
-    """A model by name, id or folder.
+    """A model by name, id or folder, which may be an encoder's only.
 
     Parameters
     ----------
@@ -144,7 +179,8 @@ def load(model=None):
     name = str(model)
     if name in shipped():
         return _load(str(SHIPPED / name))
-    if (Path(name) / "model.json").is_file():
+    if any((Path(name) / manifest).is_file()
+           for manifest in (MANIFEST, "encoder.json")):
         return _load(str(Path(name).resolve()))
     if len(name) == 16:
         return by_id(name)
@@ -156,6 +192,11 @@ def load(model=None):
 def _ids():
     return {hashlib.sha256((SHIPPED / n / "model.json").read_bytes())
             .hexdigest()[:16]: n for n in shipped()}
+
+
+def is_shipped(model_id):
+    """Whether every installation of this version has a model."""
+    return model_id in _ids()
 
 
 def by_id(model_id, extra=None):

@@ -49,6 +49,19 @@ def _number(kind, low, high=None):
     return parse
 
 
+def _sigmas(text):
+    try:
+        found = tuple(map(float, text.split(",")))
+    except ValueError:
+        found = ()
+    if not (1 <= len(found) <= 2 and 0 <= found[0] <= found[-1] <= 255
+            and found[-1]):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a sigma of up to 255, nor two of them like "
+            "0,60")
+    return found
+
+
 def parser():
     """The options; settings that are not given are left out."""
     d = Config()
@@ -106,6 +119,10 @@ def parser():
     add("--decay-from", _number(float, 0, 1),
         "share of the run after which rates fall to zero", "X")
     g, add = group("how")
+    add("--denoise", _sigmas, "train the encoder alone, to take noise away: "
+        "of sigma S in grey levels, or from S to T", "S[,T]")
+    add("--base", str, "with --denoise: the model whose files it writes, "
+        "whose weights --init names (photo)", "MODEL")
     add("--loss", str, "distortion: " + ", ".join(LOSSES) + " (mse)",
         choices=LOSSES)
     add("--workers", count, "one-thread processes (one per core)", "N",
@@ -220,6 +237,7 @@ def settings(run, given):
     given : dict
         Settings that were given.
     """
+    from ..model import bundle, encoder     # bring numpy
     again = run.resume or run.export
     for clash, text in (
             (not again and not run.dir and run.preset != "digits",
@@ -229,6 +247,13 @@ def settings(run, given):
             (again and (run.preset or given.get("init")),
              "--preset and --init are for new runs"),
             (run.export and run.resume, "--export clashes with --resume"),
+            (again and (given.get("denoise") or given.get("base")),
+             "--denoise and --base are for new runs"),
+            (given.get("denoise") and not (again or given.get("init")),
+             "--denoise starts from the weights of a model; --init is "
+             "missing"),
+            (given.get("base") and not given.get("denoise"),
+             "--base is for --denoise"),
             (given.get("crop", 0) > 64 and given["crop"] % 64,
              "--crop must be a multiple of 64, or less")):
         if clash:
@@ -259,14 +284,19 @@ def settings(run, given):
     cfg.data = run.dir or cfg.data
     if not resume and cfg.init:
         from .state import load_weights
-        cfg.shape = load_weights(cfg.init).shape
+        start = load_weights(cfg.init)
+        cfg.shape = start.shape
+        if cfg.denoise:
+            from . import denoise
+            denoise.belongs(start, bundle.load(cfg.base or None))
     if run.workers or not resume:
         cfg.workers = run.workers or _workers(cfg.batch)
     if cfg.batch % cfg.workers:
         raise UsageError(f"--batch {cfg.batch} is not a multiple of "
                          f"--workers {cfg.workers}")
     out = run.out or Path(cfg.name)
-    if (out / "model.json").exists():
+    kind = encoder.MANIFEST if cfg.denoise else bundle.MANIFEST
+    if (out / kind).exists():
         if not (run.force or run.resume):
             raise TrainingError(f"{out}: a model is there; use -f to "
                                 "replace it, or another --out")

@@ -210,7 +210,7 @@ class _Depthwise(torch.autograd.Function):
         return _depthwise_backward(g, x, w)
 
 
-def _depthwise_backward(g, x, w):
+def _depthwise_backward(g, x, w, learns=True):
     if x.shape[1] * x.shape[2] <= SMALL:
         taps = _taps(*x.shape[1:3], w.shape[-1])
         g = _planes(g)
@@ -222,7 +222,7 @@ def _depthwise_backward(g, x, w):
     pad = w.shape[-1] // 2
     gx, gw, _ = torch.ops.aten.convolution_backward(
         g.permute(0, 3, 1, 2), x.permute(0, 3, 1, 2), w, [0], [1, 1],
-        [pad, pad], [1, 1], False, [0, 0], w.shape[0], [True, True, False])
+        [pad, pad], [1, 1], False, [0, 0], w.shape[0], [True, learns, False])
     return gx.permute(0, 2, 3, 1), gw
 
 
@@ -264,13 +264,17 @@ class _Block(torch.autograd.Function):
         n, h, w, c = x.shape
         gs = gt = None
         if ctx.at_output:
-            gt = (g * v).sum((1, 2), keepdim=True)
+            if ctx.needs_input_grad[7]:
+                gt = (g * v).sum((1, 2), keepdim=True)
             gv, fixed = g * t, torch.ones_like(s)
         else:
             gv, fixed = g, t
         gb = gv.reshape(-1, c).to(BF16)
-        gw2 = torch.mm(gb.t(), a).float() * fixed[:, None]
-        gb2 = gv.sum((0, 1, 2)) * fixed
+        learns = ctx.needs_input_grad[3]
+        gdw = gw1 = gb1 = gw2 = gb2 = None
+        if learns:
+            gw2 = torch.mm(gb.t(), a).float() * fixed[:, None]
+            gb2 = gv.sum((0, 1, 2)) * fixed
         ga = torch.mm(gb, w2b)
         if ctx.dropout:
             ga = ga.mul_(a != 0).div_(1 - ctx.dropout)
@@ -278,12 +282,13 @@ class _Block(torch.autograd.Function):
             ga = torch.ops.aten.leaky_relu_backward(ga, a, ctx.leak, True)
         else:
             ga = torch.ops.aten.threshold_backward(ga, a, 0)
-        gb1 = ga.sum(0, dtype=torch.float32)
-        gw1 = torch.mm(ga.t(), u).float()
+        if learns:
+            gb1 = ga.sum(0, dtype=torch.float32)
+            gw1 = torch.mm(ga.t(), u).float()
         gu = torch.mm(ga, w1b).float().reshape(n, h, w, c)
-        if not ctx.at_output:
+        if not ctx.at_output and ctx.needs_input_grad[2]:
             gs = (gu * d).sum((1, 2), keepdim=True)
-        gx, gdw = _depthwise_backward(gu.mul_(s), x, dw)
+        gx, gdw = _depthwise_backward(gu.mul_(s), x, dw, learns)
         return g + gx, gdw, gs, gw1, gb1, gw2, gb2, gt, None, None
 
 

@@ -227,7 +227,7 @@ class Codec(nn.Module):
         return (torch.cat([hat0, hat1], -1), bits_y, bits_z,
                 {"z": zq, "v": v, "rows": rows})
 
-    def forward(self, x, lam, noise=True):
+    def forward(self, x, lam, noise=True, wanted=None):
         """Rate and distortion of pictures.
 
         Parameters
@@ -236,6 +236,8 @@ class Codec(nn.Module):
         lam : Tensor (n,)
         noise
             As of :meth:`code`.
+        wanted : Tensor, like x
+            What the distortion is from, if that is not ``x``.
 
         Returns
         -------
@@ -248,5 +250,6 @@ class Codec(nn.Module):
         if self.clamped:
             x_hat = fn.bounded(x_hat, -0.5, 0.5, margin=0)
         n_px = x.shape[1] * x.shape[2]
-        mse = (x_hat - x).square().mean((1, 2, 3)) * 255 ** 2
+        wanted = x if wanted is None else wanted
+        mse = (x_hat - wanted).square().mean((1, 2, 3)) * 255 ** 2
         return (bits_y + bits_z) / n_px, mse, x_hat, bits_z / n_px

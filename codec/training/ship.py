@@ -11,8 +11,8 @@ import numpy as np
 from .. import api
 from ..errors import InputError
 from ..insight import calibrate
-from ..model.bundle import Bundle
-from . import curves, data, export, state
+from ..model.bundle import Bundle, load
+from . import curves, data, denoise, export, state
 from .config import Config, TrainingError
 
 CHECK_SIDE = 1024
@@ -44,16 +44,22 @@ def ship(cfg, out, *, n_pictures=60, log=print):
     train_index, valid_index = data.indices(cfg)
     crops = data.Crops(folder / "train", train_index, data.least(cfg))
     info = training_info(cfg, saved, len(train_index), step)
+    valid = data.Crops(data.validation_cache(cfg), valid_index,
+                       data.least(cfg))
+    sample = valid.picture(0)[:CHECK_SIDE, :CHECK_SIDE], valid.index[0][0]
+    if cfg.denoise:
+        base = load(cfg.base or None)
+        model_id = denoise.export(model, base, out, name=cfg.name, info=info)
+        log(f"wrote {out}, an encoder for model {model_id}")
+        log(denoise.check(out, base, cfg.denoise, *sample))
+        return model_id
     log(f"fitting tables to {min(n_pictures, len(train_index))} pictures")
     model_id = export.export(
         model, out, crops, name=cfg.name, info=info, log=log,
         n_pictures=min(n_pictures, len(crops.index)))
     log(f"wrote {out}, model {model_id}")
     statistics(out, crops, log)
-    valid = data.Crops(data.validation_cache(cfg), valid_index,
-                       data.least(cfg))
-    log(check(out, valid.picture(0)[:CHECK_SIDE, :CHECK_SIDE],
-              valid.index[0][0]))
+    log(check(out, *sample))
     return model_id
 
 
@@ -94,6 +100,8 @@ def training_info(cfg, saved, n_pictures, step):
         "pixels": saved["pixels"], "loss": then.loss, "seed": then.seed,
         "validation": [{"lambda": r["lambda"], "bpp": r["bpp"],
                         "psnr": r["psnr"]} for r in rows]}
+    if then.denoise:
+        info["denoise"] = list(then.denoise)
     if then.init:
         info["started_from"] = Path(then.init).name
     return info

@@ -17,12 +17,22 @@ from .config import Config, Shape, TrainingError
 COUNTERS = ("step", "seconds", "pixels", "best", "since", "norm")
 
 
+def trained(model, cfg):
+    """The parameters that a run moves, by name.
+
+    With ``denoise`` those of the encoder's two graphs: all else is also the
+    decoder's, or lies in the tables that both share.
+    """
+    return {n: p for n, p in model.named_parameters() if not cfg.denoise or (
+        n.startswith(("analysis.", "hyper.")) and not n.endswith(".mod"))}
+
+
 def split_parameters(model, cfg):
     """Hidden matrices for Muon, groups with their rates for AdamW."""
     hidden, groups = [], {}
     rate = {"trunk": cfg.trunk_lr, "rows": cfg.rows_lr,
             "table": cfg.table_lr, "other": cfg.adam_lr}
-    for name, p in model.named_parameters():
+    for name, p in trained(model, cfg).items():
         leaf = name.split(".")[-1]
         if leaf in ("in8", "in16", "out8", "out16"):
             kind = "trunk"
@@ -66,7 +76,10 @@ class State:
 
     def __init__(self, model, cfg, rank=0, world=1, reduce=None):
         self.model, self.cfg = model, cfg
-        self.params = list(model.parameters())
+        model.requires_grad_(False)
+        self.params = list(trained(model, cfg).values())
+        for p in self.params:
+            p.requires_grad_()
         self.gradient = torch.zeros(sum(p.numel() for p in self.params))
         parts = self.gradient.split([p.numel() for p in self.params])
         for p, g in zip(self.params, parts):
@@ -169,9 +182,11 @@ def empty_model(shape):
 @torch.no_grad()
 def averaged(saved):
     """The model of a checkpoint with its averaged weights."""
-    model = empty_model(Config.from_dict(saved["config"]).shape)
+    cfg = Config.from_dict(saved["config"])
+    model = empty_model(cfg.shape)
     model.load_state_dict(saved["model"])
-    for p, a in zip(model.parameters(), saved["average"], strict=True):
+    for p, a in zip(trained(model, cfg).values(), saved["average"],
+                    strict=True):
         p.copy_(a)
     return model
 

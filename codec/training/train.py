@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from . import curves, data, functional, nets, state
+from . import curves, data, functional, nets, noise, state
 from .loss import distortion
 
 VALID_LAMBDAS = (0.0006, 0.002, 0.0067, 0.025, 0.1, 0.5)
@@ -50,14 +50,28 @@ def sample_lambda(cfg, rng, n):
 
 
 def draw(cfg, step, crops, mine):
-    """Crops of a part of a step's batch, and their generators of noise."""
+    """Crops of a part of a step's batch, and what is random about them.
+
+    Returns
+    -------
+    seen, wanted : Tensor
+        The crops; with noise, and the same without it, where the run is to
+        learn that.
+    generators : list of torch.Generator
+        Of the noise in place of rounding.
+    """
     seeds = np.random.SeedSequence([cfg.seed, step]).spawn(cfg.batch)[mine]
-    x = np.concatenate([crops.batch(1, np.random.default_rng(seed))
-                        for seed in seeds])
-    noise = [torch.Generator().manual_seed(
+    rngs = [np.random.default_rng(seed) for seed in seeds]
+    x = [crops.batch(1, rng) for rng in rngs]
+    generators = [torch.Generator().manual_seed(
         int(seed.generate_state(1, np.uint64)[0] >> 1)) for seed in seeds]
-    torch.manual_seed(noise[0].initial_seed())  # whatever else is random
-    return functional.to_float(x), noise
+    torch.manual_seed(generators[0].initial_seed())  # whatever else is random
+    wanted = seen = functional.to_float(np.concatenate(x))
+    if cfg.denoise:
+        seen = functional.to_float(np.concatenate([
+            noise.added(a, noise.drawn(cfg.denoise, rng), rng)
+            for a, rng in zip(x, rngs)]))
+    return seen, wanted, generators
 
 
 def rate_weight(lam):
@@ -92,10 +106,12 @@ def validate(model, crops, cfg, rank=0, world=1):
     pick = np.linspace(0, n - 1, min(n, cfg.valid_pictures)).astype(int)
     model.eval()
     for _, px in crops.whole(pick[rank::world], VALID_SIDE):
-        px = functional.to_float(px)
+        seen = px if not cfg.denoise else noise.added(
+            px, noise.typical(cfg.denoise), np.random.default_rng(cfg.seed))
+        seen, px = functional.to_float(seen), functional.to_float(px)
         for j, l in enumerate(lambdas):
             lam = torch.full((len(px),), l)
-            bpp, mse, x_hat, _ = model(px, lam, noise=False)
+            bpp, mse, x_hat, _ = model(seen, lam, noise=False, wanted=px)
             d = distortion(cfg.loss, px, x_hat, mse)
             psnr = 10 * torch.log10(255 ** 2 / mse.clamp(min=1e-9))
             loss = rate_weight(lam) * (bpp + lam * d)
@@ -220,9 +236,9 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
         mine = slice(rank * n, (rank + 1) * n)
         rng = np.random.default_rng([cfg.seed, run.step])   # on all ranks
         lam = sample_lambda(cfg, rng, cfg.batch)[mine]
-        x, noise = draw(cfg, run.step, crops, mine)
+        seen, x, generators = draw(cfg, run.step, crops, mine)
         run.gradient.zero_()
-        bpp, mse, x_hat, _ = run.model(x, lam, noise)
+        bpp, mse, x_hat, _ = run.model(seen, lam, generators, x)
         d = distortion(cfg.loss, x, x_hat, mse)
         loss = (rate_weight(lam) * (bpp + lam * d)).mean()
         loss.backward()

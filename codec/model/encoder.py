@@ -1,0 +1,65 @@
+"""Encoders that write files of a model that is there already.
+
+A folder with ``encoder.json`` has other graphs for the encoder of a model:
+those that make the symbols, which no decoder runs. The files carry that
+model's id, and every decoder that has the model reads them
+(docs/denoising.md).
+"""
+
+import copy
+from pathlib import Path
+
+from ..errors import ModelError, UnsupportedError
+from . import bundle
+
+MANIFEST = "encoder.json"
+MODEL = "model"            # folder of a model that the package has not
+GRAPHS = ("analysis.onnx", "hyper_analysis.onnx")
+
+
+def load(folder):
+    """The model with the folder's graphs in place of its own.
+
+    The model is in the folder's own folder ``model``, or else among those
+    that ship with the package. Symbols are rounded at every effort: better
+    ones would be sought by the distance to the picture that the encoder
+    sees, which is not the one it was asked for.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    bundle.Bundle
+
+    Raises
+    ------
+    ModelError
+        A file is missing or altered, or not for an encoder to replace.
+    UnsupportedError
+        The model is not installed.
+    """
+    folder = Path(folder)
+    _, manifest, files = bundle.read(folder, MANIFEST)
+    if set(files) != set(GRAPHS):
+        raise ModelError(f"{folder / MANIFEST}: an encoder is "
+                         + " and ".join(GRAPHS))
+    wanted = manifest.get("model")
+    if (folder / MODEL).is_dir():
+        model = bundle.Bundle(folder / MODEL)
+    else:
+        try:
+            model = bundle.by_id(wanted)
+        except (UnsupportedError, TypeError):
+            raise UnsupportedError(f"{folder}: an encoder for model "
+                                   f"{wanted}, which is not installed",
+                                   str(wanted)) from None
+    if model.id != wanted:
+        raise ModelError(f"{folder}: an encoder for model {wanted}, with "
+                         f"model {model.id}")
+    model = copy.copy(model)
+    model.folder, model.statistics = folder, None
+    model.graphs = {**model.graphs, **bundle.graphs(files)}
+    model.tables = {k: v for k, v in model.tables.items() if k != "energy"}
+    return model

@@ -1,0 +1,112 @@
+"""Encoders that see noisy pictures and are asked for the clean ones.
+
+They are trained against the frozen decoder of a model and shipped for it:
+two graphs and a manifest that names the model (``codec.model.encoder``).
+"""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from .. import api
+from ..model import bundle, encoder
+from . import graphs, noise
+from .config import TrainingError
+
+CHECK_QUALITY = 50.0
+SAME = 0.02                # how far float16 may have moved a table
+
+
+def belongs(model, base):
+    """Refuse weights whose decoder is not the model's.
+
+    Parameters
+    ----------
+    model : nets.Codec
+    base : Bundle
+
+    Raises
+    ------
+    TrainingError
+    """
+    blocks = [*model.synthesis.blocks16, *model.synthesis.blocks8]
+    for name, mine in (
+            ("log_gain", model.log_gain.detach().numpy()),
+            ("synthesis_mod", 1 + np.concatenate(
+                [b.mod.detach().numpy() for b in blocks], 1))):
+        other = base.tables[name]
+        if mine.shape != other.shape or np.abs(mine - other).max() > SAME:
+            raise TrainingError(
+                f"the weights are not those of the model {base.folder.name} "
+                f"({base.id}); --init and --base must be of one training")
+
+
+def export(model, base, out, *, name, info):
+    """Write the folder of an encoder.
+
+    A model that does not ship with the package is copied into it.
+
+    Parameters
+    ----------
+    model : nets.Codec
+    base : Bundle
+        The model whose files the encoder writes.
+    out : path-like
+    name : str
+    info : dict
+        Of the training.
+
+    Returns
+    -------
+    str
+        The id of ``base``.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    files = dict(zip(encoder.GRAPHS, (graphs.analysis(model.analysis),
+                                      graphs.hyper_analysis(model.hyper))))
+    manifest = {"name": name, "format": 1, "model": base.id,
+                "files": {f: hashlib.sha256(b).hexdigest()
+                          for f, b in files.items()}, "training": info}
+    text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+    files[encoder.MANIFEST] = text.encode()
+    shutil.rmtree(out / encoder.MODEL, ignore_errors=True)
+    if not bundle.is_shipped(base.id):
+        (out / encoder.MODEL).mkdir()
+        for f in (bundle.MANIFEST, *base.manifest["files"]):
+            shutil.copyfile(base.folder / f, out / encoder.MODEL / f)
+    for f, b in files.items():
+        (out / f"{f}.tmp").write_bytes(b)
+    for f in files:
+        os.replace(out / f"{f}.tmp", out / f)
+    return base.id
+
+
+def check(out, base, denoise, pixels, name):
+    """Clean one noisy picture by way of a file; a line that says how.
+
+    Raises
+    ------
+    TrainingError
+        The model itself does not decode the file.
+    """
+    sigma = noise.typical(denoise)
+    seen = noise.added(pixels, sigma, np.random.default_rng(1))
+    coded = api.Encoder(model=encoder.load(out)).encode(seen, CHECK_QUALITY)
+    back = api.Decoder(model=base).decode(coded)
+    if back.shape != pixels.shape:
+        raise TrainingError(f"{out}: model {base.id} does not decode")
+
+    def db(a):
+        mse = np.square(a.astype(float) - pixels).mean()
+        return 10 * math.log10(255 ** 2 / max(mse, 1e-9))
+
+    bpp = len(coded) * 8 / (pixels.shape[0] * pixels.shape[1])
+    return (f"{name}, {pixels.shape[1]}x{pixels.shape[0]}, noise of sigma "
+            f"{sigma:g}, quality {CHECK_QUALITY:g}: {bpp:.3f} bpp, "
+            f"{db(seen):.2f} -> {db(back):.2f} dB")

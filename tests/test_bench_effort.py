@@ -1,11 +1,16 @@
 """The table of efforts: from real files, and what it would say of others."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 pytest.importorskip("bjontegaard")
 
 from PIL import Image  # noqa: E402
+
+sys.path.append(str(Path(__file__).parent.parent))
 
 from benchmarks import effort  # noqa: E402
 

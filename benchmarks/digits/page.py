@@ -271,11 +271,12 @@ The model, trained on for a while with each loss in turn ({steps} steps), at
 {losses}
 ![The same digits, four losses](digits/losses.png)
 
-A loss keeps what it counts. Squared error counts large errors most, so it spends
-its bits on the borders of strokes. Absolute error and cross-entropy count an error at
-black or white by its size, not by its square: paper and ink stay clean, and a stroke
-that is doubtful is rather left out or drawn in full than in grey. MS-SSIM counts
-contrast and structure within a window: faint strokes keep their shape.
+Squared error counts large errors most, so it spends its bits on the borders of
+strokes. Absolute error and cross-entropy count an error at black or white by its
+size, not by its square: paper and ink stay clean, and a stroke that is doubtful is
+rather left out or drawn in full than in grey. MS-SSIM counts contrast and structure
+within a window: faint strokes keep their shape. A loss need not win its own column:
+the columns are at equal bits, and each loss spends them over other qualities.
 """
 
 CLASSES = """\
@@ -308,4 +309,8 @@ digits of the last set they do not know: area under ROC. `distance` is that of
 under it are its parts. PCA's number of components was chosen, in its favour, on the
 choosing set.
 
-{strangers}"""
+{strangers}
+A codec learns to describe whatever it is given, and strokes of a digit never seen
+are strokes: its error grows little. A PCA of a few components can draw nothing but
+what it was fitted to, which makes it the worse codec and the better judge.
+"""

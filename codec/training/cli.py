@@ -174,6 +174,14 @@ def main(argv=None):
         signal.signal(signal.SIGTERM, old)
 
 
+def program():
+    """The installed command: ``main``, and the end of the process."""
+    code = main()
+    if ranks.launched():
+        ranks.leave(code)
+    return code
+
+
 def say(line):
     try:
         print(f"aetrain: {line}", file=sys.stderr, flush=True)

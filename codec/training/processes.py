@@ -13,6 +13,7 @@ import sys
 import threading
 from multiprocessing import connection
 
+from . import ranks
 from .config import TrainingError
 
 ENDS = {"done": 0, "stopped": 40, "patience": 41, "diverged": 42}
@@ -129,12 +130,12 @@ def _worker(rank, cfg, resume, stop, port):
         dist.init_process_group("gloo", rank=rank, world_size=cfg.workers,
                                 init_method=f"tcp://127.0.0.1:{port}")
     try:
-        end = train(cfg, rank, cfg.workers, resume,
-                    lambda: bool(asked) or stop.is_set())
+        code = ENDS[train(cfg, rank, cfg.workers, resume,
+                          lambda: bool(asked) or stop.is_set())]
     except TrainingError as e:
         print(f"aetrain: {e}", file=sys.stderr)
-        sys.exit(1)
+        code = 1
     finally:
         if cfg.workers > 1:
             dist.destroy_process_group()
-    sys.exit(ENDS[end])
+    ranks.leave(code)

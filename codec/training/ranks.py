@@ -13,6 +13,7 @@ import contextlib
 import datetime
 import os
 import signal
+import sys
 
 from .config import TrainingError
 
@@ -67,6 +68,19 @@ def joined():
         raise TrainingError(
             f"rank {rank()} has lost the others ({str(e).splitlines()[0]}); "
             "--resume goes on from the last checkpoint") from e
+
+
+def leave(code):
+    """End a process of a group, without what Python does at its end.
+
+    Threads of gloo may still let go of a tensor then, need an interpreter
+    that is being taken down, and abort a process whose work is done
+    (github.com/pytorch/pytorch, pull request 179291).
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):      # nobody listens any more
+            stream.flush()
+    os._exit(code)
 
 
 def agreed(make):

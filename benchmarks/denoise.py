@@ -1,13 +1,12 @@
 """What an encoder that takes noise away gains: the table of docs/denoising.md.
 
-    python -m benchmarks.denoise PICTURES --model ENCODER --csv FILE --page PAGE
+    python -m benchmarks.denoise PICTURES --model ENCODER --csv FILE
 
 The middles of some of the pictures get noise; the noisy ones are coded, and
 what is decoded is compared with the clean ones. FILE has a row per picture,
 sigma, codec and setting; what it has is not measured again, so that another
 ENCODER costs its own rows only. ENCODER is a folder that ``aetrain
---denoise`` wrote; its files are decoded by the ordinary model. Of PAGE what
-lies between the marks of the table is replaced.
+--denoise`` wrote; its files are decoded by the ordinary model.
 """
 
 import argparse
@@ -36,7 +35,6 @@ NAMES = {"none": "noisy", "aec": "ordinary", "aec-denoise": "denoising",
          "nlm+aec": "NLM, ordinary"}
 # Pillow wants room for a whole optimised JPEG, and of noise guesses too low.
 ImageFile.MAXBLOCK = 2 ** 24
-BEGIN, END = "<!-- table: python -m benchmarks.denoise -->", "<!-- end -->"
 
 
 def middle(pixels):
@@ -205,14 +203,6 @@ def points(rows):
                 for c in pair) + " |"
 
 
-def page(path, text):
-    """Put the table between its marks."""
-    whole = path.read_text("utf-8")
-    before, rest = whole.split(BEGIN)
-    path.write_text(f"{before}{BEGIN}\n{text}\n{END}"
-                    + rest.split(END, 1)[1], "utf-8")
-
-
 def main(argv=None):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("pictures", type=Path, nargs="*",
@@ -221,7 +211,6 @@ def main(argv=None):
     p.add_argument("--count", type=int, default=8,
                    help="pictures, spread over those there are (8)")
     p.add_argument("--csv", type=Path, required=True)
-    p.add_argument("--page", type=Path, help="Markdown with the marks")
     o = p.parse_args(argv)
     bench = Bench(o.model)
     sources = [s for path in o.pictures for s in pictures.survey(path)[0]]
@@ -238,13 +227,10 @@ def main(argv=None):
     if not rows:
         p.error(f"{o.csv}: nothing there; name pictures to measure")
     count = len({r["sha256"] for r in rows})
-    text = "\n".join([
+    print("\n".join([
         f"PSNR in dB against the clean picture at equal sizes; {count} "
         f"pictures, their middles of {SIDE}x{SIDE}:", "", *table(rows), "",
-        "Both encoders at the same qualities:", "", *points(rows)])
-    print(text)
-    if o.page:
-        page(o.page, text)
+        "Both encoders at the same qualities:", "", *points(rows)]))
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def stack(path, n, rounds, quality):
             seconds.setdefault((way, "decoding"), []).append(spent)
     single, stacked = (files[way] for way in ways)
     print(f"{n} pictures of {digits.shape[2]}x{digits.shape[1]} at quality "
-          f"{quality:g}, {rounds} rounds in turns, one thread\n\n"
+          f"{quality:g}, in turns ({rounds}), one thread\n\n"
           "| | single files | a stack |\n|---|---:|---:|")
     sizes = [sum(map(len, f)) / n for f in (single, stacked)]
     over = [s - symbol_bytes(f) / n for s, f in zip(sizes, (single, stacked))]

@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import LocalOutlierFactor
 
 import codec
 from codec import api
@@ -17,6 +18,7 @@ from codec.pipeline import Pipeline, quality_index
 
 STRENGTHS = (0.01, 0.1, 1.0)      # inverse regularisation, chosen by the choice
 COMPONENTS = (8, 16, 32, 64)      # of PCA's error; the choice takes one
+NEIGHBOURS = 20                   # scikit-learn's default
 LEADING = 40
 BATCH = 500
 
@@ -143,6 +145,16 @@ def known(found):
                for name, v in zip(("error", "bits"), found.T)}}
 
 
+def unlike(train, part):
+    """How thinly what is known lies around each row of ``part``.
+
+    The local outlier factor (Breunig et al. 2000): the density of known
+    neighbours around a row, against that around these neighbours.
+    """
+    known = LocalOutlierFactor(NEIGHBOURS, novelty=True).fit(train)
+    return -known.score_samples(part)
+
+
 def strangers(bundle, train, digit, part):
     """Area under ROC of one model: ``digit`` among the others of ``part``.
 
@@ -169,10 +181,14 @@ def strangers(bundle, train, digit, part):
     y0 = y - pca.mean_
     shares = y0 @ pca.components_.T
     forest = IsolationForest(random_state=0).fit(x)
+    described = [latents(s.pictures, str(bundle.folder), anomaly.QUALITY)[0]
+                 for s in (train, part)]
     found = {"distance": [s.distance for s in scores],
              "error + bits": [s.error + s.bits for s in scores],
              "error": [s.error for s in scores],
              "bits": [s.bits for s in scores],
+             "neighbours of the latent": unlike(*described),
+             "neighbours of the samples": unlike(x, y),
              "isolation forest": -forest.score_samples(y),
              **{f"PCA {n}": np.square(y0).sum(1)
                 - np.square(shares[:, :n]).sum(1) for n in COMPONENTS}}

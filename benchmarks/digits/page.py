@@ -166,7 +166,9 @@ def text(found, claim, bits):
     if "strangers" in found:
         out.append(STRANGERS.format(
             steps=found["steps"][1],
-            strangers=_strangers(found["strangers"])))
+            neighbours=knowing.NEIGHBOURS,
+            strangers=_strangers(found["strangers"]),
+            verdict=_verdict(found["strangers"])))
     missing = [name for name in PARTS if name not in found]
     if missing:
         out.append(f"Not measured in this run: {', '.join(missing)}.\n")
@@ -215,12 +217,22 @@ def _strangers(found):
         [d["choose"][f"PCA {k}"] for d in found]))
     shown = {"distance": "distance", "error + bits": "error + bits",
              "error": "error", "bits": "bits",
+             "neighbours of the latent": "neighbours, latent",
+             "neighbours of the samples": "neighbours, samples",
              f"PCA {chosen}": f"PCA error, {chosen} components",
              "isolation forest": "isolation forest"}
     table = {v: [d["figures"][k] for d in found] for k, v in shown.items()}
     return _table(["", *map(str, range(10)), "mean"], [
         [name, *(f"{v:.2f}" for v in row), f"**{np.mean(row):.3f}**"]
         for name, row in table.items()])
+
+
+def _verdict(found):
+    latent, samples = (np.mean([d["figures"][f"neighbours of the {name}"]
+                                for d in found])
+                       for name in ("latent", "samples"))
+    return (f"{latent:.3f} by neighbours in the latent, "
+            f"{samples:.3f} by neighbours in the samples.")
 
 
 PAGE = """\
@@ -306,11 +318,16 @@ STRANGERS = """\
 Ten small models, each trained on nine digits for {steps} steps, are asked which
 digits of the last set they do not know: area under ROC. `distance` is that of
 `codec.anomaly_score`, out of error and bits ([features](features.md)); the rows
-under it are its parts. PCA's number of components was chosen, in its favour, on the
-choosing set.
+under it are its parts. `neighbours` is scikit-learn's local outlier factor, with its
+{neighbours} neighbours, over the nine digits' latents as `codec.features` reads them
+from compressed sets, and over all samples; that it is better than the distance to the
+nearest was seen on the choosing set. PCA's number of components was chosen, in its
+favour, on that set too.
 
 {strangers}
 A codec learns to describe whatever it is given, and strokes of a digit never seen
 are strokes: its error grows little. A PCA of a few components can draw nothing but
-what it was fitted to, which makes it the worse codec and the better judge.
+what it was fitted to, which makes it the worse codec and the better judge. But what
+a codec makes of a digit is a description, and there the strange ones lie apart:
+{verdict}
 """

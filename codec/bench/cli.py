@@ -70,9 +70,9 @@ def parser():
                          "(default: 24)")
     options.add_argument("--fresh", action="store_true",
                          help="measure again what is there already")
-    options.add_argument("--markdown", action="store_true",
-                         help="print the tables of --out as Markdown and "
-                         "measure nothing")
+    options.add_argument("--markdown", nargs="?", const="", metavar="WORD",
+                         help="print the tables of --out, or those with WORD "
+                         "in their title, as Markdown and measure nothing")
     return options
 
 
@@ -89,7 +89,7 @@ def main(arguments=None):
         options = parser().parse_args(arguments)
         options.out = options.out or Path("bench-results")
         code = 0
-        if options.markdown:
+        if options.markdown is not None:
             _print_markdown(options)
         elif options.report:
             _write_report(options.out, *_kept(options.out))
@@ -325,14 +325,17 @@ def _print_markdown(options):
     found, meta = _kept(options.out)
     folder = ("--dataset kodak" if meta["dataset"] == "kodak"
               else "FOLDER") + (" --quick" if meta["quick"] else "")
-    for title, header, rows in summary.sections(found):
-        print(f"**{title}** (`aebench {folder}`)\n\n"
-              f"{tables.markdown(header, rows)}\n")
+    shown = [(title, f"aebench {folder}", header, rows)
+             for title, header, rows in summary.sections(found)]
     for path in sorted(options.out.glob("speed-*.json")):
         speeds = _load_json(path, {})
         threads = speeds["threads"]
-        rows = tables.speed_rows(speeds, report_speed.CAMERA)
-        print(f"**Speed on 768 × 512 pixels, threads: {threads}** (`aebench "
-              f"{folder.removesuffix(' --quick')} --speed --threads "
-              f"{threads}`)\n\n{tables.markdown(tables.SPEED_HEADER, rows)}"
-              "\n")
+        shown.append((
+            f"Speed on 768 × 512 pixels, threads: {threads}",
+            f"aebench {folder.removesuffix(' --quick')} --speed --threads "
+            f"{threads}", tables.SPEED_HEADER,
+            tables.speed_rows(speeds, report_speed.CAMERA)))
+    for title, command, header, rows in shown:
+        if options.markdown in title:
+            print(f"**{title}** (`{command}`)\n\n"
+                  f"{tables.markdown(header, rows)}\n")

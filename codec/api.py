@@ -5,6 +5,7 @@
     info     container.read_header
 """
 
+import dataclasses
 import math
 import numbers
 import threading
@@ -13,7 +14,7 @@ import numpy as np
 
 from . import container, picture, targets, urls
 from .effort import DEFAULT as DEFAULT_EFFORT
-from .effort import PLANS
+from .effort import PLANS, TUNES
 from .errors import InputError, UnsupportedError
 from .limits import MAX_PIXELS, check_pixels
 from .model import bundle as models
@@ -41,6 +42,12 @@ def _check_effort(effort):
             effort, numbers.Integral) or effort not in PLANS:
         raise InputError(f"effort must be 1..{max(PLANS)}, not {effort!r}")
     return int(effort)
+
+
+def _check_tune(tune):
+    if tune not in TUNES:
+        raise InputError(f"tune must be {' or '.join(TUNES)}, not {tune!r}")
+    return tune
 
 
 def _number(value, name):
@@ -80,17 +87,23 @@ class Encoder:
     effort : int
         1..9: more takes longer and makes smaller files; decoding does
         not change.
+    tune : {"psnr", "ms-ssim"}
+        The metric that files are made smaller for, beyond effort 1.
 
     Raises
     ------
+    InputError
+        No such effort or metric, or a metric at effort 1.
     UnsupportedError
         No such model, or this machine's arithmetic is not exact.
     ModelError
         The model's folder is altered or makes no sense.
     """
 
-    def __init__(self, model=None, threads=None, effort=DEFAULT_EFFORT):
-        self._effort = _check_effort(effort)
+    def __init__(self, model=None, threads=None, effort=DEFAULT_EFFORT,
+                 tune="psnr"):
+        self._effort, self._tune = _check_effort(effort), _check_tune(tune)
+        self._plan()
         self._pipeline = Pipeline(models.load(model), threads)
 
     @property
@@ -98,8 +111,17 @@ class Encoder:
         """Id of the model: 16 hexadecimal digits."""
         return self._pipeline.bundle.id
 
-    def encode(self, image, quality=50.0, *, effort=None, target_size=None,
-               target_psnr=None, max_pixels=MAX_PIXELS, progress=None):
+    def _plan(self, effort=None, tune=None):
+        effort = self._effort if effort is None else _check_effort(effort)
+        tune = self._tune if tune is None else _check_tune(tune)
+        plan = dataclasses.replace(PLANS[effort], tune=tune)
+        if tune != TUNES[0] and not plan.passes:
+            raise InputError(f"tune={tune!r} needs an effort of 2 or more")
+        return plan
+
+    def encode(self, image, quality=50.0, *, effort=None, tune=None,
+               target_size=None, target_psnr=None, max_pixels=MAX_PIXELS,
+               progress=None):
         """Encode one picture.
 
         Parameters
@@ -109,8 +131,8 @@ class Encoder:
             0..255, each side 1..16384.
         quality : float
             1..100, higher is better; kept to 0.01.
-        effort : int or None
-            1..9; None: the encoder's.
+        effort, tune : int or None, str or None
+            As of the class; None: the encoder's.
         target_size : int, optional
             Instead of ``quality``: the best file of at most so many bytes.
         target_psnr : float, optional
@@ -138,7 +160,7 @@ class Encoder:
         .. [1] docs/format.md, sections 2 to 8.
         """
         quality = _check_quality(quality)
-        effort = self._effort if effort is None else _check_effort(effort)
+        plan = self._plan(effort, tune)
         pic = (image if isinstance(image, Picture)
                else picture.load(image, max_pixels))
         height, width = pic.pixels.shape[:2]
@@ -156,13 +178,13 @@ class Encoder:
             raise InputError("target_size and target_psnr exclude each other")
         if target_size is not None:
             room = _number(target_size, "target_size") - len(pack(1, b"", 0))
-            return pack(*targets.for_size(self._pipeline, rgb, room, effort,
+            return pack(*targets.for_size(self._pipeline, rgb, room, plan,
                                            progress))
         if target_psnr is not None:
             return pack(*targets.for_psnr(
                 self._pipeline, rgb, _number(target_psnr, "target_psnr"),
-                effort, progress))
-        return pack(quality, *self._pipeline.encode(rgb, quality, effort,
+                plan, progress))
+        return pack(quality, *self._pipeline.encode(rgb, quality, plan,
                                                     progress))
 
 
@@ -273,8 +295,8 @@ def _cached(kind, model):
         return _shared[key]
 
 
-def encode(image, *, quality=50.0, model=None, effort=None, target_size=None,
-           target_psnr=None, max_pixels=MAX_PIXELS):
+def encode(image, *, quality=50.0, model=None, effort=None, tune=None,
+           target_size=None, target_psnr=None, max_pixels=MAX_PIXELS):
     """Encode a picture; see :meth:`Encoder.encode`.
 
     ``image`` may also be a picture file: a path, a URL that fsspec opens
@@ -292,7 +314,7 @@ def encode(image, *, quality=50.0, model=None, effort=None, target_size=None,
         with urls.opened(image) as file:
             image = picture.open_picture(file, max_pixels)
     return _cached(Encoder, model).encode(
-        image, quality, effort=effort, target_size=target_size,
+        image, quality, effort=effort, tune=tune, target_size=target_size,
         target_psnr=target_psnr, max_pixels=max_pixels)
 
 

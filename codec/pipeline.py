@@ -86,16 +86,16 @@ class Pipeline:
             raise ModelError("model: the analysis is not finite")
         return y
 
-    def encode(self, pixels, quality, effort=1, progress=None):
+    def encode(self, pixels, quality, plan=PLANS[1], progress=None):
         """Payload of a picture, or of several of one size.
 
         Parameters
         ----------
         pixels : uint8 (.., height, width, 3)
         quality : float, 1..100, a multiple of 0.01
-        effort : int, 1..9
-            Beyond 1 only with a model that has the decoder's gradients;
-            else symbols are rounded.
+        plan : effort.Plan
+            More than rounding only with a model that has the decoder's
+            gradients; else symbols are rounded.
         progress : function of float, or None
 
         Returns
@@ -104,13 +104,13 @@ class Pipeline:
         crc : int
             Of the symbols (docs/format.md, section 4).
         """
-        share = 0.8 if effort == 1 else 0.3
+        share = 0.3 if plan.passes else 0.8
         y = self.analyse(pixels, quality, part(progress, 0, share))
-        return self.encode_latent(y, quality, effort, pixels,
+        return self.encode_latent(y, quality, plan, pixels,
                                   part(progress, share, 1))
 
-    def encode_latent(self, y, quality, effort=1, pixels=None, progress=None,
-                      decoded=None):
+    def encode_latent(self, y, quality, plan=PLANS[1], pixels=None,
+                      progress=None, decoded=None):
         """Payload of a latent plane.
 
         Parameters
@@ -118,8 +118,8 @@ class Pipeline:
         y : float32 (.., hy, wy, M)
             As of `analyse`, of this quality or of one close to it.
         quality : float, 1..100, a multiple of 0.01
-        effort, pixels
-            As of `encode`; pixels are needed beyond effort 1.
+        plan, pixels
+            As of `encode`; pixels are needed for more than rounding.
         progress : function of float, or None
         decoded : float32 (.., hy, wy, M), or None
             Filled with the latent plane that a decoder will have.
@@ -131,7 +131,6 @@ class Pipeline:
         """
         z = self._hyper(y, self.bundle.gain(quality))
         choose = self._rounded(y, quality)
-        plan = PLANS[effort]
         if plan.passes and "energy" in self.bundle.tables:
             each = [()] if y.ndim == 3 else list(np.ndindex(y.shape[:-3]))
             symbols = np.empty(y.shape, np.int16)
@@ -150,8 +149,8 @@ class Pipeline:
             return self._state(z, symbols.shape, quality, given(symbols))
 
         start = self._state(z, y.shape, quality, self._rounded(y, quality))
-        return Refiner(self.graphs, self.costs, pixels, quality, code).run(
-            start.symbols, plan, progress)
+        return Refiner(self.graphs, self.costs, pixels, quality, code,
+                       plan.tune).run(start.symbols, plan, progress)
 
     def code_length(self, y, quality):
         """Bits that the latent plane of one picture costs, by the tables.

@@ -31,7 +31,7 @@ MAX_PIXELS = 2 ** 28    # of all pictures that are decoded at once
 
 
 def encode_batch(images, *, quality=50.0, model=None, effort=None,
-                 encoder=None):
+                 tune=None, encoder=None):
     """Encode pictures of one size and colour into one file.
 
     Parameters
@@ -45,8 +45,8 @@ def encode_batch(images, *, quality=50.0, model=None, effort=None,
         1..100, higher is better; kept to 0.01.
     model : str, path-like or None
         As for `codec.Encoder`.
-    effort : int or None
-        1..9, as for `codec.Encoder`; None: the encoder's.
+    effort, tune : int or None, str or None
+        As for `codec.Encoder`; None: the encoder's.
     encoder : codec.Encoder, optional
         One that is there already, instead of ``model``.
 
@@ -72,7 +72,7 @@ def encode_batch(images, *, quality=50.0, model=None, effort=None,
     quality = api._check_quality(quality)
     pixels, icc = _load(images)
     encoder = encoder or api._cached(api.Encoder, model)
-    effort = encoder._effort if effort is None else api._check_effort(effort)
+    plan = encoder._plan(effort, tune)
     pipeline = encoder._pipeline
     n, height, width = pixels.shape[:3]
     header = Header(
@@ -85,7 +85,7 @@ def encode_batch(images, *, quality=50.0, model=None, effort=None,
         block = pixels[first:first + per_block]
         if header.colour == "grey":
             block = np.repeat(block[..., None], 3, -1)
-        payload, crc = pipeline.encode(block, quality, effort)
+        payload, crc = pipeline.encode(block, quality, plan)
         payloads.append(payload)
         blocks.append((len(payload), crc))
     return container.pack_stack(

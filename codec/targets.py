@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from .effort import PLANS
 from .errors import LimitError
 from .progress import part
 
@@ -24,7 +25,7 @@ _START = 50.0
 _SLOPES = {"size": 0.035, "psnr": 0.15}     # of log bytes, of dB, per quality
 
 
-def for_size(pipeline, pixels, n_bytes, effort=1, progress=None):
+def for_size(pipeline, pixels, n_bytes, plan=PLANS[1], progress=None):
     """The best payload of at most ``n_bytes``.
 
     Parameters
@@ -32,7 +33,7 @@ def for_size(pipeline, pixels, n_bytes, effort=1, progress=None):
     pipeline : Pipeline
     pixels : uint8 (height, width, 3)
     n_bytes : int
-    effort : int, 1..9
+    plan : effort.Plan
     progress : function of float, or None
 
     Returns
@@ -48,7 +49,7 @@ def for_size(pipeline, pixels, n_bytes, effort=1, progress=None):
     LimitError
         Even quality 1 needs more.
     """
-    trial = _Trials(pipeline, pixels, effort, progress)
+    trial = _Trials(pipeline, pixels, plan, progress)
 
     def evaluate(quality):
         payload, crc = trial.encode(quality)
@@ -63,7 +64,7 @@ def for_size(pipeline, pixels, n_bytes, effort=1, progress=None):
     return found[0], *found[1]
 
 
-def for_psnr(pipeline, pixels, psnr, effort=1, progress=None):
+def for_psnr(pipeline, pixels, psnr, plan=PLANS[1], progress=None):
     """The smallest payload of at least ``psnr``.
 
     Parameters
@@ -72,7 +73,7 @@ def for_psnr(pipeline, pixels, psnr, effort=1, progress=None):
     pixels : uint8 (height, width, 3)
     psnr : float
         Of the 8-bit samples of the decoded picture, all channels, in dB.
-    effort : int, 1..9
+    plan : effort.Plan
     progress : function of float, or None
 
     Returns
@@ -85,7 +86,7 @@ def for_psnr(pipeline, pixels, psnr, effort=1, progress=None):
     LimitError
         Even quality 100 has less.
     """
-    trial = _Trials(pipeline, pixels, effort, progress)
+    trial = _Trials(pipeline, pixels, plan, progress)
     reached = -math.inf
 
     def evaluate(quality):
@@ -106,8 +107,8 @@ def for_psnr(pipeline, pixels, psnr, effort=1, progress=None):
 class _Trials:
     """Encodes one picture at one quality after another."""
 
-    def __init__(self, pipeline, pixels, effort, progress):
-        self.pipeline, self.pixels, self.effort = pipeline, pixels, effort
+    def __init__(self, pipeline, pixels, plan, progress):
+        self.pipeline, self.pixels, self.plan = pipeline, pixels, plan
         self.progress, self.n = progress, 0
         self.y, self.made_for = None, math.inf
 
@@ -126,7 +127,7 @@ class _Trials:
                                            part(progress, 0, share))
             self.made_for = quality
         return self.pipeline.encode_latent(
-            self.y, quality, self.effort, self.pixels,
+            self.y, quality, self.plan, self.pixels,
             part(progress, share, 1), decoded)
 
     def encode(self, quality):

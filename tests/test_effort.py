@@ -15,7 +15,7 @@ pytest.importorskip("onnx")
 
 import codec  # noqa: E402
 from codec import effort, targets  # noqa: E402
-from codec.effort import costs, refine  # noqa: E402
+from codec.effort import costs, refine, tune  # noqa: E402
 from codec.entropy import coder  # noqa: E402
 from codec.errors import InputError  # noqa: E402
 from codec.latent import tiles  # noqa: E402
@@ -33,9 +33,17 @@ def pipeline(made):  # noqa: F811
     return Pipeline(Bundle(made[1]), threads=1)
 
 
+@pytest.fixture(scope="module")
+def photo():
+    from PIL import Image
+    return np.asarray(Image.open(
+        Path(__file__).parent.parent / "examples" / "budgerigar.png")
+        .convert("RGB"))[100:300, 250:450]
+
+
 def total(pipeline, pixels, quality, level):
     """Real rate + lambda * error of a coded picture, in bits."""
-    payload, crc = pipeline.encode(pixels, quality, level)
+    payload, crc = pipeline.encode(pixels, quality, effort.PLANS[level])
     h, w = pixels.shape[:2]
     z, s = pipeline.read_symbols(payload, h, w, quality, crc)
     back = pipeline.reconstruct(z, s, quality, h, w).astype(float)
@@ -167,12 +175,9 @@ def test_targets(made, level):  # noqa: F811
     assert targets.psnr(x, decoder.decode(data)) >= wanted
 
 
-def test_rates_and_errors_rise_with_quality():
+def test_rates_and_errors_rise_with_quality(photo):
     """Of the shipped model; one of random weights need not do that."""
-    from PIL import Image
-    x = np.asarray(Image.open(
-        Path(__file__).parent.parent / "examples" / "budgerigar.png")
-        .convert("RGB"))[160:288, 310:438]
+    x = photo[60:188, 60:188]
     encoder, sizes, found = codec.Encoder(threads=1, effort=4), [], []
     for q in (5, 35, 65, 95):
         data = encoder.encode(x, q)
@@ -183,7 +188,8 @@ def test_rates_and_errors_rise_with_quality():
 
 def test_progress_is_told_in_refinement(pipeline):
     shares = []
-    pipeline.encode(scene(5, 64, 64), 60, 5, shares.append)
+    pipeline.encode(scene(5, 64, 64), 60, effort.PLANS[5],
+                    shares.append)
     assert shares == sorted(shares) and shares[-1] == 1
     # Every pass is a step: no long silence.
     assert np.diff([0, *shares]).max() < 0.35
@@ -207,6 +213,55 @@ def test_the_best_change_of_a_cell_has_the_best_chance(pipeline):
         moved += symbols
     assert (np.delete(moved, [1, 2]) == 0).all()
     assert 140 < moved[1] < 180 and 60 < moved[2] < 100
+
+
+def test_weights_follow_the_formula():
+    """Flat counts more than busy, by the root of SSIM's own weights."""
+    busy = np.random.default_rng(1).normal(128, 20, (1600, 1600, 1))
+    x = np.repeat(busy, 3, 2).clip(0, 255).astype(np.uint8)
+    x[:, :800] = 90
+    weights = tune.ms_ssim(x)
+    assert weights.shape == (400, 400) and weights.dtype == np.float32
+    assert abs(weights.mean() - 1) < 1e-5
+    flat, busy = weights[200, 90], weights[200, 310]
+    assert flat / busy == pytest.approx(
+        ((2 * 20 ** 2 + tune.C2) / tune.C2) ** 0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 700), (17, 1), (601, 90)])
+def test_weights_of_any_shape(shape):
+    x = np.random.default_rng(2).integers(0, 256, (*shape, 3)).astype(
+        np.uint8)
+    weights = tune.ms_ssim(x)
+    assert weights.shape == tuple(-(-n // 4) for n in shape)
+    assert (weights > 0).all() and np.isfinite(weights).all()
+    assert np.allclose(tune.ms_ssim(np.full((*shape, 3), 7, np.uint8)), 1)
+
+
+def test_what_is_asked_for_improves(photo):
+    """Equal bytes: more MS-SSIM, less PSNR."""
+    ms_ssim = pytest.importorskip("codec.bench.metrics").ms_ssim
+    pytest.importorskip("pytorch_msssim")
+    coders = [codec.Encoder(threads=1, effort=3, tune=name)
+              for name in effort.TUNES]
+    tuned = coders[1].encode(photo, 40)
+    plain = coders[0].encode(photo, target_size=len(tuned) + 20)
+    assert len(plain) >= len(tuned) - 20
+    a, b = (codec.decode(data) for data in (plain, tuned))
+    assert ms_ssim(photo, b) > ms_ssim(photo, a)
+    assert targets.psnr(photo, b) < targets.psnr(photo, a)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"tune": "ms-ssim"}, "needs an effort"),
+    ({"tune": "ms-ssim", "effort": 1}, "needs an effort"),
+    ({"tune": "ssim", "effort": 3}, "tune must be psnr or ms-ssim"),
+    ({"tune": None, "effort": 3}, "tune must be")])
+def test_tunes_that_are_none(options, message):
+    with pytest.raises(codec.InputError, match=message):
+        codec.Encoder(**options)
+    with pytest.raises(codec.InputError, match="needs an effort"):
+        codec.encode(scene(1, 20, 20), tune="ms-ssim")
 
 
 REFINING = """

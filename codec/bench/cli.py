@@ -46,7 +46,8 @@ def parser():
                          help="names or patterns of: "
                          + " ".join(codecs.BUILDERS)
                          + f"; {codecs.OURS}-eN@MODEL is ours at effort N "
-                         "with that model")
+                         f"with that model, {codecs.OURS}-eN-ms-ssim tuned "
+                         "for MS-SSIM")
     options.add_argument("--metrics", nargs="+", metavar="NAME",
                          choices=list(metrics.METRICS),
                          help=" ".join(metrics.METRICS))

@@ -20,7 +20,8 @@ from PIL import Image, features
 
 ANCHOR = "jpeg-420"
 OURS = "aec"
-OURS_NAME = re.compile(OURS + r"(-e(?P<effort>[1-9]))?(@(?P<model>.+))?")
+OURS_NAME = re.compile(OURS + r"(-e(?P<effort>[1-9])(-(?P<tune>ms-ssim))?)?"
+                       r"(@(?P<model>.+))?")
 
 
 @dataclass(frozen=True)
@@ -276,38 +277,41 @@ def _xz():
 
 
 @functools.cache
-def _ours_at_work(model, effort, threads):
+def _ours_at_work(model, effort, tune, threads):
     """Loaded once per process: a measurement is of pictures, not loading."""
     import codec
 
-    return (codec.Encoder(model=model, threads=threads, effort=effort),
+    return (codec.Encoder(model=model, threads=threads, effort=effort,
+                          tune=tune),
             codec.Decoder(model=model, threads=threads))
 
 
-def _ours(model=None, effort=None):
-    """Ours with a model at an effort; None: the default."""
+def _ours(model=None, effort=None, tune=None):
+    """Ours with a model at an effort, for a metric; None: the default."""
     import codec
-    from codec.effort import DEFAULT
+    from codec.effort import DEFAULT, TUNES
 
-    effort_ = DEFAULT if effort is None else effort
+    effort_, tune_ = effort or DEFAULT, tune or TUNES[0]
+    at_work = functools.partial(_ours_at_work, model, effort_, tune_)
     try:
-        model_id = _ours_at_work(model, effort_, 1)[0].model_id
+        model_id = at_work(1)[0].model_id
     except codec.CodecError as error:
         raise ImportError(f"no model: {error}") from None
     return Codec(
         name=OURS + (f"-e{effort}" if effort else "")
-        + (f"@{model}" if model else ""),
+        + (f"-{tune}" if tune else "") + (f"@{model}" if model else ""),
         label="aecompress" + (f", effort {effort}" if effort else "")
+        + (f", tuned for {tune}" if tune else "")
         + (f" ({model})" if model else ""),
         kind="lossy",
         settings=(1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100), typical=60,
-        description=f"codec.Encoder, effort {effort_}",
+        description=f"codec.Encoder, effort {effort_}, tune {tune_}",
         version=f"aecompress {codec.__version__}, model {model_id}, "
                 f"code {_code_hash()}",
-        encode=lambda picture, quality, threads: _ours_at_work(
-            model, effort_, threads)[0].encode(picture, quality=quality),
-        decode=lambda data, shape=None, threads=1: _ours_at_work(
-            model, effort_, threads)[1].decode(data),
+        encode=lambda picture, quality, threads: at_work(threads)[0].encode(
+            picture, quality=quality),
+        decode=lambda data, shape=None, threads=1: at_work(
+            threads)[1].decode(data),
         # A model of other pictures has nothing to say by default.
         slow=model is not None or effort_ not in (1, DEFAULT))
 
@@ -381,7 +385,8 @@ def load(name):
     """
     ours = OURS_NAME.fullmatch(name)
     if ours:
-        return _ours(ours["model"], ours["effort"] and int(ours["effort"]))
+        return _ours(ours["model"], ours["effort"] and int(ours["effort"]),
+                     ours["tune"])
     return BUILDERS[name]()
 
 

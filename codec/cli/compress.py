@@ -38,7 +38,8 @@ def compress(coder, job, notes, progress):
     read = time.perf_counter()
     data = coder.encoder.encode(
         picture, QUALITY if options.quality is None else options.quality,
-        effort=options.effort, max_pixels=options.max_pixels, progress=progress,
+        effort=options.effort, tune=options.tune,
+        max_pixels=options.max_pixels, progress=progress,
         target_psnr=options.target_psnr,
         target_size=_bytes(options.target_size, notes.pixels))
     coded = time.perf_counter()

@@ -109,6 +109,9 @@ def _add_coding(p):
                         metavar="N", default=None,
                         help="1..9 (1): 4 takes 9 times as long for 3 %% less, "
                         "6 takes 16 times for 5 %% less")
+    coding.add_argument("--tune", choices=("psnr", "ms-ssim"),
+                        help="the metric that an --effort of 2 or more makes "
+                        "files smaller for (psnr)")
     coding.add_argument("--stack", action="store_true",
                         help="all inputs, of one size and colour, in the "
                         "one file of -o")
@@ -210,6 +213,10 @@ def _check(options):
          "-q, --target-size and --target-psnr exclude each other"),
         (options.effort is not None and options.mode != "compress",
          "--effort is for compressing"),
+        (options.tune is not None and options.mode != "compress",
+         "--tune is for compressing"),
+        (options.tune == "ms-ssim" and (options.effort or 1) < 2,
+         "--tune ms-ssim needs --effort 2 or more"),
         (options.format is not None and options.mode != "decompress",
          "--format is for decompressing"),
         (options.json and options.mode != "list", "--json needs -l"),

@@ -32,7 +32,7 @@ def compress(coder, job, notes, progress):
     quality = QUALITY if options.quality is None else options.quality
     try:
         data = encode_batch(pictures, quality=quality, encoder=coder.encoder,
-                            effort=options.effort)
+                            effort=options.effort, tune=options.tune)
     except InputError as error:
         raise Refusal(str(error), pictures.name) from None
     coded = time.perf_counter()

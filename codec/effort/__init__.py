@@ -4,6 +4,7 @@ Contents
 --------
 ``PLANS``   effort 1..9 -> how much is tried
 ``costs``   bits of symbols by the model's tables
+``tune``    what a squared error counts, and where
 ``refine``  better symbols, by the decoder run backwards
 
 Effort 1 rounds. Every other effort changes symbols one step up or down
@@ -13,6 +14,7 @@ changes at a time, and keeps what was best of each part.
 
 import dataclasses
 
+TUNES = "psnr", "ms-ssim"
 # Every other effort takes several times as long: docs/effort.md.
 DEFAULT = 1
 
@@ -28,9 +30,12 @@ class Plan:
     probes : int
         Random pictures that measure how strongly the decoder reacts to
         each symbol of this picture.
+    tune : str
+        One of ``TUNES``: the metric that symbols are chosen for.
     """
     passes: int
     probes: int
+    tune: str = "psnr"
 
 
 PLANS = {1: Plan(0, 0), 2: Plan(1, 1), 3: Plan(2, 1), 4: Plan(3, 1),

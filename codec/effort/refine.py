@@ -18,6 +18,7 @@ from ..entropy import passes
 from ..latent.tiles import tiles
 from ..latent.transform import padded
 from ..progress import told
+from . import tune
 
 BLOCK = 4            # cells of a side of what is kept or undone together
 CHANCE = 0.7         # that the best change of a cell is made in a round
@@ -39,12 +40,17 @@ class Refiner:
     quality : float
     code : callable
         Symbols int16 (hy, wy, M) -> ``State``.
+    metric : str
+        One of ``effort.TUNES``.
     """
 
-    def __init__(self, graphs, costs, pixels, quality, code):
+    def __init__(self, graphs, costs, pixels, quality, code,
+                 metric="psnr"):
         b = graphs.bundle
         self.graphs, self.costs, self.code = graphs, costs, code
         self.pixels, self.bundle = pixels, b
+        self.importance = (tune.ms_ssim(pixels) if metric == "ms-ssim"
+                           else None)
         self.modulation = b.at_quality("synthesis_mod", quality)
         self.step = 1 / b.gain(quality)
         # Bits per squared error of a sample, rate + lambda * MSE.
@@ -104,7 +110,7 @@ class Refiner:
                 "latent": np.ascontiguousarray(latent[a:b, c:d]),
                 "modulation": self.modulation,
                 "pixels": padded(self.pixels, (a, b), (c, d)),
-                "weight": self._inside((a, b), (c, d))}
+                "weight": self._important((a, b), (c, d))}
 
     def _error(self, latent):
         """Error of cells, (h, w)."""
@@ -138,14 +144,24 @@ class Refiner:
                     break
             gradient[to] = g[0][cut]
             error[to] = e[cut]
+        if n_probes and self.importance is not None:
+            # The graph weights probes, so their squares twice.
+            seen /= _means(self.importance, 16 // tune.BLOCK)[..., None]
         return error, gradient, seen
 
-    def _inside(self, rows, columns):
-        """One where the picture is, zero beyond it, (16 h, 16 w)."""
+    def _important(self, rows, columns):
+        """What an error counts, zero beyond the picture: (16 h, 16 w)."""
         height, width = self.pixels.shape[:2]
         y, x = (np.arange(16 * first, 16 * last) < end for
                 (first, last), end in ((rows, height), (columns, width)))
-        return (y[:, None] & x).astype(np.float32)
+        inside = (y[:, None] & x).astype(np.float32)
+        if self.importance is not None:
+            part = self.importance[tuple(
+                slice(16 * first // tune.BLOCK, 16 * last // tune.BLOCK)
+                for first, last in (rows, columns))]
+            part = part.repeat(tune.BLOCK, 0).repeat(tune.BLOCK, 1)
+            inside[:part.shape[0], :part.shape[1]] *= part
+        return inside
 
     def _to_symbols(self, state, gradient):
         """Turn, in place, into what moving each symbol by one changes."""
@@ -228,11 +244,16 @@ class Kept:
         return blocks.repeat(BLOCK, 0)[:h].repeat(BLOCK, 1)[:, :w]
 
 
-def _blocks(cost):
-    """Sums over blocks of BLOCK x BLOCK cells."""
+def _blocks(cost, side=BLOCK):
+    """Sums over blocks of side x side cells."""
     h, w = cost.shape
-    cost = np.add.reduceat(cost, np.arange(0, h, BLOCK), 0)
-    return np.add.reduceat(cost, np.arange(0, w, BLOCK), 1)
+    cost = np.add.reduceat(cost, np.arange(0, h, side), 0)
+    return np.add.reduceat(cost, np.arange(0, w, side), 1)
+
+
+def _means(a, side):
+    """Means over blocks of side x side, those at the edges smaller."""
+    return _blocks(a, side) / _blocks(np.ones_like(a), side)
 
 
 class State:

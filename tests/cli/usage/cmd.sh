@@ -11,6 +11,9 @@ aecompress --target-size 1.5k --target-psnr 40 tiny.png
 aecompress --target-size 10x tiny.png
 aecompress --target-psnr -3 tiny.png
 aedecompress --target-size 10k tiny.aec
+aedecompress --tune psnr tiny.aec
+aecompress --tune ms-ssim tiny.png
+aecompress --tune nice --effort 3 tiny.png
 aecompress -r
 aecompress -r -c tiny.png
 aecompress -p -

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Makes the model of a run the one that ships, and measures anew what is said of it.
+#
+#   runs/ship.sh STATE TRAIN VALID KODAK DIGITS [STAGE...]
+#
+# Stages, all in this order if none is named:
+#   model      export to codec/models/photo, weights to runs/photo
+#   set        the conformance set; what hostile files cost
+#   kodak      size and quality on Kodak (22 minutes of two idle cores)
+#   speed      times against other codecs, one thread and all
+#   denoise    the encoder of runs/denoise, trained anew (21 minutes)
+#   effort     every effort on Kodak (an hour or two)
+#   platforms  the conformance set on other arithmetic (needs apt and npm)
+#   pages      the tables of README.md and docs
+#
+# What is left to do by hand: the sentences around the tables, docs/model-card.md, a
+# row in docs/training-log.md.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+if [ $# -lt 5 ]; then
+    sed -n '2,18s/^# \{0,1\}//p' "$0" >&2
+    exit 1
+fi
+state=$1 train=$2 valid=$3 kodak=$4 digits=$5
+shift 5
+[ $# -gt 0 ] || set -- model set kodak speed denoise effort platforms pages
+results=benchmarks/results/0.1.0
+export OMP_NUM_THREADS=1
+
+for stage; do
+    echo "== $stage" >&2
+    case $stage in
+    model)
+        aetrain --state "$state" --export --out codec/models/photo \
+            --name photo -f --save-weights runs/photo/weights.safetensors
+        cp "$state/log.csv" runs/photo/log.csv ;;
+    set)
+        python tests/conformance/make.py
+        python tests/fuzz/cost.py --write ;;
+    kodak)
+        aebench "$kodak" --dataset kodak --jobs 2 --out "$results" ;;
+    speed)
+        for threads in 1 all; do
+            aebench "$kodak" --dataset kodak --speed --threads "$threads" \
+                --codecs aec jpeg-420 webp avif-444 jxl \
+                --max-megapixels 0.5 --out "$results"
+        done ;;
+    denoise)
+        aetrain "$train" --valid "$valid" --denoise 0,60 \
+            --init runs/photo/weights.safetensors --name photo-denoise \
+            --hours 0.35 --rate 0.75 --decay-from 0 --warmup 30 --ema 0.99 \
+            --state state/denoise --out runs/denoise -f
+        cp state/denoise/log.csv runs/denoise/log.csv ;;
+    effort)
+        python -m benchmarks.effort "$kodak" --csv "$results/effort.csv" \
+            --jobs 2 --rates "$results/kodak.csv" ;;
+    platforms)
+        export PYTHON=${PYTHON:-$(command -v python)}
+        here=tests/platforms
+        "$PYTHON" $here/decode.py "x86-64" --record x86-64
+        "$PYTHON" $here/decode.py "x86-64, one thread, graphs not optimised" \
+            --threads 1 --plain --record x86-64-plain
+        $here/no-avx.sh --record no-avx
+        $here/aarch64.sh reference --record aarch64-reference
+        $here/aarch64.sh codec --record aarch64
+        $here/wasm.sh --record wasm
+        "$PYTHON" $here/table.py ;;
+    pages)
+        cp "$results/psnr.svg" docs/psnr.svg
+        python -m benchmarks.pages --train "$train" --valid "$valid" \
+            --kodak "$kodak" --digits "$digits" ;;
+    *) echo "no such stage: $stage" >&2; exit 1 ;;
+    esac
+done

@@ -43,7 +43,7 @@ class Settings:
 
     Attributes
     ----------
-    quality, target_size, target_psnr, max_pixels
+    quality, target_size, target_psnr, max_pixels, effort, tune
         As of `codec.Encoder.encode`; a ``target_size`` of type float is in
         bits per pixel.
     model : str or None
@@ -58,6 +58,8 @@ class Settings:
     target_size: float | None = None
     target_psnr: float | None = None
     max_pixels: int = MAX_PIXELS
+    effort: int | None = None
+    tune: str | None = None
     model: str | None = None
     format: str | None = None
     strip: bool = False
@@ -276,7 +278,8 @@ def _compress(data, dst, settings):
     if isinstance(size, float):
         size *= width * height / 8
     out = _coder(COMPRESS, settings.model).encode(
-        pic, settings.quality, target_size=size,
+        pic, settings.quality, effort=settings.effort, tune=settings.tune,
+        target_size=size,
         target_psnr=settings.target_psnr, max_pixels=settings.max_pixels)
     return out, width * height
 

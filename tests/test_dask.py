@@ -165,13 +165,18 @@ def test_command(client, cluster, folder):
         [sys.executable, "-c", "import sys; from codec.cli.main import main;"
          "sys.exit(main('aecompress', sys.argv[1:]))", "-v", "-r", "in",
          "--output-dir", "out", "--scheduler", cluster.scheduler_address,
-         "-q", "30"], cwd=folder, capture_output=True, text=True)
+         "-q", "30", "--effort", "2", "--tune", "ms-ssim"], cwd=folder, capture_output=True, text=True)
     lines = run.stderr.splitlines()
     assert run.returncode == 1 and len(outputs(folder)) == N
     assert [line for line in lines if "broken.png: " in line][0].startswith(
         "aecompress: in/broken.png: not a picture")
     assert f"{N} of {N + 1} files" in lines[-2]
     seen = outputs(folder)
+    path = next(iter(seen))
+    assert path.read_bytes() == codec.Encoder(
+        threads=1, effort=2, tune="ms-ssim").encode(np.asarray(Image.open(
+            folder / "in" / path.relative_to(folder / "out").with_suffix(
+                ".png"))), 30)
     assert main("aecompress", [
         "-r", str(folder / "in"), "--output-dir", str(folder / "out"),
         "--scheduler", cluster.scheduler_address]) == 1

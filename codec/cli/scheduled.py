@@ -42,6 +42,7 @@ def outcomes(options):
     settings = dask.Settings(
         quality=QUALITY if options.quality is None else options.quality,
         target_size=options.target_size, target_psnr=options.target_psnr,
+        effort=options.effort, tune=options.tune,
         max_pixels=options.max_pixels, model=options.model,
         strip=options.strip, replace=options.force, **given)
     kind = dask.COMPRESS if options.mode == "compress" else dask.DECOMPRESS

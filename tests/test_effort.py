@@ -293,7 +293,7 @@ def test_interrupted_in_refinement(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-@pytest.mark.parametrize("name", ["aec", "aec-e3"])
+@pytest.mark.parametrize("name", ["aec", "aec-e3", "aec-e2-ms-ssim"])
 def test_the_benchmark_knows_efforts(name):
     codecs = pytest.importorskip("codec.bench.codecs")
     assert codecs.load(name).name == name

@@ -281,8 +281,7 @@ def _ours_at_work(model, effort, tune, threads):
     """Loaded once per process: a measurement is of pictures, not loading."""
     import codec
 
-    return (codec.Encoder(model=model, threads=threads, effort=effort,
-                          tune=tune),
+    return (codec.Encoder(model, threads, effort, tune),
             codec.Decoder(model=model, threads=threads))
 
 

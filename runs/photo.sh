@@ -3,7 +3,7 @@
 #
 #   runs/photo.sh TRAIN VALID [HOURS]        20 hours if not said
 #   runs/photo.sh --quick TRAIN VALID        10 minutes, to see the curve move
-#   runs/photo.sh --continue TRAIN VALID H   from runs/photo/next.safetensors
+#   runs/photo.sh --continue TRAIN VALID H   from runs/photo/weights.safetensors
 #
 # The run's state is kept in state/, the model and its weights beside it; the
 # same command goes on where an earlier one stopped. Last it prints BD-rate
@@ -21,7 +21,7 @@ train=$1 valid=$2 hours=${3:-20} extra=()
 run=state/photo-$mode
 case $mode in
 quick) hours=0.167 extra=(--valid-minutes 2 --decay-from 0.3) ;;
-continue) extra=(--init runs/photo/next.safetensors --rate 0.5 --near 0.9
+continue) extra=(--init runs/photo/weights.safetensors --rate 0.5 --near 0.9
                  --ema 0.998 --decay-from 0.5) ;;
 esac
 [ ! -e "$run/checkpoint.pt" ] || extra=(--resume)

@@ -33,7 +33,8 @@ for stage; do
     model)
         aetrain --state "$state" --export --out codec/models/photo \
             --name photo -f --save-weights runs/photo/weights.safetensors
-        cp "$state/log.csv" runs/photo/log.csv ;;
+        cp "$state/log.csv" runs/photo/log-3.csv
+        rm -f "$results/effort.csv" ;;      # it is of the old model
     set)
         python tests/conformance/make.py
         python tests/fuzz/cost.py --write ;;

@@ -40,4 +40,4 @@ class Plan:
 
 PLANS = {1: Plan(0, 0), 2: Plan(1, 1), 3: Plan(2, 1), 4: Plan(3, 1),
          5: Plan(5, 2), 6: Plan(8, 2), 7: Plan(14, 4), 8: Plan(26, 4),
-         9: Plan(48, 8)}
+         9: Plan(40, 6)}

@@ -32,7 +32,9 @@ for stage; do
     case $stage in
     model)
         aetrain --state "$state" --export --out codec/models/photo \
-            --name photo -f --save-weights runs/photo/weights.safetensors
+            --name photo -f --save-weights "$state/weights.safetensors"
+        # Only now: the manifest says whether the checkout was clean.
+        cp "$state/weights.safetensors" runs/photo/weights.safetensors
         cp "$state/log.csv" runs/photo/log-3.csv
         rm -f "$results/effort.csv" ;;      # it is of the old model
     set)

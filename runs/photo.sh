@@ -21,8 +21,8 @@ train=$1 valid=$2 hours=${3:-20} extra=()
 run=state/photo-$mode
 case $mode in
 quick) hours=0.167 extra=(--valid-minutes 2 --decay-from 0.3) ;;
-continue) extra=(--init runs/photo/weights.safetensors --rate 0.5 --near 0.9
-                 --ema 0.998 --decay-from 0.5) ;;
+continue) extra=(--init runs/photo/weights.safetensors --batch 16 --near 0.9
+                 --ema 0.998 --decay-from 1) ;;
 esac
 [ ! -e "$run/checkpoint.pt" ] || extra=(--resume)
 

@@ -2,6 +2,10 @@
 
 import csv
 import dataclasses
+import pathlib
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +17,9 @@ from codec.training import (  # noqa: E402
     curves, data, functional, ship, state, train)
 from codec.training.config import Config, TrainingError  # noqa: E402
 from training_runs import TINY, config, pictures, scene  # noqa: E402
+
+
+AVERAGE = pathlib.Path(__file__).parent.parent / "runs" / "average.py"
 
 
 def quiet(line):
@@ -280,3 +287,26 @@ def test_gradients_are_taken_near_the_average(tmp_path, near):
             m.lerp_(f, w)
             assert torch.allclose(a, m, atol=1e-6)
             assert torch.allclose(p, f + near * (a - f), atol=1e-6)
+
+
+def test_checkpoints_are_averaged(tmp_path):
+    """``runs/average.py`` gives a run that can be exported or resumed."""
+    cfg = config(tmp_path)
+    run(cfg)
+    first = tmp_path / "first.pt"
+    shutil.copy(f"{cfg.state}/checkpoint.pt", first)
+    run(dataclasses.replace(cfg, steps=12), resume=True)
+    last = read(cfg)
+    subprocess.run([sys.executable, AVERAGE, tmp_path / "mean", first,
+                    f"{cfg.state}/checkpoint.pt"], check=True)
+    mean = state.read(tmp_path / "mean" / "checkpoint.pt")
+    for a, b, c in zip(state.read(first)["average"], last["average"],
+                       mean["average"], strict=True):
+        assert not torch.equal(a, b) or not a.any()
+        torch.testing.assert_close(c, (a + b) / 2)
+    assert all(torch.equal(a, b) for a, b in zip(mean["fast"], last["fast"]))
+    rows = curves.last_validation(tmp_path / "mean" / "log.csv", 12)
+    assert rows[0]["step"] == 12 and rows[0]["loss"] > 0
+    run(dataclasses.replace(cfg, state=str(tmp_path / "mean"), steps=14),
+        resume=True)
+    assert state.read(tmp_path / "mean" / "checkpoint.pt")["step"] == 14

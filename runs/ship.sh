@@ -6,10 +6,11 @@
 # Stages, all in this order if none is named:
 #   model      export to codec/models/photo, weights to runs/photo
 #   set        the conformance set; what hostile files cost
-#   kodak      size and quality on Kodak (22 minutes of two idle cores)
+#   kodak      size and quality on Kodak (3 minutes of two idle cores, 22 if the
+#              other codecs are to be measured as well)
 #   speed      times against other codecs, one thread and all
 #   denoise    the encoder of runs/denoise, trained anew (21 minutes)
-#   effort     every effort on Kodak (an hour or two)
+#   effort     every effort on Kodak (two hours)
 #   platforms  the conformance set on other arithmetic (needs apt and npm)
 #   pages      the tables of README.md and docs
 #
@@ -18,7 +19,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if [ $# -lt 5 ]; then
-    sed -n '2,18s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,19s/^# \{0,1\}//p' "$0" >&2
     exit 1
 fi
 state=$1 train=$2 valid=$3 kodak=$4 digits=$5

@@ -10,7 +10,7 @@
 #              other codecs are to be measured as well)
 #   speed      times against other codecs, one thread and all
 #   denoise    the encoder of runs/denoise, trained anew (21 minutes)
-#   effort     every effort on Kodak (two hours)
+#   effort     every effort on Kodak (40 minutes)
 #   platforms  the conformance set on other arithmetic (needs apt and npm)
 #   pages      the tables of README.md and docs
 #
@@ -57,7 +57,7 @@ for stage; do
         cp state/denoise/log.csv runs/denoise/log.csv ;;
     effort)
         python -m benchmarks.effort "$kodak" --csv "$results/effort.csv" \
-            --jobs 2 --rates "$results/kodak.csv" ;;
+            --jobs 2 --rates "$results/kodak.csv" --qualities 15 50 85 ;;
     platforms)
         export PYTHON=${PYTHON:-$(command -v python)}
         here=tests/platforms

@@ -1,5 +1,6 @@
 """The table of efforts: from real files, and what it would say of others."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -54,3 +55,20 @@ def test_only_what_all_efforts_have_counts():
     rows = made_up([1, 0.9], [100., 90.])
     rows = [r for r in rows if r["effort"] == 1 or r["sha256"] == "a"]
     assert effort.figures(rows)[1]["pictures"] == 1
+
+
+def test_the_help_says_what_was_measured():
+    """Times and gains of ``--effort`` are those of the committed table."""
+    from codec.cli.options import parser
+    results = Path(__file__).parent.parent / "benchmarks/results/0.1.0"
+    found = {f["effort"]: f for f in effort.figures(
+        effort.read(results / "effort.csv"))}
+    words = " ".join(parser("aecompress").format_help().split())
+    said = re.findall(r"(\d) takes? (\d+) times (?:as long )?for "
+                      r"([\d.]+) % less", words)
+    assert [int(e) for e, _, _ in said] == [2, 5, 9]
+    for e, times, gain in said:
+        f = found[int(e)]
+        assert float(times) == pytest.approx(
+            f["cpu_ms"] / found[1]["cpu_ms"], abs=0.6)
+        assert float(gain) == pytest.approx(-f["bd"], abs=0.05)

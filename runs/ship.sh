@@ -9,7 +9,7 @@
 #   kodak      size and quality on Kodak (3 minutes of two idle cores, 22 if the
 #              other codecs are to be measured as well)
 #   speed      times against other codecs, one thread and all
-#   denoise    the encoder of runs/denoise, trained anew (21 minutes)
+#   denoise    the encoder of runs/denoise, trained anew (7 to 21 minutes)
 #   effort     every effort on Kodak (40 minutes)
 #   platforms  the conformance set on other arithmetic (needs apt and npm)
 #   pages      the tables of README.md and docs
@@ -52,7 +52,7 @@ for stage; do
     denoise)
         aetrain "$train" --valid "$valid" --denoise 0,60 \
             --init runs/photo/weights.safetensors --name photo-denoise \
-            --hours 0.35 --rate 0.75 --decay-from 0 --warmup 30 --ema 0.99 \
+            --steps 1485 --rate 0.75 --decay-from 0 --warmup 30 --ema 0.99 \
             --state state/denoise --out runs/denoise -f
         cp state/denoise/log.csv runs/denoise/log.csv ;;
     effort)

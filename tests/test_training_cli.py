@@ -35,6 +35,10 @@ def fails(capsys, *argv):
     return line.splitlines()[-1]
 
 
+WEIGHTS = str(pathlib.Path(__file__).parent.parent
+              / "runs" / "photo" / "weights.safetensors")
+
+
 @pytest.mark.parametrize("argv, message", [
     ([], "DIR is missing"),
     (["in", "--loss", "psnr"], "invalid choice"),
@@ -50,6 +54,9 @@ def fails(capsys, *argv):
     (["in", "--crop", "192"], "no picture has 192"),
     (["in", "--init", "none.safetensors"], "none.safetensors"),
     (["in", "--out", "in"], "is not a model"),
+    (["in", "--grow", "a8=6"], "--grow is for --init"),
+    (["in", "--init", "w", "--grow", "a8"], "not like a8=4"),
+    (["in", "--init", WEIGHTS, "--grow", "a8=1"], "already"),
 ])
 def test_errors(folder, capsys, argv, message):
     assert message in fails(capsys, *argv)

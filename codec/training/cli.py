@@ -13,6 +13,7 @@ from pathlib import Path
 from ..errors import CodecError
 from . import ranks
 from .config import LOSSES, PRESETS, Config, TrainingError
+from .values import blocks, number, sigmas
 
 EPILOG = """\
 The state folder holds checkpoint.pt, log.csv, curves.png and the decoded
@@ -33,33 +34,6 @@ class UsageError(Exception):
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         raise UsageError(f"{message}; see {self.prog} --help")
-
-
-def _number(kind, low, high=None):
-    def parse(text):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not low <= value <= (high or float("inf")):
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a number from {low} "
-                + (f"to {high}" if high else "on"))
-        return value
-    return parse
-
-
-def _sigmas(text):
-    try:
-        found = tuple(map(float, text.split(",")))
-    except ValueError:
-        found = ()
-    if not (1 <= len(found) <= 2 and 0 <= found[0] <= found[-1] <= 255
-            and found[-1]):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a sigma of up to 255, nor two of them like "
-            "0,60")
-    return found
 
 
 def parser():
@@ -87,8 +61,8 @@ def parser():
                            **more)
         return g, add
 
-    count, real = _number(int, 1), _number(float, 0)
-    whole = _number(int, 0)
+    count, real = number(int, 1), number(float, 0)
+    whole = number(int, 0)
     g, add = group("files")
     add("--valid", str, "pictures to validate on (a share of DIR)", "DIR")
     add("--name", str, "of the model (aec- and DIR's name)")
@@ -105,6 +79,8 @@ def parser():
                    help="go on from the checkpoint, if there is one")
     add("--init", str, "start from weights: of --save-weights, or a "
         "checkpoint.pt", "FILE")
+    add("--grow", blocks, "with --init: add blocks, up to so many of a8, a16 "
+        "(analysis), s8, s16 (synthesis)", "a8=N,..", default=None)
     g.add_argument("--export", action="store_true", default=False,
                    help="train nothing; export the checkpoint of --state")
     add("--preset", str, "size of the networks: " + ", ".join(PRESETS)
@@ -116,10 +92,10 @@ def parser():
     add("--steps", count, "in all, instead of --hours", "N")
     add("--patience", whole, "stop after N validations without "
         "gain and export the best weights (never)", "N")
-    add("--decay-from", _number(float, 0, 1),
+    add("--decay-from", number(float, 0, 1),
         "share of the run after which rates fall to zero", "X")
     g, add = group("how")
-    add("--denoise", _sigmas, "train the encoder alone, to take noise away: "
+    add("--denoise", sigmas, "train the encoder alone, to take noise away: "
         "of sigma S in grey levels, or from S to T", "S[,T]")
     add("--base", str, "with --denoise: the model whose files it writes, "
         "whose weights --init names (photo)", "MODEL")
@@ -128,18 +104,18 @@ def parser():
     add("--workers", count, "one-thread processes (one per core)", "N",
         default=None)
     add("--batch", count, "crops per step, over all workers", "N")
-    add("--crop", _number(int, 8), "side of a crop, a multiple of 64, or "
+    add("--crop", number(int, 8), "side of a crop, a multiple of 64, or "
         "less", "N")
     add("--shift", whole, "move crops by up to N pixels (0)", "N")
     add("--rate", real, "factor on every learning rate", "X")
     add("--weight-decay", real, "of the hidden matrices (0)", "X")
-    add("--dropout", _number(float, 0, 0.9), "share of the blocks' hidden "
+    add("--dropout", number(float, 0, 0.9), "share of the blocks' hidden "
         "units that a step leaves out (0)", "X")
     add("--clip", real, "gradient norm, times its running mean; 0: never",
         "X")
     add("--warmup", count, "steps until the rates are full", "N")
-    add("--ema", _number(float, 0, 1), "of the averaged weights", "X")
-    add("--near", _number(float, 0, 1), "take gradients so near the averaged "
+    add("--ema", number(float, 0, 1), "of the averaged weights", "X")
+    add("--near", number(float, 0, 1), "take gradients so near the averaged "
         "weights (0)", "X")
     add("--seed", whole, "of crops, noise and start", "N")
     add("--bf16", str, "matrix products in bfloat16: auto, on, off (auto: "
@@ -147,7 +123,7 @@ def parser():
     g, add = group("how often")
     add("--valid-minutes", real, "between validations", "M")
     add("--save-minutes", real, "between checkpoints", "M")
-    add("--valid-split", _number(float, 0, 0.5),
+    add("--valid-split", number(float, 0, 0.5),
         "share of DIR kept for validation", "X")
     add("--table-pictures", count, "pictures the tables are fitted to", "N")
     return p
@@ -203,7 +179,7 @@ def _run(argv):
         return 0
     run = argparse.Namespace(**{k: options.pop(k) for k in (
         "dir", "out", "state", "force", "save_weights", "resume", "export",
-        "preset", "workers")})
+        "preset", "workers", "grow")})
     _need("torch", "onnx", *["safetensors"] * bool(
         run.save_weights or options.get("init")))
     if ranks.launched():
@@ -260,6 +236,8 @@ def settings(run, given):
             (given.get("denoise") and not (again or given.get("init")),
              "--denoise starts from the weights of a model; --init is "
              "missing"),
+            (run.grow and (not given.get("init") or given.get("denoise")),
+             "--grow is for --init, and not for --denoise"),
             (given.get("base") and not given.get("denoise"),
              "--base is for --denoise"),
             (given.get("crop", 0) > 64 and given["crop"] % 64,
@@ -291,9 +269,13 @@ def settings(run, given):
         cfg.steps = 0
     cfg.data = run.dir or cfg.data
     if not resume and cfg.init:
+        from . import grow
         from .state import load_weights
         start = load_weights(cfg.init)
-        cfg.shape = start.shape
+        try:
+            cfg.shape = grow.larger(start.shape, run.grow or {})
+        except ValueError as e:
+            raise UsageError(f"--grow: {e}") from None
         if cfg.denoise:
             from . import denoise
             denoise.belongs(start, bundle.load(cfg.base or None))

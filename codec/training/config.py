@@ -5,6 +5,7 @@ import dataclasses
 from ..errors import CodecError
 
 LOSSES = ("mse", "mae", "bce", "ms-ssim", "mse+ms-ssim")
+BLOCKS = ("a8", "a16", "s8", "s16")     # the numbers of blocks in Shape
 
 
 class TrainingError(CodecError):

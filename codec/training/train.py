@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from . import curves, data, functional, nets, noise, state
+from . import curves, data, functional, grow, nets, noise, state
 from .loss import distortion
 
 VALID_LAMBDAS = (0.0006, 0.002, 0.0067, 0.025, 0.1, 0.5)
@@ -29,7 +29,9 @@ MAX_BAD = 50               # steps in a row without a finite gradient
 def start_model(cfg, crops):
     """Weights of ``cfg.init``, or the optimal linear codec of pictures."""
     if cfg.init:
-        return state.load_weights(cfg.init)
+        model = state.load_weights(cfg.init)
+        return model if model.shape == cfg.shape else grow.grown(
+            model, cfg.shape, crops, cfg.seed)
     s = cfg.shape
     pca = {k: torch.from_numpy(v) for k, v in
            data.principal_components(crops, s, cfg.seed).items()}

@@ -1,0 +1,89 @@
+"""More blocks for networks that are trained already."""
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from . import functional, nets, state
+from .config import BLOCKS
+
+N_CROPS = 32
+
+
+@torch.no_grad()
+def grown(model, shape, crops, seed=1):
+    """A model with more blocks that computes what ``model`` does.
+
+    New blocks come last in their stream. They add nothing at first (their
+    second matrix is zero), whiten what really comes in and start with the
+    modulation of the block before: what a block may add falls with the
+    quantisation step, by a factor of 50.
+
+    Parameters
+    ----------
+    model : nets.Codec
+    shape : Shape
+        That of ``model`` but for the numbers of blocks, none of them less.
+    crops : data.Crops
+        Pictures that the deviations are taken from.
+    seed : int
+        Of the new weights and the crops.
+
+    Returns
+    -------
+    nets.Codec
+    """
+    torch.manual_seed(seed)
+    new = state.empty_model(shape)
+    new.load_state_dict({**new.state_dict(), **model.state_dict()})
+    fresh = []
+    for name in BLOCKS:
+        blocks, n = stream(new, name), getattr(model.shape, name)
+        fresh += blocks[n:]
+        for b in blocks[n:]:
+            if n:
+                b.mod.copy_(blocks[n - 1].mod)
+                b.scale_out.copy_(blocks[n - 1].scale_out)
+    for b, deviation in zip(fresh, deviations(new, fresh, crops, seed)):
+        b.scale_in.copy_(1 / (deviation + 0.02))
+    return new
+
+
+def stream(model, name):
+    """The blocks that a field of ``Shape`` counts: a8, a16, s8 or s16."""
+    network = model.analysis if name[0] == "a" else model.synthesis
+    return getattr(network, f"blocks{name[1:]}")
+
+
+def deviations(model, blocks, crops, seed):
+    """Root mean square of what enters each of ``blocks``, by channel."""
+    sums = {id(b): 0.0 for b in blocks}
+
+    def look(block, inputs):
+        sums[id(block)] += inputs[0].square().mean((0, 1, 2))
+
+    hooks = [b.register_forward_pre_hook(look) for b in blocks]
+    rng = np.random.default_rng(seed)
+    s = model.shape
+    for u in (np.arange(N_CROPS) + 0.5) / N_CROPS:
+        lam = s.lambda_min * (s.lambda_max / s.lambda_min) ** u
+        model(functional.to_float(crops.batch(1, rng)),
+              torch.tensor([lam], dtype=torch.float32), noise=False)
+    for h in hooks:
+        h.remove()
+    return [(sums[id(b)] / N_CROPS).sqrt() for b in blocks]
+
+
+def larger(shape, numbers):
+    """``shape`` with as many blocks as ``numbers`` says, by name.
+
+    Raises
+    ------
+    ValueError
+        Where that is fewer than there are.
+    """
+    for name, n in numbers.items():
+        if n < getattr(shape, name):
+            raise ValueError(f"{name} is {getattr(shape, name)} already")
+    return dataclasses.replace(shape, **numbers)

@@ -1,0 +1,42 @@
+"""What the options of ``aetrain`` may be."""
+
+import argparse
+import re
+
+from .config import BLOCKS
+
+
+def number(kind, low, high=None):
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= (high or float("inf")):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a number from {low} "
+                + (f"to {high}" if high else "on"))
+        return value
+    return parse
+
+
+def sigmas(text):
+    try:
+        found = tuple(map(float, text.split(",")))
+    except ValueError:
+        found = ()
+    if not (1 <= len(found) <= 2 and 0 <= found[0] <= found[-1] <= 255
+            and found[-1]):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a sigma of up to 255, nor two of them like "
+            "0,60")
+    return found
+
+
+def blocks(text):
+    found = dict(re.findall(r"(\w+)=([1-9]\d?)(?:,|$)", text))
+    if not found or set(found) - set(BLOCKS) or text != ",".join(
+            f"{k}={v}" for k, v in found.items()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not like a8=4,a16=4: {', '.join(BLOCKS)}")
+    return {k: int(v) for k, v in found.items()}

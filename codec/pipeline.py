@@ -150,7 +150,7 @@ class Pipeline:
 
         start = self._state(z, y.shape, quality, self._rounded(y, quality))
         return Refiner(self.graphs, self.costs, pixels, quality, code,
-                       plan.tune).run(start.symbols, plan, progress)
+                       plan.tune).run(start, plan, progress)
 
     def code_length(self, y, quality):
         """Bits that the latent plane of one picture costs, by the tables.

@@ -57,7 +57,9 @@ for stage; do
         cp state/denoise/log.csv runs/denoise/log.csv ;;
     effort)
         python -m benchmarks.effort "$kodak" --csv "$results/effort.csv" \
-            --jobs 2 --rates "$results/kodak.csv" --qualities 15 50 85 ;;
+            --jobs 2 --rates "$results/kodak.csv" --qualities 15 50 85
+        python -m benchmarks.effort_speed "$kodak" \
+            --csv "$results/effort-speed.csv" ;;
     platforms)
         export PYTHON=${PYTHON:-$(command -v python)}
         here=tests/platforms

@@ -13,7 +13,7 @@ from PIL import Image  # noqa: E402
 
 sys.path.append(str(Path(__file__).parent.parent))
 
-from benchmarks import effort  # noqa: E402
+from benchmarks import effort, effort_speed  # noqa: E402
 
 
 def test_measured_once_and_as_the_files_are(tmp_path, capsys):
@@ -72,3 +72,25 @@ def test_the_help_says_what_was_measured():
         assert float(times) == pytest.approx(
             f["cpu_ms"] / found[1]["cpu_ms"], abs=0.6)
         assert float(gain) == pytest.approx(-f["bd"], abs=0.05)
+
+
+def test_times_by_the_clock(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(effort_speed, "EFFORTS", (1, 2))
+    x = np.random.default_rng(1).integers(0, 256, (48, 80, 3), np.uint8)
+    Image.fromarray(x).save(tmp_path / "a.png")
+    file = tmp_path / "e.csv"
+    effort_speed.main([str(tmp_path / "a.png"), "--csv", str(file),
+                       "--turns", "2"])
+    said = capsys.readouterr().out
+    assert len(effort.read(file)) == 4
+    assert "1 pictures at quality 50" in said
+    assert re.search(r"^\| 1 \| [\d.]+ \| 1\.0 \| \d+ \|$", said, re.M)
+    effort_speed.main(["--csv", str(file)])
+    assert capsys.readouterr().out == said
+
+
+def test_medians_of_medians():
+    rows = [dict(sha256=p, pixels="1000000", effort="4", encode_s=str(s))
+            for p, found in (("a", (1, 2, 30)), ("b", (4, 5, 6)))
+            for s in found]
+    assert effort_speed.medians(rows, 4, "encode_s") == 3.5

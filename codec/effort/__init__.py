@@ -29,15 +29,19 @@ class Plan:
         Backward passes through the decoder; 0: plain rounding.
     probes : int
         Random pictures that measure how strongly the decoder reacts to
-        each symbol of this picture.
+        each place of this picture.
+    block : int
+        Cells of a side of what is kept or undone together: small where
+        few passes have to do, larger where the last bit is wanted.
     tune : str
         One of ``TUNES``: the metric that symbols are chosen for.
     """
     passes: int
     probes: int
+    block: int = 4
     tune: str = "psnr"
 
 
-PLANS = {1: Plan(0, 0), 2: Plan(1, 1), 3: Plan(2, 1), 4: Plan(3, 1),
-         5: Plan(5, 2), 6: Plan(8, 2), 7: Plan(14, 4), 8: Plan(26, 4),
-         9: Plan(40, 6)}
+PLANS = {1: Plan(0, 0), 2: Plan(1, 1, 1), 3: Plan(2, 1, 1),
+         4: Plan(4, 1, 2), 5: Plan(6, 1, 2), 6: Plan(10, 1, 2),
+         7: Plan(18, 2), 8: Plan(36, 2), 9: Plan(80, 4)}

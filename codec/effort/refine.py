@@ -3,8 +3,8 @@
 The error of the decoded picture is, to good accuracy, quadratic in the
 symbols: a symbol moved by d changes it by 2 g d + e d^2. One backward pass
 (``codec.training.gradient``) gives g of all symbols. e, the decoder's
-reaction to one symbol, differs between places by more than between
-channels: random probes of the picture at hand scale the model's averages.
+reaction to one symbol, differs between places as well as channels: random
+probes of the picture at hand scale the model's averages, place by place.
 Symbols that influence each other, above all those of one cell, must not
 all move together: each change is made with a chance that falls with what it
 saves, from that of the best one in its cell. Each block of the picture goes
@@ -20,12 +20,10 @@ from ..latent.transform import padded
 from ..progress import told
 from . import tune
 
-BLOCK = 4            # cells of a side of what is kept or undone together
-CHANCE = 0.7         # that the best change of a cell is made in a round
-BOLDER, SHYER = 1.2, 0.6    # factors on a block's chance, better or not
+CHANCE = 0.85        # that the best change of a cell is made in a round
+SHYER = 0.8          # factor on a block's chance where a round was no gain
 TIMID = 0.035        # least chance
-CAUTION = 1.3        # on e: neighbours move too
-POOLED = 20          # probes that a place's average is worth
+CAUTION = 1.65, 0.95        # on e, at quality 0 and 100: neighbours move too
 BATCH = 2            # probes in one run
 
 
@@ -57,13 +55,15 @@ class Refiner:
         self.price = b.multiplier(quality) / 3
         self.energy = (self.price * b.at_quality("energy", quality)
                        * self.step ** 2)
+        # The lower the quality, the more alike what symbols of a cell do.
+        self.caution = np.float32(np.interp(quality, (0, 100), CAUTION))
 
-    def run(self, symbols, plan, progress=None):
+    def run(self, state, plan, progress=None):
         """The best symbols found.
 
         Parameters
         ----------
-        symbols : int16 (hy, wy, M)
+        state : State
             To start from.
         plan : Plan
         progress : function of float, or None
@@ -78,7 +78,9 @@ class Refiner:
         # Beyond the backward passes come two looks that need no gradient:
         # at the last changes, and at the best blocks together.
         for n in told(range(plan.passes + 2), progress):
-            state, gradient = self.code(symbols), None
+            if n:
+                state = self.code(symbols)
+            gradient = None
             if n < plan.passes:
                 error, gradient, seen = self._backward(
                     state.latent, probing, 0 if n else plan.probes)
@@ -90,8 +92,8 @@ class Refiner:
             if gradient is not None:
                 self._to_symbols(state, gradient)
             if kept is None:
-                kept = Kept(state, gradient, cost)
-                weight = self._weights(cost.shape, seen, plan.probes)
+                kept = Kept(state, gradient, cost, plan.block)
+                weight = self._weights(cost.shape, seen)
             else:
                 kept.take_better(state, gradient, cost)
             symbols = kept.symbols.copy()
@@ -174,18 +176,16 @@ class Refiner:
                 even=even[None, None].astype(np.float32))
             gradient[lo:hi] = total * (2 * self.price * self.step)
 
-    def _weights(self, shape, seen, n_probes):
+    def _weights(self, shape, seen):
         """Bits of error that moving each symbol by one brings, alone."""
         k = self.bundle.k
         h, w = shape
         odd = (np.arange(h)[:, None] + np.arange(w)) % 2
-        weight = CAUTION * self.energy[odd]
-        seen *= CAUTION * self.price * self.step ** 2 / weight
+        energy = self.energy[odd]
+        seen *= self.price * self.step ** 2 / energy
         for part in (np.s_[..., :k], np.s_[..., k:]):
-            mean = seen[part].mean(2, keepdims=True)
-            seen[part] = (n_probes * seen[part] + POOLED * mean) / (
-                n_probes + POOLED)
-        return np.multiply(weight, seen, out=weight)
+            energy[part] *= self.caution * seen[part].mean(2, keepdims=True)
+        return energy
 
     def _change(self, symbols, rows, slope, curve, chances, rng):
         """Move symbols in place: some of those that pay.
@@ -216,19 +216,20 @@ class Kept:
     bad there is kept where it was good.
     """
 
-    def __init__(self, state, slope, cost):
+    def __init__(self, state, slope, cost, side):
         self.symbols, self.rows = state.symbols.copy(), state.rows
-        self.slope, self.cost = slope, _blocks(cost)
+        self.slope, self.side = slope, side
+        self.cost = _blocks(cost, side)
         self.chance = np.full(self.cost.shape, CHANCE, np.float32)
 
     def take_better(self, state, slope, cost):
         """Take over the blocks that became better; no slope, no more
         changes."""
-        cost = _blocks(cost)
+        cost = _blocks(cost, self.side)
         better = cost < self.cost
         self.cost[better] = cost[better]
-        self.chance *= np.where(better, BOLDER, SHYER)
-        self.chance.clip(TIMID, 1, out=self.chance)
+        self.chance[~better] *= SHYER
+        self.chance.clip(TIMID, out=self.chance)
         cells = self._of_cells(better)
         self.symbols[cells] = state.symbols[cells]
         self.rows[cells] = state.rows[cells]
@@ -241,10 +242,10 @@ class Kept:
 
     def _of_cells(self, blocks):
         h, w = self.rows.shape[:2]
-        return blocks.repeat(BLOCK, 0)[:h].repeat(BLOCK, 1)[:, :w]
+        return blocks.repeat(self.side, 0)[:h].repeat(self.side, 1)[:, :w]
 
 
-def _blocks(cost, side=BLOCK):
+def _blocks(cost, side):
     """Sums over blocks of side x side cells."""
     h, w = cost.shape
     cost = np.add.reduceat(cost, np.arange(0, h, side), 0)

@@ -43,8 +43,14 @@ class Costs:
 
     def cells(self, symbols, rows):
         """Bits of each cell, (h, w), of int16 symbols with their rows."""
-        k = np.minimum(np.abs(symbols.astype(np.int32)), TOP + 1)
-        return self.bits[rows, k].sum(2)
+        return self.of(np.abs(symbols.astype(np.int32)), rows).sum(2)
+
+    def of(self, magnitude, rows):
+        """Bits of each of int32 magnitudes, with uint8 rows of that shape."""
+        # Four times as fast as bits[rows, magnitude].
+        at = np.minimum(magnitude, TOP + 1)
+        at += rows.astype(np.int32) * np.int32(TOP + 2)
+        return self.bits.take(at)
 
     def steps(self, magnitude, rows):
         """Bits that one more, and one less, would cost.
@@ -61,9 +67,9 @@ class Costs:
         more, less : float32
         """
         k = np.minimum(magnitude, TOP)
-        here = self.bits[rows, k]
-        return (self.bits[rows, k + 1] - here,
-                self.bits[rows, np.abs(k - 1)] - here)
+        here = self.of(k, rows)
+        return (self.of(k + 1, rows) - here,
+                self.of(np.abs(k - 1), rows) - here)
 
 
 class Counter:
@@ -83,5 +89,5 @@ class Counter:
 
     def write(self, symbols, rows):
         """Count symbols int16, of rows uint8 of the same shape."""
-        k = np.minimum(np.abs(symbols.astype(np.int32)), TOP + 1)
-        self.bits += float(self.costs.bits[rows, k].sum(dtype=np.float64))
+        self.bits += float(self.costs.of(np.abs(symbols.astype(
+            np.int32)), rows).sum(dtype=np.float64))

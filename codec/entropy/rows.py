@@ -71,7 +71,7 @@ class Rows:
 
     def levels(self, symbols):
         """Magnitude levels of int16 symbols, uint8 0..15, same shape."""
-        return self.level[symbols.view(np.uint16)]
+        return self.level.take(symbols.view(np.uint16))
 
     def rows(self, base, context, which):
         """Row index of one pass.

@@ -21,8 +21,9 @@ train=$1 valid=$2 hours=${3:-20} extra=()
 run=state/photo-$mode
 case $mode in
 quick) hours=0.167 extra=(--valid-minutes 2 --decay-from 0.3) ;;
-continue) extra=(--init runs/photo/weights.safetensors --batch 16 --near 0.9
-                 --ema 0.998 --decay-from 1) ;;
+continue) extra=(--init runs/photo/weights.safetensors --crop 384 --near 0.9
+                 --ema 0.998 --decay-from 1 --muon-lr 0.003
+                 --trunk-lr 0.0007) ;;
 esac
 [ ! -e "$run/checkpoint.pt" ] || extra=(--resume)
 

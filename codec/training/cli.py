@@ -108,6 +108,9 @@ def parser():
         "less", "N")
     add("--shift", whole, "move crops by up to N pixels (0)", "N")
     add("--rate", real, "factor on every learning rate", "X")
+    add("--muon-lr", real, "rate of the hidden matrices", "X")
+    add("--trunk-lr", real, "of the linear trunk", "X")
+    add("--adam-lr", real, "of scales, gains, small kernels", "X")
     add("--weight-decay", real, "of the hidden matrices (0)", "X")
     add("--dropout", number(float, 0, 0.9), "share of the blocks' hidden "
         "units that a step leaves out (0)", "X")

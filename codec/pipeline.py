@@ -135,16 +135,19 @@ class Pipeline:
             each = [()] if y.ndim == 3 else list(np.ndindex(y.shape[:-3]))
             symbols = np.empty(y.shape, np.int16)
             for i, at in enumerate(each):
-                symbols[at] = self._refined(
+                symbols[at], rows = self._refined(
                     z[at], y[at], quality, plan, pixels[at],
                     part(progress, 0.9 * i / len(each),
                          0.9 * (i + 1) / len(each)))
+            if y.ndim == 3 and decoded is None:
+                return self._write_known(z, symbols, rows, quality,
+                                         part(progress, 0.9, 1))
             choose = given(symbols)
             progress = part(progress, 0.9, 1)
         return self._write(z, y.shape, quality, choose, progress, decoded)
 
     def _refined(self, z, y, quality, plan, pixels, progress):
-        """Symbols of one picture that are better than rounded ones."""
+        """Symbols and rows of one picture, better than rounded ones."""
         def code(symbols):
             return self._state(z, symbols.shape, quality, given(symbols))
 
@@ -203,6 +206,20 @@ class Pipeline:
         if symbols:
             crc = zlib.crc32(np.concatenate(symbols, -3), crc)
         return writer.finish(), crc
+
+    def _write_known(self, z, symbols, rows, quality, progress):
+        """As `_write`, of one picture whose rows are known already."""
+        writer = coder.Writer(self.tables)
+        writer.write_z(z, quality_index(quality))
+        for lo, hi in told(passes.slabs(len(symbols)), progress):
+            slab = passes.Slab(self.rows, rows[lo:hi], self.bundle.k)
+            s, r = (a[lo:hi].reshape(-1, self.bundle.m)
+                    for a in (symbols, rows))
+            for p in range(4):
+                writer.write(s[slab.where(p)], r[slab.where(p)])
+        crc = zlib.crc32(z.astype("<i2", copy=False))
+        return writer.finish(), zlib.crc32(symbols.astype(
+            "<i2", copy=False), crc)
 
     def _state(self, z, shape, quality, choose):
         """What would be coded, for an encoder that wants better."""

@@ -308,3 +308,15 @@ def test_command_line(tmp_path):
     assert main("aecompress", ["--effort", "2", *files]) == 0
     assert main("aecompress", ["--effort", "10", *files]) == 1
     assert main("aedecompress", ["--effort", "2", files[1]]) == 1
+
+
+def test_known_rows_are_those_of_the_symbols(pipeline):
+    """Slabs and all: the same file whether rows are found again or not."""
+    x = scene(7, 560, 48)
+    y = pipeline.analyse(x, 55)
+    short = pipeline.encode_latent(y, 55, effort.PLANS[3], x)
+    found = np.empty_like(y)
+    assert short == pipeline.encode_latent(y, 55, effort.PLANS[3], x,
+                                           decoded=found)
+    z, s = pipeline.read_symbols(short[0], 560, 48, 55, short[1])
+    assert np.abs(pipeline.dequantise(z, s, 55) - found).max() < 1e-3

@@ -70,8 +70,10 @@ class Refiner:
 
         Returns
         -------
-        int16 (hy, wy, M)
+        symbols : int16 (hy, wy, M)
             Of the cheapest state that was looked at as a whole.
+        rows : uint8 (hy, wy, M)
+            That code them.
         """
         moves, probing = np.random.default_rng(1), np.random.default_rng(2)
         best, kept, weight = None, None, None
@@ -88,7 +90,7 @@ class Refiner:
                 error = self._error(state.latent)
             cost = state.bits + self.price * error
             if best is None or cost.sum() < best[0]:
-                best = cost.sum(), state.symbols
+                best = cost.sum(), state.symbols, state.rows
             if gradient is not None:
                 self._to_symbols(state, gradient)
             if kept is None:
@@ -101,7 +103,7 @@ class Refiner:
                 self._change(symbols.reshape(-1), kept.rows.ravel(),
                              kept.slope.ravel(), weight.ravel(),
                              kept.chances().ravel(), moves)
-        return best[1]
+        return best[1:]
 
     def _inputs(self, latent):
         """Of the decoder's gradient: where to, what of it, arrays."""
@@ -217,7 +219,7 @@ class Kept:
     """
 
     def __init__(self, state, slope, cost, side):
-        self.symbols, self.rows = state.symbols.copy(), state.rows
+        self.symbols, self.rows = state.symbols.copy(), state.rows.copy()
         self.slope, self.side = slope, side
         self.cost = _blocks(cost, side)
         self.chance = np.full(self.cost.shape, CHANCE, np.float32)

@@ -10,7 +10,7 @@
 #              other codecs are to be measured as well)
 #   speed      times against other codecs, one thread and all
 #   denoise    the encoder of runs/denoise, trained anew (2,000 steps)
-#   effort     every effort on Kodak (40 minutes)
+#   effort     every effort on Kodak, gain and time (15 to 40 minutes)
 #   platforms  the conformance set on other arithmetic (needs apt and npm)
 #   pages      the tables of README.md and docs
 #

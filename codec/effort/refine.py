@@ -121,8 +121,7 @@ class Refiner:
         error = np.empty(latent.shape[:2], np.float32)
         for to, cut, inputs in self._inputs(latent):
             none = np.empty((0, *inputs["pixels"].shape), np.int8)
-            e, = self.graphs.run("synthesis_gradient", first_only=True,
-                                 probes=none, **inputs)
+            e, = self.graphs.run("synthesis_error", probes=none, **inputs)
             error[to] = e[cut]
         return error
 

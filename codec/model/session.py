@@ -9,6 +9,7 @@ import os
 import threading
 
 from ..errors import ModelError
+from .part import part_of
 
 _MAPS = {"features": {0}, "mean2": {1}}  # outputs that keep their batch
 
@@ -75,26 +76,22 @@ class Graphs:
                     level.ORT_ENABLE_ALL if self.optimise
                     else level.ORT_DISABLE_ALL)
                 self._sessions[name] = ort.InferenceSession(
-                    self.bundle.graphs[name], o,
-                    providers=["CPUExecutionProvider"])
+                    self._model(name), o, providers=["CPUExecutionProvider"])
             return self._sessions[name]
 
-    def _all(self, name, inputs):
-        return self._session(name).run(None, inputs)
+    def _model(self, name):
+        if name == "synthesis_error":
+            return part_of(self.bundle.graphs["synthesis_gradient"], "error")
+        return self.bundle.graphs[name]
 
-    def _first(self, name, inputs):
-        import onnxruntime as ort
-        session, options = self._session(name), ort.RunOptions()
-        options.only_execute_path_to_fetches = True
-        return session.run([session.get_outputs()[0].name], inputs, options)
-
-    def run(self, name, first_only=False, **inputs):
+    def run(self, name, **inputs):
         """Outputs of one graph, a list of arrays in the graph's order.
 
-        With ``first_only`` the first one, at the price of what it needs.
+        ``synthesis_error`` is the part of ``synthesis_gradient`` that its
+        first output needs, and takes the same inputs.
 
         Pictures and latents are (h, w, c), or (n, h, w, c) for n of one
-        size (but for the gradients, which take one); features and hidden
+        size (but for gradients and errors, of one); features and hidden
         activations are always (n, c, h, w).
 
         Raises
@@ -103,19 +100,18 @@ class Graphs:
             The graph does not run, or gives something else than
             docs/format.md, section 9, says.
         """
-        one = not name.endswith("gradient") and any(
+        one = not name.endswith(("gradient", "error")) and any(
             x.ndim == 3 for x in inputs.values())
         if one:
             inputs = {k: x[None] if x.ndim == 3 else x
                       for k, x in inputs.items()}
         try:
-            out = (self._first if first_only else self._all)(name, inputs)
+            out = self._session(name).run(None, inputs)
         except MemoryError:
             raise
         except Exception as e:      # of many types, from the engine
             raise ModelError(f"model: graph {name} does not run: {e}") from e
-        wanted = _outputs(name, inputs, self.bundle)[:1 if first_only
-                                                     else None]
+        wanted = _outputs(name, inputs, self.bundle)
         if len(out) != len(wanted) or not all(map(_fits, out, wanted)):
             raise ModelError(f"model: graph {name} gives another output than "
                              "the format says")
@@ -127,10 +123,11 @@ class Graphs:
 def _outputs(name, inputs, b):
     """Type and shape of each output; None is any size."""
     n, *first = next(iter(inputs.values())).shape
-    if name == "synthesis_gradient":
+    if name in ("synthesis_error", "synthesis_gradient"):
         shape = inputs["latent"].shape
         return [("f4", shape[:2]),
-                ("f4", (1 + len(inputs["probes"]), *shape))]
+                ("f4", (1 + len(inputs["probes"]), *shape))][
+                    :1 + (name == "synthesis_gradient")]
     if name == "means_gradient":
         return [("f4", inputs["latent"].shape)]
     if name == "analysis":

@@ -1,0 +1,68 @@
+"""Parts of ONNX graphs, against the onnx package and the engine."""
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+
+from codec.model import bundle, session  # noqa: E402
+from codec.model.part import part_of  # noqa: E402
+
+GRADIENT = bundle.load(None).graphs["synthesis_gradient"]
+
+
+def test_only_what_the_output_needs():
+    whole = onnx.load_from_string(GRADIENT)
+    part = onnx.load_from_string(part_of(GRADIENT, "error"))
+    onnx.checker.check_model(part)
+    assert [o.name for o in part.graph.output] == ["error"]
+    needed, kept = {"error"}, []
+    for node in reversed(whole.graph.node):
+        if needed & set(node.output):
+            needed |= set(node.input)
+            kept.insert(0, node)
+    assert list(part.graph.node) == kept
+    assert len(kept) < 0.6 * len(whole.graph.node)
+    # All else is as it was.
+    for model in whole, part:
+        del model.graph.node[:], model.graph.output[:]
+    assert part == whole
+
+
+def test_the_whole_of_it_is_the_model_itself():
+    features = bundle.load(None).graphs["features"]
+    name = onnx.load_from_string(features).graph.output[0].name
+    assert onnx.load_from_string(part_of(features, name)) \
+        == onnx.load_from_string(features)
+
+
+def test_it_computes_the_same():
+    graphs = session.Graphs(bundle.load(None), threads=1)
+    rng = np.random.default_rng(1)
+    inputs = {
+        "latent": rng.normal(0, 0.3, (3, 4, graphs.bundle.m)).astype("f4"),
+        "modulation": graphs.bundle.at_quality("synthesis_mod", 40),
+        "pixels": rng.integers(0, 256, (48, 64, 3), np.uint8),
+        "weight": np.ones((48, 64), np.float32),
+        "probes": np.ones((0, 48, 64, 3), np.int8)}
+    want, _ = graphs.run("synthesis_gradient", **inputs)
+    got, = graphs.run("synthesis_error", **inputs)
+    assert np.allclose(got, want, rtol=1e-5)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 100, len(GRADIENT) // 2,
+                                 len(GRADIENT) - 1])
+def test_cut_models_are_refused_or_empty(cut):
+    with pytest.raises(ValueError):
+        part_of(GRADIENT[:cut], "error")
+
+
+def test_noise_is_refused():
+    rng = np.random.default_rng(2)
+    refused = 0
+    for _ in range(200):
+        try:
+            part_of(rng.bytes(200), "error")
+        except ValueError:
+            refused += 1
+    assert refused > 150

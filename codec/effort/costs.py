@@ -46,7 +46,17 @@ class Costs:
         return self.of(np.abs(symbols.astype(np.int32)), rows).sum(2)
 
     def of(self, magnitude, rows):
-        """Bits of each of int32 magnitudes, with uint8 rows of that shape."""
+        """Bits of symbols of these magnitudes.
+
+        Parameters
+        ----------
+        magnitude : int32 ndarray, at least 0
+        rows : uint8 ndarray of that shape, 0..63
+
+        Returns
+        -------
+        float32 ndarray of that shape
+        """
         # Four times as fast as bits[rows, magnitude].
         at = np.minimum(magnitude, TOP + 1)
         at += rows.astype(np.int32) * np.int32(TOP + 2)

@@ -20,7 +20,8 @@ def part_of(model, output):
     Parameters
     ----------
     model : bytes
-        A ModelProto whose nodes are in order, as onnx demands.
+        A ModelProto whose nodes are in order, as onnx demands, and have no
+        graphs inside them.
     output : str
 
     Returns

@@ -125,9 +125,9 @@ def _outputs(name, inputs, b):
     n, *first = next(iter(inputs.values())).shape
     if name in ("synthesis_error", "synthesis_gradient"):
         shape = inputs["latent"].shape
-        return [("f4", shape[:2]),
-                ("f4", (1 + len(inputs["probes"]), *shape))][
-                    :1 + (name == "synthesis_gradient")]
+        error = "f4", shape[:2]
+        gradient = "f4", (1 + len(inputs["probes"]), *shape)
+        return [error, gradient] if name.endswith("gradient") else [error]
     if name == "means_gradient":
         return [("f4", inputs["latent"].shape)]
     if name == "analysis":

@@ -51,13 +51,38 @@ def grown(model, shape, crops, seed=1):
 
 
 def stream(model, name):
-    """The blocks that a field of ``Shape`` counts: a8, a16, s8 or s16."""
+    """The blocks that a field of ``Shape`` counts.
+
+    Parameters
+    ----------
+    model : nets.Codec
+    name : str
+        One of ``config.BLOCKS``.
+
+    Returns
+    -------
+    torch.nn.ModuleList
+    """
     network = model.analysis if name[0] == "a" else model.synthesis
     return getattr(network, f"blocks{name[1:]}")
 
 
 def deviations(model, blocks, crops, seed):
-    """Root mean square of what enters each of ``blocks``, by channel."""
+    """Root mean square of what enters blocks of a model, by channel.
+
+    Parameters
+    ----------
+    model : nets.Codec
+    blocks : list of nets.Block
+        Of that model.
+    crops : data.Crops
+    seed : int
+        Of the crops.
+
+    Returns
+    -------
+    list of float32 Tensor (c,), one per block
+    """
     sums = {id(b): 0.0 for b in blocks}
 
     def look(block, inputs):
@@ -76,7 +101,17 @@ def deviations(model, blocks, crops, seed):
 
 
 def larger(shape, numbers):
-    """``shape`` with as many blocks as ``numbers`` says, by name.
+    """A shape with more blocks.
+
+    Parameters
+    ----------
+    shape : Shape
+    numbers : dict of str to int
+        How many blocks, by names of ``config.BLOCKS``.
+
+    Returns
+    -------
+    Shape
 
     Raises
     ------

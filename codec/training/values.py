@@ -7,6 +7,10 @@ from .config import BLOCKS
 
 
 def number(kind, low, high=None):
+    """A reader of numbers from ``low`` on, up to ``high`` if that is given.
+
+    This one and the others raise argparse.ArgumentTypeError.
+    """
     def parse(text):
         try:
             value = kind(text)
@@ -21,6 +25,7 @@ def number(kind, low, high=None):
 
 
 def sigmas(text):
+    """``S`` or ``S,T``: one or two floats, 0 <= S <= T <= 255, in levels."""
     try:
         found = tuple(map(float, text.split(",")))
     except ValueError:
@@ -34,6 +39,7 @@ def sigmas(text):
 
 
 def blocks(text):
+    """``a8=6,a16=5``: dict of how many blocks, 1..99, by ``BLOCKS``."""
     found = dict(re.findall(r"(\w+)=([1-9]\d?)(?:,|$)", text))
     if not found or set(found) - set(BLOCKS) or text != ",".join(
             f"{k}={v}" for k, v in found.items()):

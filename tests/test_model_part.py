@@ -5,8 +5,9 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
+from codec.errors import ModelError  # noqa: E402
 from codec.model import bundle, session  # noqa: E402
-from codec.model.part import part_of  # noqa: E402
+from codec.model.part import constant, part_of  # noqa: E402
 
 GRADIENT = bundle.load(None).graphs["synthesis_gradient"]
 
@@ -55,6 +56,43 @@ def test_it_computes_the_same():
 def test_cut_models_are_refused_or_empty(cut):
     with pytest.raises(ValueError):
         part_of(GRADIENT[:cut], "error")
+
+
+def test_a_constant_in_place_of_an_input():
+    value = np.arange(6, dtype=np.float32).reshape(2, 3)
+    whole = onnx.load_from_string(GRADIENT)
+    got = onnx.load_from_string(constant(GRADIENT, "modulation", value))
+    made = got.graph.initializer.pop()
+    assert made.name == "modulation"
+    assert np.array_equal(onnx.numpy_helper.to_array(made), value)
+    gone, = (i for i in whole.graph.input if i.name == "modulation")
+    whole.graph.input.remove(gone)
+    assert got == whole
+    with pytest.raises(ValueError, match="without an input speed"):
+        constant(GRADIENT, "speed", value)
+
+
+def test_a_session_for_each_quality():
+    """They give what the graph itself gives, and few are kept."""
+    ort = pytest.importorskip("onnxruntime")
+    graphs = session.Graphs(bundle.load(None), threads=1)
+    plain = ort.InferenceSession(graphs.bundle.graphs["analysis"])
+    pixels = np.random.default_rng(3).integers(0, 256, (1, 32, 48, 3), "u1")
+    for quality in (5, 20, 40, 60, 95, 5):
+        inputs = {"pixels": pixels, "modulation": graphs.bundle.at_quality(
+            "analysis_mod", quality)}
+        want, = plain.run(None, inputs)
+        got, = graphs.run("analysis", **inputs)
+        # The engine may fold what is constant into the weights.
+        assert np.abs(got - want).max() < 1e-5 * np.abs(want).max()
+    assert len(graphs._sessions["analysis"]) == session.QUALITIES
+
+
+def test_a_modulation_of_another_size_is_an_error():
+    graphs = session.Graphs(bundle.load(None), threads=1)
+    with pytest.raises(ModelError, match="analysis does not run"):
+        graphs.run("analysis", modulation=np.ones(7, np.float32),
+                   pixels=np.zeros((16, 16, 3), np.uint8))
 
 
 def test_noise_is_refused():

@@ -1,5 +1,6 @@
 """What was trained is what runs: torch modules against exported models."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -21,11 +22,11 @@ QUALITIES = (1, 50, 100)
 TOLERANCE = 4e-3           # float16 weights in the graphs
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
+@pytest.fixture(scope="module", params=[0, 3], ids=["", "mixed"])
+def made(request, tmp_path_factory):
     """A model with something in every branch, and its exported folder."""
     tmp = tmp_path_factory.mktemp("export")
-    cfg = config(tmp)
+    cfg = config(tmp, shape=dataclasses.replace(TINY, mix=request.param))
     index, _ = data.prepare(cfg, log=lambda line: None)
     crops = data.Crops(f"{cfg.state}/train", index, 64)
     torch.manual_seed(3)
@@ -37,7 +38,8 @@ def made(tmp_path_factory):
                                     "synthesis.out")):
                 # Rows stay sane, or wide symbols meet rows that are not
                 # coded at all.
-                scale = 0.002 if name.startswith("rows") else 0.05
+                scale = (0.002 if name.startswith("rows") else
+                         0.01 if "delta_" in name else 0.05)
                 p.add_(torch.randn(p.shape) * scale)
         # In whole fixed-point units the export's two roundings are one.
         one = 10 * 1024

@@ -8,7 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from codec.training import data, functional, grow, state, train  # noqa: E402
+from codec.training import (  # noqa: E402
+    data, functional, grow, nets, state, train)
 from codec.training.values import blocks  # noqa: E402
 from training_runs import TINY, config  # noqa: E402
 
@@ -70,6 +71,45 @@ def test_new_blocks_whiten_what_comes_in_and_learn(trained):
     assert train.train(again, resume=True) == "done"
 
 
+def test_sets_of_weights_start_at_nothing_and_learn(trained):
+    cfg, crops = trained
+    old = state.load_weights(cfg.init)
+    cfg = dataclasses.replace(cfg, shape=grow.larger(
+        old.shape, blocks("mix=3")))
+    new = grow.grown(old, cfg.shape, crops)
+    for want, got in zip(coded(old, crops), coded(new, crops)):
+        assert torch.equal(want, got)
+    data.prepare(cfg, lambda line: None)
+    train.train(cfg)
+    learnt = state.averaged(state.read(f"{cfg.state}/checkpoint.pt"))
+    sets = {n: p for n, p in learnt.named_parameters() if "delta_" in n}
+    assert len(sets) == 2 * (2 + 5)
+    for one in sets.values():
+        assert len(one) == 3 and one.flatten(1).abs().amax(1).min() > 0
+
+
+def test_each_picture_has_the_weights_of_its_quality():
+    torch.manual_seed(4)
+    model = state.empty_model(dataclasses.replace(TINY, mix=3))
+    for p in model.parameters():
+        p.data.normal_(0, 0.1)
+    x, q = torch.randn(3, 32, 48, 3), torch.tensor([0.0, 0.4, 1.0])
+    with torch.no_grad():
+        together = model.analysis(x, q)
+        apart = torch.cat([model.analysis(x[i:i + 1], q[i:i + 1])
+                           for i in range(3)])
+        assert torch.allclose(together, apart, atol=1e-5)
+        # At an end of the range it is that end's set.
+        net = model.analysis
+        net.in16 += net.delta_in16[2]
+        net.delta_in16.zero_()
+        assert torch.allclose(net(x, q)[2], together[2], atol=1e-5)
+        assert not torch.allclose(net(x, q)[0], together[0], atol=1e-2)
+    shares = nets.hats(4)
+    assert torch.allclose(shares.sum(1), torch.ones(nets.N_KNOTS))
+    assert shares[0, 0] == shares[-1, -1] == 1 and shares.min() == 0
+
+
 @pytest.mark.parametrize("text", ["", "a8", "a8=0", "m=400", "a8=3;s8=4",
                                   "a8=3,", "a8=3,a8=4"])
 def test_what_is_no_number_of_blocks(text):
@@ -80,3 +120,5 @@ def test_what_is_no_number_of_blocks(text):
 def test_nothing_is_taken_away():
     with pytest.raises(ValueError, match="a16 is 1 already"):
         grow.larger(dataclasses.replace(TINY, a16=1), {"a16": 0})
+    with pytest.raises(ValueError, match="mix is 3 already"):
+        grow.larger(dataclasses.replace(TINY, mix=3), {"mix": 4})

@@ -1,15 +1,25 @@
-"""The part of an ONNX graph that one of its outputs needs.
+"""ONNX graphs cut to what a session is for.
+
+Contents
+--------
+``part_of``   the part that one of the outputs needs
+``constant``  an input that is always the same made a constant
 
 onnxruntime runs every node of a graph, also those that lead to no output
 that was asked for (1.32: ``only_execute_path_to_fetches`` changes nothing,
-and neither does leaving the output out). So the other nodes are taken out
-before a session is made. That needs three fields of protobuf, and no onnx,
-which is no runtime dependency: ModelProto.graph, GraphProto.node and
-GraphProto.output (onnx.proto, fields 7, 1 and 12).
+and neither does leaving the output out). And it works out once what only
+constants lead to, when a session is made. So graphs are changed before
+that. It takes a few fields of protobuf (onnx.proto), and no onnx, which is
+no runtime dependency.
 """
 
-GRAPH, NODE, OUTPUT = 7, 1, 12
+import numpy as np
+
+GRAPH = 7                                   # of ModelProto
+NODE, INITIALIZER, INPUT, OUTPUT = 1, 5, 11, 12     # of GraphProto
 NODE_INPUT, NODE_OUTPUT, VALUE_NAME = 1, 2, 1
+DIMS, DATA_TYPE, TENSOR_NAME, RAW_DATA = 1, 2, 8, 9     # of TensorProto
+FLOAT = 1
 _BYTES = 2                      # wire type of what has a length
 _FIXED = {1: 8, 5: 4}           # wire types of a fixed size
 
@@ -34,16 +44,58 @@ def part_of(model, output):
     ValueError
         These bytes are no such model.
     """
-    kept = []
-    for number, whole, value in _fields(model):
-        if number == GRAPH:
-            graph = _graph(value, output.encode())
-            whole = _varint(GRAPH << 3 | _BYTES) + _varint(len(graph)) + graph
-        kept.append(whole)
-    return b"".join(kept)
+    return _with_graph(model, lambda graph: _needed(graph, output.encode()))
 
 
-def _graph(graph, output):
+def constant(model, name, array):
+    """The model with a constant in place of one of its inputs.
+
+    Parameters
+    ----------
+    model : bytes
+        A ModelProto.
+    name : str
+        Of the input.
+    array : float32 ndarray
+
+    Returns
+    -------
+    bytes
+        A ModelProto without that input.
+
+    Raises
+    ------
+    ValueError
+        These bytes are no model with such an input.
+    """
+    tensor = b"".join(_varint(DIMS << 3) + _varint(n) for n in array.shape)
+    tensor += _varint(DATA_TYPE << 3) + _varint(FLOAT)
+    tensor += _field(TENSOR_NAME, name.encode())
+    tensor += _field(RAW_DATA, np.ascontiguousarray(array, "<f4").tobytes())
+
+    def fixed(graph):
+        kept = [whole for number, whole, value in _fields(graph)
+                if number != INPUT or name.encode() not in _names(
+                    value, VALUE_NAME)[VALUE_NAME]]
+        whole = b"".join(kept)
+        if len(whole) == len(graph):
+            raise ValueError(f"an ONNX model without an input {name}")
+        return whole + _field(INITIALIZER, tensor)
+
+    return _with_graph(model, fixed)
+
+
+def _with_graph(model, change):
+    return b"".join(_field(GRAPH, change(value)) if number == GRAPH else whole
+                    for number, whole, value in _fields(model))
+
+
+def _field(number, value):
+    """A field that has a length."""
+    return _varint(number << 3 | _BYTES) + _varint(len(value)) + value
+
+
+def _needed(graph, output):
     fields, needed, kept = list(_fields(graph)), {output}, []
     for number, whole, value in reversed(fields):
         if number == NODE:

@@ -4,13 +4,16 @@ A session runs from many threads at once, so one ``Graphs`` object serves
 all threads of a process.
 """
 
+import collections
 import functools
 import os
 import threading
 
 from ..errors import ModelError
-from .part import part_of
+from .part import constant, part_of
 
+# Sessions of a graph that are kept, each for one quality: 6 MB and 5 to 10 ms.
+QUALITIES = 4
 _MAPS = {"features": {0}, "mean2": {1}}  # outputs that keep their batch
 
 
@@ -52,14 +55,18 @@ class Graphs:
     def __init__(self, bundle, threads=None, optimise=True):
         self.bundle, self.optimise = bundle, optimise
         self.threads = threads or _cores()
-        self._sessions, self._lock = {}, threading.Lock()
+        self._sessions = collections.defaultdict(collections.OrderedDict)
+        self._lock = threading.Lock()
 
     def __reduce__(self):
         return type(self), (self.bundle, self.threads, self.optimise)
 
-    def _session(self, name):
+    def _session(self, name, modulation=None):
+        """Of a graph, at a quality: what that changes is then worked out."""
+        key = None if modulation is None else modulation.tobytes()
         with self._lock:
-            if name not in self._sessions:
+            made = self._sessions[name]
+            if key not in made:
                 import onnxruntime as ort
                 _share_arena(ort)
                 o = ort.SessionOptions()
@@ -75,20 +82,29 @@ class Graphs:
                 o.graph_optimization_level = (
                     level.ORT_ENABLE_ALL if self.optimise
                     else level.ORT_DISABLE_ALL)
-                self._sessions[name] = ort.InferenceSession(
-                    self._model(name), o, providers=["CPUExecutionProvider"])
-            return self._sessions[name]
+                made[key] = ort.InferenceSession(
+                    self._model(name, modulation), o,
+                    providers=["CPUExecutionProvider"])
+                while len(made) > QUALITIES:
+                    made.popitem(last=False)
+            made.move_to_end(key)
+            return made[key]
 
-    def _model(self, name):
+    def _model(self, name, modulation):
+        model = self.bundle.graphs[
+            "synthesis_gradient" if name == "synthesis_error" else name]
         if name == "synthesis_error":
-            return part_of(self.bundle.graphs["synthesis_gradient"], "error")
-        return self.bundle.graphs[name]
+            model = part_of(model, "error")
+        return model if modulation is None else constant(
+            model, "modulation", modulation)
 
-    def run(self, name, **inputs):
+    def run(self, name, modulation=None, **inputs):
         """Outputs of one graph, a list of arrays in the graph's order.
 
         ``synthesis_error`` is the part of ``synthesis_gradient`` that its
-        first output needs, and takes the same inputs.
+        first output needs, and takes the same inputs. What quality changes
+        in a graph, ``modulation``, is an input of it as well, but one that
+        sessions are made for: another one takes as long as a small picture.
 
         Pictures and latents are (h, w, c), or (n, h, w, c) for n of one
         size (but for gradients and errors, of one); features and hidden
@@ -106,7 +122,7 @@ class Graphs:
             inputs = {k: x[None] if x.ndim == 3 else x
                       for k, x in inputs.items()}
         try:
-            out = self._session(name).run(None, inputs)
+            out = self._session(name, modulation).run(None, inputs)
         except MemoryError:
             raise
         except Exception as e:      # of many types, from the engine

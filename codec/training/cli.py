@@ -80,7 +80,8 @@ def parser():
     add("--init", str, "start from weights: of --save-weights, or a "
         "checkpoint.pt", "FILE")
     add("--grow", blocks, "with --init: add blocks, up to so many of a8, a16 "
-        "(analysis), s8, s16 (synthesis)", "a8=N,..", default=None)
+        "(analysis), s8, s16 (synthesis); with mix=N, N sets of weights for "
+        "quality to mix", "a8=N,..", default=None)
     g.add_argument("--export", action="store_true", default=False,
                    help="train nothing; export the checkpoint of --state")
     add("--preset", str, "size of the networks: " + ", ".join(PRESETS)
@@ -111,6 +112,7 @@ def parser():
     add("--muon-lr", real, "rate of the hidden matrices", "X")
     add("--trunk-lr", real, "of the linear trunk", "X")
     add("--adam-lr", real, "of scales, gains, small kernels", "X")
+    add("--mix-lr", real, "of what quality adds to weights", "X")
     add("--weight-decay", real, "of the hidden matrices (0)", "X")
     add("--dropout", number(float, 0, 0.9), "share of the blocks' hidden "
         "units that a step leaves out (0)", "X")

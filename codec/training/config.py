@@ -6,6 +6,7 @@ from ..errors import CodecError
 
 LOSSES = ("mse", "mae", "bce", "ms-ssim", "mse+ms-ssim")
 BLOCKS = ("a8", "a16", "s8", "s16")     # the numbers of blocks in Shape
+GROWS = (*BLOCKS, "mix")                # what ``--grow`` takes
 
 
 class TrainingError(CodecError):
@@ -35,6 +36,7 @@ class Shape:
     leak16: float = 0.125
     lap: int = 2           # pixels by which 8x8 windows reach further
     output16: bool = True  # quality modulates the output of 1/16 blocks
+    mix: int = 0           # sets of weights that quality mixes; 0: none
 
 
 @dataclasses.dataclass
@@ -66,6 +68,7 @@ class Config:
     trunk_lr: float = 3e-4
     rows_lr: float = 1e-3
     table_lr: float = 5e-3
+    mix_lr: float = 3e-4           # of what quality adds to weights
     weight_decay: float = 0.0      # of the hidden matrices
     dropout: float = 0.0           # share of the blocks' hidden units
     clip: float = 3.0              # times the running norm; 0: never

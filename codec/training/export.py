@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import gradient, graphs, hyper
+from . import gradient, graphs, hyper, nets
 from .functional import padded, to_float
 
 TOTAL = 2 ** 24
@@ -146,13 +146,13 @@ def integer_tables(model, row_counts, z_counts):
     out["z_min"] = np.floor(-990 * np.log2(most).sum(1)).astype(np.uint32)
     out["row_freq"], out["row_max"] = row_freq, row_max
     out["log_gain"] = model.log_gain.detach().numpy()
-    for name, blocks in (
-            ("analysis_mod", [*model.analysis.blocks8,
-                              *model.analysis.blocks16]),
-            ("synthesis_mod", [*model.synthesis.blocks16,
-                               *model.synthesis.blocks8])):
-        out[name] = 1 + np.concatenate(
-            [b.mod.detach().numpy() for b in blocks], 1)
+    for name, net in (("analysis_mod", model.analysis),
+                      ("synthesis_mod", model.synthesis)):
+        blocks = [*net.blocks8, *net.blocks16] if "analysis" in name \
+            else [*net.blocks16, *net.blocks8]
+        shares = [nets.hats(net.sets).numpy()] if net.sets else []
+        out[name] = np.concatenate(
+            [1 + b.mod.detach().numpy() for b in blocks] + shares, 1)
     return out
 
 

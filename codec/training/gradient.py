@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 
 from . import hyper
 from .functional import padded, to_float
-from .graphs import Graph, _np, window
+from .graphs import Graph, _np, matrix, window
 
 
 class _Tape(Graph):
@@ -56,11 +56,15 @@ class _Tape(Graph):
             np.float32(1e30))), self.const(np.float32(otherwise)),
             self.const(np.float32(1)))
 
-    def layer(self, x, w, b=None, half=True):
-        """1x1 convolution, and the function that turns it back."""
-        w = self.weight(w[:, :, None, None], half)
-        args = [x, w] if b is None else [
-            x, w, self.const(np.asarray(b, np.float32))]
+    def layer(self, x, w, b=None):
+        """1x1 convolution, and the function that turns it back.
+
+        ``w`` and ``b`` are arrays, or names of what is in the graph.
+        """
+        if not isinstance(w, str):
+            w = self.weight(matrix(w))
+            b = b if b is None else self.const(np.asarray(b, np.float32))
+        args = [x, w] if b is None else [x, w, b]
 
         def back(grad):
             return self.op("Conv", grad, self.op("Transpose", w,
@@ -81,14 +85,14 @@ class _Tape(Graph):
 
     def pixels(self, x, net):
         """As ``Graph.pixels``; its transpose is the analysis's kind."""
-        w = self.const(_np(net.out8) * 255)
+        w = self.last_window(net)
         shape = window(net.out8)
         self.back.append(lambda grad: self.op("Conv", grad, w, **shape))
         return self.op("ConvTranspose", x, w, self.const(
             _np(net.bias) * 255 + 127.5), **shape)
 
-    def trunk(self, x, w, b=None):
-        x, back = self.layer(x, w, b, half=False)
+    def trunk(self, x, owner, name):
+        x, back = self.layer(x, self.mixed(owner, name, matrix, False))
         self.back.append(back)
         return x
 
@@ -99,23 +103,25 @@ class _Tape(Graph):
 
     def block(self, x, b, s):
         """As ``Graph.block``, remembering what its gradient needs."""
-        dw = _np(b.dw) * _np(b.scale_in)[:, None, None, None]
-        u = self.depthwise(x, dw)
+        dw, w1, b1, w2, b2 = self.block_weights(b)
+        u = self.kernels(x, dw, *b.dw.shape[::3])
         if not b.at_output:
             u = self.op("Mul", u, s)
-        u, back1 = self.layer(u, _np(b.w1), _np(b.b1))
+        u, back1 = self.layer(u, w1, b1)
         a = self.op("LeakyRelu", u, alpha=b.leak) if b.leak \
             else self.op("Relu", u)
-        v, back2 = self.layer(a, _np(b.w2) * _np(b.scale_out)[:, None],
-                              _np(b.b2) * _np(b.scale_out))
+        v, back2 = self.layer(a, w2, b2)
+        scale = _np(b.scale_in)[:, None, None, None]
 
         def back(grad):
             g = back2(self.op("Mul", grad, s) if b.at_output else grad)
             g = back1(self.op("Mul", g, self.above_zero(a, b.leak)))
             if not b.at_output:
                 g = self.op("Mul", g, s)
-            g = self.depthwise(g, dw[:, :, ::-1, ::-1])
-            return self.op("Add", g, grad)
+            turned = self.mixed(b, "dw", lambda w: (w * scale)[
+                :, :, ::-1, ::-1])
+            return self.op("Add", self.kernels(g, turned, *b.dw.shape[::3]),
+                           grad)
 
         self.back.append(back)
         if b.at_output:
@@ -138,7 +144,7 @@ def synthesis_gradient(net):
     blocks = [*net.blocks16, *net.blocks8]
     m = net.out16.shape[1]
     x = g.input("latent", TensorProto.FLOAT, ["h", "w", m])
-    s = g.modulations(blocks)
+    s = g.modulations(blocks, net.sets)
     px = g.input("pixels", TensorProto.UINT8, ["height", "width", 3])
     wt = g.input("weight", TensorProto.FLOAT, ["height", "width"])
     probes = g.input("probes", TensorProto.INT8,
@@ -146,7 +152,7 @@ def synthesis_gradient(net):
     x = g.to_nchw(x)
     for b, mod in zip(net.blocks16, s):
         x = g.block(x, b, mod)
-    x = g.unfold(g.trunk(x, _np(net.out16)), 2)
+    x = g.unfold(g.trunk(x, net, "out16"), 2)
     for b, mod in zip(net.blocks8, s[len(net.blocks16):]):
         x = g.block(x, b, mod)
     x = g.pixels(x, net)

@@ -5,7 +5,8 @@ onnxruntime runs in its blocked layout; at the edges it is (n, height, width,
 channel), as the runtime's arrays are, for n pictures of one size. Fixed
 vectors (the whitening of a block's input, the scale of its output) are
 folded into the weights. Large weights are stored as float16 and cast when a session is
-made, which halves the model.
+made, which halves the model; what quality adds to them (``Shape.mix``) as int8, with
+one scale for each set. It is added where a session is made for a quality.
 """
 
 import numpy as np
@@ -59,6 +60,33 @@ class Graph:
         return self.op("Cast", self.const(array.astype(np.float16)),
                        to=TensorProto.FLOAT)
 
+    def mixed(self, owner, name, fold=lambda w: w, half=True):
+        """A weight of a module, with what quality adds to it.
+
+        Parameters
+        ----------
+        owner : nets.Block, nets.Analysis or nets.Synthesis
+        name : str
+        fold : callable
+            Of the array (a set at a time): scales and the engine's shape.
+        half : bool
+            As of `weight`.
+        """
+        base = fold(_np(getattr(owner, name)))
+        w = self.weight(base, half)
+        sets = getattr(owner, f"delta_{name}", None)
+        if sets is None:
+            return w
+        sets = np.stack([fold(d).ravel() for d in _np(sets)])
+        scale = np.maximum(np.abs(sets).max(1), 1e-30) / 127
+        sets = np.rint(sets / scale[:, None]).astype(np.int8)
+        share = self.op("Mul", self.mix, self.const(
+            scale[None].astype(np.float32)))
+        more = self.op("MatMul", share, self.op(
+            "Cast", self.const(sets), to=TensorProto.FLOAT))
+        return self.op("Add", w, self.op("Reshape", more, self.const(
+            np.array(base.shape))))
+
     def op(self, kind, *inputs, **attributes):
         out = f"v{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [out],
@@ -71,9 +99,9 @@ class Graph:
     def to_hwc(self, x):
         return self.op("Transpose", x, perm=[0, 2, 3, 1])
 
-    def linear(self, x, w, b=None, half=True):
+    def linear(self, x, w, b=None):
         """1x1 convolution with w of shape (out, in)."""
-        args = [x, self.weight(w[:, :, None, None], half)]
+        args = [x, self.weight(matrix(w))]
         if b is not None:
             args.append(self.const(np.asarray(b, np.float32)))
         return self.op("Conv", *args, kernel_shape=[1, 1])
@@ -87,35 +115,57 @@ class Graph:
                        kernel_shape=[3, 3], pads=[1, 1, 1, 1])
 
     def depthwise(self, x, w):
-        k = w.shape[-1]
-        return self.op("Conv", x, self.weight(w), group=w.shape[0],
-                       kernel_shape=[k, k], pads=[k // 2] * 4)
+        """Depth-wise convolution with an array (c, 1, k, k)."""
+        return self.kernels(x, self.weight(w), *w.shape[::3])
+
+    def kernels(self, x, w, n, k):
+        """The same with a named weight, of n channels and k x k."""
+        return self.op("Conv", x, w, group=n, kernel_shape=[k, k],
+                       pads=[k // 2] * 4)
+
+    def block_weights(self, b):
+        """Names of a block's five weights as its convolutions take them."""
+        i, o = _np(b.scale_in), _np(b.scale_out)
+        return (self.mixed(b, "dw", lambda w: w * i[:, None, None, None]),
+                self.mixed(b, "w1", matrix),
+                self.mixed(b, "b1", half=False),
+                self.mixed(b, "w2", lambda w: matrix(w * o[:, None])),
+                self.mixed(b, "b2", lambda w: w * o, half=False))
 
     def block(self, x, b, s):
         """``nets.Block``; ``s`` names its modulation, (1, c, 1, 1)."""
-        dw = _np(b.dw) * _np(b.scale_in)[:, None, None, None]
-        u = self.depthwise(x, dw)
+        dw, w1, b1, w2, b2 = self.block_weights(b)
+        u = self.kernels(x, dw, *b.dw.shape[::3])
         if not b.at_output:
             u = self.op("Mul", u, s)
-        u = self.linear(u, _np(b.w1), _np(b.b1))
+        u = self.op("Conv", u, w1, b1, kernel_shape=[1, 1])
         u = self.op("LeakyRelu", u, alpha=b.leak) if b.leak \
             else self.op("Relu", u)
-        w2 = _np(b.w2) * _np(b.scale_out)[:, None]
-        b2 = _np(b.b2) * _np(b.scale_out)
-        v = self.linear(u, w2, b2)
+        v = self.op("Conv", u, w2, b2, kernel_shape=[1, 1])
         if b.at_output:
             v = self.op("Mul", v, s)
         return self.op("Add", v, x)
 
+    def trunk(self, x, owner, name):
+        """A 1x1 convolution of the linear trunk, in float32."""
+        return self.op("Conv", x, self.mixed(owner, name, matrix, False),
+                       kernel_shape=[1, 1])
+
     def pixels(self, x, net):
         """The last layer of ``nets.Synthesis``, in samples of 0..255."""
-        return self.op("ConvTranspose", x, self.const(_np(net.out8) * 255),
+        return self.op("ConvTranspose", x, self.last_window(net),
                        self.const(_np(net.bias) * 255 + 127.5),
                        **window(net.out8))
 
-    def modulations(self, blocks):
-        """Graph input ``modulation`` (n,), split for the blocks."""
-        sizes = [b.mod.shape[1] for b in blocks]
+    def last_window(self, net):
+        return self.mixed(net, "out8", lambda w: w * 255, half=False)
+
+    def modulations(self, blocks, sets):
+        """Graph input ``modulation`` (n,), split for the blocks.
+
+        The last ``sets`` of it are the shares of the sets of weights.
+        """
+        sizes = [b.mod.shape[1] for b in blocks] + [sets] * bool(sets)
         m = self.input("modulation", TensorProto.FLOAT, [sum(sizes)])
         m = self.op("Reshape", m, self.const(np.array([1, -1, 1, 1])))
         outs = [f"m{i}" for i in range(len(sizes))]
@@ -123,6 +173,9 @@ class Graph:
             return [m]
         self.nodes.append(helper.make_node(
             "Split", [m, self.const(np.array(sizes))], outs, axis=1))
+        if sets:
+            self.mix = self.op("Reshape", outs.pop(),
+                               self.const(np.array([1, sets])))
         return outs
 
     def finish(self):
@@ -135,20 +188,25 @@ class Graph:
         return m.SerializeToString()
 
 
+def matrix(w):
+    """A matrix as a 1x1 convolution takes it."""
+    return w[:, :, None, None]
+
+
 def analysis(net):
     """uint8 (n, 16 h, 16 w, 3), modulation -> y float32 (n, h, w, M)."""
     g = Graph("analysis")
     blocks = [*net.blocks8, *net.blocks16]
     x = g.input("pixels", TensorProto.UINT8, ["n", "height", "width", 3])
-    s = g.modulations(blocks)
+    s = g.modulations(blocks, net.sets)
     x = g.op("Cast", x, to=TensorProto.FLOAT)
     x = g.op("Mul", x, g.const(np.float32(1 / 255)))
     x = g.to_nchw(g.op("Sub", x, g.const(np.float32(0.5))))
-    x = g.op("Conv", x, g.const(_np(net.in8)), **window(net.in8))
+    x = g.op("Conv", x, g.mixed(net, "in8", half=False), **window(net.in8))
     for b, m in zip(net.blocks8, s):
         x = g.block(x, b, m)
     x = g.op("SpaceToDepth", x, blocksize=2)
-    x = g.linear(x, _np(net.in16), half=False)
+    x = g.trunk(x, net, "in16")
     for b, m in zip(net.blocks16, s[len(net.blocks8):]):
         x = g.block(x, b, m)
     g.output("latent", g.to_hwc(x), TensorProto.FLOAT,
@@ -162,11 +220,11 @@ def synthesis(net):
     blocks = [*net.blocks16, *net.blocks8]
     x = g.input("latent", TensorProto.FLOAT, ["n", "h", "w",
                                               net.out16.shape[1]])
-    s = g.modulations(blocks)
+    s = g.modulations(blocks, net.sets)
     x = g.to_nchw(x)
     for b, m in zip(net.blocks16, s):
         x = g.block(x, b, m)
-    x = g.linear(x, _np(net.out16), half=False)
+    x = g.trunk(x, net, "out16")
     x = g.op("DepthToSpace", x, blocksize=2)
     for b, m in zip(net.blocks8, s[len(net.blocks16):]):
         x = g.block(x, b, m)

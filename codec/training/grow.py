@@ -1,4 +1,4 @@
-"""More blocks for networks that are trained already."""
+"""More for networks that are trained already: blocks, sets of weights."""
 
 import dataclasses
 
@@ -13,18 +13,19 @@ N_CROPS = 32
 
 @torch.no_grad()
 def grown(model, shape, crops, seed=1):
-    """A model with more blocks that computes what ``model`` does.
+    """A larger model that computes what ``model`` does.
 
     New blocks come last in their stream. They add nothing at first (their
     second matrix is zero), whiten what really comes in and start with the
     modulation of the block before: what a block may add falls with the
-    quantisation step, by a factor of 50.
+    quantisation step, by a factor of 50. What quality adds to weights
+    (``Shape.mix``) starts at zero.
 
     Parameters
     ----------
     model : nets.Codec
     shape : Shape
-        That of ``model`` but for the numbers of blocks, none of them less.
+        Of ``larger``.
     crops : data.Crops
         Pictures that the deviations are taken from.
     seed : int
@@ -101,13 +102,13 @@ def deviations(model, blocks, crops, seed):
 
 
 def larger(shape, numbers):
-    """A shape with more blocks.
+    """A shape with more blocks, or with sets of weights.
 
     Parameters
     ----------
     shape : Shape
     numbers : dict of str to int
-        How many blocks, by names of ``config.BLOCKS``.
+        How many, by names of ``config.GROWS``.
 
     Returns
     -------
@@ -116,9 +117,9 @@ def larger(shape, numbers):
     Raises
     ------
     ValueError
-        Where that is fewer than there are.
+        Where that is fewer than there are, or other sets of weights.
     """
     for name, n in numbers.items():
-        if n < getattr(shape, name):
+        if n < getattr(shape, name) or name == "mix" and shape.mix:
             raise ValueError(f"{name} is {getattr(shape, name)} already")
     return dataclasses.replace(shape, **numbers)

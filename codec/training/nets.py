@@ -9,7 +9,10 @@ Contents
 
 Everything starts as the optimal linear codec: the trunk of ``Analysis`` is
 the PCA basis of training patches and every other branch starts at zero.
-Quality enters through tables of ``N_KNOTS`` values, linear in ln(lambda).
+Quality enters through tables of ``N_KNOTS`` values, linear in ln(lambda),
+and with ``Shape.mix`` through the weights of the trunk and of the blocks at
+1/8: what quality adds to them is mixed once per picture, and no sample takes
+longer for it.
 """
 
 import math
@@ -22,6 +25,41 @@ from .hyper import (LOGISTIC, N_KNOTS, ROW_STEP, SIGMA_MIN, ExactRows,
                     HyperAnalysis, Means, knots, level, matrix, neighbours)
 
 
+def hats(n):
+    """How much of each of n sets of weights counts at the knots."""
+    at = torch.linspace(0, n - 1, N_KNOTS)[:, None]
+    return (1 - (at - torch.arange(n)).abs()).clamp(min=0)
+
+
+def add_sets(module, n, *names):
+    """For each weight ``w`` a parameter ``delta_w`` of n weights, zero."""
+    for name in names if n else ():
+        w = getattr(module, name)
+        setattr(module, f"delta_{name}",
+                nn.Parameter(torch.zeros(n, *w.shape)))
+
+
+def mixed(module, names, mix, function, *pictures):
+    """``function`` of pictures, then of the weights that their quality mixes.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Whose weights ``names`` are.
+    mix : Tensor (n, sets), or None
+        Of n pictures; None: all see the weights as they are.
+    function : callable
+    *pictures : Tensor (n, ..)
+    """
+    weights = [getattr(module, name) for name in names]
+    if mix is None:
+        return function(*pictures, *weights)
+    deltas = [getattr(module, f"delta_{name}") for name in names]
+    return torch.cat([function(*(p[i:i + 1] for p in pictures), *(
+        w + torch.tensordot(m, d, 1) for w, d in zip(weights, deltas)))
+        for i, m in enumerate(mix)])
+
+
 class Block(nn.Module):
     """x + o * (W2 relu(W1 (dw(x) * i) + b1) + b2), modulated by quality.
 
@@ -30,10 +68,12 @@ class Block(nn.Module):
     them is times 1 + m(q): at 1/16 the output, where what a block may add
     falls with the quantisation step, by a factor of 50. An input that
     falls so leaves every unit on one side of its kink, and the block
-    linear (docs/training-log.md). ``leak`` is the slope below zero.
+    linear (docs/training-log.md). ``leak`` is the slope below zero, ``sets``
+    how many sets of weights quality mixes.
     """
+    MIXED = "dw", "w1", "b1", "w2", "b2"
 
-    def __init__(self, sigma, hidden, leak, at_output):
+    def __init__(self, sigma, hidden, leak, at_output, sets=0):
         super().__init__()
         self.leak, self.dropout, self.at_output = leak, 0.0, at_output
         c = len(sigma)
@@ -48,13 +88,18 @@ class Block(nn.Module):
         self.mod = nn.Parameter(torch.zeros(N_KNOTS, c))
         self.register_buffer("scale_in", 1 / (sigma + 0.02))
         self.register_buffer("scale_out", sigma.clamp(0.02, 0.3))
+        add_sets(self, sets, *self.MIXED)
 
-    def forward(self, x, q):
+    def forward(self, x, q, mix=None):
         s, t = self.scale_in, self.scale_out
-        m = 1 + knots(self.mod, q)[:, None, None]
-        s, t = (s, m * t) if self.at_output else (m * s, t)
-        return fn.block(x, self.dw, s, self.w1, self.b1, self.w2, self.b2,
-                        t, self.leak, self.dropout if self.training else 0.0)
+        dropout = self.dropout if self.training else 0.0
+
+        def block(x, m, dw, w1, b1, w2, b2):
+            i, o = (s, m * t) if self.at_output else (m * s, t)
+            return fn.block(x, dw, i, w1, b1, w2, b2, o, self.leak, dropout)
+
+        return mixed(self, self.MIXED, mix, block, x,
+                     1 + knots(self.mod, q)[:, None, None])
 
 
 def windows(v8, lap):
@@ -69,17 +114,20 @@ class Analysis(nn.Module):
         self.in8 = windows(pca["v8"], s.lap)                # (c8, 3, k, k)
         self.in16 = nn.Parameter(pca["v16"].clone())        # (m, 4 c8)
         self.blocks8 = nn.ModuleList(
-            Block(pca["sigma8"], s.hidden8, s.leak8, False)
+            Block(pca["sigma8"], s.hidden8, s.leak8, False, s.mix)
             for _ in range(s.a8))
         self.blocks16 = nn.ModuleList(
             Block(pca["sigma16"], s.hidden16, s.leak16, s.output16)
             for _ in range(s.a16))
+        add_sets(self, s.mix, "in8", "in16")
+        self.sets = s.mix
 
     def forward(self, x, q):
-        x = fn.fold8(x, self.in8)
+        mix = knots(hats(self.sets), q) if self.sets else None
+        x = mixed(self, ["in8"], mix, fn.fold8, x)
         for b in self.blocks8:
-            x = b(x, q)
-        x = fn.linear(fn.space_to_depth(x, 2), self.in16)
+            x = b(x, q, mix)
+        x = mixed(self, ["in16"], mix, fn.linear, fn.space_to_depth(x, 2))
         for b in self.blocks16:
             x = b(x, q)
         return x
@@ -95,16 +143,20 @@ class Synthesis(nn.Module):
             Block(pca["sigma16"], s.hidden16, s.leak16, s.output16)
             for _ in range(s.s16))
         self.blocks8 = nn.ModuleList(
-            Block(pca["sigma8"], s.hidden8, s.leak8, False)
+            Block(pca["sigma8"], s.hidden8, s.leak8, False, s.mix)
             for _ in range(s.s8))
+        add_sets(self, s.mix, "out8", "out16")
+        self.sets = s.mix
 
     def forward(self, y, q):
+        mix = knots(hats(self.sets), q) if self.sets else None
         for b in self.blocks16:
             y = b(y, q)
-        x = fn.depth_to_space(fn.linear(y, self.out16), 2)
+        x = fn.depth_to_space(mixed(self, ["out16"], mix, fn.linear, y), 2)
         for b in self.blocks8:
-            x = b(x, q)
-        return fn.unfold8(x, self.out8, self.bias)
+            x = b(x, q, mix)
+        return mixed(self, ["out8"], mix, lambda x, w: fn.unfold8(
+            x, w, self.bias), x)
 
 
 def uniform(like, noise):

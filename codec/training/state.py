@@ -31,7 +31,8 @@ def split_parameters(model, cfg):
     """Hidden matrices for Muon, groups with their rates for AdamW."""
     hidden, groups = [], {}
     rate = {"trunk": cfg.trunk_lr, "rows": cfg.rows_lr,
-            "table": cfg.table_lr, "other": cfg.adam_lr}
+            "table": cfg.table_lr, "other": cfg.adam_lr,
+            "mix": cfg.mix_lr}
     for name, p in trained(model, cfg).items():
         leaf = name.split(".")[-1]
         if leaf in ("in8", "in16", "out8", "out16"):
@@ -40,6 +41,8 @@ def split_parameters(model, cfg):
             kind = "table" if leaf in ("b1", "b2", "bias") else "rows"
         elif name.startswith("z_"):
             kind = "table"
+        elif leaf.startswith("delta_"):
+            kind = "mix"
         elif p.dim() == 2 and leaf not in ("mod", "log_gain"):
             hidden.append(p)
             continue

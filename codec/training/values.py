@@ -3,7 +3,7 @@
 import argparse
 import re
 
-from .config import BLOCKS
+from .config import GROWS
 
 
 def number(kind, low, high=None):
@@ -39,10 +39,10 @@ def sigmas(text):
 
 
 def blocks(text):
-    """``a8=6,a16=5``: dict of how many blocks, 1..99, by ``BLOCKS``."""
+    """``a8=6,a16=5``: dict of numbers, 1..99, by ``GROWS``."""
     found = dict(re.findall(r"(\w+)=([1-9]\d?)(?:,|$)", text))
-    if not found or set(found) - set(BLOCKS) or text != ",".join(
+    if not found or set(found) - set(GROWS) or text != ",".join(
             f"{k}={v}" for k, v in found.items()):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not like a8=4,a16=4: {', '.join(BLOCKS)}")
+            f"{text!r} is not like a8=4,a16=4: {', '.join(GROWS)}")
     return {k: int(v) for k, v in found.items()}

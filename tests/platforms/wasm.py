@@ -62,12 +62,14 @@ def use(modules):
     node = Node(modules)
 
     class Session:
-        def __init__(self, name, path):
-            self.name, self.path = name, path
+        def __init__(self, name, path, modulation):
+            self.name, self.path, self.fixed = name, path, {}
+            if modulation is not None:
+                self.fixed["modulation"] = modulation
 
         def run(self, _, inputs):
-            return node.run(self.name, self.path, inputs)
+            return node.run(self.name, self.path, inputs | self.fixed)
 
-    session.Graphs._session = lambda self, name: Session(
-        name, self.bundle.folder / f"{name}.onnx")
+    session.Graphs._session = lambda self, name, modulation=None: Session(
+        name, self.bundle.folder / f"{name}.onnx", modulation)
     return node.version

@@ -68,15 +68,13 @@ class Pipeline:
             out.append(np.clip(np.rint(z), -b.z_max, b.z_max))
         return np.concatenate(out, -3).astype(np.int16)
 
-    def _slab_means(self, z, lo, hi, width, step, channels):
-        """``Means`` of latent rows lo..hi-1; features see a halo of z."""
+    def _features(self, z, lo, hi, width):
+        """What the means of latent rows lo..hi-1 see of z: it has a halo."""
         a, b = max(0, lo // 4 - 1), min(z.shape[-3], -(-hi // 4) + 1)
         f = self.graphs.run("features", z=z[..., a:b, :, :].astype(
             np.float32))[0]
         top = lo - 4 * a
-        f = np.ascontiguousarray(f[:, :, top:top + hi - lo, :width])
-        out = np.zeros((*z.shape[:-3], hi - lo, width, channels), np.float32)
-        return Means(self.graphs, f, step, out)
+        return np.ascontiguousarray(f[:, :, top:top + hi - lo, :width])
 
     def analyse(self, pixels, quality, progress=None):
         """Latent plane, float32 (hy, wy, M), of uint8 (h, w, 3)."""
@@ -148,10 +146,12 @@ class Pipeline:
 
     def _refined(self, z, y, quality, plan, pixels, progress):
         """Symbols and rows of one picture, better than rounded ones."""
-        def code(symbols):
-            return self._state(z, symbols.shape, quality, given(symbols))
+        state = functools.partial(self._state, z, y.shape, quality, known={})
 
-        start = self._state(z, y.shape, quality, self._rounded(y, quality))
+        def code(symbols):
+            return state(given(symbols))
+
+        start = state(self._rounded(y, quality))
         return Refiner(self.graphs, self.costs, pixels, quality, code,
                        plan.tune).run(start, plan, progress)
 
@@ -221,10 +221,11 @@ class Pipeline:
         return writer.finish(), zlib.crc32(symbols.astype(
             "<i2", copy=False), crc)
 
-    def _state(self, z, shape, quality, choose):
+    def _state(self, z, shape, quality, choose, known=None):
         """What would be coded, for an encoder that wants better."""
         state = State(shape)
-        for lo, hi, slab, means in self._slabs(z, shape, quality, choose):
+        for lo, hi, slab, means in self._slabs(z, shape, quality, choose,
+                                               known=known):
             state.symbols[lo:hi] = slab.symbols
             state.latent[lo:hi] = means.out
             rows = state.rows[lo:hi].reshape(-1, self.bundle.m)
@@ -235,20 +236,30 @@ class Pipeline:
             state.features.append(means.features)
         return state
 
-    def _slabs(self, z, shape, quality, choose, writer=None, progress=None):
+    def _slabs(self, z, shape, quality, choose, writer=None, progress=None,
+               known=None):
         """Each slab after its four passes: lo, hi, Slab, Means.
 
         ``choose(lo, hi)`` gives a function for the slab, and that one, of
-        flat positions, channels and means, the symbols of a pass.
+        flat positions, channels and means, the symbols of a pass. A dict
+        ``known`` keeps what follows from z alone for the next call with it.
         """
         b = self.bundle
         *_, hy, wy, _ = shape
         qi, step = quality_index(quality), 1 / b.gain(quality)
         for lo, hi in told(passes.slabs(hy), progress):
-            base = self.rows.base(
-                self.rows.hidden(z, lo // 4, -(-hi // 4)), qi)
-            slab = passes.Slab(self.rows, base[..., :hi - lo, :wy, :], b.k)
-            means = self._slab_means(z, lo, hi, wy, step, b.m)
+            if known and lo in known:
+                base, features = known[lo]
+            else:
+                base = self.rows.base(
+                    self.rows.hidden(z, lo // 4, -(-hi // 4)), qi)
+                base = base[..., :hi - lo, :wy, :]
+                features = self._features(z, lo, hi, wy)
+            if known is not None:
+                known[lo] = base, features
+            slab = passes.Slab(self.rows, base, b.k)
+            means = Means(self.graphs, features, step,
+                          np.zeros(base.shape, np.float32))
             symbols_of, slab.coded = choose(lo, hi), []
             for p in range(4):
                 at, ch = slab.where(p)
@@ -330,7 +341,8 @@ class Pipeline:
         *n, hy, wy, _ = s.shape
         latent = np.empty((*n, hy, wy, channels), np.float32)
         for lo, hi in told(passes.slabs(hy), progress):
-            means = self._slab_means(z, lo, hi, wy, step, channels)
+            means = Means(self.graphs, self._features(z, lo, hi, wy), step,
+                          np.zeros((*n, hi - lo, wy, channels), np.float32))
             flat = s[..., lo:hi, :, :].reshape(-1, b.m)
             even = np.broadcast_to((np.arange(hi - lo)[:, None]
                                     + np.arange(wy)) % 2 == 0,

@@ -169,7 +169,8 @@ def test_two_processes_give_the_rows_of_one(folder, tmp_path):
 
 @pytest.mark.parametrize("wrong", [
     [], ["nowhere"], [".", "--codecs", "gif"], [".", "--threads", "0"],
-    [".", "--metrics", "beauty"], ["--markdown", "--out", "nowhere"]])
+    [".", "--metrics", "beauty"], ["--markdown", "--out", "nowhere"],
+    [".", "--anchor", "webp"]])
 def test_usage_errors_exit_1_in_one_line(wrong, capsys, tmp_path,
                                          monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -192,6 +193,27 @@ def test_markdown_says_what_the_run_said(folder, tmp_path, capsys):
         line for line in markdown.splitlines()
         if line.startswith("| WebP")).strip("|").split("|")]
     assert row.split() == " ".join(cells).split()
+
+
+def test_another_anchor(folder, tmp_path, capsys):
+    """Twice the size one way is half of it the other way."""
+    out = tmp_path / "out"
+    bench(folder, out, "--codecs", "jpeg-*", "webp")
+    capsys.readouterr()
+    ratios = []
+    for anchor, other in (("webp", "JPEG 4:2:0"), ("jpeg-420", "WebP")):
+        assert cli.main(["--markdown", "--out", str(out), "--anchor",
+                         anchor]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        row, = (line for line in lines if line.startswith(f"| {other} |"))
+        assert sum("(anchor) | 0 |" in line for line in lines) == 1
+        percent = row.split("|")[2].replace("−", "-")
+        ratios.append(1 + float(percent) / 100)
+    assert ratios[0] * ratios[1] == pytest.approx(1, abs=0.01)
+    for wrong in "png", "jxl":
+        assert cli.main(["--markdown", "--out", str(out), "--anchor",
+                         wrong]) == 1
+        assert "not among the lossy codecs" in capsys.readouterr().err
 
 
 def test_a_reader_that_leaves_is_no_error(folder, tmp_path):

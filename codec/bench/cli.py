@@ -74,6 +74,9 @@ def parser():
     options.add_argument("--markdown", nargs="?", const="", metavar="WORD",
                          help="print the tables of --out, or those with WORD "
                          "in their title, as Markdown and measure nothing")
+    options.add_argument("--anchor", metavar="NAME",
+                         help="with --markdown: compare with that codec "
+                         f"(default: {codecs.ANCHOR})")
     return options
 
 
@@ -89,6 +92,8 @@ def main(arguments=None):
         _require_core()
         options = parser().parse_args(arguments)
         options.out = options.out or Path("bench-results")
+        if options.anchor and options.markdown is None:
+            raise UsageError("--anchor is for --markdown")
         code = 0
         if options.markdown is not None:
             _print_markdown(options)
@@ -247,7 +252,7 @@ def _choose_metrics(options):
     return usable
 
 
-def _read_back(table, meta):
+def _read_back(table, meta, anchor=None):
     """The summary of the rows that ``environment.json`` speaks of."""
     cards = meta["codecs"]
     rows = [row for row in table.rows.values()
@@ -258,7 +263,7 @@ def _read_back(table, meta):
         rows, {name: card["settings"] for name, card in cards.items()},
         {name: card["label"] for name, card in cards.items()},
         {name: card["kind"] for name, card in cards.items()},
-        meta["metrics"])
+        meta["metrics"], anchor or codecs.ANCHOR)
 
 
 def _write_curves(out, found, meta):
@@ -311,19 +316,22 @@ def _load_json(path, otherwise):
     return json.loads(path.read_text("utf-8")) if path.exists() else otherwise
 
 
-def _kept(out):
+def _kept(out, anchor=None):
     """Summary and ``environment.json`` of a run that ended."""
     try:
         meta = json.loads((out / "environment.json").read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"--out {out}: {error.strerror}") from None
     name = "kodak" if meta["dataset"] == "kodak" else "pictures"
-    return _read_back(store.Table(out / f"{name}.csv"), meta), meta
+    if anchor and meta["codecs"].get(anchor, {}).get("kind") != "lossy":
+        raise UsageError(f"--anchor {anchor}: not among the lossy codecs of "
+                         f"{out}")
+    return _read_back(store.Table(out / f"{name}.csv"), meta, anchor), meta
 
 
 def _print_markdown(options):
     """The README's tables, each with the command that remakes it."""
-    found, meta = _kept(options.out)
+    found, meta = _kept(options.out, options.anchor)
     folder = ("--dataset kodak" if meta["dataset"] == "kodak"
               else "FOLDER") + (" --quick" if meta["quick"] else "")
     shown = [(title, f"aebench {folder}", header, rows)

@@ -88,6 +88,21 @@ def test_sets_of_weights_start_at_nothing_and_learn(trained):
         assert len(one) == 3 and one.flatten(1).abs().amax(1).min() > 0
 
 
+def test_what_quality_adds_moves_at_a_rate_of_its_own(trained):
+    cfg, _ = trained
+    cfg = dataclasses.replace(cfg, mix_rate=3.0, shape=dataclasses.replace(
+        TINY, mix=2))
+    model = state.empty_model(cfg.shape)
+    rates = {id(p): g["lr"] for part in state.split_parameters(model, cfg)
+             for g in part for p in g["params"]}
+    named = dict(model.named_parameters())
+    pairs = [(named[n], named[n.replace("delta_", "")]) for n in named
+             if "delta_" in n]
+    assert len(pairs) == 2 * (2 + 5) and len(rates) == len(named)
+    for delta, weight in pairs:
+        assert rates[id(delta)] == 3 * rates[id(weight)]
+
+
 def test_each_picture_has_the_weights_of_its_quality():
     torch.manual_seed(4)
     model = state.empty_model(dataclasses.replace(TINY, mix=3))

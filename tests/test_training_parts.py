@@ -192,20 +192,22 @@ def test_orthogonalise(shape, bf16):
     values = torch.linalg.svdvals(u)
     assert 0.4 < values.min() and values.max() < 1.35
     assert (u * g).sum() > 0
+    several = torch.stack([g, -2 * g])
+    assert torch.equal(optim.orthogonalise(several)[0], u)
 
 
 def test_muon_deals_its_matrices_out():
     """Two ranks with shared updates do what one rank does alone."""
     torch.manual_seed(0)
-    start = [torch.randn(s) for s in ((8, 12), (12, 4), (6, 6))]
+    start = [torch.randn(s) for s in ((8, 12), (12, 4), (2, 6, 6))]
     grads = [torch.randn_like(p) for p in start]
 
     def muon(rank, world, reduce=None):
         params = [p.clone() for p in start]
         for p, g in zip(params, grads):
             p.grad = g
-        return optim.Muon(params, 0.1, decay=0.5, rank=rank, world=world,
-                          reduce=reduce)
+        return optim.Muon(params, [0.1, 0.1, 0.3], decay=0.5, rank=rank,
+                          world=world, reduce=reduce)
 
     alone = muon(0, 1)
     alone.step()
@@ -217,6 +219,10 @@ def test_muon_deals_its_matrices_out():
         first.owner) == [0, 1, 1]
     for a, b in zip(alone.params, first.params):
         assert torch.equal(a, b)
+    # Decay and an orthogonal step, each at the parameter's own rate.
+    for lr, was, now in zip(alone.rates, start, alone.params):
+        step = now - was * (1 - lr * 0.5)
+        assert 0.4 * lr < torch.linalg.svdvals(step).max() < 1.35 * lr * 2
 
 
 # Losses

@@ -112,7 +112,8 @@ def parser():
     add("--muon-lr", real, "rate of the hidden matrices", "X")
     add("--trunk-lr", real, "of the linear trunk", "X")
     add("--adam-lr", real, "of scales, gains, small kernels", "X")
-    add("--mix-lr", real, "of what quality adds to weights", "X")
+    add("--mix-rate", real, "factor on those of what quality adds to "
+        "weights", "X")
     add("--weight-decay", real, "of the hidden matrices (0)", "X")
     add("--dropout", number(float, 0, 0.9), "share of the blocks' hidden "
         "units that a step leaves out (0)", "X")

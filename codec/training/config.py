@@ -68,7 +68,7 @@ class Config:
     trunk_lr: float = 3e-4
     rows_lr: float = 1e-3
     table_lr: float = 5e-3
-    mix_lr: float = 3e-4           # of what quality adds to weights
+    mix_rate: float = 1.0          # factor, for what quality adds to weights
     weight_decay: float = 0.0      # of the hidden matrices
     dropout: float = 0.0           # share of the blocks' hidden units
     clip: float = 3.0              # times the running norm; 0: never

@@ -10,18 +10,21 @@ from . import functional as fn
 
 
 def orthogonalise(g, steps=5):
-    """Nearest semi-orthogonal matrix, roughly, with bfloat16 products."""
+    """Nearest semi-orthogonal matrix, roughly, with bfloat16 products.
+
+    Of one matrix, or of each of several: (.., rows, columns).
+    """
     a, b, c = 3.4445, -4.7750, 2.0315
     x = g.to(fn.BF16)
-    tall = x.shape[0] > x.shape[1]
+    tall = x.shape[-2] > x.shape[-1]
     if tall:
-        x = x.t().contiguous()
-    x = x / (x.norm() + 1e-7)
+        x = x.mT.contiguous()
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
-        s = x @ x.t()
+        s = x @ x.mT
         x = a * x + (b * s + c * s @ s) @ x
     if tall:
-        x = x.t()
+        x = x.mT
     return x.float()
 
 
@@ -31,8 +34,9 @@ class Muon:
     Parameters
     ----------
     params : list of Tensor
-        Matrices.
-    lr : float
+        Matrices, or several of one size: (n, rows, columns).
+    rates : list of float
+        Of each of them.
     momentum : float
     decay : float
         Decoupled weight decay.
@@ -42,9 +46,10 @@ class Muon:
         Sums a tensor over all ranks, in place.
     """
 
-    def __init__(self, params, lr, momentum=0.95, decay=0.0, rank=0,
+    def __init__(self, params, rates, momentum=0.95, decay=0.0, rank=0,
                  world=1, reduce=None):
-        self.params, self.lr, self.momentum = list(params), lr, momentum
+        self.params, self.rates = list(params), list(rates)
+        self.momentum = momentum
         self.decay, self.rank, self.world = decay, rank, world
         self.reduce = reduce
         self.buf = [torch.zeros_like(p) for p in self.params]
@@ -54,7 +59,7 @@ class Muon:
                         key=lambda i: -self.params[i].numel()):
             r = cost.index(min(cost))
             self.owner[i] = r
-            cost[r] += self.params[i].numel() * min(self.params[i].shape)
+            cost[r] += self.params[i].numel() * min(self.params[i].shape[-2:])
         self.flat = torch.zeros(sum(p.numel() for p in self.params))
 
     @torch.no_grad()
@@ -69,15 +74,15 @@ class Muon:
             if self.owner[i] == self.rank:
                 u = torch.lerp(p.grad, b, self.momentum)
                 u = orthogonalise(u)
-                v.copy_(u * max(1, p.shape[0] / p.shape[1]) ** 0.5)
+                v.copy_(u * max(1, p.shape[-2] / p.shape[-1]) ** 0.5)
             elif self.world > 1:
                 v.zero_()
         if self.world > 1:
             self.reduce(self.flat)
-        for p, v in zip(self.params, views):
+        for p, v, lr in zip(self.params, views, self.rates):
             if self.decay:
-                p.mul_(1 - self.lr * scale * self.decay)
-            p.add_(v, alpha=-self.lr * scale)
+                p.mul_(1 - lr * scale * self.decay)
+            p.add_(v, alpha=-lr * scale)
 
     def state_dict(self):
         return {"buf": self.buf}

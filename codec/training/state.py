@@ -28,28 +28,34 @@ def trained(model, cfg):
 
 
 def split_parameters(model, cfg):
-    """Hidden matrices for Muon, groups with their rates for AdamW."""
-    hidden, groups = [], {}
+    """What Muon moves, what AdamW does: groups with parameters and a rate.
+
+    What quality adds to a weight goes with it, ``mix_rate`` times as fast.
+    """
+    hidden, groups = {}, {}
     rate = {"trunk": cfg.trunk_lr, "rows": cfg.rows_lr,
             "table": cfg.table_lr, "other": cfg.adam_lr,
-            "mix": cfg.mix_lr}
+            "hidden": cfg.muon_lr}
     for name, p in trained(model, cfg).items():
         leaf = name.split(".")[-1]
+        factor = cfg.mix_rate if leaf.startswith("delta_") else 1.0
+        n_dim = p.dim() - leaf.startswith("delta_")
+        leaf = leaf.removeprefix("delta_")
         if leaf in ("in8", "in16", "out8", "out16"):
             kind = "trunk"
         elif name.startswith("rows."):
             kind = "table" if leaf in ("b1", "b2", "bias") else "rows"
         elif name.startswith("z_"):
             kind = "table"
-        elif leaf.startswith("delta_"):
-            kind = "mix"
-        elif p.dim() == 2 and leaf not in ("mod", "log_gain"):
-            hidden.append(p)
-            continue
+        elif n_dim == 2 and leaf not in ("mod", "log_gain"):
+            kind = "hidden"
         else:
             kind = "other"
-        groups.setdefault(kind, []).append(p)
-    return hidden, [{"params": v, "lr": rate[k]} for k, v in groups.items()]
+        to = hidden if kind == "hidden" else groups
+        to.setdefault((kind, factor), []).append(p)
+    return [[{"params": v, "lr": rate[kind] * factor}
+             for (kind, factor), v in found.items()]
+            for found in (hidden, groups)]
 
 
 class State:
@@ -90,8 +96,10 @@ class State:
         self.average = [p.detach().clone() for p in self.params]
         self.fast = [p.detach().clone() for p in self.params]
         hidden, groups = split_parameters(model, cfg)
-        self.muon = optim.Muon(hidden, cfg.muon_lr, decay=cfg.weight_decay,
-                               rank=rank, world=world, reduce=reduce)
+        self.muon = optim.Muon(
+            [p for g in hidden for p in g["params"]],
+            [g["lr"] for g in hidden for _ in g["params"]],
+            decay=cfg.weight_decay, rank=rank, world=world, reduce=reduce)
         self.adam = optim.AdamW(groups)
         self.step, self.pixels, self.since = 0, 0, 0
         self.seconds, self.best, self.norm = 0.0, 1e9, None

@@ -212,11 +212,12 @@ class Pipeline:
         writer = coder.Writer(self.tables)
         writer.write_z(z, quality_index(quality))
         for lo, hi in told(passes.slabs(len(symbols)), progress):
-            slab = passes.Slab(self.rows, rows[lo:hi], self.bundle.k)
             s, r = (a[lo:hi].reshape(-1, self.bundle.m)
                     for a in (symbols, rows))
-            for p in range(4):
-                writer.write(s[slab.where(p)], r[slab.where(p)])
+            for step in passes.steps(rows[lo:hi].shape[:2], self.bundle.k,
+                                     self.bundle.m, self.rows.cuts):
+                writer.write(s[step.at, step.channels],
+                             r[step.at, step.channels])
         crc = zlib.crc32(z.astype("<i2", copy=False))
         return writer.finish(), zlib.crc32(symbols.astype(
             "<i2", copy=False), crc)
@@ -229,8 +230,8 @@ class Pipeline:
             state.symbols[lo:hi] = slab.symbols
             state.latent[lo:hi] = means.out
             rows = state.rows[lo:hi].reshape(-1, self.bundle.m)
-            for p in range(4):
-                rows[slab.where(p)] = slab.coded[p]
+            for step, coded in zip(slab.steps, slab.coded):
+                rows[step.at, step.channels] = coded
             state.bits[lo:hi] = self.costs.cells(slab.symbols,
                                                  state.rows[lo:hi])
             state.features.append(means.features)
@@ -261,14 +262,17 @@ class Pipeline:
             means = Means(self.graphs, features, step,
                           np.zeros(base.shape, np.float32))
             symbols_of, slab.coded = choose(lo, hi), []
-            for p in range(4):
-                at, ch = slab.where(p)
-                mu, rows = means.mean(p)[at], slab.rows(p)
+            for turn in slab.steps:
+                at, ch = turn.at, turn.channels
+                if turn.cut is None:
+                    mean = means.mean(turn.p)[at]
+                mu = mean[:, ch.start - turn.group:ch.stop - turn.group]
+                rows = slab.rows(turn)
                 s = symbols_of(at, ch, mu)
                 s[rows < b.row_skip] = 0
                 s = np.clip(s, -coder.MAX_SYMBOL,
                             coder.MAX_SYMBOL).astype(np.int16)
-                slab.put(p, s)
+                slab.put(turn, s)
                 means.put(at, ch, s, mu)
                 slab.coded.append(rows)
                 if writer is not None:
@@ -344,13 +348,10 @@ class Pipeline:
             means = Means(self.graphs, self._features(z, lo, hi, wy), step,
                           np.zeros((*n, hi - lo, wy, channels), np.float32))
             flat = s[..., lo:hi, :, :].reshape(-1, b.m)
-            even = np.broadcast_to((np.arange(hi - lo)[:, None]
-                                    + np.arange(wy)) % 2 == 0,
-                                   (*n, hi - lo, wy))
-            at = np.flatnonzero(even), np.flatnonzero(~even)
-            for p in range(2 if leading else 4):
-                i, ch = at[p & 1], (slice(0, b.k), slice(b.k, None))[p >> 1]
-                means.put(i, ch, flat[i, ch], means.mean(p)[i])
+            for turn in passes.steps((*n, hi - lo, wy), b.k, b.m):
+                if turn.group < channels:
+                    at, ch = turn.at, turn.channels
+                    means.put(at, ch, flat[at, ch], means.mean(turn.p)[at])
             latent[..., lo:hi, :, :] = means.out
         return latent
 

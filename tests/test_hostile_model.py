@@ -73,6 +73,38 @@ def test_manifest(tmp_path, manifest):
     assert type(caught.value) is bundle.ModelError
 
 
+def in_parts(parts=(16, 200), **changes):
+    """Arrays of a model whose passes have parts."""
+    shapes = {"d0": (80, 16), "d1": (184, 104)}
+    return {"parts": np.array(parts, np.uint16),
+            "expected": np.zeros(64, np.uint16),
+            **{n: np.ones(s, np.int8) for n, s in shapes.items()}} | changes
+
+
+def test_parts_are_read(tmp_path):
+    arrays = in_parts()
+    made = Bundle(write(tmp_path, arrays=arrays))
+    assert {n: len(made.tables[n]) for n in arrays} == {
+        "parts": 2, "expected": 64, "d0": 80, "d1": 184}
+    # The graphs that they need are not there.
+    with pytest.raises(bundle.ModelError, match="exact_sum does not run"):
+        codec.Encoder(model=tmp_path).encode(np.zeros((8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize("arrays", [
+    in_parts(()), in_parts((200, 16)), in_parts((16, 16)), in_parts((0, 200)),
+    in_parts((96, 200)), in_parts((16, 384)), in_parts((17, 200)),
+    in_parts(np.arange(1, 80)), in_parts(d1=DELETE), in_parts(d0=DELETE),
+    in_parts(expected=DELETE),
+    in_parts(expected=np.full(64, 2 ** 15, np.uint16)),
+    in_parts(expected=np.full(64, 2000, np.uint16),
+             d1=np.full((184, 104), 127, np.int8))],
+    ids=lambda a: f"{a['parts'].tolist()[:3]}")
+def test_parts(tmp_path, arrays):
+    with pytest.raises(bundle.ModelError):
+        Bundle(write(tmp_path, arrays=arrays))
+
+
 @pytest.mark.parametrize("text", [
     b"", b"[]", b"3", b"null", b"\xff", b'{"files": 3}', b"[" * 10 ** 6,
     b'{"files": {}}', b'{"files": {"tables.npz": "0"}, "constants": 1e999}'])

@@ -23,10 +23,11 @@ few = settings(max_examples=60, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+@pytest.fixture(scope="module", params=[(), (1, 2, 6, 11)],
+                ids=["", "in parts"])
+def folder(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    make_model(folder, seed=1)
+    make_model(folder, seed=1, parts=request.param)
     return folder
 
 

@@ -54,7 +54,11 @@ WEIGHTS = str(pathlib.Path(__file__).parent.parent
     (["in", "--crop", "192"], "no picture has 192"),
     (["in", "--init", "none.safetensors"], "none.safetensors"),
     (["in", "--out", "in"], "is not a model"),
-    (["in", "--grow", "a8=6"], "--grow is for --init"),
+    (["in", "--grow", "a8=6"], "--grow and --parts are for --init"),
+    (["in", "--init", "w", "--parts", "48,16"], "not like 16,48"),
+    (["in", "--init", "w", "--parts", "0"], "not like 16,48"),
+    (["in", "--init", WEIGHTS, "--parts", "16,96"], "96 in the first group"),
+    (["in", "--init", WEIGHTS, "--parts", "384"], "384 channels"),
     (["in", "--init", "w", "--grow", "a8"], "not like a8=4"),
     (["in", "--init", WEIGHTS, "--grow", "a8=1"], "already"),
 ])

@@ -16,17 +16,19 @@ from codec.model.session import Graphs  # noqa: E402
 from codec.pipeline import Pipeline  # noqa: E402
 from codec.training import (  # noqa: E402
     data, export, functional, gradient, hyper, train)
+from reference import decoder as reference  # noqa: E402
 from training_runs import TINY, config, psnr, scene  # noqa: E402
 
 QUALITIES = (1, 50, 100)
 TOLERANCE = 4e-3           # float16 weights in the graphs
 
 
-@pytest.fixture(scope="module", params=[0, 3], ids=["", "mixed"])
+@pytest.fixture(scope="module", params=[{}, {"mix": 3, "parts": (
+    3, 12, 20)}], ids=["", "mixed, in parts"])
 def made(request, tmp_path_factory):
     """A model with something in every branch, and its exported folder."""
     tmp = tmp_path_factory.mktemp("export")
-    cfg = config(tmp, shape=dataclasses.replace(TINY, mix=request.param))
+    cfg = config(tmp, shape=dataclasses.replace(TINY, **request.param))
     index, _ = data.prepare(cfg, log=lambda line: None)
     crops = data.Crops(f"{cfg.state}/train", index, 64)
     torch.manual_seed(3)
@@ -41,6 +43,8 @@ def made(request, tmp_path_factory):
                 scale = (0.002 if name.startswith("rows") else
                          0.01 if "delta_" in name else 0.05)
                 p.add_(torch.randn(p.shape) * scale)
+        for d in model.rows.d:      # whole rows, or they would be zeros
+            d.copy_(torch.randn(d.shape) * 0.1)
         # In whole fixed-point units the export's two roundings are one.
         one = 10 * 1024
         model.rows.b2.copy_((torch.randn(16, TINY.m) * 900).round() / one)
@@ -205,12 +209,14 @@ def test_rows_are_equal_integers(model, bundle, quality):
     z, s, want = (aux[n][0].numpy().astype(int) for n in ("z", "v", "rows"))
     assert len(np.unique(want)) > 8 and np.abs(s).max() > 1
     rows = Pipeline(bundle, threads=1).rows     # checks its bounds too
-    slab = passes.Slab(rows, rows.base(rows.hidden(z, 0, len(z)), quality - 1), TINY.k)
-    for p in range(4):
-        at, channels = slab.where(p)
-        flat = want.reshape(-1, TINY.m)[at, channels]
-        assert np.array_equal(slab.rows(p), flat)
-        slab.put(p, s.reshape(-1, TINY.m)[at, channels])
+    slab = passes.Slab(rows, rows.base(rows.hidden(z, 0, len(z)),
+                                       quality - 1), TINY.k)
+    assert len(slab.steps) == 4 + 2 * len(model.shape.parts)
+    for step in slab.steps:
+        place = step.at, step.channels
+        assert np.array_equal(slab.rows(step),
+                              want.reshape(-1, TINY.m)[place])
+        slab.put(step, s.reshape(-1, TINY.m)[place].astype(np.int16))
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
@@ -226,6 +232,11 @@ def test_files_have_the_size_and_error_of_training(model, made, quality):
                                noise=False)
     assert psnr(back, x) == pytest.approx(
         10 * np.log10(255 ** 2 / mse.item()), abs=0.5)
+    # The slow decoder of docs/format.md reads the same symbols.
+    _, z, s = reference.decode_symbols(coded, made[1])
+    for slow, fast in zip((z, s), codec.Decoder(
+            model=made[1], threads=1).symbols(coded)):
+        assert slow == fast.ravel().tolist()
     # Tables fitted to real symbols beat the logistic that was trained.
     real = (len(coded) - 32) * 8 / (x.shape[0] * x.shape[1])
     assert 0.5 * bpp.item() < real < 1.15 * bpp.item() + 0.05

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from codec.training import (  # noqa: E402
-    data, functional, grow, nets, state, train)
+    data, functional, grow, hyper, nets, state, train)
 from codec.training.values import blocks  # noqa: E402
 from training_runs import TINY, config  # noqa: E402
 
@@ -86,6 +86,38 @@ def test_sets_of_weights_start_at_nothing_and_learn(trained):
     assert len(sets) == 2 * (2 + 5)
     for one in sets.values():
         assert len(one) == 3 and one.flatten(1).abs().amax(1).min() > 0
+
+
+def test_parts_start_at_nothing_and_learn(trained):
+    cfg, crops = trained
+    old = state.load_weights(cfg.init)
+    cfg = dataclasses.replace(cfg, shape=grow.cut(old.shape, (3, 5, 12)))
+    new = grow.grown(old, cfg.shape, crops)
+    for want, got in zip(coded(old, crops), coded(new, crops)):
+        assert torch.equal(want, got)
+    data.prepare(cfg, lambda line: None)
+    train.train(cfg)
+    learnt = state.averaged(state.read(f"{cfg.state}/checkpoint.pt"))
+    assert learnt.shape.parts == (3, 5, 12)
+    assert [tuple(d.shape) for d in learnt.rows.d] == [(2, 3), (3, 5),
+                                                       (12, 4)]
+    assert min(d.abs().max() for d in learnt.rows.d) > 0
+    with pytest.raises(ValueError, match=r"cut at \(3, 5, 12\)"):
+        grow.cut(cfg.shape, (4,))
+
+
+def test_levels_are_as_expected():
+    """The means of what a row's distribution gives."""
+    rng = np.random.default_rng(5)
+    expected = nets.ExactRows(TINY, {
+        "sigma16": torch.ones(TINY.m),
+        "gain": torch.ones(nets.N_KNOTS, TINY.m)}).expected.numpy()
+    for row in 8, 20, 40:
+        sigma = 0.11 * (256 / 0.11) ** ((row + 0.5) / 63)
+        v = torch.from_numpy(np.rint(rng.logistic(
+            0, sigma * np.sqrt(3) / np.pi, 400000)))
+        mean = hyper.level(v).mean().item()
+        assert expected[row] == pytest.approx(32 * mean, abs=0.6, rel=0.01)
 
 
 def test_what_quality_adds_moves_at_a_rate_of_its_own(trained):

@@ -5,6 +5,8 @@ on the symbols of earlier passes only, so a decoder has all symbols before
 it needs a single float (docs/format.md, sections 5 and 7).
 """
 
+import dataclasses
+
 import numpy as np
 
 from ..progress import told
@@ -18,8 +20,66 @@ def slabs(height):
     return [(i, min(i + SLAB, height)) for i in range(0, height, SLAB)]
 
 
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A pass, or a part of one: what is decoded at once.
+
+    Attributes
+    ----------
+    p : int
+        The pass, 0..3.
+    at : ndarray
+        Flat positions.
+    channels : slice
+    group : int
+        First channel of the pass.
+    cut : int or None
+        Number of the cut that the part begins at; None: the pass does.
+    last : bool
+        Of its pass.
+    """
+    p: int
+    at: np.ndarray
+    channels: slice
+    group: int
+    cut: int | None
+    last: bool
+
+
+def steps(shape, k, m, cuts=()):
+    """The steps of a slab in order.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (.., h, w) of the slab. They begin at even rows, so parity in the
+        slab is parity in the picture.
+    k, m : int
+        Channels of the first group, and of both.
+    cuts : list
+        Of `rows.cuts`.
+
+    Returns
+    -------
+    list of Step
+    """
+    h, w = shape[-2:]
+    even = np.broadcast_to((np.arange(h)[:, None] + np.arange(w)) % 2 == 0,
+                           shape)
+    found = []
+    for p in range(4):
+        at = np.flatnonzero(even if p % 2 == 0 else ~even)
+        group, end = ((0, k), (k, m))[p >> 1]
+        starts = {group: None} | {start: n for n, (first, start, _)
+                                  in enumerate(cuts) if first == group}
+        for start, stop in zip(starts, [*list(starts)[1:], end]):
+            found.append(Step(p, at, slice(start, stop), group,
+                              starts[start], stop == end))
+    return found
+
+
 class Slab:
-    """Rows of one slab, pass by pass.
+    """Rows of one slab, step by step.
 
     Parameters
     ----------
@@ -37,24 +97,27 @@ class Slab:
 
     def __init__(self, rows, base, k):
         self.r, self.base, self.k = rows, base, k
-        h, w, m = base.shape[-3:]
-        # Slabs begin at even rows, so local parity is parity.
-        even = (np.arange(h)[:, None] + np.arange(w)) % 2 == 0
-        even = np.broadcast_to(even, base.shape[:-1])
-        self.at = (np.flatnonzero(even), np.flatnonzero(~even))
+        m = base.shape[-1]
+        self.steps = steps(base.shape[:-1], k, m, rows.cuts)
         self.symbols = np.zeros(base.shape, np.int16)
         self.flat = self.symbols.reshape(-1, m)
-        self._ctx = None
+        self._ctx = self._sums = self._rows = None
+        self._seen = []
 
-    def where(self, p):
-        """Flat positions and channel slice of pass ``p``."""
-        return self.at[p & 1], (slice(0, self.k), slice(self.k, None))[p >> 1]
-
-    def rows(self, p):
-        """Row indices of pass ``p``: uint8 (n, c)."""
-        at, ch = self.where(p)
-        base = self.base.reshape(self.flat.shape)[at, ch]
-        return self.r.rows(base, self._context(p, at), p)
+    def rows(self, step):
+        """Row indices of a step, after those before it: uint8 (n, c)."""
+        if step.cut is None:
+            group = slice(step.group, None if step.group else self.k)
+            base = self.base.reshape(self.flat.shape)[step.at, group]
+            context = self._context(step.p, step.at)
+            if step.last:
+                return self.r.rows(base, context, step.p)
+            self._sums = self.r.sums(base, context, step.p)
+            self._seen = []
+        lo, hi = (c - step.group for c in (step.channels.start,
+                                           step.channels.stop))
+        self._rows = self.r.part(self._sums[:, lo:hi], self._seen, step.cut)
+        return self._rows
 
     def _context(self, p, at):
         if p == 0:
@@ -74,10 +137,11 @@ class Slab:
         level = self.r.levels(self.symbols[..., k:])
         return np.concatenate([self._ctx[at], near(level)[at]], 1)
 
-    def put(self, p, symbols):
-        """Set the symbols of pass ``p``: int (n, c)."""
-        at, ch = self.where(p)
-        self.flat[at, ch] = symbols
+    def put(self, step, symbols):
+        """Set the symbols of a step: int16 (n, c)."""
+        self.flat[step.at, step.channels] = symbols
+        if not step.last:
+            self._seen.append(self.r.surprise(symbols, self._rows))
 
 
 def read_symbols(reader, rows, model_shape, latent_shape, quality_index,
@@ -107,8 +171,8 @@ def read_symbols(reader, rows, model_shape, latent_shape, quality_index,
     for lo, hi in told(slabs(hy), progress):
         base = rows.base(rows.hidden(z, lo // 4, -(-hi // 4)), quality_index)
         slab = Slab(rows, base[..., :hi - lo, :wy, :], k)
-        for p in range(4):
-            slab.put(p, reader.read(slab.rows(p)))
+        for step in slab.steps:
+            slab.put(step, reader.read(slab.rows(step)))
         s[..., lo:hi, :, :] = slab.symbols
     reader.finish()
     return z, s

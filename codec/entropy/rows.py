@@ -9,6 +9,9 @@ the engine. The graphs themselves are ``codec.training.graphs.exact``.
 
 import numpy as np
 
+from ..model.tables import LEVEL_ONE, cuts
+
+
 def neighbourhoods(z, lo, hi):
     """Rows lo..hi-1 of (.., h, w, c) -> (n, 9 c) float32, as section 7."""
     *n, _, w, c = z.shape
@@ -48,6 +51,11 @@ class Rows:
                    .astype(np.int32))
         self.level = t["level"][np.minimum(v, 255)]
         self.m = self.bias.shape[1]
+        self.cuts = cuts(t["parts"], len(t["c1"]), self.m) \
+            if "parts" in t else []
+        self.parts = [np.ascontiguousarray(t[f"d{n}"].T, np.float32)
+                      for n in range(len(self.cuts))]
+        self.expected = t["expected"].astype(np.int16) if self.cuts else None
 
     def hidden(self, z, lo, hi):
         """Activations of the rows lo..hi-1 of all z symbols.
@@ -91,6 +99,46 @@ class Rows:
             return self.run("exact_rows0", base=base)[0]
         return self.run("exact_rows", base=base, w=self.context[which],
                         x=context.astype(np.float32))[0]
+
+
+    def sums(self, base, context, which):
+        """What `rows` shifts right, for passes that have parts.
+
+        Returns
+        -------
+        float32 (n, c) of integers
+        """
+        if context is None:
+            return base
+        return self.run("exact_sum", base=base, w=self.context[which],
+                        x=context.astype(np.float32))[0]
+
+    def part(self, sums, seen, n):
+        """Row index of one part of a pass.
+
+        Parameters
+        ----------
+        sums : float32 (n, c) of integers
+            Those channels of `sums`.
+        seen : list of int16 (n, c_in)
+            `surprise` of the parts before it.
+        n : int or None
+            Which cut it begins at; None: it is the first part.
+
+        Returns
+        -------
+        uint8 (n, c), 0..63
+        """
+        sums = np.ascontiguousarray(sums)
+        if n is None:
+            return self.run("exact_rows0", base=sums)[0]
+        return self.run("exact_part", base=sums, w=self.parts[n],
+                        x=np.concatenate(seen, 1).astype(np.float32))[0]
+
+    def surprise(self, symbols, rows):
+        """By how much levels exceed what rows let expect: int16."""
+        return (self.levels(symbols) * np.int16(LEVEL_ONE)
+                - self.expected.take(rows))
 
 
 def neighbour_sum(x):

@@ -57,6 +57,15 @@ def check(rows, tables, z_max):
             e = 16 * _product(context, c)
         _same(rows.rows(b.astype(np.float32), context, p),
               np.clip((b + e) >> 10, 0, 63), f"rows of pass {p}")
+        if rows.cuts:
+            _same(rows.sums(b.astype(np.float32), context, p), b + e,
+                  f"sums of pass {p}")
+    for n, (first, start, end) in enumerate(rows.cuts):
+        b, w = base[:, start:end], tables[f"d{n}"].astype(np.int32)
+        seen = (_pattern(len(b) * (start - first), 961) - 480).reshape(
+            len(b), -1).astype(np.int16)
+        _same(rows.part(b.astype(np.float32), [seen], n),
+              np.clip((b + _product(seen, w)) >> 10, 0, 63), f"part {n}")
 
 
 def _pattern(n, modulus):

@@ -161,7 +161,7 @@ def _outputs(name, inputs, b):
         mean = "f4", (n, h, w,
                       b.k if name in ("mean0", "mean1") else b.m - b.k)
         return [mean, ("f4", (n, None, h, w))][:1 + (name == "mean2")]
-    if name.startswith("exact_rows"):
+    if name.startswith(("exact_rows", "exact_part")):
         return [("u1", inputs["base"].shape)]
     return [("f4", (len(inputs["x"]), inputs["w"].shape[1]))]
 

@@ -15,10 +15,32 @@ from ..errors import ModelError
 
 EXACT = 2 ** 24             # float32 holds every integer below
 TOTAL = 2 ** 24             # sum of the frequencies of an alphabet
+LEVEL_ONE = 32              # fixed point of expected levels
 MAX_BYTES = 2 ** 28         # of all arrays, unpacked
 _RANGES = {"NZ": (1, 1024), "M": (2, 2048), "K": (1, 2047),
            "HYPER": (1, 2048), "Z_MAX": (1, 1023), "N_ROWS": (64, 64),
            "ROW_SKIP": (0, 63), "SLAB": (32, 32)}
+
+
+def cuts(parts, k, m):
+    """What the parts of a pass are and see, but for the first of each.
+
+    Parameters
+    ----------
+    parts : sequence of int
+        Channels at which passes are cut, in order, without k.
+    k, m : int
+        Channels of the first group, and of both.
+
+    Returns
+    -------
+    list of (first, start, end)
+        Channels start..end-1 see first..start-1 of their cell.
+    """
+    ends = [*parts[1:], m]
+    return [(0, start, min(int(end), k)) if start < k else
+            (k, int(start), int(end))
+            for start, end in zip(map(int, parts), ends)]
 
 
 def _need(condition, what):
@@ -77,7 +99,9 @@ def read(data, c):
 def _check_shapes(t, c):
     """Every array is there, of its type and shape; None is any size."""
     nz, m, k, hyper = c["NZ"], c["M"], c["K"], c["HYPER"]
-    encoders = {"energy": ("f4", (None, 2, m))} if "energy" in t else {}
+    more = {"energy": ("f4", (None, 2, m))} if "energy" in t else {}
+    if "parts" in t:
+        more |= _parts(t["parts"], k, m)
     wanted = {
         "z_band": ("u1", (100,)), "z_min": ("u4", (None,)),
         "z_freq": ("u4", (None, nz, 2 * c["Z_MAX"] + 1)),
@@ -89,7 +113,7 @@ def _check_shapes(t, c):
         "c3": ("i1", (m - k, m + k)), "log_gain": ("f4", (None, m)),
         "analysis_mod": ("f4", (None, None)),
         "synthesis_mod": ("f4", (None, None))}
-    for name, (kind, shape) in (wanted | encoders).items():
+    for name, (kind, shape) in (wanted | more).items():
         _need(name in t, f"table {name} is missing")
         a = t[name]
         _need(a.dtype == kind and a.ndim == len(shape) and a.size
@@ -97,6 +121,17 @@ def _check_shapes(t, c):
               f"table {name} is {a.dtype} of {a.shape}")
         if kind == "f4":
             _need(len(a) >= 2, f"table {name} has one row")
+
+
+def _parts(parts, k, m):
+    """Arrays of a model whose passes have parts."""
+    _need(parts.dtype == "u2" and parts.ndim == 1 and 0 < len(parts) < 64
+          and parts[0] > 0 and (np.diff(parts.astype(int)) > 0).all()
+          and parts[-1] < m and k not in parts,
+          f"passes are cut at {parts.tolist()}")
+    return {"parts": ("u2", (None,)), "expected": ("u2", (64,))} | {
+        f"d{n}": ("i1", (end - start, start - first))
+        for n, (first, start, end) in enumerate(cuts(parts, k, m))}
 
 
 def _check_frequencies(t, c):
@@ -135,9 +170,13 @@ def check_bounds(t, z_max):
         return int(np.abs(b.astype(np.int64)).max())
 
     top = int(t["level"].max())
+    far = max(LEVEL_ONE * top, largest(t["expected"])) if "parts" in t else 0
+    _need(far < 2 ** 15, "an expected level is out of range")
+    parts = [worst(t[f"d{n}"], far) for n in range(len(t.get("parts", ())))]
     ctx = max(worst(t["c1"], 4 * top), worst(t["c2"], 4 * top),
               worst(t["c3"], 4 * top))
     # base + 16 e may pass 2**24: rounding keeps it beyond the clamp.
     sums = [worst(t["w1"], z_max) + largest(t["b1"]),
-            worst(t["w2"], 255) + largest(t["b2"]) + largest(t["bias"]), ctx]
+            worst(t["w2"], 255) + largest(t["b2"]) + largest(t["bias"]), ctx,
+            *parts]
     _need(max(sums) < EXACT, "the tables leave the exact range")

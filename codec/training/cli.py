@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import CodecError
 from . import ranks
 from .config import LOSSES, PRESETS, Config, TrainingError
-from .values import blocks, number, sigmas
+from .values import blocks, channels, number, sigmas
 
 EPILOG = """\
 The state folder holds checkpoint.pt, log.csv, curves.png and the decoded
@@ -82,6 +82,8 @@ def parser():
     add("--grow", blocks, "with --init: add blocks, up to so many of a8, a16 "
         "(analysis), s8, s16 (synthesis); with mix=N, N sets of weights for "
         "quality to mix", "a8=N,..", default=None)
+    add("--parts", channels, "with --init: cut the passes at these channels",
+        "C,..", default=None)
     g.add_argument("--export", action="store_true", default=False,
                    help="train nothing; export the checkpoint of --state")
     add("--preset", str, "size of the networks: " + ", ".join(PRESETS)
@@ -185,7 +187,7 @@ def _run(argv):
         return 0
     run = argparse.Namespace(**{k: options.pop(k) for k in (
         "dir", "out", "state", "force", "save_weights", "resume", "export",
-        "preset", "workers", "grow")})
+        "preset", "workers", "grow", "parts")})
     _need("torch", "onnx", *["safetensors"] * bool(
         run.save_weights or options.get("init")))
     if ranks.launched():
@@ -242,8 +244,9 @@ def settings(run, given):
             (given.get("denoise") and not (again or given.get("init")),
              "--denoise starts from the weights of a model; --init is "
              "missing"),
-            (run.grow and (not given.get("init") or given.get("denoise")),
-             "--grow is for --init, and not for --denoise"),
+            ((run.grow or run.parts) and (
+                not given.get("init") or given.get("denoise")),
+             "--grow and --parts are for --init, and not for --denoise"),
             (given.get("base") and not given.get("denoise"),
              "--base is for --denoise"),
             (given.get("crop", 0) > 64 and given["crop"] % 64,
@@ -282,6 +285,11 @@ def settings(run, given):
             cfg.shape = grow.larger(start.shape, run.grow or {})
         except ValueError as e:
             raise UsageError(f"--grow: {e}") from None
+        try:
+            if run.parts:
+                cfg.shape = grow.cut(cfg.shape, run.parts)
+        except ValueError as e:
+            raise UsageError(f"--parts: {e}") from None
         if cfg.denoise:
             from . import denoise
             denoise.belongs(start, bundle.load(cfg.base or None))

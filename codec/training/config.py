@@ -37,6 +37,10 @@ class Shape:
     lap: int = 2           # pixels by which 8x8 windows reach further
     output16: bool = True  # quality modulates the output of 1/16 blocks
     mix: int = 0           # sets of weights that quality mixes; 0: none
+    parts: tuple = ()      # channels at which a pass is cut, besides k
+
+    def __post_init__(self):
+        object.__setattr__(self, "parts", tuple(self.parts))
 
 
 @dataclasses.dataclass

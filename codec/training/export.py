@@ -138,6 +138,11 @@ def integer_tables(model, row_counts, z_counts):
     out["b2"] = b2.detach().round().numpy().astype(np.int32)
     out["bias"] = bias.detach().round().numpy().astype(np.int32)
     out["level"] = level_table()
+    if model.rows.cuts:
+        out["parts"] = np.array(model.shape.parts, np.uint16)
+        out["expected"] = model.rows.expected.numpy().astype(np.uint16)
+        for n in range(len(model.rows.cuts)):
+            out[f"d{n}"] = t[f"d{n}"].numpy().astype(np.int8)
     out["z_band"] = np.minimum(np.arange(100) / 99 * N_BANDS,
                                N_BANDS - 1).astype(np.uint8)
     out["z_freq"] = fit_z(model, z_counts)

@@ -320,7 +320,8 @@ def exact():
     Returns
     -------
     dict of str to bytes
-        ``exact_hidden``, ``exact_base``, ``exact_rows``, ``exact_rows0``.
+        ``exact_hidden``, ``exact_base``, ``exact_rows``, ``exact_rows0``,
+        and for passes in parts ``exact_sum``, ``exact_part``.
     """
     out = {}
 
@@ -348,6 +349,15 @@ def exact():
     g, (base,) = start("exact_rows0", base=["n", "c"])
     done(g, g.op("Cast", scaled_floor(g, base, 10, 63),
                  to=TensorProto.UINT8), TensorProto.UINT8, ["n", "c"])
+    g, (base, x, w) = start("exact_part", base=["n", "c"], x=["n", "i"],
+                            w=["i", "c"])
+    e = g.op("MatMul", x, w)
+    done(g, g.op("Cast", scaled_floor(g, g.op("Add", base, e), 10, 63),
+                 to=TensorProto.UINT8), TensorProto.UINT8, ["n", "c"])
+    g, (base, x, w) = start("exact_sum", base=["n", "c"], x=["n", "i"],
+                            w=["i", "c"])
+    e = g.op("Mul", g.op("MatMul", x, w), g.const(np.float32(16)))
+    done(g, g.op("Add", base, e), TensorProto.FLOAT, ["n", "c"])
     g, (base, x, w) = start("exact_rows", base=["n", "c"], x=["n", "i"],
                             w=["i", "c"])
     e = g.op("Mul", g.op("MatMul", x, w), g.const(np.float32(16)))

@@ -1,4 +1,4 @@
-"""More for networks that are trained already: blocks, sets of weights."""
+"""More for networks that are trained already: blocks, sets of weights, parts."""
 
 import dataclasses
 
@@ -99,6 +99,33 @@ def deviations(model, blocks, crops, seed):
     for h in hooks:
         h.remove()
     return [(sums[id(b)] / N_CROPS).sqrt() for b in blocks]
+
+
+def cut(shape, parts):
+    """A shape whose passes have parts.
+
+    Rows of a part see what came before in the pass (docs/format.md, section
+    7); the matrices start at zero.
+
+    Parameters
+    ----------
+    shape : Shape
+    parts : tuple of int
+        Channels at which passes are cut, in order.
+
+    Returns
+    -------
+    Shape
+
+    Raises
+    ------
+    ValueError
+        There are parts already, or they cannot be cut there.
+    """
+    if shape.parts or parts[-1] >= shape.m or shape.k in parts:
+        raise ValueError(f"{shape.m} channels, of which {shape.k} in the "
+                         f"first group, cut at {shape.parts or 'none'}")
+    return dataclasses.replace(shape, parts=parts)
 
 
 def larger(shape, numbers):

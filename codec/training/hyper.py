@@ -15,6 +15,7 @@ import math
 import torch
 from torch import nn
 
+from ..model.tables import LEVEL_ONE, cuts
 from . import functional as fn
 
 N_KNOTS = 8
@@ -80,6 +81,16 @@ def level(v):
     return torch.round(2 * torch.log2(1 + v.abs())).clamp_(max=15)
 
 
+def expected_levels():
+    """Mean level of a symbol by its row, in 1/LEVEL_ONE: (N_ROWS,)."""
+    sigma = SIGMA_MIN * torch.exp(ROW_STEP * (torch.arange(N_ROWS) + 0.5))
+    k = torch.arange(4096.0)
+    p = 2 ** -fn.logistic_bits(k.expand(N_ROWS, -1),
+                               (LOGISTIC / sigma)[:, None].expand(-1, len(k)))
+    p[:, 1:] *= 2
+    return (LEVEL_ONE * (p * level(k)).sum(1) / p.sum(1)).round()
+
+
 class ExactRows(nn.Module):
     """Table rows from integers; the weights are int8 from the first step.
 
@@ -101,6 +112,11 @@ class ExactRows(nn.Module):
         self.c2 = nn.Parameter(torch.zeros(r, 2 * k))
         self.c3 = nn.Parameter(torch.cat(
             [torch.zeros(r, 2 * k), torch.eye(r) * 0.02], 1))
+        self.cuts = list(cuts(s.parts, k, s.m))
+        self.d = nn.ParameterList(
+            nn.Parameter(torch.zeros(end - start, start - first))
+            for first, start, end in self.cuts)
+        self.register_buffer("expected", expected_levels(), persistent=False)
 
     @staticmethod
     def integer(p, scale):
@@ -112,7 +128,8 @@ class ExactRows(nn.Module):
         return {"w1": i(self.w1, self.S1), "w2": i(self.w2, self.S2),
                 "b1": fn.round_ste(self.b1 * 10 * 2 ** ACT_SHIFT),
                 "c1": i(self.c1, self.SC), "c2": i(self.c2, self.SC),
-                "c3": i(self.c3, self.SC)}
+                "c3": i(self.c3, self.SC),
+                **{f"d{n}": i(d, self.SC) for n, d in enumerate(self.d)}}
 
     def base(self, z, q, t):
         """z symbols (n, h/4, w/4, nz) -> row index in 1/ROW_ONE units."""
@@ -126,10 +143,31 @@ class ExactRows(nn.Module):
         return fn.depth_to_space(r.reshape(n, h, w, -1), 4)
 
     def add(self, base, context, c):
-        """Rows, real-valued, in 0..N_ROWS-1."""
+        """Rows, real-valued, not bounded yet."""
         if context is not None:
             base = base + fn.linear(context, c) * (ROW_ONE / CTX_ONE)
-        return fn.bounded(base / ROW_ONE, 0, N_ROWS - 1, margin=4)
+        return base / ROW_ONE
+
+    def cut(self, rows, symbols, t):
+        """Rows (.., M) in 0..N_ROWS-1, of `add`'s.
+
+        Parts of a pass see what came before in their cell: by how much
+        levels exceed what their rows let expect.
+        """
+        def bounded(r):
+            return fn.bounded(r, 0, N_ROWS - 1, margin=4)
+
+        done, at = [], 0
+        for n, (first, start, end) in enumerate(self.cuts):
+            done.append(bounded(rows[..., at:start]))
+            with torch.no_grad():
+                seen = torch.cat(done, -1)[..., first:].floor().long()
+                x = (LEVEL_ONE * level(symbols[..., first:start])
+                     - self.expected[seen])
+            more = fn.linear(x, t[f"d{n}"]) / ROW_ONE
+            done.append(bounded(rows[..., start:end] + more))
+            at = end
+        return torch.cat([*done, bounded(rows[..., at:])], -1)
 
 
 class Means(nn.Module):

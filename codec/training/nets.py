@@ -267,6 +267,7 @@ class Codec(nn.Module):
         r1 = torch.where(even, self.rows.add(b1, ctx2, t["c2"]),
                          self.rows.add(b1, ctx3, t["c3"]))
         v, rows = torch.cat([v0, v1], -1), torch.cat([r0, r1], -1)
+        rows = self.rows.cut(rows, torch.cat([q0, q1], -1).detach(), t)
         if noise:
             v = v + uniform(v, noise)
         else:

@@ -38,6 +38,15 @@ def sigmas(text):
     return found
 
 
+def channels(text):
+    """``16,48``: tuple of channels, 1 or more, each above the one before."""
+    found = tuple(map(int, text.split(","))) if re.fullmatch(
+        r"\d+(,\d+)*", text) else ()
+    if not found or found[0] < 1 or list(found) != sorted(set(found)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 16,48")
+    return found
+
+
 def blocks(text):
     """``a8=6,a16=5``: dict of numbers, 1..99, by ``GROWS``."""
     found = dict(re.findall(r"(\w+)=([1-9]\d?)(?:,|$)", text))

@@ -38,6 +38,12 @@ class Model:
             for name in ("z_band", "z_freq", "row_max", "row_freq", "level",
                          "w1", "b1", "w2", "b2", "bias", "c1", "c2", "c3"):
                 setattr(self, name, arrays[name].tolist())
+            self.parts = (arrays["parts"].tolist() if "parts" in arrays
+                          else [])
+            if self.parts:
+                self.expected = arrays["expected"].tolist()
+                self.d = [arrays[f"d{n}"].tolist()
+                          for n in range(len(self.parts))]
 
 
 # Sections 2 to 4: the container
@@ -216,8 +222,17 @@ def base(model, header, z):
     return out
 
 
-def rows(model, wy, slab, positions, which, bases, s):
-    """Row index of every symbol of one pass.
+def parts(model, which):
+    """The parts of a pass: first and last + 1 channel, cut or None."""
+    low, high = (0, model.K) if which < 2 else (model.K, model.M)
+    starts = [(low, None)] + [(c, n) for n, c in enumerate(model.parts)
+                              if low < c < high]
+    ends = [c for c, _ in starts[1:]] + [high]
+    return [(start, end, n) for (start, n), end in zip(starts, ends)]
+
+
+def rows(model, wy, slab, positions, which, part, bases, s, known):
+    """Row index of every symbol of one part of a pass.
 
     Parameters
     ----------
@@ -230,8 +245,12 @@ def rows(model, wy, slab, positions, which, bases, s):
         Row and column of the pass' positions.
     which : int
         The pass, 0..3.
+    part : (int, int, int or None)
+        One of ``parts``.
     bases, s : list of int
         As flat as ``base`` returns them; s is zero where not yet known.
+    known : dict of int
+        Row indices by place in `s`; those of this part are added.
 
     Yields
     ------
@@ -264,9 +283,18 @@ def rows(model, wy, slab, positions, which, bases, s):
         else:
             e = dot(model.c3, levels(r, c, 0, k) + around(r, c, 0, k)
                     + around(r, c, k, m))
-        first = (r * wy + c) * m + (0 if which < 2 else k)
-        for at, x in enumerate(e, first):
-            yield clamp((bases[at] + 16 * x) >> 10, 0, 63), at
+        low, cell = 0 if which < 2 else k, (r * wy + c) * m
+        start, end, cut = part
+        more = [0] * (end - start)
+        if cut is not None:
+            seen = [32 * level - model.expected[known[at]] for at, level in
+                    enumerate(levels(r, c, low, start), cell + low)]
+            more = dot(model.d[cut], seen)
+        for i, x in enumerate(more):
+            at = cell + start + i
+            known[at] = clamp((bases[at] + 16 * e[start - low + i] + x) >> 10,
+                              0, 63)
+            yield known[at], at
 
 
 # Section 5: the payload
@@ -275,7 +303,7 @@ def groups(model, header, z, s):
     """The groups of s in the order of the payload.
 
     Whoever iterates fills in `s` before it asks for the next group: the rows
-    of a pass are computed from the passes before it. (An encoder may hand in
+    of a part are computed from the parts and passes before it. (An encoder may hand in
     an `s` that is complete; no pass looks at itself or at later ones.)
 
     Parameters
@@ -295,14 +323,17 @@ def groups(model, header, z, s):
     bases = base(model, header, z)
     for top in range(0, hy, model.SLAB):
         slab = range(top, min(top + model.SLAB, hy))
+        known = {}
         for which in range(4):
             positions = [(r, c) for r in slab for c in range(wy)
                          if (r + c) % 2 == which % 2]
-            found = {}
-            for row, at in rows(model, wy, slab, positions, which, bases, s):
-                if row >= model.ROW_SKIP:
-                    found.setdefault(row, []).append(at)
-            yield from sorted(found.items())
+            for part in parts(model, which):
+                found = {}
+                for row, at in rows(model, wy, slab, positions, which, part,
+                                    bases, s, known):
+                    if row >= model.ROW_SKIP:
+                        found.setdefault(row, []).append(at)
+                yield from sorted(found.items())
 
 
 def decode_group(decoder, c, t, s, places):

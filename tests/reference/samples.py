@@ -5,6 +5,8 @@ import random
 
 import numpy as np
 
+from codec.model.tables import cuts
+
 from . import decoder as ref
 from .encoder import encode_symbols
 
@@ -24,8 +26,8 @@ def frequencies(rng, n, shape):
     return f
 
 
-def make_model(folder, seed):
-    """Write a small random model."""
+def make_model(folder, seed, parts=()):
+    """Write a small random model; ``parts`` cut passes at channels."""
     rng = random.Random(seed)
     ints = np.random.default_rng(seed)
     nz, m, k, hyper, z_max, skip = 3, 12, 4, 5, 7, 6
@@ -38,7 +40,12 @@ def make_model(folder, seed):
     def int8(*shape):
         return ints.integers(-128, 128, shape, np.int8)
 
-    np.savez(folder / "tables.npz",
+    more = {f"d{n}": int8(end - start, start - first) for n, (
+        first, start, end) in enumerate(cuts(parts, k, m))}
+    if parts:
+        more |= {"parts": np.array(parts, np.uint16),
+                 "expected": ints.integers(0, 99, 64).astype(np.uint16)}
+    np.savez(folder / "tables.npz", **more,
              z_band=ints.integers(0, 2, 100, np.uint8),
              z_freq=np.array([[frequencies(rng, 2 * z_max + 1, "even")
                                for _ in range(nz)] for _ in range(2)],

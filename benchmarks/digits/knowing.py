@@ -126,9 +126,9 @@ def measured(pictures, pipeline, quality=anomaly.QUALITY):
                 z, y.shape, quality, pipeline._rounded(y, quality)):
             decoded[:, lo:hi] = means.out
             rows = np.empty(slab.symbols.shape, np.uint8)
-            for p in range(4):
-                rows.reshape(-1, rows.shape[-1])[slab.where(p)] = (
-                    slab.coded[p])
+            for step, coded in zip(slab.steps, slab.coded):
+                rows.reshape(-1, rows.shape[-1])[
+                    step.at, step.channels] = coded
             bits += pipeline.costs.cells(slab.symbols, rows).sum((1, 2))
         back = api._as_grey(pipeline.synthesise(decoded, quality, h, w))
         error = np.square(part.astype(np.float32) - back).mean((1, 2))

@@ -114,6 +114,7 @@ def parser():
     add("--muon-lr", real, "rate of the hidden matrices", "X")
     add("--trunk-lr", real, "of the linear trunk", "X")
     add("--adam-lr", real, "of scales, gains, small kernels", "X")
+    add("--rows-lr", real, "of the matrices that choose table rows", "X")
     add("--mix-rate", real, "factor on those of what quality adds to "
         "weights", "X")
     add("--weight-decay", real, "of the hidden matrices (0)", "X")

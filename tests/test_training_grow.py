@@ -71,39 +71,34 @@ def test_new_blocks_whiten_what_comes_in_and_learn(trained):
     assert train.train(again, resume=True) == "done"
 
 
-def test_sets_of_weights_start_at_nothing_and_learn(trained):
-    cfg, crops = trained
+def learnt(cfg, crops, shape):
+    """The model of a short run from the weights of ``cfg``, grown first."""
+    cfg = dataclasses.replace(cfg, shape=shape)
     old = state.load_weights(cfg.init)
-    cfg = dataclasses.replace(cfg, shape=grow.larger(
-        old.shape, blocks("mix=3")))
-    new = grow.grown(old, cfg.shape, crops)
+    new = grow.grown(old, shape, crops)
     for want, got in zip(coded(old, crops), coded(new, crops)):
         assert torch.equal(want, got)
     data.prepare(cfg, lambda line: None)
     train.train(cfg)
-    learnt = state.averaged(state.read(f"{cfg.state}/checkpoint.pt"))
-    sets = {n: p for n, p in learnt.named_parameters() if "delta_" in n}
+    return state.averaged(state.read(f"{cfg.state}/checkpoint.pt"))
+
+
+def test_sets_of_weights_start_at_nothing_and_learn(trained):
+    model = learnt(*trained, grow.larger(TINY, blocks("mix=3")))
+    sets = {n: p for n, p in model.named_parameters() if "delta_" in n}
     assert len(sets) == 2 * (2 + 5)
     for one in sets.values():
         assert len(one) == 3 and one.flatten(1).abs().amax(1).min() > 0
 
 
 def test_parts_start_at_nothing_and_learn(trained):
-    cfg, crops = trained
-    old = state.load_weights(cfg.init)
-    cfg = dataclasses.replace(cfg, shape=grow.cut(old.shape, (3, 5, 12)))
-    new = grow.grown(old, cfg.shape, crops)
-    for want, got in zip(coded(old, crops), coded(new, crops)):
-        assert torch.equal(want, got)
-    data.prepare(cfg, lambda line: None)
-    train.train(cfg)
-    learnt = state.averaged(state.read(f"{cfg.state}/checkpoint.pt"))
-    assert learnt.shape.parts == (3, 5, 12)
-    assert [tuple(d.shape) for d in learnt.rows.d] == [(2, 3), (3, 5),
-                                                       (12, 4)]
-    assert min(d.abs().max() for d in learnt.rows.d) > 0
+    model = learnt(*trained, grow.larger(TINY, {}, (3, 5, 12)))
+    assert model.shape.parts == (3, 5, 12)
+    assert [tuple(d.shape) for d in model.rows.d] == [(2, 3), (3, 5),
+                                                      (12, 4)]
+    assert min(d.abs().max() for d in model.rows.d) > 0
     with pytest.raises(ValueError, match=r"cut at \(3, 5, 12\)"):
-        grow.cut(cfg.shape, (4,))
+        grow.larger(model.shape, {}, (4,))
 
 
 def test_levels_are_as_expected():

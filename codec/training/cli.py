@@ -283,14 +283,10 @@ def settings(run, given):
         from .state import load_weights
         start = load_weights(cfg.init)
         try:
-            cfg.shape = grow.larger(start.shape, run.grow or {})
+            cfg.shape = grow.larger(start.shape, run.grow or {},
+                                    run.parts or ())
         except ValueError as e:
-            raise UsageError(f"--grow: {e}") from None
-        try:
-            if run.parts:
-                cfg.shape = grow.cut(cfg.shape, run.parts)
-        except ValueError as e:
-            raise UsageError(f"--parts: {e}") from None
+            raise UsageError(f"--grow, --parts: {e}") from None
         if cfg.denoise:
             from . import denoise
             denoise.belongs(start, bundle.load(cfg.base or None))

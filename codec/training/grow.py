@@ -101,41 +101,18 @@ def deviations(model, blocks, crops, seed):
     return [(sums[id(b)] / N_CROPS).sqrt() for b in blocks]
 
 
-def cut(shape, parts):
-    """A shape whose passes have parts.
-
-    Rows of a part see what came before in the pass (docs/format.md, section
-    7); the matrices start at zero.
-
-    Parameters
-    ----------
-    shape : Shape
-    parts : tuple of int
-        Channels at which passes are cut, in order.
-
-    Returns
-    -------
-    Shape
-
-    Raises
-    ------
-    ValueError
-        There are parts already, or they cannot be cut there.
-    """
-    if shape.parts or parts[-1] >= shape.m or shape.k in parts:
-        raise ValueError(f"{shape.m} channels, of which {shape.k} in the "
-                         f"first group, cut at {shape.parts or 'none'}")
-    return dataclasses.replace(shape, parts=parts)
-
-
-def larger(shape, numbers):
-    """A shape with more blocks, or with sets of weights.
+def larger(shape, numbers, parts=()):
+    """A shape with more blocks, with sets of weights, or in parts.
 
     Parameters
     ----------
     shape : Shape
     numbers : dict of str to int
         How many, by names of ``config.GROWS``.
+    parts : tuple of int
+        Channels at which passes are cut, in order. Rows of a part see what
+        came before in the pass (docs/format.md, section 7), by matrices
+        that start at zero.
 
     Returns
     -------
@@ -144,9 +121,13 @@ def larger(shape, numbers):
     Raises
     ------
     ValueError
-        Where that is fewer than there are, or other sets of weights.
+        Where that is fewer than there are, other sets of weights or other
+        parts, or passes cannot be cut there.
     """
     for name, n in numbers.items():
         if n < getattr(shape, name) or name == "mix" and shape.mix:
             raise ValueError(f"{name} is {getattr(shape, name)} already")
-    return dataclasses.replace(shape, **numbers)
+    if parts and (shape.parts or parts[-1] >= shape.m or shape.k in parts):
+        raise ValueError(f"{shape.m} channels, of which {shape.k} in the "
+                         f"first group, cut at {shape.parts or 'none'}")
+    return dataclasses.replace(shape, **numbers, parts=parts or shape.parts)

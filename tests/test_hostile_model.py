@@ -98,6 +98,9 @@ def test_parts_are_read(tmp_path):
     in_parts(expected=DELETE),
     in_parts(expected=np.full(64, 2 ** 15, np.uint16)),
     in_parts(expected=np.full(64, 2000, np.uint16),
+             d1=np.full((184, 104), 127, np.int8)),
+    # Below 2**24, but not by enough.
+    in_parts(expected=np.full(64, 1262, np.uint16),
              d1=np.full((184, 104), 127, np.int8))],
     ids=lambda a: f"{a['parts'].tolist()[:3]}")
 def test_parts(tmp_path, arrays):

@@ -3,7 +3,8 @@
 #
 #   runs/photo.sh TRAIN VALID [HOURS]        20 hours if not said
 #   runs/photo.sh --quick TRAIN VALID        10 minutes, to see the curve move
-#   runs/photo.sh --continue TRAIN VALID H   from runs/photo/next.safetensors
+#   runs/photo.sh --continue TRAIN VALID H   from runs/photo/next.safetensors, or
+#                                            weights.safetensors without it
 #
 # The run's state is kept in state/, the model and its weights beside it; the
 # same command goes on where an earlier one stopped. Last it prints BD-rate
@@ -14,14 +15,16 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mode=full
 case "${1:-}" in --quick | --continue) mode=${1#--}; shift ;; esac
 if [ $# -lt 2 ]; then
-    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
     exit 1
 fi
 train=$1 valid=$2 hours=${3:-20} extra=()
 run=state/photo-$mode
 case $mode in
 quick) hours=0.167 extra=(--valid-minutes 2 --decay-from 0.3) ;;
-continue) extra=(--init runs/photo/next.safetensors --crop 384 --near 0.9
+continue) from=runs/photo/next.safetensors
+          [ -e "$from" ] || from=runs/photo/weights.safetensors
+          extra=(--init "$from" --crop 384 --near 0.9
                  --ema 0.998 --decay-from 1 --muon-lr 0.003 --trunk-lr 0.0007
                  --rows-lr 0.004 --rate 0.15 --mix-rate 2) ;;
 esac

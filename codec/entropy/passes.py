@@ -66,14 +66,13 @@ def steps(shape, k, m, cuts=()):
     h, w = shape[-2:]
     even = np.broadcast_to((np.arange(h)[:, None] + np.arange(w)) % 2 == 0,
                            shape)
-    found = []
+    places, found = (np.flatnonzero(even), np.flatnonzero(~even)), []
     for p in range(4):
-        at = np.flatnonzero(even if p % 2 == 0 else ~even)
         group, end = ((0, k), (k, m))[p >> 1]
         starts = {group: None} | {start: n for n, (first, start, _)
                                   in enumerate(cuts) if first == group}
         for start, stop in zip(starts, [*list(starts)[1:], end]):
-            found.append(Step(p, at, slice(start, stop), group,
+            found.append(Step(p, places[p & 1], slice(start, stop), group,
                               starts[start], stop == end))
     return found
 

@@ -104,6 +104,11 @@ class Rows:
     def sums(self, base, context, which):
         """What `rows` shifts right, for passes that have parts.
 
+        Parameters
+        ----------
+        base, context, which
+            As of `rows`.
+
         Returns
         -------
         float32 (n, c) of integers
@@ -136,7 +141,17 @@ class Rows:
                         x=np.concatenate(seen, 1).astype(np.float32))[0]
 
     def surprise(self, symbols, rows):
-        """By how much levels exceed what rows let expect: int16."""
+        """By how much levels exceed what rows let expect.
+
+        Parameters
+        ----------
+        symbols : int16 (n, c)
+        rows : uint8 (n, c), 0..63
+
+        Returns
+        -------
+        int16 (n, c), in 1 / LEVEL_ONE of a level
+        """
         return (self.levels(symbols) * np.int16(LEVEL_ONE)
                 - self.expected.take(rows))
 

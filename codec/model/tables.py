@@ -128,7 +128,7 @@ def _parts(parts, k, m):
     _need(parts.dtype == "u2" and parts.ndim == 1 and 0 < len(parts) < 64
           and parts[0] > 0 and (np.diff(parts.astype(int)) > 0).all()
           and parts[-1] < m and k not in parts,
-          f"passes are cut at {parts.tolist()}")
+          "its passes cannot be cut where parts says")
     return {"parts": ("u2", (None,)), "expected": ("u2", (64,))} | {
         f"d{n}": ("i1", (end - start, start - first))
         for n, (first, start, end) in enumerate(cuts(parts, k, m))}

@@ -151,11 +151,10 @@ def integer_tables(model, row_counts, z_counts):
     out["z_min"] = np.floor(-990 * np.log2(most).sum(1)).astype(np.uint32)
     out["row_freq"], out["row_max"] = row_freq, row_max
     out["log_gain"] = model.log_gain.detach().numpy()
-    for name, net in (("analysis_mod", model.analysis),
-                      ("synthesis_mod", model.synthesis)):
-        blocks = [*net.blocks8, *net.blocks16] if "analysis" in name \
-            else [*net.blocks16, *net.blocks8]
-        shares = [nets.hats(net.sets).numpy()] if net.sets else []
+    a, s, sets = model.analysis, model.synthesis, model.shape.mix
+    shares = [nets.hats(sets).numpy()] if sets else []
+    for name, blocks in (("analysis_mod", [*a.blocks8, *a.blocks16]),
+                         ("synthesis_mod", [*s.blocks16, *s.blocks8])):
         out[name] = np.concatenate(
             [1 + b.mod.detach().numpy() for b in blocks] + shares, 1)
     return out

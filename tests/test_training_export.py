@@ -24,7 +24,7 @@ TOLERANCE = 4e-3           # float16 weights in the graphs
 
 
 @pytest.fixture(scope="module", params=[{}, {"mix": 3, "parts": (
-    3, 12, 20)}], ids=["", "mixed, in parts"])
+    3, 12, 20)}, {"lap": 0}], ids=["", "mixed, in parts", "blocks"])
 def made(request, tmp_path_factory):
     """A model with something in every branch, and its exported folder."""
     tmp = tmp_path_factory.mktemp("export")

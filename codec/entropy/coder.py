@@ -63,6 +63,7 @@ class Tables:
     def __init__(self, t, row_skip):
         self.z_freq, self.z_band = t["z_freq"], t["z_band"]
         self.row_freq, self.row_max = t["row_freq"], t["row_max"]
+        self.row_top = self.row_max.tolist()
         self.row_skip = int(row_skip)
         self.z_max = self.z_freq.shape[2] // 2
         self.z_min = t["z_min"]
@@ -81,20 +82,20 @@ class Tables:
         return self._rows[r]
 
 
+_ROWS = np.arange(64, dtype=np.uint8)
+
+
 def _groups(rows, skip):
     """Flat positions of coded symbols sorted by row, and the row spans."""
     flat = rows.ravel()
     coded = np.flatnonzero(flat >= skip)
     keys = flat[coded]
     order = coded[np.argsort(keys, kind="stable")]
-    counts = np.bincount(keys, minlength=64)
-    if len(counts) > 64:
+    ends = np.searchsorted(flat[order], _ROWS, "right").tolist()
+    if ends[-1] < len(order):
         raise ModelError("model: its graphs name rows that are not there")
-    spans, start = [], 0
-    for r in np.flatnonzero(counts):
-        spans.append((int(r), start, start + int(counts[r])))
-        start += int(counts[r])
-    return order, spans
+    return order, [(r, lo, hi) for r, (lo, hi) in
+                   enumerate(zip([0, *ends], ends)) if lo < hi]
 
 
 def check_size(tables, payload_length, z_positions, quality_index):
@@ -197,14 +198,17 @@ class Reader:
     def read(self, rows):
         """Symbols of one pass, int16 of the shape of ``rows``."""
         order, spans = _groups(rows, self.tables.row_skip)
-        values = np.empty(len(order), np.int32)
+        values = np.empty(len(order), np.int16)
         for r, lo, hi in spans:
-            t = int(self.tables.row_max[r])
-            v = self.decode(self.tables.row(r), hi - lo) - t
-            escaped = np.flatnonzero(v > t)
-            if len(escaped):
+            t = self.tables.row_top[r]
+            v = self.decode(self.tables.row(r), hi - lo)
+            if v.max() <= 2 * t:
+                np.subtract(v, t, out=values[lo:hi], casting="unsafe")
+            else:
+                v -= t
+                escaped = np.flatnonzero(v > t)
                 v[escaped] = self._escapes(len(escaped), t)
-            values[lo:hi] = v
+                values[lo:hi] = v
         out = np.zeros(rows.size, np.int16)
         out[order] = values
         return out.reshape(rows.shape)

@@ -55,7 +55,9 @@ class Rows:
             if "parts" in t else []
         self.parts = [np.ascontiguousarray(t[f"d{n}"].T, np.float32)
                       for n in range(len(self.cuts))]
-        self.expected = t["expected"].astype(np.int16) if self.cuts else None
+        if self.cuts:
+            self.expected = t["expected"].astype(np.int16)
+            self.fixed_level = self.level * np.int16(LEVEL_ONE)
 
     def hidden(self, z, lo, hi):
         """Activations of the rows lo..hi-1 of all z symbols.
@@ -152,7 +154,7 @@ class Rows:
         -------
         int16 (n, c), in 1 / LEVEL_ONE of a level
         """
-        return (self.levels(symbols) * np.int16(LEVEL_ONE)
+        return (self.fixed_level.take(symbols.view(np.uint16))
                 - self.expected.take(rows))
 
 

@@ -34,13 +34,16 @@ class Shape:
     lambda_max: float = 0.8
     leak8: float = 0.0     # slope of the activation below zero
     leak16: float = 0.125
-    lap: int = 2           # pixels by which 8x8 windows reach further
+    lap: int = 2           # pixels by which 8x8 windows reach further: 0, 2
     output16: bool = True  # quality modulates the output of 1/16 blocks
     mix: int = 0           # sets of weights that quality mixes; 0: none
     parts: tuple = ()      # channels at which a pass is cut, besides k
 
     def __post_init__(self):
         object.__setattr__(self, "parts", tuple(self.parts))
+        if self.lap not in (0, 2):
+            raise TrainingError(f"windows reach 0 or 2 pixels further, not "
+                                f"{self.lap}")
 
 
 @dataclasses.dataclass

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import gradient, graphs, hyper, nets
+from . import gradient, graph, graphs, hyper, nets
 from .functional import padded, to_float
 
 TOTAL = 2 ** 24
@@ -221,7 +221,7 @@ def export(model, out, crops, *, name, info, n_pictures=60, log=print):
     s = model.shape
     halo = receptive_field(model)
     manifest = {
-        "name": name, "format": 1, "opset": graphs.OPSET,
+        "name": name, "format": 1, "opset": graph.OPSET,
         "constants": {"NZ": s.nz, "M": s.m, "K": s.k, "HYPER": s.hyper,
                       "Z_MAX": Z_MAX, "N_ROWS": hyper.N_ROWS,
                       "ROW_SKIP": skip_rows(rows), "SLAB": 32},

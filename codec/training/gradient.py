@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 
 from . import hyper
 from .functional import padded, to_float
-from .graphs import Graph, _np, matrix, window
+from .graph import Graph, _np, matrix, window
 
 
 class _Tape(Graph):
@@ -31,14 +31,17 @@ class _Tape(Graph):
         super().__init__(name)
         self.back = []
 
-    def to_nchw(self, x):
-        """From (h, w, c): these graphs see one picture at a time."""
-        return super().to_nchw(
-            self.op("Unsqueeze", x, self.const(np.array([0]))))
+    def latent(self, m):
+        """Graph input ``latent`` (h, w, m) -> (1, m, h, w)."""
+        x = self.input("latent", TensorProto.FLOAT, ["h", "w", m])
+        self.grid = [self.const(np.array([1])), *(
+            self.op("Shape", x, start=i, end=i + 1) for i in range(2))]
+        return self.from_one(x)
 
-    def to_hwc(self, x):
-        return self.op("Squeeze", super().to_hwc(x),
-                       self.const(np.array([0])))
+    def from_one(self, x):
+        """(h, w, c) -> (1, c, h, w): these graphs see one picture."""
+        return self.to_nchw(self.op("Unsqueeze", x,
+                                    self.const(np.array([0]))))
 
     def backward(self, x):
         """The gradient at the first layer's input, given the last's."""
@@ -81,25 +84,23 @@ class _Tape(Graph):
         return outs
 
     def halves(self, x, *sizes):
-        return self.split(self.to_nchw(x), *sizes)
+        return self.split(self.from_one(x), *sizes)
 
     def pixels(self, x, net):
         """As ``Graph.pixels``; its transpose is the analysis's kind."""
-        w = self.last_window(net)
-        shape = window(net.out8)
-        self.back.append(lambda grad: self.op("Conv", grad, w, **shape))
-        return self.op("ConvTranspose", x, w, self.const(
-            _np(net.bias) * 255 + 127.5), **shape)
+        self.back.append(lambda grad: self.op(
+            "Conv", grad, self.last_window(net), **window(net.out8)))
+        return super().pixels(x, net)
 
     def trunk(self, x, owner, name):
         x, back = self.layer(x, self.mixed(owner, name, matrix, False))
         self.back.append(back)
         return x
 
-    def unfold(self, x, size):
+    def unfold(self, x, c):
         self.back.append(lambda grad: self.op("SpaceToDepth", grad,
-                                              blocksize=size))
-        return self.op("DepthToSpace", x, blocksize=size)
+                                              blocksize=2))
+        return super().unfold(x, c)
 
     def block(self, x, b, s):
         """As ``Graph.block``, remembering what its gradient needs."""
@@ -143,39 +144,37 @@ def synthesis_gradient(net):
     g = _Tape("synthesis_gradient")
     blocks = [*net.blocks16, *net.blocks8]
     m = net.out16.shape[1]
-    x = g.input("latent", TensorProto.FLOAT, ["h", "w", m])
+    x = g.latent(m)
     s = g.modulations(blocks, net.sets)
     px = g.input("pixels", TensorProto.UINT8, ["height", "width", 3])
     wt = g.input("weight", TensorProto.FLOAT, ["height", "width"])
     probes = g.input("probes", TensorProto.INT8,
                      ["n", "height", "width", 3])
-    x = g.to_nchw(x)
+    x = g.blocked(x, m)
     for b, mod in zip(net.blocks16, s):
         x = g.block(x, b, mod)
-    x = g.unfold(g.trunk(x, net, "out16"), 2)
+    x = g.unfold(g.trunk(x, net, "out16"), len(net.out8))
     for b, mod in zip(net.blocks8, s[len(net.blocks16):]):
         x = g.block(x, b, mod)
     x = g.pixels(x, net)
-    px = g.to_nchw(g.op("Cast", px, to=TensorProto.FLOAT))
-    wt = g.op("Unsqueeze", wt, g.const(np.array([0, 1])))
+    # Of three channels before it meets them: a last axis of one is slow.
+    wt = g.to_hwc(g.op("Mul", g.op("Unsqueeze", wt, g.const(np.array(
+        [0, 1]))), g.const(np.ones((1, 3, 1, 1), np.float32))))
     shown = g.op("Clip", x, g.const(np.float32(0)), g.const(np.float32(255)))
-    e = g.op("Sub", shown, px)
+    e = g.op("Sub", shown, g.op("Cast", px, to=TensorProto.FLOAT))
     we = g.op("Mul", e, wt)
-    cells = g.op("ReduceSum", g.op("Mul", e, we), g.const(np.array([1])))
-    cells = g.op("ReduceSum", g.op("SpaceToDepth", cells, blocksize=16),
-                 g.const(np.array([0, 1])), keepdims=0)
+    _, h, w = g.grid
+    cells = g.reshape(g.op("Mul", e, we), h, 16, w, 48)
+    cells = g.op("ReduceSum", cells, g.const(np.array([1, 3])), keepdims=0)
     g.output("error", cells, TensorProto.FLOAT, ["h", "w"])
-    probes = g.op("Transpose", g.op("Cast", probes, to=TensorProto.FLOAT),
-                  perm=[0, 3, 1, 2])
-    probes = g.op("Mul", probes, wt)
+    probes = g.op("Mul", g.op("Cast", probes, to=TensorProto.FLOAT), wt)
     we = g.op("Concat", we, probes, axis=0)
     # A sample beyond 0..255 is shown clamped: moving it changes nothing.
     inside = g.op("Sub", g.const(np.float32(127.5)), g.op("Abs", g.op(
         "Sub", x, g.const(np.float32(127.5)))))
-    we = g.op("Mul", we, g.above_zero(inside))
-    g.output("gradient", g.op("Transpose", g.backward(we),
-                              perm=[0, 2, 3, 1]),
-             TensorProto.FLOAT, ["b", "h", "w", m])
+    we = g.to_nchw(g.op("Mul", we, g.above_zero(inside)))
+    g.output("gradient", g.to_hwc(g.backward(we)), TensorProto.FLOAT,
+             ["b", "h", "w", m])
     return g.finish()
 
 
@@ -232,7 +231,8 @@ def means_gradient(net):
     d1 = g.split(back1(t1), k, feat)[0]
     d1 = g.depthwise(d1, w1[:, :, ::-1, ::-1])
     g0 = g.op("Add", g0, g.op("Mul", d1, even))
-    g.output("total", g.to_hwc(g.op("Concat", g0, g1, axis=1)),
+    total = g.to_hwc(g.op("Concat", g0, g1, axis=1))
+    g.output("total", g.op("Squeeze", total, g.const(np.array([0]))),
              TensorProto.FLOAT, ["h", "w", k + r])
     return g.finish()
 

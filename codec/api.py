@@ -1,7 +1,7 @@
 """Pictures <-> files: the public functions and the two reusable objects.
 
     encode   picture.load -> pipeline.encode -> container.pack
-    decode   container.unpack -> pipeline.read_symbols -> reconstruct
+    decode   container.unpack -> pipeline.decode
     info     container.read_header
 """
 
@@ -256,11 +256,8 @@ class Decoder:
         _one(header)
         check_pixels(header.width, header.height, max_pixels)
         p = self._pipeline(header.model)
-        z, s = p.read_symbols(payload, header.height, header.width,
-                              header.quality, header.symbol_crc,
-                              part(progress, 0, 0.35))
-        pixels = p.reconstruct(z, s, header.quality, header.height,
-                               header.width, part(progress, 0.35, 1))
+        pixels = p.decode(payload, header.height, header.width,
+                          header.quality, header.symbol_crc, progress)
         if header.colour == "grey":
             pixels = _as_grey(pixels)
         return picture.from_sections(pixels, sections)

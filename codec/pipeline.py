@@ -3,11 +3,14 @@
     pixels -> latent -> z, symbols -> payload          ``encode``
     payload -> z, symbols                              ``read_symbols``
     z, symbols -> latent -> pixels                     ``reconstruct``
+    payload -> pixels                                  ``decode``
 
-``read_symbols`` is the exact path: integers only. The other two run the
-float networks.
+``read_symbols`` is the exact path: integers only. ``decode`` has the first
+half of ``reconstruct`` run beside it, which like ``encode`` runs the float
+networks.
 """
 
+import contextlib
 import functools
 import zlib
 
@@ -22,6 +25,7 @@ from .entropy.rows import Rows
 from .latent import transform
 from .latent.means import Means
 from .model.session import Graphs
+from .plane import Behind, Plane, features
 from .progress import part, told
 
 
@@ -48,6 +52,11 @@ class Pipeline:
         """Bits of symbols, for encoders that choose: decoders need none."""
         return Costs(self.bundle.tables, self.bundle.row_skip)
 
+    @functools.cached_property
+    def alone(self):
+        """Graphs on one thread, for what runs beside the rest."""
+        return Graphs(self.bundle, 1, self.graphs.optimise)
+
     def __reduce__(self):
         return type(self), (self.bundle, self.graphs.threads,
                             self.graphs.optimise)
@@ -67,14 +76,6 @@ class Pipeline:
             z = np.nan_to_num(z)
             out.append(np.clip(np.rint(z), -b.z_max, b.z_max))
         return np.concatenate(out, -3).astype(np.int16)
-
-    def _features(self, z, lo, hi, width):
-        """What the means of latent rows lo..hi-1 see of z: it has a halo."""
-        a, b = max(0, lo // 4 - 1), min(z.shape[-3], -(-hi // 4) + 1)
-        f = self.graphs.run("features", z=z[..., a:b, :, :].astype(
-            np.float32))[0]
-        top = lo - 4 * a
-        return np.ascontiguousarray(f[:, :, top:top + hi - lo, :width])
 
     def analyse(self, pixels, quality, progress=None):
         """Latent plane, float32 (hy, wy, M), of uint8 (h, w, 3)."""
@@ -250,16 +251,16 @@ class Pipeline:
         qi, step = quality_index(quality), 1 / b.gain(quality)
         for lo, hi in told(passes.slabs(hy), progress):
             if known and lo in known:
-                base, features = known[lo]
+                base, seen = known[lo]
             else:
                 base = self.rows.base(
                     self.rows.hidden(z, lo // 4, -(-hi // 4)), qi)
                 base = base[..., :hi - lo, :wy, :]
-                features = self._features(z, lo, hi, wy)
+                seen = features(self.graphs, z, lo, hi, wy)
             if known is not None:
-                known[lo] = base, features
+                known[lo] = base, seen
             slab = passes.Slab(self.rows, base, b.k)
-            means = Means(self.graphs, features, step,
+            means = Means(self.graphs, seen, step,
                           np.zeros(base.shape, np.float32))
             symbols_of, slab.coded = choose(lo, hi), []
             for turn in slab.steps:
@@ -279,8 +280,28 @@ class Pipeline:
                     writer.write(s, rows)
             yield lo, hi, slab, means
 
+    def decode(self, payload, height, width, quality, crc=None,
+               progress=None):
+        """Pixels of a payload of one picture.
+
+        Parameters and errors are those of `read_symbols`.
+
+        Returns
+        -------
+        uint8 (height, width, 3)
+        """
+        threads = self.graphs.threads > 1
+        plane = Plane(self.alone if threads else self.graphs, quality,
+                      (-(-height // 16), -(-width // 16)))
+        with (Behind(plane) if threads else
+              contextlib.nullcontext(plane)) as follower:
+            self.read_symbols(payload, height, width, quality, crc,
+                              part(progress, 0, 0.5), follower=follower)
+        return self.synthesise(plane.latent, quality, height, width,
+                               part(progress, 0.5, 1))
+
     def read_symbols(self, payload, height, width, quality, crc=None,
-                     progress=None, n=()):
+                     progress=None, n=(), follower=None):
         """The exact path: symbols of a payload.
 
         Parameters
@@ -292,6 +313,8 @@ class Pipeline:
         progress : function of float, or None
         n : tuple of int
             Number of pictures, where the payload is of several.
+        follower : Plane or Behind, optional
+            Is handed each pass.
 
         Returns
         -------
@@ -308,7 +331,7 @@ class Pipeline:
         z, s = passes.read_symbols(
             reader, self.rows, (b.nz, b.k),
             (*n, -(-height // 16), -(-width // 16)),
-            quality_index(quality), progress)
+            quality_index(quality), progress, follower)
         if crc is not None:
             got = zlib.crc32(s.astype("<i2", copy=False),
                              zlib.crc32(z.astype("<i2", copy=False)))
@@ -339,21 +362,12 @@ class Pipeline:
         -------
         float32 (.., hy, wy, M), or (.., hy, wy, K)
         """
-        b = self.bundle
-        step = 1 / b.gain(quality)
-        channels = b.k if leading else b.m
-        *n, hy, wy, _ = s.shape
-        latent = np.empty((*n, hy, wy, channels), np.float32)
-        for lo, hi in told(passes.slabs(hy), progress):
-            means = Means(self.graphs, self._features(z, lo, hi, wy), step,
-                          np.zeros((*n, hi - lo, wy, channels), np.float32))
-            flat = s[..., lo:hi, :, :].reshape(-1, b.m)
-            for turn in passes.steps((*n, hi - lo, wy), b.k, b.m):
-                if turn.group < channels:
-                    at, ch = turn.at, turn.channels
-                    means.put(at, ch, flat[at, ch], means.mean(turn.p)[at])
-            latent[..., lo:hi, :, :] = means.out
-        return latent
+        plane = Plane(self.graphs, quality, s.shape[:-1], leading)
+        for lo, hi in told(passes.slabs(s.shape[-3]), progress):
+            plane.begin(z, lo, hi)
+            for p in range(4):
+                plane.add(s[..., lo:hi, :, :], p)
+        return plane.latent
 
     def synthesise(self, latent, quality, height, width, progress=None):
         """Pixels of a decoded latent plane: uint8 (.., height, width, 3)."""

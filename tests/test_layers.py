@@ -18,7 +18,7 @@ LAYERS = {
     0: ("types", "errors", "progress"),
     1: ("limits", "model", "urls"),
     2: ("picture", "latent", "entropy", "container"),
-    3: ("effort",),
+    3: ("effort", "plane"),
     4: ("pipeline",),
     5: ("targets",),
     6: ("api",),

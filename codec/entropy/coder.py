@@ -12,6 +12,7 @@ stack: what is decoded first is encoded last. It decodes up to three times
 faster than the range coder of the same library, as it does not divide.
 """
 
+import functools
 import math
 
 import constriction
@@ -44,6 +45,7 @@ def categorical(freq):
                               perfect=False)
 
 
+@functools.cache
 def uniform(n):
     """Entropy model of n equally likely indices, n a power of two."""
     return _MODEL.Uniform(n)
@@ -216,7 +218,7 @@ class Reader:
     def _escapes(self, count, t):
         n = self.decode(uniform(16), count)
         out = np.empty(count, np.int32)
-        for k in np.unique(n).tolist():
+        for k in sorted(set(n.tolist())):
             where = np.flatnonzero(n == k)
             bits = self.decode(uniform(2 << k), len(where))
             m = t + (1 << k) + (bits >> 1)

@@ -144,7 +144,7 @@ class Slab:
 
 
 def read_symbols(reader, rows, model_shape, latent_shape, quality_index,
-                 progress=None):
+                 progress=None, follower=None):
     """All symbols of a picture.
 
     Parameters
@@ -157,6 +157,9 @@ def read_symbols(reader, rows, model_shape, latent_shape, quality_index,
         hy and wy, after the number of pictures where there are several.
     quality_index : int, 0..99
     progress : function of float, or None
+    follower : object, optional
+        With ``begin(z, lo, hi)``, told of each slab before it is read, and
+        ``add(symbols, p)``, told of each pass of it after.
 
     Returns
     -------
@@ -168,10 +171,14 @@ def read_symbols(reader, rows, model_shape, latent_shape, quality_index,
     z = reader.read_z((*n, -(-hy // 4), -(-wy // 4), nz), quality_index)
     s = np.empty((*n, hy, wy, rows.m), np.int16)
     for lo, hi in told(slabs(hy), progress):
+        if follower is not None:
+            follower.begin(z, lo, hi)
         base = rows.base(rows.hidden(z, lo // 4, -(-hi // 4)), quality_index)
         slab = Slab(rows, base[..., :hi - lo, :wy, :], k)
         for step in slab.steps:
             slab.put(step, reader.read(slab.rows(step)))
+            if follower is not None and step.last:
+                follower.add(slab.symbols, step.p)
         s[..., lo:hi, :, :] = slab.symbols
     reader.finish()
     return z, s

@@ -1,0 +1,123 @@
+"""The decoded latent plane, filled as symbols come.
+
+Symbols never wait for floats (docs/format.md, section 5), so means can be
+worked out behind the entropy decoder, in a thread of their own.
+
+Contents
+--------
+``features``  what means see of z
+``Plane``     dequantises slab by slab, pass by pass
+``Behind``    a ``Plane`` in a thread of its own
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from .entropy import passes
+from .latent.means import Means
+
+
+def features(graphs, z, lo, hi, width):
+    """What the means of latent rows lo..hi-1 see of z: it has a halo.
+
+    Parameters
+    ----------
+    graphs : Graphs
+    z : int16 (.., hz, wz, NZ)
+    lo, hi, width : int
+        Of the latent plane.
+
+    Returns
+    -------
+    float32 (n, FEAT, hi - lo, width)
+    """
+    a, b = max(0, lo // 4 - 1), min(z.shape[-3], -(-hi // 4) + 1)
+    f = graphs.run("features", z=z[..., a:b, :, :].astype(np.float32))[0]
+    top = lo - 4 * a
+    return np.ascontiguousarray(f[:, :, top:top + hi - lo, :width])
+
+
+class Plane:
+    """Decoded latent plane of symbols.
+
+    Parameters
+    ----------
+    graphs : Graphs
+    quality : float
+    shape : tuple of int
+        (.., hy, wy): cells, of one picture or of several.
+    leading : bool
+        Only channels [0, K), which need but two of the four passes.
+
+    Attributes
+    ----------
+    latent : float32 (.., hy, wy, M or K)
+        Whole when every pass of every slab is in.
+    """
+
+    def __init__(self, graphs, quality, shape, leading=False):
+        b = graphs.bundle
+        self.graphs, self.step = graphs, 1 / b.gain(quality)
+        self.latent = np.empty((*shape, b.k if leading else b.m), np.float32)
+
+    def begin(self, z, lo, hi):
+        """Rows lo..hi-1 come next; ``z`` is that of the whole plane."""
+        *n, _, wy, channels = self.latent.shape
+        b = self.graphs.bundle
+        self.to = self.latent[..., lo:hi, :, :]
+        self.means = Means(self.graphs, features(self.graphs, z, lo, hi, wy),
+                           self.step, np.zeros(self.to.shape, np.float32))
+        self.steps = [s for s in passes.steps((*n, hi - lo, wy), b.k, b.m)
+                      if s.group < channels]
+        self.mean = self.means.mean(0)
+
+    def add(self, symbols, p):
+        """The symbols of pass ``p``, in order.
+
+        Parameters
+        ----------
+        symbols : int16 (.., hi - lo, wy, M)
+            Those of later passes may be missing.
+        p : int
+        """
+        if p >= len(self.steps):
+            return
+        at, channels = self.steps[p].at, self.steps[p].channels
+        flat = symbols.reshape(-1, symbols.shape[-1])
+        self.means.put(at, channels, flat[at, channels], self.mean[at])
+        if p + 1 < len(self.steps):
+            self.mean = self.means.mean(p + 1)
+        else:
+            self.to[:] = self.means.out
+
+
+class Behind:
+    """A ``Plane`` that is filled in a thread of its own, in order.
+
+    A context: where it is left without an error the plane is whole, or an
+    error of the thread is raised.
+
+    Parameters
+    ----------
+    plane : Plane
+    """
+
+    def __init__(self, plane):
+        self.plane, self.jobs = plane, []
+        self.pool = ThreadPoolExecutor(1)
+
+    def begin(self, *args):
+        self.jobs.append(self.pool.submit(self.plane.begin, *args))
+
+    def add(self, *args):
+        self.jobs.append(self.pool.submit(self.plane.add, *args))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.pool.shutdown(cancel_futures=kind is not None)
+        if kind is None:
+            for job in self.jobs:
+                job.result()

@@ -167,13 +167,15 @@ def synthesis_gradient(net):
     cells = g.reshape(g.op("Mul", e, we), h, 16, w, 48)
     cells = g.op("ReduceSum", cells, g.const(np.array([1, 3])), keepdims=0)
     g.output("error", cells, TensorProto.FLOAT, ["h", "w"])
-    probes = g.op("Mul", g.op("Cast", probes, to=TensorProto.FLOAT), wt)
-    we = g.op("Concat", we, probes, axis=0)
     # A sample beyond 0..255 is shown clamped: moving it changes nothing.
     inside = g.op("Sub", g.const(np.float32(127.5)), g.op("Abs", g.op(
         "Sub", x, g.const(np.float32(127.5)))))
-    we = g.to_nchw(g.op("Mul", we, g.above_zero(inside)))
-    g.output("gradient", g.to_hwc(g.backward(we)), TensorProto.FLOAT,
+    inside = g.above_zero(inside)
+    probes = g.op("Mul", g.op("Cast", probes, to=TensorProto.FLOAT), wt)
+    # One after the other: as one batch they would not fit the caches.
+    back = [g.to_hwc(g.backward(g.to_nchw(g.op("Mul", each, inside))))
+            for each in (we, probes)]
+    g.output("gradient", g.op("Concat", *back, axis=0), TensorProto.FLOAT,
              ["b", "h", "w", m])
     return g.finish()
 

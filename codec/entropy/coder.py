@@ -12,7 +12,6 @@ stack: what is decoded first is encoded last. It decodes up to three times
 faster than the range coder of the same library, as it does not divide.
 """
 
-import functools
 import math
 
 import constriction
@@ -45,7 +44,6 @@ def categorical(freq):
                               perfect=False)
 
 
-@functools.cache
 def uniform(n):
     """Entropy model of n equally likely indices, n a power of two."""
     return _MODEL.Uniform(n)

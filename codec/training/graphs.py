@@ -23,10 +23,10 @@ def analysis(net):
     blocks = [*net.blocks8, *net.blocks16]
     x = g.input("pixels", TensorProto.UINT8, ["n", "height", "width", 3])
     s = g.modulations(blocks, net.sets)
-    x = g.op("Cast", x, to=TensorProto.FLOAT)
-    x = g.op("Mul", x, g.const(np.float32(1 / 255)))
-    x = g.to_nchw(g.op("Sub", x, g.const(np.float32(0.5))))
-    x = g.op("Conv", x, g.mixed(net, "in8", half=False), **window(net.in8))
+    x = g.op("Cast", g.to_nchw(x), to=TensorProto.FLOAT)
+    x = g.op("Sub", x, g.const(np.float32(127.5)))
+    x = g.op("Conv", x, g.mixed(net, "in8", lambda w: w / 255, half=False),
+             **window(net.in8))
     for b, m in zip(net.blocks8, s):
         x = g.block(x, b, m)
     x = g.op("SpaceToDepth", x, blocksize=2)
@@ -65,7 +65,10 @@ def hyper_analysis(net):
     y = g.to_nchw(y)
     one = g.const(np.float32(1))
     mag = g.op("Log", g.op("Add", g.op("Abs", y), one))
-    f = g.op("Concat", mag, g.op("Mul", mag, g.op("Sign", y)), axis=1)
+    # The engine's ``Sign`` takes as long as its logarithm.
+    sign = g.op("Clip", g.op("Mul", y, g.const(np.float32(1e30))),
+                g.const(np.float32(-1)), one)
+    f = g.op("Concat", mag, g.op("Mul", mag, sign), axis=1)
     a = g.op("Relu", g.linear(f, _np(net.w1), _np(net.b1)))
     a = g.op("SpaceToDepth", a, blocksize=4)
     a = g.op("Relu", g.linear(a, _np(net.w2), _np(net.b2)))

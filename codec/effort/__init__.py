@@ -33,15 +33,20 @@ class Plan:
     block : int
         Cells of a side of what is kept or undone together: small where
         few passes have to do, larger where the last bit is wanted.
+    means : bool
+        Whether what a symbol moves through the means of later passes
+        counts: many passes gain by it, few lose (docs/effort.md).
     tune : str
         One of ``TUNES``: the metric that symbols are chosen for.
     """
     passes: int
     probes: int
     block: int = 4
+    means: bool = False
     tune: str = "psnr"
 
 
 PLANS = {1: Plan(0, 0), 2: Plan(1, 1, 1), 3: Plan(2, 1, 1),
          4: Plan(4, 1, 2), 5: Plan(6, 1, 2), 6: Plan(10, 1, 2),
-         7: Plan(18, 2), 8: Plan(36, 2), 9: Plan(80, 4)}
+         7: Plan(18, 2), 8: Plan(36, 2, means=True),
+         9: Plan(80, 4, means=True)}

@@ -91,8 +91,10 @@ class Refiner:
             cost = state.bits + self.price * error
             if best is None or cost.sum() < best[0]:
                 best = cost.sum(), state.symbols, state.rows
+            if gradient is not None and plan.means:
+                self._through_means(state, gradient)
             if gradient is not None:
-                self._to_symbols(state, gradient)
+                gradient *= 2 * self.price * self.step
             if kept is None:
                 kept = Kept(state, gradient, cost, plan.block)
                 weight = self._weights(cost.shape, seen)
@@ -166,8 +168,8 @@ class Refiner:
             inside[:part.shape[0], :part.shape[1]] *= part
         return inside
 
-    def _to_symbols(self, state, gradient):
-        """Turn, in place, into what moving each symbol by one changes."""
+    def _through_means(self, state, gradient):
+        """Add, in place, what a latent moves through later passes' means."""
         h, w = gradient.shape[:2]
         for (lo, hi), features in zip(passes.slabs(h), state.features):
             even = (np.arange(hi - lo)[:, None] + np.arange(w)) % 2 == 0
@@ -175,7 +177,7 @@ class Refiner:
                 "means_gradient", features=features,
                 latent=state.latent[lo:hi], gradient=gradient[lo:hi],
                 even=even[None, None].astype(np.float32))
-            gradient[lo:hi] = total * (2 * self.price * self.step)
+            gradient[lo:hi] = total
 
     def _weights(self, shape, seen):
         """Bits of error that moving each symbol by one brings, alone."""

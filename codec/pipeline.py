@@ -45,12 +45,15 @@ class Pipeline:
         self.graphs = Graphs(bundle, threads, optimise)
         self.tables = coder.Tables(bundle.tables, bundle.row_skip)
         self.rows = Rows(bundle.tables, self.graphs.run)
+        self._costs = {}
         selftest.check(self.rows, bundle.tables, bundle.z_max)
 
-    @functools.cached_property
-    def costs(self):
+    def costs(self, quality):
         """Bits of symbols, for encoders that choose: decoders need none."""
-        return Costs(self.bundle.tables, self.bundle.row_skip)
+        skip = int(self.bundle.row_skip[quality_index(quality)])
+        if skip not in self._costs:
+            self._costs[skip] = Costs(self.bundle.tables, skip)
+        return self._costs[skip]
 
     @functools.cached_property
     def alone(self):
@@ -153,8 +156,8 @@ class Pipeline:
             return state(given(symbols))
 
         start = state(self._rounded(y, quality))
-        return Refiner(self.graphs, self.costs, pixels, quality, code,
-                       plan.tune).run(start, plan, progress)
+        return Refiner(self.graphs, self.costs(quality), pixels, quality,
+                       code, plan.tune).run(start, plan, progress)
 
     def code_length(self, y, quality):
         """Bits that the latent plane of one picture costs, by the tables.
@@ -175,11 +178,12 @@ class Pipeline:
         """
         z = self._hyper(y, self.bundle.gain(quality))
         decoded = np.empty(y.shape, np.float32)
-        counter = Counter(self.costs)
+        costs = self.costs(quality)
+        counter = Counter(costs)
         for lo, hi, _, means in self._slabs(
                 z, y.shape, quality, self._rounded(y, quality), counter):
             decoded[lo:hi] = means.out
-        bits = counter.bits + self.costs.z(z, quality_index(quality))
+        bits = counter.bits + costs.z(z, quality_index(quality))
         return bits, decoded
 
     def _rounded(self, y, quality):
@@ -194,8 +198,8 @@ class Pipeline:
 
     def _write(self, z, shape, quality, choose, progress=None, decoded=None):
         """Payload and checksum of symbols as they are chosen."""
-        writer = coder.Writer(self.tables)
-        writer.write_z(z, quality_index(quality))
+        writer = coder.Writer(self.tables, quality_index(quality))
+        writer.write_z(z)
         crc, symbols = zlib.crc32(z.astype("<i2", copy=False)), []
         for lo, hi, slab, means in self._slabs(z, shape, quality, choose,
                                                writer, progress):
@@ -210,8 +214,8 @@ class Pipeline:
 
     def _write_known(self, z, symbols, rows, quality, progress):
         """As `_write`, of one picture whose rows are known already."""
-        writer = coder.Writer(self.tables)
-        writer.write_z(z, quality_index(quality))
+        writer = coder.Writer(self.tables, quality_index(quality))
+        writer.write_z(z)
         for lo, hi in told(passes.slabs(len(symbols)), progress):
             s, r = (a[lo:hi].reshape(-1, self.bundle.m)
                     for a in (symbols, rows))
@@ -233,7 +237,7 @@ class Pipeline:
             rows = state.rows[lo:hi].reshape(-1, self.bundle.m)
             for step, coded in zip(slab.steps, slab.coded):
                 rows[step.at, step.channels] = coded
-            state.bits[lo:hi] = self.costs.cells(slab.symbols,
+            state.bits[lo:hi] = self.costs(quality).cells(slab.symbols,
                                                  state.rows[lo:hi])
             state.features.append(means.features)
         return state
@@ -270,7 +274,7 @@ class Pipeline:
                 mu = mean[:, ch.start - turn.group:ch.stop - turn.group]
                 rows = slab.rows(turn)
                 s = symbols_of(at, ch, mu)
-                s[rows < b.row_skip] = 0
+                s[rows < b.row_skip[qi]] = 0
                 s = np.clip(s, -coder.MAX_SYMBOL,
                             coder.MAX_SYMBOL).astype(np.int16)
                 slab.put(turn, s)
@@ -327,7 +331,7 @@ class Pipeline:
             The payload does not decode, or ``crc`` is not the symbols'.
         """
         b = self.bundle
-        reader = coder.Reader(payload, self.tables)
+        reader = coder.Reader(payload, self.tables, quality_index(quality))
         z, s = passes.read_symbols(
             reader, self.rows, (b.nz, b.k),
             (*n, -(-height // 16), -(-width // 16)),

@@ -123,12 +123,12 @@ def test_plans_grow():
 
 def test_costs_are_what_the_coder_writes(pipeline):
     rng = np.random.default_rng(3)
-    tables, skip = pipeline.tables, pipeline.bundle.row_skip
+    tables, skip = pipeline.tables, pipeline.bundle.row_skip[59]
     rows = rng.integers(0, 64, (40, 50, 6)).astype(np.uint8)
     s = (rng.laplace(0, 1, rows.shape) * 1.1 ** rows).astype(np.int16)
     s[rows < skip] = 0
     found = costs.Costs(pipeline.bundle.tables, skip)
-    writer = coder.Writer(tables)
+    writer = coder.Writer(tables, 59)
     writer.write(s.reshape(-1, 6), rows.reshape(-1, 6))
     bits = 8 * len(writer.finish())
     assert found.cells(s, rows).sum() == pytest.approx(bits, rel=1e-3)
@@ -148,7 +148,7 @@ def test_tiles_give_the_gradient_of_the_whole(pipeline, monkeypatch):
         0, 0.2, (h, w, pipeline.bundle.m)).astype(np.float32)
 
     def gradient():
-        r = refine.Refiner(pipeline.graphs, pipeline.costs, x, 50, None)
+        r = refine.Refiner(pipeline.graphs, pipeline.costs(50), x, 50, None)
         found = r._backward(latent, np.random.default_rng(5), 0)[:2]
         # Without the way back, the way there is the same.
         assert np.array_equal(r._error(latent), found[0])
@@ -197,7 +197,7 @@ def test_progress_is_told_in_refinement(pipeline):
 
 def test_the_best_change_of_a_cell_has_the_best_chance(pipeline):
     """Flat arrays, two cells: only what pays moves, and by one."""
-    r = refine.Refiner(pipeline.graphs, pipeline.costs,
+    r = refine.Refiner(pipeline.graphs, pipeline.costs(60),
                        scene(5, 16, 32), 60, None)
     m = pipeline.bundle.m
     rows = np.full(2 * m, 30, np.uint8)

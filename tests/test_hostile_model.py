@@ -108,6 +108,25 @@ def test_parts(tmp_path, arrays):
         Bundle(write(tmp_path, arrays=arrays))
 
 
+@pytest.mark.parametrize("skip, what", [
+    (np.full(99, 9, np.uint8), "table skip is"),
+    (np.full(100, 9, np.int8), "table skip is"),
+    (np.full(100, 64, np.uint8), "out of range"),
+    (np.full(100, GOOD.manifest["constants"]["ROW_SKIP"] - 1, np.uint8),
+     "out of range")], ids=lambda a: f"{a}"[:9])
+def test_rows_that_are_not_coded(tmp_path, skip, what):
+    with pytest.raises(bundle.ModelError, match=what):
+        Bundle(write(tmp_path, arrays={"skip": skip}))
+
+
+def test_rows_that_are_not_coded_are_read(tmp_path):
+    skip = np.arange(100, dtype=np.uint8) // 25 + 5
+    assert np.array_equal(Bundle(write(tmp_path, arrays={
+        "skip": skip})).row_skip, skip)
+    without = Bundle(write(tmp_path, arrays={"skip": DELETE}))
+    assert (without.row_skip == GOOD.manifest["constants"]["ROW_SKIP"]).all()
+
+
 @pytest.mark.parametrize("text", [
     b"", b"[]", b"3", b"null", b"\xff", b'{"files": 3}', b"[" * 10 ** 6,
     b'{"files": {}}', b'{"files": {"tables.npz": "0"}, "constants": 1e999}'])

@@ -74,7 +74,7 @@ def test_rows_by_hand(tmp_path):
     """Section 7 worked out with pencil, 2 x 1 symbols of two channels."""
     model = make_model(tmp_path, 0)
     model.NZ = model.HYPER = model.K = 1
-    model.M, model.ROW_SKIP = 2, 0
+    model.M, model.skip = 2, [0] * 100
     model.w1 = [[100, 100, 100, 100, 16, 100, 100, 100, 100]]
     model.b1, model.w2 = [16], [[j] for j in range(32)]
     model.b2 = [[1000 * j, 0] for j in range(16)]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from codec.model.bundle import Bundle  # noqa: E402
 from codec.model.session import Graphs  # noqa: E402
 from codec.pipeline import Pipeline  # noqa: E402
 from codec.training import (  # noqa: E402
-    data, export, functional, gradient, hyper, train)
+    data, export, functional, gradient, hyper, narrow, train)
 from reference import decoder as reference  # noqa: E402
 from training_runs import TINY, config, psnr, scene  # noqa: E402
 
@@ -93,6 +94,30 @@ def test_manifest(made):
     assert manifest["name"] == "test"
     assert manifest["constants"]["M"] == TINY.m
     assert not list(out.glob("*.tmp"))
+
+
+def test_rows_that_are_not_worth_coding(made, bundle):
+    """One row more would cost more than it saves."""
+    crops = data.Crops(f"{made[3]}/train", data.indices(config(
+        pathlib.Path(made[3]).parent))[0], 64)
+    least = bundle.manifest["constants"]["ROW_SKIP"]
+    assert bundle.tables["skip"].min() >= least
+    found = narrow.row_skips(made[1], crops, 4 * 64 * 64)
+    assert found.dtype == np.uint8 and found.shape == (100,)
+    pipeline = Pipeline(Bundle(made[1]))
+    pick = np.unique(np.linspace(0, len(crops.index) - 1, 4).astype(int))
+    pictures = [p for _, p in crops.whole(pick, narrow.SIDE)]
+    shares = np.array([len(p) for p in pictures]) / len(pick)
+    for quality in (1, 100):
+        best, costs = int(found[quality - 1]), {}
+        for k in range(max(least, best - 1), min(best + 2, narrow.MOST)):
+            pipeline.bundle.row_skip[:] = k
+            costs[k] = np.array([narrow.rate_distortion(
+                pipeline, pipeline.analyse(p, quality), p, quality)
+                for p in pictures])
+        others = {k: c / costs[best] @ shares for k, c in costs.items()}
+        # Ratios to another base, and payloads of whole words.
+        assert min(others.values()) > 1 - 5e-4, others
 
 
 @pytest.mark.parametrize("quality", QUALITIES)

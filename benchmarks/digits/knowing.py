@@ -119,8 +119,8 @@ def measured(pictures, pipeline, quality=anomaly.QUALITY):
         n, h, w = part.shape
         y = pipeline.analyse(np.repeat(part[..., None], 3, -1), quality)
         z = pipeline._hyper(y, pipeline.bundle.gain(quality))
-        bits = np.array([pipeline.costs.z(a, quality_index(quality))
-                         for a in z])
+        costs = pipeline.costs(quality)
+        bits = np.array([costs.z(a, quality_index(quality)) for a in z])
         decoded = np.empty_like(y)
         for lo, hi, slab, means in pipeline._slabs(
                 z, y.shape, quality, pipeline._rounded(y, quality)):
@@ -129,7 +129,7 @@ def measured(pictures, pipeline, quality=anomaly.QUALITY):
             for step, coded in zip(slab.steps, slab.coded):
                 rows.reshape(-1, rows.shape[-1])[
                     step.at, step.channels] = coded
-            bits += pipeline.costs.cells(slab.symbols, rows).sum((1, 2))
+            bits += costs.cells(slab.symbols, rows).sum((1, 2))
         back = api._as_grey(pipeline.synthesise(decoded, quality, h, w))
         error = np.square(part.astype(np.float32) - back).mean((1, 2))
         out.append(np.log2(np.stack([

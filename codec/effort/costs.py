@@ -22,7 +22,7 @@ class Costs:
     """
 
     def __init__(self, t, row_skip):
-        self.t = t
+        self.t, self.row_skip = t, row_skip
         k = np.arange(TOP + 2)
         self.bits = np.zeros((len(t["row_max"]), len(k)), np.float32)
         for r, top in enumerate(t["row_max"].tolist()):

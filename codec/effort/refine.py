@@ -196,7 +196,7 @@ class Refiner:
         Arrays are flat, ``chances`` of cells, the others of symbols.
         """
         at = np.flatnonzero(((symbols != 0) | (np.abs(slope) > curve))
-                            & (rows >= self.bundle.row_skip))
+                            & (rows >= self.costs.row_skip))
         s = symbols[at]
         more, less = self.costs.steps(np.abs(s.astype(np.int32)), rows[at])
         up = np.where(s >= 0, more, less) + slope[at]

@@ -56,15 +56,15 @@ class Tables:
     ----------
     t : dict of ndarray
         ``z_band``, ``z_freq``, ``row_max``, ``row_freq``.
-    row_skip : int
-        Rows below are not coded.
+    row_skip : uint8 (100,)
+        By quality index: rows below are not coded.
     """
 
     def __init__(self, t, row_skip):
         self.z_freq, self.z_band = t["z_freq"], t["z_band"]
         self.row_freq, self.row_max = t["row_freq"], t["row_max"]
         self.row_top = self.row_max.tolist()
-        self.row_skip = int(row_skip)
+        self.row_skip = row_skip
         self.z_max = self.z_freq.shape[2] // 2
         self.z_min = t["z_min"]
         self._z, self._rows = {}, {}
@@ -116,16 +116,17 @@ class Writer:
     Parameters
     ----------
     tables : Tables
+    quality_index : int, 0..99
     """
 
-    def __init__(self, tables):
-        self.tables = tables
+    def __init__(self, tables, quality_index=0):
+        self.tables, self.quality_index = tables, quality_index
         self.groups = []            # (indices, model), in order
 
-    def write_z(self, z, quality_index):
+    def write_z(self, z):
         """z symbols: int (.., hz, wz, NZ) in -Z_MAX..Z_MAX."""
         index = (z + self.tables.z_max).astype(np.int32)
-        for c, model in enumerate(self.tables.z(quality_index)):
+        for c, model in enumerate(self.tables.z(self.quality_index)):
             self.put(index[..., c].ravel(), model)
 
     def put(self, index, model):
@@ -138,7 +139,8 @@ class Writer:
 
         Symbols whose row is skipped must be zero.
         """
-        order, spans = _groups(rows, self.tables.row_skip)
+        order, spans = _groups(rows, self.tables.row_skip[
+            self.quality_index])
         values = symbols.ravel()[order].astype(np.int32)
         for r, lo, hi in spans:
             v = values[lo:hi]
@@ -166,10 +168,17 @@ class Writer:
 
 
 class Reader:
-    """Reads one payload back; any bytes end in symbols or FormatError."""
+    """Reads one payload back; any bytes end in symbols or FormatError.
 
-    def __init__(self, payload, tables):
-        self.tables = tables
+    Parameters
+    ----------
+    payload : bytes
+    tables : Tables
+    quality_index : int, 0..99
+    """
+
+    def __init__(self, payload, tables, quality_index=0):
+        self.tables, self.quality_index = tables, quality_index
         words = np.frombuffer(payload, "<u4").astype(np.uint32)
         self.size = len(payload)
         try:
@@ -186,18 +195,19 @@ class Reader:
             raise FormatError("payload does not decode: file is damaged"
                               ) from e
 
-    def read_z(self, shape, quality_index):
+    def read_z(self, shape):
         """z symbols, int16 of ``shape`` (.., hz, wz, NZ)."""
         size = math.prod(shape[:-1])
-        check_size(self.tables, self.size, size, quality_index)
+        check_size(self.tables, self.size, size, self.quality_index)
         out = np.empty((shape[-1], size), np.int16)
-        for c, model in enumerate(self.tables.z(quality_index)):
+        for c, model in enumerate(self.tables.z(self.quality_index)):
             out[c] = self.decode(model, size) - self.tables.z_max
         return np.ascontiguousarray(out.T).reshape(shape)
 
     def read(self, rows):
         """Symbols of one pass, int16 of the shape of ``rows``."""
-        order, spans = _groups(rows, self.tables.row_skip)
+        order, spans = _groups(rows, self.tables.row_skip[
+            self.quality_index])
         values = np.empty(len(order), np.int16)
         for r, lo, hi in spans:
             t = self.tables.row_top[r]

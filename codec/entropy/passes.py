@@ -168,7 +168,7 @@ def read_symbols(reader, rows, model_shape, latent_shape, quality_index,
     """
     nz, k = model_shape
     *n, hy, wy = latent_shape
-    z = reader.read_z((*n, -(-hy // 4), -(-wy // 4), nz), quality_index)
+    z = reader.read_z((*n, -(-hy // 4), -(-wy // 4), nz))
     s = np.empty((*n, hy, wy, rows.m), np.int16)
     for lo, hi in told(slabs(hy), progress):
         if follower is not None:

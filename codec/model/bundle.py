@@ -103,7 +103,9 @@ class Bundle:
         self.tables = tables.read(files.pop("tables.npz", b""), c)
         self.graphs = graphs(files)
         self.nz, self.m, self.k = c["NZ"], c["M"], c["K"]
-        self.z_max, self.row_skip = c["Z_MAX"], c["ROW_SKIP"]
+        self.z_max = c["Z_MAX"]
+        self.row_skip = self.tables.get("skip", np.full(
+            100, c["ROW_SKIP"], np.uint8))
         self.halo = self._halo()
         self.statistics = self._statistics()
 

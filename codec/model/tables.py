@@ -88,6 +88,9 @@ def read(data, c):
     _check_shapes(t, c)
     _check_frequencies(t, c)
     _need(t["level"].max() <= 15, "a level is over 15")
+    if "skip" in t:
+        _need(c["ROW_SKIP"] <= t["skip"].min() and t["skip"].max() < 64,
+              "rows that are not coded are out of range")
     for name, a in t.items():
         _need(a.dtype.kind != "f" or np.isfinite(a).all(),
               f"{name} is not finite")
@@ -100,6 +103,8 @@ def _check_shapes(t, c):
     """Every array is there, of its type and shape; None is any size."""
     nz, m, k, hyper = c["NZ"], c["M"], c["K"], c["HYPER"]
     more = {"energy": ("f4", (None, 2, m))} if "energy" in t else {}
+    if "skip" in t:
+        more["skip"] = "u1", (100,)
     if "parts" in t:
         more |= _parts(t["parts"], k, m)
     wanted = {

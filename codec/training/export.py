@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import gradient, graph, graphs, hyper, nets
+from . import gradient, graph, graphs, hyper, narrow, nets
 from .functional import padded, to_float
 
 TOTAL = 2 ** 24
@@ -202,12 +202,10 @@ def export(model, out, crops, *, name, info, n_pictures=60, log=print):
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     rows, z = collect(model, crops, n_pictures, log)
-    buffer = io.BytesIO()
     log("measuring the decoder's energy")
-    np.savez_compressed(buffer, **integer_tables(model, rows, z),
-                        energy=gradient.energy(model, crops))
-    files = {"tables.npz": buffer.getvalue(),
-             "analysis.onnx": graphs.analysis(model.analysis),
+    tables = {**integer_tables(model, rows, z),
+              "energy": gradient.energy(model, crops)}
+    files = {"analysis.onnx": graphs.analysis(model.analysis),
              "synthesis.onnx": graphs.synthesis(model.synthesis),
              "hyper_analysis.onnx": graphs.hyper_analysis(model.hyper),
              "features.onnx": graphs.features(model.means),
@@ -226,10 +224,20 @@ def export(model, out, crops, *, name, info, n_pictures=60, log=print):
                       "Z_MAX": Z_MAX, "N_ROWS": hyper.N_ROWS,
                       "ROW_SKIP": skip_rows(rows), "SLAB": 32},
         "halo": {"analysis": halo[0], "synthesis": halo[1]},
-        "lambda": [s.lambda_min, s.lambda_max],
-        "files": {f: hashlib.sha256(b).hexdigest()
-                  for f, b in sorted(files.items())},
-        "training": info}
+        "lambda": [s.lambda_min, s.lambda_max], "training": info}
+    write(out, manifest, files, tables)
+    log("finding rows that are not worth coding")
+    tables["skip"] = narrow.row_skips(out, crops)
+    return write(out, manifest, files, tables)
+
+
+def write(out, manifest, files, tables):
+    """The files of a model folder; returns the model id."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **tables)
+    files = files | {"tables.npz": buffer.getvalue()}
+    manifest = manifest | {"files": {
+        f: hashlib.sha256(b).hexdigest() for f, b in sorted(files.items())}}
     text = json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
     files["model.json"] = text
     for f, b in files.items():

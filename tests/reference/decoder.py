@@ -38,6 +38,8 @@ class Model:
             for name in ("z_band", "z_freq", "row_max", "row_freq", "level",
                          "w1", "b1", "w2", "b2", "bias", "c1", "c2", "c3"):
                 setattr(self, name, arrays[name].tolist())
+            self.skip = (arrays["skip"].tolist() if "skip" in arrays
+                         else [self.ROW_SKIP] * 100)
             self.parts = (arrays["parts"].tolist() if "parts" in arrays
                           else [])
             if self.parts:
@@ -321,6 +323,7 @@ def groups(model, header, z, s):
     """
     hy, wy, _, _ = sizes(header)
     bases = base(model, header, z)
+    skip = model.skip[quality_step(header) - 1]
     for top in range(0, hy, model.SLAB):
         slab = range(top, min(top + model.SLAB, hy))
         known = {}
@@ -331,7 +334,7 @@ def groups(model, header, z, s):
                 found = {}
                 for row, at in rows(model, wy, slab, positions, which, part,
                                     bases, s, known):
-                    if row >= model.ROW_SKIP:
+                    if row >= skip:
                         found.setdefault(row, []).append(at)
                 yield from sorted(found.items())
 

@@ -27,7 +27,11 @@ def frequencies(rng, n, shape):
 
 
 def make_model(folder, seed, parts=()):
-    """Write a small random model; ``parts`` cut passes at channels."""
+    """Write a small random model.
+
+    ``parts`` cut passes at channels; with them, what is not coded depends on
+    the quality.
+    """
     rng = random.Random(seed)
     ints = np.random.default_rng(seed)
     nz, m, k, hyper, z_max, skip = 3, 12, 4, 5, 7, 6
@@ -44,7 +48,8 @@ def make_model(folder, seed, parts=()):
         first, start, end) in enumerate(cuts(parts, k, m))}
     if parts:
         more |= {"parts": np.array(parts, np.uint16),
-                 "expected": ints.integers(0, 99, 64).astype(np.uint16)}
+                 "expected": ints.integers(0, 99, 64).astype(np.uint16),
+                 "skip": ints.integers(skip, 40, 100, np.uint8)}
     np.savez(folder / "tables.npz", **more,
              z_band=ints.integers(0, 2, 100, np.uint8),
              z_freq=np.array([[frequencies(rng, 2 * z_max + 1, "even")

@@ -1,0 +1,72 @@
+"""Which rows are too narrow to be worth coding, quality by quality.
+
+A symbol of a narrow row is nearly always zero. Where coding the row costs
+more than its few other symbols save in error, they are zero as well, and
+decoders have less to read.
+"""
+
+import numpy as np
+
+from ..model.bundle import Bundle
+from ..pipeline import Pipeline
+
+QUALITIES = 1, 15, 30, 45, 60, 75, 90, 100
+MOST = 16
+SIDE = 256           # of the middles that are coded
+
+
+def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
+    """First row that is coded, for each quality index.
+
+    Rate + lambda * error of real symbols decides, on average over pictures
+    (those of one size together) each compared with itself.
+
+    Parameters
+    ----------
+    folder : path-like
+        The model as it is otherwise, whose constant ROW_SKIP is the least.
+    crops : data.Crops
+    pixels : int
+        Of the pictures that are coded, roughly.
+
+    Returns
+    -------
+    uint8 (100,)
+    """
+    pipeline = Pipeline(Bundle(folder))
+    n = pixels // min(SIDE * SIDE, crops.picture(0)[..., 0].size)
+    pick = np.unique(np.linspace(0, len(crops.index) - 1, n).astype(int))
+    pictures = [several for _, several in crops.whole(pick, SIDE)]
+    shares = [len(several) / len(pick) for several in pictures]
+    least = int(pipeline.bundle.row_skip[0])
+    best, found = least, []
+    for quality in QUALITIES:
+        latents = [pipeline.analyse(p, quality) for p in pictures]
+        whole = None
+
+        def cost(skip):
+            nonlocal whole
+            pipeline.bundle.row_skip[:] = skip
+            each = np.array([rate_distortion(pipeline, y, p, quality)
+                             for y, p in zip(latents, pictures)])
+            whole = each if whole is None else whole
+            return each / whole @ shares
+
+        best = max(least, best - 1)
+        here = cost(best)
+        while best < MOST and (more := cost(best + 1)) < here:
+            best, here = best + 1, more
+        found.append(best)
+    return np.rint(np.interp(np.arange(1, 101), QUALITIES, found)) \
+        .astype(np.uint8)
+
+
+def rate_distortion(pipeline, y, pixels, quality):
+    """Bits per pixel plus lambda * squared error, of pictures of one size."""
+    *_, height, width, _ = pixels.shape
+    decoded = np.empty(y.shape, np.float32)
+    payload, _ = pipeline.encode_latent(y, quality, decoded=decoded)
+    shown = pipeline.synthesise(decoded, quality, height, width)
+    error = np.square(shown.astype(np.float32) - pixels).mean()
+    return (8 * len(payload) / pixels[..., 0].size
+            + pipeline.bundle.multiplier(quality) * float(error))

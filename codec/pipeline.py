@@ -16,7 +16,7 @@ import zlib
 
 import numpy as np
 
-from .effort import PLANS
+from .effort import PLANS, choose
 from .effort.costs import Costs, Counter
 from .effort.refine import Refiner, State
 from .entropy import coder, passes, selftest
@@ -132,7 +132,7 @@ class Pipeline:
             As of `encode`.
         """
         z = self._hyper(y, self.bundle.gain(quality))
-        choose = self._rounded(y, quality)
+        chosen = self._nearest(y, quality)
         if plan.passes and "energy" in self.bundle.tables:
             each = [()] if y.ndim == 3 else list(np.ndindex(y.shape[:-3]))
             symbols = np.empty(y.shape, np.int16)
@@ -144,18 +144,18 @@ class Pipeline:
             if y.ndim == 3 and decoded is None:
                 return self._write_known(z, symbols, rows, quality,
                                          part(progress, 0.9, 1))
-            choose = given(symbols)
+            chosen = choose.given(symbols)
             progress = part(progress, 0.9, 1)
-        return self._write(z, y.shape, quality, choose, progress, decoded)
+        return self._write(z, y.shape, quality, chosen, progress, decoded)
 
     def _refined(self, z, y, quality, plan, pixels, progress):
         """Symbols and rows of one picture, better than rounded ones."""
         state = functools.partial(self._state, z, y.shape, quality, known={})
 
         def code(symbols):
-            return state(given(symbols))
+            return state(choose.given(symbols))
 
-        start = state(self._rounded(y, quality))
+        start = state(self._nearest(y, quality))
         return Refiner(self.graphs, self.costs(quality), pixels, quality,
                        code, plan.tune).run(start, plan, progress)
 
@@ -181,27 +181,22 @@ class Pipeline:
         costs = self.costs(quality)
         counter = Counter(costs)
         for lo, hi, _, means in self._slabs(
-                z, y.shape, quality, self._rounded(y, quality), counter):
+                z, y.shape, quality, self._nearest(y, quality), counter):
             decoded[lo:hi] = means.out
         bits = counter.bits + costs.z(z, quality_index(quality))
         return bits, decoded
 
-    def _rounded(self, y, quality):
-        """Choice of the nearest symbols, for `_slabs`."""
-        gain = self.bundle.gain(quality)
+    def _nearest(self, y, quality):
+        return choose.nearest(y, self.bundle.gain(quality),
+                              int(self.bundle.row_skip[
+                                  quality_index(quality)]))
 
-        def of_slab(lo, hi):
-            flat = (y[..., lo:hi, :, :] * gain).reshape(-1, self.bundle.m)
-            return lambda at, ch, mean: np.rint(
-                flat[at, ch] - mean * gain[ch])
-        return of_slab
-
-    def _write(self, z, shape, quality, choose, progress=None, decoded=None):
+    def _write(self, z, shape, quality, chosen, progress=None, decoded=None):
         """Payload and checksum of symbols as they are chosen."""
         writer = coder.Writer(self.tables, quality_index(quality))
         writer.write_z(z)
         crc, symbols = zlib.crc32(z.astype("<i2", copy=False)), []
-        for lo, hi, slab, means in self._slabs(z, shape, quality, choose,
+        for lo, hi, slab, means in self._slabs(z, shape, quality, chosen,
                                                writer, progress):
             symbols.append(slab.symbols.astype("<i2", copy=False))
             if len(shape) == 3:         # slabs are in the order of the CRC
@@ -227,10 +222,10 @@ class Pipeline:
         return writer.finish(), zlib.crc32(symbols.astype(
             "<i2", copy=False), crc)
 
-    def _state(self, z, shape, quality, choose, known=None):
+    def _state(self, z, shape, quality, chosen, known=None):
         """What would be coded, for an encoder that wants better."""
         state = State(shape)
-        for lo, hi, slab, means in self._slabs(z, shape, quality, choose,
+        for lo, hi, slab, means in self._slabs(z, shape, quality, chosen,
                                                known=known):
             state.symbols[lo:hi] = slab.symbols
             state.latent[lo:hi] = means.out
@@ -242,12 +237,12 @@ class Pipeline:
             state.features.append(means.features)
         return state
 
-    def _slabs(self, z, shape, quality, choose, writer=None, progress=None,
+    def _slabs(self, z, shape, quality, chosen, writer=None, progress=None,
                known=None):
         """Each slab after its four passes: lo, hi, Slab, Means.
 
-        ``choose(lo, hi)`` gives a function for the slab, and that one, of
-        flat positions, channels and means, the symbols of a pass. A dict
+        ``chosen(lo, hi)`` gives a function for the slab, and that one, of
+        flat positions, channels, means and rows, the symbols of a step. A dict
         ``known`` keeps what follows from z alone for the next call with it.
         """
         b = self.bundle
@@ -266,14 +261,14 @@ class Pipeline:
             slab = passes.Slab(self.rows, base, b.k)
             means = Means(self.graphs, seen, step,
                           np.zeros(base.shape, np.float32))
-            symbols_of, slab.coded = choose(lo, hi), []
+            symbols_of, slab.coded = chosen(lo, hi), []
             for turn in slab.steps:
                 at, ch = turn.at, turn.channels
                 if turn.cut is None:
                     mean = means.mean(turn.p)[at]
                 mu = mean[:, ch.start - turn.group:ch.stop - turn.group]
                 rows = slab.rows(turn)
-                s = symbols_of(at, ch, mu)
+                s = symbols_of(at, ch, mu, rows)
                 s[rows < b.row_skip[qi]] = 0
                 s = np.clip(s, -coder.MAX_SYMBOL,
                             coder.MAX_SYMBOL).astype(np.int16)
@@ -378,14 +373,6 @@ class Pipeline:
         mod = self.bundle.at_quality("synthesis_mod", quality)
         return transform.synthesise(latent, self.graphs, mod, height, width,
                                     progress)
-
-
-def given(symbols):
-    """Choice of symbols that are known, int16 (.., hy, wy, M)."""
-    def of_slab(lo, hi):
-        flat = symbols[..., lo:hi, :, :].reshape(-1, symbols.shape[-1])
-        return lambda at, channels, mean: flat[at, channels]
-    return of_slab
 
 
 def quality_index(quality):

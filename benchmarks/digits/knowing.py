@@ -123,7 +123,7 @@ def measured(pictures, pipeline, quality=anomaly.QUALITY):
         bits = np.array([costs.z(a, quality_index(quality)) for a in z])
         decoded = np.empty_like(y)
         for lo, hi, slab, means in pipeline._slabs(
-                z, y.shape, quality, pipeline._rounded(y, quality)):
+                z, y.shape, quality, pipeline._nearest(y, quality)):
             decoded[:, lo:hi] = means.out
             rows = np.empty(slab.symbols.shape, np.uint8)
             for step, coded in zip(slab.steps, slab.coded):

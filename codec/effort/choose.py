@@ -1,0 +1,51 @@
+"""Which symbols values become, slab by slab and step by step.
+
+Contents
+--------
+``nearest``  round, with a wider dead zone where more than zero is dear
+``given``    symbols that are known
+
+Both give a function of a slab's first row and the one after its last, and
+that gives a function of the flat positions, channels, means and rows of a
+step: its symbols.
+"""
+
+import numpy as np
+
+# What the dead zone has in excess in the narrowest row that is coded, falling
+# to nothing in so many rows.
+ZONE, ZONE_ROWS = 0.06, 8
+
+
+def nearest(y, gain, skip):
+    """Choice of the nearest symbols.
+
+    Parameters
+    ----------
+    y : float32 (.., hy, wy, M)
+        Latent plane.
+    gain : float32 (M,)
+    skip : int
+        Rows below are not coded.
+    """
+    zone = 0.5 + np.interp(np.arange(64), (skip, skip + ZONE_ROWS),
+                           (ZONE, 0)).astype(np.float32)
+
+    def of_slab(lo, hi):
+        flat = (y[..., lo:hi, :, :] * gain).reshape(-1, y.shape[-1])
+
+        def of_step(at, channels, mean, rows):
+            v = flat[at, channels] - mean * gain[channels]
+            symbols = np.rint(v)
+            symbols[np.abs(v) < zone.take(rows)] = 0
+            return symbols
+        return of_step
+    return of_slab
+
+
+def given(symbols):
+    """Choice of symbols that are known, int16 (.., hy, wy, M)."""
+    def of_slab(lo, hi):
+        flat = symbols[..., lo:hi, :, :].reshape(-1, symbols.shape[-1])
+        return lambda at, channels, mean, rows: flat[at, channels]
+    return of_slab

@@ -10,7 +10,6 @@ half of ``reconstruct`` run beside it, which like ``encode`` runs the float
 networks.
 """
 
-import contextlib
 import functools
 import zlib
 
@@ -27,6 +26,11 @@ from .latent.means import Means
 from .model.session import Graphs
 from .plane import Behind, Plane, features
 from .progress import part, told
+
+
+# Pixels up to which means are worked out while symbols are read: what that
+# takes is lost where a file turns out to be damaged.
+MOST_BEHIND = 2 ** 24
 
 
 class Pipeline:
@@ -289,11 +293,14 @@ class Pipeline:
         -------
         uint8 (height, width, 3)
         """
-        threads = self.graphs.threads > 1
-        plane = Plane(self.alone if threads else self.graphs, quality,
+        if self.graphs.threads == 1 or height * width > MOST_BEHIND:
+            z, s = self.read_symbols(payload, height, width, quality, crc,
+                                     part(progress, 0, 0.35))
+            return self.reconstruct(z, s, quality, height, width,
+                                    part(progress, 0.35, 1))
+        plane = Plane(self.alone, quality,
                       (-(-height // 16), -(-width // 16)))
-        with (Behind(plane) if threads else
-              contextlib.nullcontext(plane)) as follower:
+        with Behind(plane) as follower:
             self.read_symbols(payload, height, width, quality, crc,
                               part(progress, 0, 0.5), follower=follower)
         return self.synthesise(plane.latent, quality, height, width,

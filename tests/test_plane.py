@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import codec
-from codec import container
+from codec import container, pipeline
 from codec.model import bundle
 from codec.model.session import Graphs
 from codec.pipeline import Pipeline
@@ -30,8 +30,10 @@ def pipelines():
     return [Pipeline(bundle.load(), threads) for threads in (1, 2)]
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_as_one_after_the_other(pipelines, threads):
+@pytest.mark.parametrize("threads, most", [(1, 2 ** 24), (2, 2 ** 24),
+                                           (2, 1000)])
+def test_as_one_after_the_other(pipelines, monkeypatch, threads, most):
+    monkeypatch.setattr(pipeline, "MOST_BEHIND", most)
     p, picture = pipelines[threads - 1], tall()
     h, w = picture.shape[:2]
     payload, crc = p.encode(picture, 40)

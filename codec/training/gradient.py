@@ -29,7 +29,7 @@ class _Tape(Graph):
 
     def __init__(self, name):
         super().__init__(name)
-        self.back = []
+        self.back, self.window = [], None
 
     def latent(self, m):
         """Graph input ``latent`` (h, w, m) -> (1, m, h, w)."""
@@ -91,6 +91,11 @@ class _Tape(Graph):
         self.back.append(lambda grad: self.op(
             "Conv", grad, self.last_window(net), **window(net.out8)))
         return super().pixels(x, net)
+
+    def last_window(self, net):
+        """Once in the graph, for the way there and back."""
+        self.window = self.window or super().last_window(net)
+        return self.window
 
     def trunk(self, x, owner, name):
         x, back = self.layer(x, self.mixed(owner, name, matrix, False))

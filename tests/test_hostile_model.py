@@ -16,6 +16,7 @@ from codec.model.bundle import Bundle
 GOOD = bundle.load()
 T = GOOD.tables
 DELETE = object()
+OPTIONAL = "energy", "parts", "skip"
 
 
 def write(folder, manifest=None, arrays=None, files=None):
@@ -74,9 +75,10 @@ def test_manifest(tmp_path, manifest):
 
 
 def in_parts(parts=(16, 200), **changes):
-    """Arrays of a model whose passes have parts."""
+    """Arrays of a model with these parts instead of its own."""
     shapes = {"d0": (80, 16), "d1": (184, 104)}
-    return {"parts": np.array(parts, np.uint16),
+    return {**{n: DELETE for n in T if n.startswith("d")},
+            "parts": np.array(parts, np.uint16),
             "expected": np.zeros(64, np.uint16),
             **{n: np.ones(s, np.int8) for n, s in shapes.items()}} | changes
 
@@ -84,10 +86,16 @@ def in_parts(parts=(16, 200), **changes):
 def test_parts_are_read(tmp_path):
     arrays = in_parts()
     made = Bundle(write(tmp_path, arrays=arrays))
-    assert {n: len(made.tables[n]) for n in arrays} == {
+    assert {n: len(made.tables[n]) for n in arrays
+            if arrays[n] is not DELETE} == {
         "parts": 2, "expected": 64, "d0": 80, "d1": 184}
-    # The graphs that they need are not there.
-    with pytest.raises(bundle.ModelError, match="exact_sum does not run"):
+    assert "d2" not in made.tables
+    # Without the graphs that they need.
+    for name in "exact_sum.onnx", "exact_part.onnx":
+        (tmp_path / name).unlink()
+    write(tmp_path, arrays=arrays, files={
+        "exact_sum.onnx": DELETE, "exact_part.onnx": DELETE})
+    with pytest.raises(bundle.ModelError, match="exact_"):
         codec.Encoder(model=tmp_path).encode(np.zeros((8, 8, 3), np.uint8))
 
 
@@ -137,7 +145,7 @@ def test_manifest_text(tmp_path, text):
 
 
 @pytest.mark.parametrize("arrays", [
-    *({name: DELETE} for name in sorted(T) if name != "energy"),
+    *({name: DELETE} for name in sorted(T) if name not in OPTIONAL),
     *({name: T[name].astype(np.float64)} for name in sorted(T)),
     *({name: T[name][:1]} for name in sorted(T)),
     *({name: T[name].reshape(1, -1)[:0]} for name in sorted(T)),

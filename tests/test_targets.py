@@ -106,7 +106,9 @@ def test_search(slope, bend, stair, at, best):
     found = targets._search(evaluate, low, high, 0.04, best)
     assert len(calls) <= targets.MAX_STEPS
     if found is None:       # only where the very end would have to do
-        assert at < 0.02 if best is max else at > 0.98
+        assert (wanted < low_end + max(stair, 0.02 * (high_end - low_end))
+                if best is max else
+                wanted > high_end - max(stair, 0.02 * (high_end - low_end)))
         return
     quality, result = found
     assert quality == result

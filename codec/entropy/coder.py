@@ -132,7 +132,7 @@ class Writer:
     def put(self, index, model):
         """Indices of an alphabet."""
         # 16 bits hold every index and halve what waits for finish().
-        self.groups.append((index.astype(np.uint16), model))
+        self.groups.append((index.astype(np.uint16, copy=False), model))
 
     def write(self, symbols, rows):
         """One pass: int (n, c) symbols with their uint8 rows.
@@ -142,22 +142,27 @@ class Writer:
         order, spans = _groups(rows, self.tables.row_skip[
             self.quality_index])
         values = symbols.ravel()[order].astype(np.int32)
-        for r, lo, hi in spans:
-            v = values[lo:hi]
-            t = int(self.tables.row_max[r])
-            escaped = np.abs(v) > t
-            self.put(np.where(escaped, 2 * t + 1, v + t),
-                      self.tables.row(r))
-            if escaped.any():
-                self._escapes(v[escaped], t)
+        tops = np.repeat([self.tables.row_top[r] for r, _, _ in spans],
+                         [hi - lo for _, lo, hi in spans]).astype(np.int32)
+        index = values + tops
+        escaped = np.abs(values) > tops
+        np.copyto(index, 2 * tops + 1, where=escaped)
+        index = index.astype(np.uint16)
+        any_escaped = np.logical_or.reduceat(
+            escaped, [lo for _, lo, _ in spans]) if spans else ()
+        for (r, lo, hi), some in zip(spans, any_escaped):
+            self.put(index[lo:hi], self.tables.row(r))
+            if some:
+                self._escapes(values[lo:hi][escaped[lo:hi]],
+                              self.tables.row_top[r])
 
     def _escapes(self, v, t):
         u = np.abs(v) - t                        # 1..32767
         n = np.frexp(u.astype(np.float64))[1] - 1     # floor(log2 u)
         self.put(n, uniform(16))
         bits = ((u - (1 << n)) << 1) | (v < 0)
-        for k in np.unique(n):
-            self.put(bits[n == k], uniform(2 << int(k)))
+        for k in sorted(set(n.tolist())):
+            self.put(bits[n == k], uniform(2 << k))
 
     def finish(self):
         """The payload: bytes, a multiple of four."""

@@ -191,6 +191,7 @@ class Pipeline:
         return bits, decoded
 
     def _nearest(self, y, quality):
+        """Choice of the nearest symbols, for `_slabs`."""
         return choose.nearest(y, self.bundle.gain(quality),
                               int(self.bundle.row_skip[
                                   quality_index(quality)]))
@@ -236,8 +237,8 @@ class Pipeline:
             rows = state.rows[lo:hi].reshape(-1, self.bundle.m)
             for step, coded in zip(slab.steps, slab.coded):
                 rows[step.at, step.channels] = coded
-            state.bits[lo:hi] = self.costs(quality).cells(slab.symbols,
-                                                 state.rows[lo:hi])
+            state.bits[lo:hi] = self.costs(quality).cells(
+                slab.symbols, state.rows[lo:hi])
             state.features.append(means.features)
         return state
 

@@ -108,9 +108,15 @@ class Behind:
         self.pool = ThreadPoolExecutor(1)
 
     def begin(self, *args):
+        """As of ``Plane``; returns at once."""
         self.jobs.append(self.pool.submit(self.plane.begin, *args))
 
     def add(self, *args):
+        """As of ``Plane``; returns at once.
+
+        The symbols of this pass must not change any more, those of later
+        ones may.
+        """
         self.jobs.append(self.pool.submit(self.plane.add, *args))
 
     def __enter__(self):

@@ -27,6 +27,11 @@ def nearest(y, gain, skip):
     gain : float32 (M,)
     skip : int
         Rows below are not coded.
+
+    Returns
+    -------
+    function of (int, int)
+        Its functions give float32 (n, c) whole numbers.
     """
     zone = 0.5 + np.interp(np.arange(64), (skip, skip + ZONE_ROWS),
                            (ZONE, 0)).astype(np.float32)
@@ -43,7 +48,13 @@ def nearest(y, gain, skip):
 
 
 def given(symbols):
-    """Choice of symbols that are known, int16 (.., hy, wy, M)."""
+    """Choice of symbols that are known, int16 (.., hy, wy, M).
+
+    Returns
+    -------
+    function of (int, int)
+        Its functions give int16 (n, c).
+    """
     def of_slab(lo, hi):
         flat = symbols[..., lo:hi, :, :].reshape(-1, symbols.shape[-1])
         return lambda at, channels, mean, rows: flat[at, channels]

@@ -68,11 +68,10 @@ class _Tape(Graph):
             w = self.weight(matrix(w))
             b = b if b is None else self.const(np.asarray(b, np.float32))
         args = [x, w] if b is None else [x, w, b]
+        turned = self.op("Transpose", w, perm=[1, 0, 2, 3])
 
         def back(grad):
-            return self.op("Conv", grad, self.op("Transpose", w,
-                                                 perm=[1, 0, 2, 3]),
-                           kernel_shape=[1, 1])
+            return self.op("Conv", grad, turned, kernel_shape=[1, 1])
 
         return self.op("Conv", *args, kernel_shape=[1, 1]), back
 
@@ -118,14 +117,15 @@ class _Tape(Graph):
             else self.op("Relu", u)
         v, back2 = self.layer(a, w2, b2)
         scale = _np(b.scale_in)[:, None, None, None]
+        # Once, however often the way back is gone.
+        slope = self.above_zero(a, b.leak)
+        turned = self.mixed(b, "dw", lambda w: (w * scale)[:, :, ::-1, ::-1])
 
         def back(grad):
             g = back2(self.op("Mul", grad, s) if b.at_output else grad)
-            g = back1(self.op("Mul", g, self.above_zero(a, b.leak)))
+            g = back1(self.op("Mul", g, slope))
             if not b.at_output:
                 g = self.op("Mul", g, s)
-            turned = self.mixed(b, "dw", lambda w: (w * scale)[
-                :, :, ::-1, ::-1])
             return self.op("Add", self.kernels(g, turned, *b.dw.shape[::3]),
                            grad)
 

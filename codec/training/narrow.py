@@ -62,7 +62,21 @@ def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
 
 
 def rate_distortion(pipeline, y, pixels, quality):
-    """Bits per pixel plus lambda * squared error, of pictures of one size."""
+    """Bits per pixel plus lambda * squared error, of pictures of one size.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    y : float32 (n, hy, wy, M)
+        Their latent plane.
+    pixels : uint8 (n, height, width, 3)
+    quality : float, 1..100
+
+    Returns
+    -------
+    float
+        Bits per pixel; the error is the mean square of samples of 0..255.
+    """
     *_, height, width, _ = pixels.shape
     decoded = np.empty(y.shape, np.float32)
     payload, _ = pipeline.encode_latent(y, quality, decoded=decoded)

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from codec.training import functional as fn  # noqa: E402
-from codec.training import loss, nets, optim  # noqa: E402
+from codec.training import kernels, loss, nets, optim  # noqa: E402
 from codec.training.config import LOSSES  # noqa: E402
 from training_runs import scene  # noqa: E402
 
@@ -28,6 +28,12 @@ def plain_linear(x, w, b):
 def plain_depthwise(x, w):
     y = torch.nn.functional.conv2d(x.permute(0, 3, 1, 2), w, groups=len(w),
                                    padding=w.shape[-1] // 2)
+    return y.permute(0, 2, 3, 1)
+
+
+def plain_unfold8(x, w, b):
+    y = torch.nn.functional.conv_transpose2d(
+        x.permute(0, 3, 1, 2), w, b, stride=8, padding=(w.shape[-1] - 8) // 2)
     return y.permute(0, 2, 3, 1)
 
 
@@ -59,6 +65,8 @@ NODES = {
         randn(3, 2, 4, 8), randn(8, 1, 5, 5))),
     "depthwise_row": (fn.depthwise, plain_depthwise, lambda: (
         randn(2, 1, 7, 4), randn(4, 1, 3, 3))),
+    "unfold8": (fn.unfold8, plain_unfold8, lambda: (
+        randn(2, 3, 4, 8), randn(8, 3, 12, 12), randn(3))),
     "block": (fn.block, plain_block, lambda: block_of(
         randn(2, 1, 1, 8), torch.rand(8))),
     "block modulated at its output": (fn.block, plain_block, lambda: block_of(
@@ -111,6 +119,22 @@ def test_nodes_are_plain_autograd(name, bf16):
     for a, b in zip(torch.autograd.grad(y, leaves, g),
                     torch.autograd.grad(want, leaves, g)):
         close(a, b, bf16)
+
+
+def test_kernels_are_not_needed(monkeypatch):
+    """Without numba torch finds the same gradients."""
+    pytest.importorskip("numba")
+    torch.manual_seed(0)
+    args = randn(2, 7, 9, 8), randn(8, 1, 5, 5)
+    y = fn.depthwise(*args)
+    g = torch.randn(y.shape)
+    with_it = torch.autograd.grad(y, args, g, retain_graph=True)
+    called = []
+    monkeypatch.setattr(kernels, "numba", None)
+    monkeypatch.setattr(kernels, "_correlate", lambda *a: called.append(a))
+    for a, b in zip(with_it, torch.autograd.grad(y, args, g)):
+        close(a, b, False)
+    assert not called
 
 
 def close(a, b, bf16):
@@ -202,18 +226,19 @@ def test_muon_deals_its_matrices_out():
     start = [torch.randn(s) for s in ((8, 12), (12, 4), (2, 6, 6))]
     grads = [torch.randn_like(p) for p in start]
 
-    def muon(rank, world, reduce=None):
+    def muon(rank, world, share=None):
         params = [p.clone() for p in start]
         for p, g in zip(params, grads):
             p.grad = g
         return optim.Muon(params, [0.1, 0.1, 0.3], decay=0.5, rank=rank,
-                          world=world, reduce=reduce)
+                          world=world, share=share)
 
     alone = muon(0, 1)
     alone.step()
-    other = muon(1, 2, lambda flat: None)
+    other = muon(1, 2, lambda piece, owner: None)
     other.step()
-    first = muon(0, 2, lambda flat: flat.add_(other.flat))
+    first = muon(0, 2, lambda piece, owner: owner and piece.copy_(
+        other.flat[owner]))
     first.step()
     assert sorted(first.owner) == [0, 0, 1] or sorted(
         first.owner) == [0, 1, 1]

@@ -55,9 +55,9 @@ def mixed(module, names, mix, function, *pictures):
     if mix is None:
         return function(*pictures, *weights)
     deltas = [getattr(module, f"delta_{name}") for name in names]
-    return torch.cat([function(*(p[i:i + 1] for p in pictures), *(
+    return torch.cat([function(*own, *(
         w + torch.tensordot(m, d, 1) for w, d in zip(weights, deltas)))
-        for i, m in enumerate(mix)])
+        for m, *own in zip(mix, *(p.split(1) for p in pictures))])
 
 
 class Block(nn.Module):

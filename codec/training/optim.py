@@ -42,16 +42,16 @@ class Muon:
         Decoupled weight decay.
     rank, world : int
         The matrices are dealt out to the ranks by cost.
-    reduce : callable or None
-        Sums a tensor over all ranks, in place.
+    share : callable or None
+        Called with a tensor and a rank: gives all ranks what that one has.
     """
 
     def __init__(self, params, rates, momentum=0.95, decay=0.0, rank=0,
-                 world=1, reduce=None):
+                 world=1, share=None):
         self.params, self.rates = list(params), list(rates)
         self.momentum = momentum
         self.decay, self.rank, self.world = decay, rank, world
-        self.reduce = reduce
+        self.share = share
         self.buf = [torch.zeros_like(p) for p in self.params]
         cost = [0] * world
         self.owner = [0] * len(self.params)
@@ -60,26 +60,30 @@ class Muon:
             r = cost.index(min(cost))
             self.owner[i] = r
             cost[r] += self.params[i].numel() * min(self.params[i].shape[-2:])
-        self.flat = torch.zeros(sum(p.numel() for p in self.params))
+        # Updates, each rank's in a piece of its own.
+        self.flat = [torch.zeros(sum(
+            p.numel() for p, o in zip(self.params, self.owner) if o == r))
+            for r in range(world)]
+        self.updates, at = [], [0] * world
+        for p, r in zip(self.params, self.owner):
+            self.updates.append(
+                self.flat[r][at[r]:at[r] + p.numel()].view_as(p))
+            at[r] += p.numel()
 
     @torch.no_grad()
     def step(self, scale=1.0):
         """One update; gradients must already agree between ranks."""
-        views, o = [], 0
-        for p in self.params:
-            views.append(self.flat[o:o + p.numel()].view_as(p))
-            o += p.numel()
-        for i, (p, b, v) in enumerate(zip(self.params, self.buf, views)):
+        for i, (p, b, v) in enumerate(
+                zip(self.params, self.buf, self.updates)):
             b.lerp_(p.grad, 1 - self.momentum)
             if self.owner[i] == self.rank:
                 u = torch.lerp(p.grad, b, self.momentum)
                 u = orthogonalise(u)
                 v.copy_(u * max(1, p.shape[-2] / p.shape[-1]) ** 0.5)
-            elif self.world > 1:
-                v.zero_()
         if self.world > 1:
-            self.reduce(self.flat)
-        for p, v, lr in zip(self.params, views, self.rates):
+            for r, piece in enumerate(self.flat):
+                self.share(piece, r)
+        for p, v, lr in zip(self.params, self.updates, self.rates):
             if self.decay:
                 p.mul_(1 - lr * scale * self.decay)
             p.add_(v, alpha=-lr * scale)

@@ -66,8 +66,8 @@ class State:
     model : nets.Codec
     cfg : Config
     rank, world : int
-    reduce : callable or None
-        Sums a tensor over all ranks, in place.
+    share : callable or None
+        Called with a tensor and a rank: gives all ranks what that one has.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class State:
         Time spent, best validation loss, running norm of the gradient.
     """
 
-    def __init__(self, model, cfg, rank=0, world=1, reduce=None):
+    def __init__(self, model, cfg, rank=0, world=1, share=None):
         self.model, self.cfg = model, cfg
         model.requires_grad_(False)
         self.params = list(trained(model, cfg).values())
@@ -99,7 +99,7 @@ class State:
         self.muon = optim.Muon(
             [p for g in hidden for p in g["params"]],
             [g["lr"] for g in hidden for _ in g["params"]],
-            decay=cfg.weight_decay, rank=rank, world=world, reduce=reduce)
+            decay=cfg.weight_decay, rank=rank, world=world, share=share)
         self.adam = optim.AdamW(groups)
         self.step, self.pixels, self.since = 0, 0, 0
         self.seconds, self.best, self.norm = 0.0, 1e9, None

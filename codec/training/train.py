@@ -174,7 +174,7 @@ def prepare(cfg, rank, world, resume):
     for m in model.modules():
         if isinstance(m, nets.Block):
             m.dropout = cfg.dropout
-    run = state.State(model, cfg, rank, world, dist.all_reduce)
+    run = state.State(model, cfg, rank, world, dist.broadcast)
     if resume:      # other machines need not see the file
         saved = [state.read(folder / "checkpoint.pt") if rank == 0 else None]
         if world > 1:

@@ -20,9 +20,10 @@ def orthogonalise(g, steps=5):
     if tall:
         x = x.mT.contiguous()
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    for _ in range(steps):
+    plus = torch.addmm if x.dim() == 2 else torch.baddbmm
+    for _ in range(steps):      # a x + (b s + c s^2) x
         s = x @ x.mT
-        x = a * x + (b * s + c * s @ s) @ x
+        x = plus(x, plus(s, s, s, beta=b, alpha=c), x, beta=a)
     if tall:
         x = x.mT
     return x.float()
@@ -97,7 +98,7 @@ class Muon:
 
 
 class AdamW:
-    """AdamW with a rate per group, fused over tensors (foreach).
+    """AdamW with a rate per group, in one pass over each tensor (fused).
 
     Without weight decay: its groups hold the linear trunk, scales, gains
     and tables, none of which should be small.
@@ -106,7 +107,7 @@ class AdamW:
     def __init__(self, groups, betas=(0.9, 0.99), eps=1e-10):
         self.rates = [g["lr"] for g in groups]
         self.opt = torch.optim.AdamW(groups, betas=betas, eps=eps,
-                                     weight_decay=0.0, foreach=True)
+                                     weight_decay=0.0, fused=True)
 
     def step(self, scale=1.0):
         for g, lr in zip(self.opt.param_groups, self.rates):
@@ -117,4 +118,6 @@ class AdamW:
         return self.opt.state_dict()
 
     def load_state_dict(self, s):
-        self.opt.load_state_dict(s)
+        # How it is computed is not the checkpoint's to say.
+        self.opt.load_state_dict({**s, "param_groups": [
+            {**g, "foreach": None, "fused": True} for g in s["param_groups"]]})

@@ -77,7 +77,7 @@ def learnt(cfg, crops, shape):
     old = state.load_weights(cfg.init)
     new = grow.grown(old, shape, crops)
     for want, got in zip(coded(old, crops), coded(new, crops)):
-        assert torch.equal(want, got)
+        torch.testing.assert_close(want, got, rtol=1e-5, atol=1e-5)
     data.prepare(cfg, lambda line: None)
     train.train(cfg)
     return state.averaged(state.read(f"{cfg.state}/checkpoint.pt"))
@@ -97,8 +97,21 @@ def test_parts_start_at_nothing_and_learn(trained):
     assert [tuple(d.shape) for d in model.rows.d] == [(2, 3), (3, 5),
                                                       (12, 4)]
     assert min(d.abs().max() for d in model.rows.d) > 0
-    with pytest.raises(ValueError, match=r"cut at \(3, 5, 12\)"):
-        grow.larger(model.shape, {}, (4,))
+    # More parts do the same at first, and then more.
+    finer = grow.larger(model.shape, {}, (3, 5, 9, 12))
+    more = grow.grown(model, finer, None)
+    assert [tuple(d.shape) for d in more.rows.d] == [(2, 3), (3, 5), (3, 1),
+                                                     (12, 4)]
+    torch.manual_seed(2)
+    y, q = torch.randn(1, 8, 8, TINY.m), torch.tensor([0.7])
+    rows = [m.code(y, q, False)[3]["rows"] for m in (model, more)]
+    assert torch.equal(*rows)
+    more.rows.d[2].data += 1
+    assert not torch.equal(rows[0], more.code(y, q, False)[3]["rows"])
+    # What begins earlier sees less, and the rest of it is as it was.
+    fewer = grow.grown(model, grow.larger(model.shape, {}, (3, 10)), None)
+    old, new = model.rows.d[2], fewer.rows.d[1]
+    assert torch.equal(new[2:, :2], old[:, :2]) and not new[:2].any()
 
 
 def test_levels_are_as_expected():

@@ -19,7 +19,8 @@ def grown(model, shape, crops, seed=1):
     second matrix is zero), whiten what really comes in and start with the
     modulation of the block before: what a block may add falls with the
     quantisation step, by a factor of 50. What quality adds to weights
-    (``Shape.mix``) starts at zero.
+    (``Shape.mix``) starts at zero, and so do the matrices of new parts; only
+    where a part that there was begins earlier now, it sees less.
 
     Parameters
     ----------
@@ -37,7 +38,10 @@ def grown(model, shape, crops, seed=1):
     """
     torch.manual_seed(seed)
     new = state.empty_model(shape)
-    new.load_state_dict({**new.state_dict(), **model.state_dict()})
+    new.load_state_dict({**new.state_dict(), **{
+        n: w for n, w in model.state_dict().items()
+        if not n.startswith("rows.d.")}})
+    recut(new.rows, model.rows)
     fresh = []
     for name in BLOCKS:
         blocks, n = stream(new, name), getattr(model.shape, name)
@@ -46,9 +50,21 @@ def grown(model, shape, crops, seed=1):
             if n:
                 b.mod.copy_(blocks[n - 1].mod)
                 b.scale_out.copy_(blocks[n - 1].scale_out)
-    for b, deviation in zip(fresh, deviations(new, fresh, crops, seed)):
+    seen = deviations(new, fresh, crops, seed) if fresh else []
+    for b, deviation in zip(fresh, seen):
         b.scale_in.copy_(1 / (deviation + 0.02))
     return new
+
+
+def recut(new, old):
+    """Let the parts of ``ExactRows`` see what those of others do."""
+    for (first, start, end), to in zip(new.cuts, new.d):
+        for (group, begin, stop), d in zip(old.cuts, old.d):
+            low, high = max(start, begin), min(end, stop)
+            seen = min(start, begin) - first
+            if group == first and low < high:
+                to[low - start:high - start, :seen] = d[
+                    low - begin:high - begin, :seen]
 
 
 def stream(model, name):
@@ -110,9 +126,9 @@ def larger(shape, numbers, parts=()):
     numbers : dict of str to int
         How many, by names of ``config.GROWS``.
     parts : tuple of int
-        Channels at which passes are cut, in order. Rows of a part see what
-        came before in the pass (docs/format.md, section 7), by matrices
-        that start at zero.
+        Channels at which passes are cut, in order, where that is not as
+        it was. Rows of a part see what came before in the pass
+        (docs/format.md, section 7).
 
     Returns
     -------
@@ -121,13 +137,13 @@ def larger(shape, numbers, parts=()):
     Raises
     ------
     ValueError
-        Where that is fewer than there are, other sets of weights or other
-        parts, or passes cannot be cut there.
+        Where that is fewer than there are, other sets of weights, or
+        passes cannot be cut there.
     """
     for name, n in numbers.items():
         if n < getattr(shape, name) or name == "mix" and shape.mix:
             raise ValueError(f"{name} is {getattr(shape, name)} already")
-    if parts and (shape.parts or parts[-1] >= shape.m or shape.k in parts):
+    if parts and (parts[-1] >= shape.m or shape.k in parts):
         raise ValueError(f"{shape.m} channels, of which {shape.k} in the "
-                         f"first group, cut at {shape.parts or 'none'}")
+                         "first group, cannot be cut there")
     return dataclasses.replace(shape, **numbers, parts=parts or shape.parts)

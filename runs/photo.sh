@@ -26,7 +26,7 @@ continue) from=runs/photo/next.safetensors
           [ -e "$from" ] || from=runs/photo/weights.safetensors
           extra=(--init "$from" --crop 384 --near 0.9
                  --ema 0.998 --decay-from 1 --muon-lr 0.003 --trunk-lr 0.0007
-                 --rows-lr 0.004 --rate 0.15 --mix-rate 2) ;;
+                 --rows-lr 0.003 --rate 0.2 --mix-rate 1.5) ;;
 esac
 [ ! -e "$run/checkpoint.pt" ] || extra=(--resume)
 

@@ -57,7 +57,15 @@ def grown(model, shape, crops, seed=1):
 
 
 def recut(new, old):
-    """Let the parts of ``ExactRows`` see what those of others do."""
+    """Let parts see what the parts of the same rows saw where cut otherwise.
+
+    Parameters
+    ----------
+    new : hyper.ExactRows
+        Whose ``d``, all zero, are filled.
+    old : hyper.ExactRows
+        Of as many channels in the same groups.
+    """
     for (first, start, end), to in zip(new.cuts, new.d):
         for (group, begin, stop), d in zip(old.cuts, old.d):
             low, high = max(start, begin), min(end, stop)

@@ -83,7 +83,8 @@ class Muon:
                 v.copy_(u * max(1, p.shape[-2] / p.shape[-1]) ** 0.5)
         if self.world > 1:
             for r, piece in enumerate(self.flat):
-                self.share(piece, r)
+                if len(piece):      # ranks may be more than matrices
+                    self.share(piece, r)
         for p, v, lr in zip(self.params, self.updates, self.rates):
             if self.decay:
                 p.mul_(1 - lr * scale * self.decay)

@@ -244,13 +244,13 @@ def _depthwise_backward(g, x, w, learns=True):
         gw = w.new_zeros(len(w), w[0].numel() + 1).index_add_(
             1, taps.flatten(), gm.flatten(1))[:, :-1]
         return gx.permute(2, 1, 0).reshape(x.shape), gw.reshape(w.shape)
-    pad, ours = w.shape[-1] // 2, learns and kernels.numba is not None
-    gx, gw, _ = torch.ops.aten.convolution_backward(
+    k = w.shape[-1]
+    gw = kernels.depthwise_weights(g, x, k) if learns else None
+    gx, theirs, _ = torch.ops.aten.convolution_backward(
         g.permute(0, 3, 1, 2), x.permute(0, 3, 1, 2), w, [0], [1, 1],
-        [pad, pad], [1, 1], False, [0, 0], w.shape[0],
-        [True, learns and not ours, False])
-    if ours:
-        gw = kernels.depthwise_weights(g, x, w.shape[-1])
+        [k // 2, k // 2], [1, 1], False, [0, 0], w.shape[0],
+        [True, learns and gw is None, False])
+    gw = theirs if gw is None else gw
     return gx.permute(0, 2, 3, 1), gw
 
 

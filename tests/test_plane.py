@@ -1,12 +1,15 @@
 """Means that are worked out behind the entropy decoder."""
 
+import contextlib
+import os
+import signal
 import threading
 
 import numpy as np
 import pytest
 
 import codec
-from codec import container, pipeline
+from codec import container, pipeline, plane
 from codec.model import bundle
 from codec.model.session import Graphs
 from codec.pipeline import Pipeline
@@ -56,17 +59,59 @@ def test_leading_channels_are_those_of_the_whole(pipelines):
     assert np.array_equal(some, whole[..., :p.bundle.k])
 
 
-def test_damage_is_told_and_leaves_no_thread():
+def test_damage_is_told_and_leaves_one_thread_at_most(pipelines):
     header, _, payload = container.unpack(PHOTO)
     before = threading.active_count()
-    p = Pipeline(bundle.load(), 2)
+    p = pipelines[1]
     size = header.height, header.width
     for wrong in (payload[:-40], payload + b"\1\0\0\0"):
         with pytest.raises(codec.FormatError):
             p.decode(wrong, *size, header.quality, header.symbol_crc)
     with pytest.raises(codec.FormatError, match="checksum"):
         p.decode(payload, *size, header.quality, header.symbol_crc ^ 1)
+    assert threading.active_count() <= before + 1
+    decoded = p.decode(payload, *size, header.quality, header.symbol_crc)
+    assert decoded.shape == (*size, 3)
+    assert threading.active_count() <= before + 1
+
+
+def test_threads_are_taken_up_again_and_few_are_kept():
+    class Nothing:
+        def begin(self):
+            pass
+
+    def together(n):
+        with contextlib.ExitStack() as stack:
+            many = [stack.enter_context(Behind(Nothing())) for _ in range(n)]
+            for behind in many:
+                behind.begin()
+            return {id(behind.pool) for behind in many}
+
+    together(2 * plane.KEPT)
+    assert len(plane._idle) == plane.KEPT
+    before, first = threading.active_count(), together(1)
+    assert together(1) == first
     assert threading.active_count() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_fork_does_not_wait_for_threads_it_has_not():
+    with Behind(Plane.__new__(Plane)):
+        pass
+    assert plane._idle
+    child = os.fork()
+    if not child:
+        signal.alarm(60)            # ends this process if it waits for ever
+
+        class Nothing:
+            def begin(self):
+                pass
+
+        with Behind(Nothing()) as behind:
+            behind.begin()
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 def test_an_error_of_the_thread_is_raised(monkeypatch):
@@ -97,25 +142,25 @@ def test_jobs_keep_their_order():
         def add(self, *args):
             self.seen.append(args)
 
-    plane = Slow()
-    with Behind(plane) as behind:
+    slow = Slow()
+    with Behind(slow) as behind:
         behind.begin("z", 0, 32)
         for p in range(4):
             behind.add("s", p)
-        assert plane.seen == []
-        plane.go.set()
-    assert plane.seen == [("z", 0, 32), *(("s", p) for p in range(4))]
+        assert slow.seen == []
+        slow.go.set()
+    assert slow.seen == [("z", 0, 32), *(("s", p) for p in range(4))]
 
 
 def test_a_plane_is_filled_slab_by_slab(pipelines):
     p, picture = pipelines[0], tall()
     payload, crc = p.encode(picture, 40)
     z, s = p.read_symbols(payload, *picture.shape[:2], 40, crc)
-    plane = Plane(p.graphs, 40, s.shape[:2])
-    plane.latent[:] = np.nan
-    plane.begin(z, 32, 64)
+    filled = Plane(p.graphs, 40, s.shape[:2])
+    filled.latent[:] = np.nan
+    filled.begin(z, 32, 64)
     for n in range(4):
-        assert np.isnan(plane.latent).all()
-        plane.add(s[32:64], n)
-    assert np.isfinite(plane.latent[32:64]).all()
-    assert np.isnan(plane.latent[:32]).all()
+        assert np.isnan(filled.latent).all()
+        filled.add(s[32:64], n)
+    assert np.isfinite(filled.latent[32:64]).all()
+    assert np.isnan(filled.latent[:32]).all()

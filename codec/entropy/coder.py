@@ -90,12 +90,12 @@ def _groups(rows, skip):
     flat = rows.ravel()
     coded = np.flatnonzero(flat >= skip)
     keys = flat[coded]
-    order = coded[np.argsort(keys, kind="stable")]
-    ends = np.searchsorted(flat[order], _ROWS, "right").tolist()
-    if ends[-1] < len(order):
+    by_row = np.argsort(keys, kind="stable")
+    ends = np.searchsorted(keys, _ROWS, "right", sorter=by_row).tolist()
+    if ends[-1] < len(keys):
         raise ModelError("model: its graphs name rows that are not there")
-    return order, [(r, lo, hi) for r, (lo, hi) in
-                   enumerate(zip([0, *ends], ends)) if lo < hi]
+    return coded[by_row], [(r, lo, hi) for r, (lo, hi) in
+                           enumerate(zip([0, *ends], ends)) if lo < hi]
 
 
 def check_size(tables, payload_length, z_positions, quality_index):
@@ -213,17 +213,19 @@ class Reader:
         """Symbols of one pass, int16 of the shape of ``rows``."""
         order, spans = _groups(rows, self.tables.row_skip[
             self.quality_index])
-        values = np.empty(len(order), np.int16)
-        for r, lo, hi in spans:
-            t = self.tables.row_top[r]
+        values, late = np.empty(len(order), np.int16), []
+        tops = [self.tables.row_top[r] for r, _, _ in spans]
+        # Hundreds of short groups: what is done for each is kept to the least.
+        for (r, lo, hi), t in zip(spans, tops):
             v = self.decode(self.tables.row(r), hi - lo)
-            if v.max() <= 2 * t:
-                np.subtract(v, t, out=values[lo:hi], casting="unsafe")
-            else:
-                v -= t
-                escaped = np.flatnonzero(v > t)
-                v[escaped] = self._escapes(len(escaped), t)
-                values[lo:hi] = v
+            values[lo:hi] = v
+            if np.maximum.reduce(v) > 2 * t:
+                escaped = np.flatnonzero(v > 2 * t)
+                late.append((lo + escaped, self._escapes(len(escaped), t)))
+        values -= np.repeat(np.array(tops, np.int16),
+                            [hi - lo for _, lo, hi in spans])
+        for where, v in late:
+            values[where] = v
         out = np.zeros(rows.size, np.int16)
         out[order] = values
         return out.reshape(rows.shape)

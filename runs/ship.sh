@@ -36,7 +36,7 @@ for stage; do
             --name photo -f --save-weights "$state/weights.safetensors"
         # Only now: the manifest says whether the checkout was clean.
         cp "$state/weights.safetensors" runs/photo/weights.safetensors
-        cp "$state/log.csv" runs/photo/log-5.csv
+        cp "$state/log.csv" runs/photo/log-6.csv
         rm -f runs/photo/next.safetensors
         rm -f "$results/effort.csv" ;;      # it is of the old model
     set)

@@ -42,6 +42,29 @@ def read(cfg):
     return state.read(f"{cfg.state}/checkpoint.pt")
 
 
+def test_finish_moves_rows_alone_and_lowers_the_rate(tmp_path,
+                                                     monkeypatch):
+    cfg = config(tmp_path, finish=True, steps=60, batch=4, warmup=5)
+    data.prepare(cfg, quiet)
+    crops = data.Crops(f"{cfg.state}/train", data.indices(cfg)[0], 64)
+    start = train.start_model(cfg, crops)
+    with torch.no_grad():
+        start.rows.bias += 0.6              # six rows too wide
+    before, _ = train.validate(start, crops, cfg)
+    weights = {n: p.clone() for n, p in start.state_dict().items()}
+    monkeypatch.setattr(train, "start_model", lambda *_: start)
+    run(cfg)
+    end = state.averaged(read(cfg))
+    after, _ = train.validate(end, crops, cfg)
+    moved = {n for n, p in end.state_dict().items()
+             if not torch.equal(p, weights[n])}
+    assert "rows.bias" in moved
+    assert all(n.startswith("rows.") for n in moved)
+    for (_, rate, quality), (_, lower, same) in zip(before, after):
+        assert lower < 0.99 * rate
+        assert same == pytest.approx(quality, abs=1e-4)
+
+
 def test_loss_goes_down(tmp_path, monkeypatch):
     """A start that is spoilt in every group of parameters recovers."""
     start = train.start_model

@@ -98,6 +98,9 @@ def parser():
     add("--decay-from", number(float, 0, 1),
         "share of the run after which rates fall to zero", "X")
     g, add = group("how")
+    g.add_argument("--finish", action="store_true",
+                   help="with --init: train what chooses table rows alone, "
+                   "on symbols as they are coded, without noise")
     add("--denoise", sigmas, "train the encoder alone, to take noise away: "
         "of sigma S in grey levels, or from S to T", "S[,T]")
     add("--base", str, "with --denoise: the model whose files it writes, "
@@ -240,14 +243,17 @@ def settings(run, given):
             (again and (run.preset or given.get("init")),
              "--preset and --init are for new runs"),
             (run.export and run.resume, "--export clashes with --resume"),
-            (again and (given.get("denoise") or given.get("base")),
-             "--denoise and --base are for new runs"),
+            (again and any(map(given.get, ("denoise", "base", "finish"))),
+             "--denoise, --base and --finish are for new runs"),
             (given.get("denoise") and not (again or given.get("init")),
              "--denoise starts from the weights of a model; --init is "
              "missing"),
             ((run.grow or run.parts) and (
                 not given.get("init") or given.get("denoise")),
              "--grow and --parts are for --init, and not for --denoise"),
+            (given.get("finish") and (given.get("denoise") or not (
+                again or given.get("init"))),
+             "--finish is for --init, and not for --denoise"),
             (given.get("base") and not given.get("denoise"),
              "--base is for --denoise"),
             (given.get("crop", 0) > 64 and given["crop"] % 64,

@@ -67,6 +67,7 @@ class Config:
     shift: int = 0                 # move crops by up to so many pixels
     loss: str = "mse"              # one of LOSSES
     clamped: bool = False          # samples beyond 0..255 count as shown
+    finish: bool = False           # rows alone, from symbols as coded
     denoise: tuple = ()            # sigma, or its range: docs/denoising.md
     base: str = ""                 # model that keeps its decoder then
     rate: float = 1.0              # factor on all of the following

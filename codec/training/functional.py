@@ -125,6 +125,11 @@ def round_ste(x):
     return x + (torch.round(x) - x).detach()
 
 
+def floor_ste(x):
+    """Round down; the gradient passes straight through."""
+    return x + (torch.floor(x) - x).detach()
+
+
 class _Bounded(torch.autograd.Function):
     """Clamp whose gradient still leads back inside."""
 

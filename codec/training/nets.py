@@ -272,7 +272,7 @@ class Codec(nn.Module):
             v = v + uniform(v, noise)
         else:
             v = torch.cat([q0, q1], -1)
-            rows = rows.floor()
+            rows = fn.floor_ste(rows)
         # Rows count from their lower edge: floor() is what runs.
         ty = (LOGISTIC / SIGMA_MIN) * torch.exp((rows + (
             0.0 if noise else 0.5)) * -ROW_STEP)

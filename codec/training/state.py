@@ -21,10 +21,16 @@ def trained(model, cfg):
     """The parameters that a run moves, by name.
 
     With ``denoise`` those of the encoder's two graphs: all else is also the
-    decoder's, or lies in the tables that both share.
+    decoder's, or lies in the tables that both share. With ``finish`` what
+    chooses table rows.
     """
-    return {n: p for n, p in model.named_parameters() if not cfg.denoise or (
-        n.startswith(("analysis.", "hyper.")) and not n.endswith(".mod"))}
+    def moves(name):
+        if cfg.finish:
+            return name.startswith("rows.")
+        return not cfg.denoise or (name.startswith(("analysis.", "hyper."))
+                                   and not name.endswith(".mod"))
+
+    return {n: p for n, p in model.named_parameters() if moves(n)}
 
 
 def split_parameters(model, cfg):

@@ -240,7 +240,8 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
         lam = sample_lambda(cfg, rng, cfg.batch)[mine]
         seen, x, generators = draw(cfg, run.step, crops, mine)
         run.gradient.zero_()
-        bpp, mse, x_hat, _ = run.model(seen, lam, generators, x)
+        bpp, mse, x_hat, _ = run.model(
+            seen, lam, False if cfg.finish else generators, x)
         d = distortion(cfg.loss, x, x_hat, mse)
         loss = (rate_weight(lam) * (bpp + lam * d)).mean()
         loss.backward()

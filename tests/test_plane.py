@@ -102,15 +102,17 @@ def test_a_fork_does_not_wait_for_threads_it_has_not():
     assert plane._idle
     child = os.fork()
     if not child:
-        signal.alarm(60)            # ends this process if it waits for ever
-
         class Nothing:
             def begin(self):
                 pass
 
-        with Behind(Nothing()) as behind:
-            behind.begin()
-        os._exit(7)
+        try:
+            signal.alarm(60)        # ends this process if it waits for ever
+            with Behind(Nothing()) as behind:
+                behind.begin()
+            os._exit(7)
+        finally:                    # never back into the tests
+            os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 

@@ -48,7 +48,7 @@ class Pipeline:
         self.bundle = bundle
         self.graphs = Graphs(bundle, threads, optimise)
         self.tables = coder.Tables(bundle.tables, bundle.row_skip)
-        self.rows = Rows(bundle.tables, self.graphs.run)
+        self.rows = Rows(bundle.tables, self.graphs.run, self.alone.run)
         self._costs = {}
         selftest.check(self.rows, bundle.tables, bundle.z_max)
 
@@ -270,7 +270,7 @@ class Pipeline:
             for turn in slab.steps:
                 at, ch = turn.at, turn.channels
                 if turn.cut is None:
-                    mean = means.mean(turn.p)[at]
+                    mean = means.mean(turn.p, at)
                 mu = mean[:, ch.start - turn.group:ch.stop - turn.group]
                 rows = slab.rows(turn)
                 s = symbols_of(at, ch, mu, rows)

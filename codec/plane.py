@@ -31,12 +31,12 @@ def features(graphs, z, lo, hi, width):
 
     Returns
     -------
-    float32 (n, FEAT, hi - lo, width)
+    float32 (.., hi - lo, width, FEAT)
     """
     a, b = max(0, lo // 4 - 1), min(z.shape[-3], -(-hi // 4) + 1)
     f = graphs.run("features", z=z[..., a:b, :, :].astype(np.float32))[0]
     top = lo - 4 * a
-    return np.ascontiguousarray(f[:, :, top:top + hi - lo, :width])
+    return np.ascontiguousarray(f[..., top:top + hi - lo, :width, :])
 
 
 class Plane:
@@ -68,10 +68,11 @@ class Plane:
         b = self.graphs.bundle
         self.to = self.latent[..., lo:hi, :, :]
         self.means = Means(self.graphs, features(self.graphs, z, lo, hi, wy),
-                           self.step, np.zeros(self.to.shape, np.float32))
+                           self.step, np.zeros((*n, hi - lo, wy, b.m),
+                                               np.float32))
         self.steps = [s for s in passes.steps((*n, hi - lo, wy), b.k, b.m)
                       if s.group < channels]
-        self.mean = self.means.mean(0)
+        self.mean = self.means.mean(0, self.steps[0].at)
 
     def add(self, symbols, p):
         """The symbols of pass ``p``, in order.
@@ -86,11 +87,11 @@ class Plane:
             return
         at, channels = self.steps[p].at, self.steps[p].channels
         flat = symbols.reshape(-1, symbols.shape[-1])
-        self.means.put(at, channels, flat[at, channels], self.mean[at])
+        self.means.put(at, channels, flat[at, channels], self.mean)
         if p + 1 < len(self.steps):
-            self.mean = self.means.mean(p + 1)
+            self.mean = self.means.mean(p + 1, self.steps[p + 1].at)
         else:
-            self.to[:] = self.means.out
+            self.to[:] = self.means.out[..., :self.to.shape[-1]]
 
 
 # Threads with nothing to do, at most KEPT of them: a new one for each picture

@@ -121,18 +121,20 @@ def test_sums_are_exact_in_any_order():
         assert (got.astype(np.int64) == exact).all()
     a = np.full((3, b.tables["w2"].shape[1]), 255)
     exact = a @ b.tables["w2"].T.astype(np.int64)
-    assert ((a.astype(np.float32) @ r.w2).astype(np.int64) == exact).all()
+    assert (a.astype(np.float32) @ r.w2 == exact * rows.ONE).all()
 
 
 def test_sums_beyond_2_24_clamp_to_the_right_row():
     """base + 16 e is exact where it matters and clamped where not."""
-    r = Pipeline(bundle.load(), 1).rows
+    b = bundle.load()
+    r = Pipeline(b, 1).rows
     rng = np.random.default_rng(0)
     base = rng.integers(-2 ** 24 + 1, 2 ** 24, (2000, r.context[1].shape[1]))
     base[::2] >>= 8
     x = rng.integers(0, 61, (2000, r.context[1].shape[0]))
-    exact = base + 16 * (x @ r.context[1].astype(np.int64))
-    got = r.rows(base.astype(np.float32), x.astype(np.uint8), 1)
+    exact = base + 16 * (x @ b.tables["c1"].T.astype(np.int64))
+    given = base.astype(np.float32) * rows.ONE
+    got = r.rows(given, x.astype(np.uint8), 1)
     assert (got == np.clip(exact >> 10, 0, 63)).all()
-    got = r.rows(base.astype(np.float32), None, 0)
+    got = r.rows(given, None, 0)
     assert (got == np.clip(base >> 10, 0, 63)).all()

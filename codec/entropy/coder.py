@@ -63,7 +63,6 @@ class Tables:
     def __init__(self, t, row_skip):
         self.z_freq, self.z_band = t["z_freq"], t["z_band"]
         self.row_freq, self.row_max = t["row_freq"], t["row_max"]
-        self.row_top = self.row_max.tolist()
         self.row_skip = row_skip
         self.z_max = self.z_freq.shape[2] // 2
         self.z_min = t["z_min"]
@@ -81,6 +80,11 @@ class Tables:
             self._rows[r] = categorical(self.row_freq[r, :n])
         return self._rows[r]
 
+    def tops(self, spans):
+        """T of each symbol of some `_groups`, int32."""
+        r, lo, hi = np.array(spans, np.intp).reshape(-1, 3).T
+        return np.repeat(self.row_max.take(r), hi - lo)
+
 
 _ROWS = np.arange(64, dtype=np.uint8)
 
@@ -89,13 +93,13 @@ def _groups(rows, skip):
     """Flat positions of coded symbols sorted by row, and the row spans."""
     flat = rows.ravel()
     coded = np.flatnonzero(flat >= skip)
-    keys = flat[coded]
+    keys = flat.take(coded)
     by_row = np.argsort(keys, kind="stable")
     ends = np.searchsorted(keys, _ROWS, "right", sorter=by_row).tolist()
     if ends[-1] < len(keys):
         raise ModelError("model: its graphs name rows that are not there")
-    return coded[by_row], [(r, lo, hi) for r, (lo, hi) in
-                           enumerate(zip([0, *ends], ends)) if lo < hi]
+    return coded.take(by_row), [(r, lo, hi) for r, (lo, hi) in
+                                enumerate(zip([0, *ends], ends)) if lo < hi]
 
 
 def check_size(tables, payload_length, z_positions, quality_index):
@@ -135,26 +139,22 @@ class Writer:
         self.groups.append((index.astype(np.uint16, copy=False), model))
 
     def write(self, symbols, rows):
-        """One pass: int (n, c) symbols with their uint8 rows.
+        """One part of a pass: int (n, c) symbols with their uint8 rows.
 
         Symbols whose row is skipped must be zero.
         """
         order, spans = _groups(rows, self.tables.row_skip[
             self.quality_index])
-        values = symbols.ravel()[order].astype(np.int32)
-        tops = np.repeat([self.tables.row_top[r] for r, _, _ in spans],
-                         [hi - lo for _, lo, hi in spans]).astype(np.int32)
+        values = symbols.ravel().take(order).astype(np.int32)
+        tops = self.tables.tops(spans)
         index = values + tops
-        escaped = np.abs(values) > tops
-        np.copyto(index, 2 * tops + 1, where=escaped)
+        escaped = np.flatnonzero(np.abs(values) > tops)
+        index[escaped] = 2 * tops[escaped] + 1
         index = index.astype(np.uint16)
-        any_escaped = np.logical_or.reduceat(
-            escaped, [lo for _, lo, _ in spans]) if spans else ()
-        for (r, lo, hi), some in zip(spans, any_escaped):
+        for r, lo, hi in spans:
             self.put(index[lo:hi], self.tables.row(r))
-            if some:
-                self._escapes(values[lo:hi][escaped[lo:hi]],
-                              self.tables.row_top[r])
+        if len(escaped):
+            self._escapes(values[escaped], tops[escaped])
 
     def _escapes(self, v, t):
         u = np.abs(v) - t                        # 1..32767
@@ -210,33 +210,29 @@ class Reader:
         return np.ascontiguousarray(out.T).reshape(shape)
 
     def read(self, rows):
-        """Symbols of one pass, int16 of the shape of ``rows``."""
+        """Symbols of one part of a pass, int16 of the shape of ``rows``."""
         order, spans = _groups(rows, self.tables.row_skip[
             self.quality_index])
-        values, late = np.empty(len(order), np.int16), []
-        tops = [self.tables.row_top[r] for r, _, _ in spans]
-        # Hundreds of short groups: what is done for each is kept to the least.
-        for (r, lo, hi), t in zip(spans, tops):
-            v = self.decode(self.tables.row(r), hi - lo)
-            values[lo:hi] = v
-            if np.maximum.reduce(v) > 2 * t:
-                escaped = np.flatnonzero(v > 2 * t)
-                late.append((lo + escaped, self._escapes(len(escaped), t)))
-        values -= np.repeat(np.array(tops, np.int16),
-                            [hi - lo for _, lo, hi in spans])
-        for where, v in late:
-            values[where] = v
+        tops, row = self.tables.tops(spans), self.tables.row
+        index, decode = np.empty(len(order), np.int32), self.decode
+        # Hundreds of short groups: little is done for each.
+        for r, lo, hi in spans:
+            index[lo:hi] = decode(row(r), hi - lo)
+        values = index - tops
+        escaped = np.flatnonzero(values > tops)
+        if len(escaped):
+            values[escaped] = self._escapes(tops[escaped])
         out = np.zeros(rows.size, np.int16)
         out[order] = values
         return out.reshape(rows.shape)
 
-    def _escapes(self, count, t):
-        n = self.decode(uniform(16), count)
-        out = np.empty(count, np.int32)
+    def _escapes(self, t):
+        n = self.decode(uniform(16), len(t))
+        out = np.empty(len(t), np.int32)
         for k in sorted(set(n.tolist())):
             where = np.flatnonzero(n == k)
             bits = self.decode(uniform(2 << k), len(where))
-            m = t + (1 << k) + (bits >> 1)
+            m = t[where] + (1 << k) + (bits >> 1)
             out[where] = np.where(bits & 1, -m, m)
         if np.abs(out).max() > MAX_SYMBOL:
             raise FormatError("a symbol is out of range: file is damaged")

@@ -1,8 +1,9 @@
 """Table rows from integers (docs/format.md, section 7).
 
 Everything here is integer arithmetic carried out in float32: each product
-and each partial sum, in any order, is an integer below 2**24 in magnitude,
-hence exact on every machine and with every engine. ``codec.model.tables``
+and each partial sum, in any order, is an integer below 2**24 in magnitude
+(times 2**-10 where it is to be shifted by 10), hence exact on every machine
+and with every engine. ``codec.model.tables``
 proves that for the arrays of a model when it is loaded, ``selftest`` tries
 the engine. The graphs themselves are ``codec.training.graphs.exact``.
 """
@@ -10,6 +11,9 @@ the engine. The graphs themselves are ``codec.training.graphs.exact``.
 import numpy as np
 
 from ..model.tables import LEVEL_ONE, cuts
+
+ONE = np.float32(2 ** -10)   # of what section 7 shifts right by 10
+SMALL = 2 ** 26              # products that one thread sums sooner than two
 
 
 def neighbourhoods(z, lo, hi):
@@ -36,16 +40,20 @@ class Rows:
     run : callable
         ``Graphs.run``: the products run in the engine, which is faster
         than numpy where its BLAS is an old one, and as exact.
+    small : callable, optional
+        The same with one thread, for products that take less time than to
+        wake another one.
     """
 
-    def __init__(self, t, run):
-        self.run = run
+    def __init__(self, t, run, small=None):
+        self.run, self.small = run, small or run
         self.w1 = np.ascontiguousarray(t["w1"].T, np.float32)
         self.b1 = t["b1"].astype(np.float32)
-        self.w2 = np.ascontiguousarray(t["w2"].T, np.float32)
+        self.w2 = np.ascontiguousarray(t["w2"].T, np.float32) * ONE
         self.b2, self.bias = t["b2"], t["bias"]
-        self.context = [None] + [np.ascontiguousarray(t[n].T, np.float32)
-                                 for n in ("c1", "c2", "c3")]
+        self.context = [None] + [
+            np.ascontiguousarray(t[n].T, np.float32) * (16 * ONE)
+            for n in ("c1", "c2", "c3")]
         # By the bits of an int16 symbol, so that one look-up does it all.
         v = np.abs(np.arange(65536, dtype=np.uint16).view(np.int16)
                    .astype(np.int32))
@@ -53,7 +61,7 @@ class Rows:
         self.m = self.bias.shape[1]
         self.cuts = cuts(t["parts"], len(t["c1"]), self.m) \
             if "parts" in t else []
-        self.parts = [np.ascontiguousarray(t[f"d{n}"].T, np.float32)
+        self.parts = [np.ascontiguousarray(t[f"d{n}"].T, np.float32) * ONE
                       for n in range(len(self.cuts))]
         if self.cuts:
             self.expected = t["expected"].astype(np.int16)
@@ -71,9 +79,9 @@ class Rows:
         return a.reshape(*z.shape[:-3], hi - lo, z.shape[-2], -1)
 
     def base(self, hidden, quality_index):
-        """Base of the rows, integers in float32 (.., 4 h, 4 w, M)."""
+        """Base of the rows, float32 (.., 4 h, 4 w, M)."""
         *n, h, w, c = hidden.shape
-        b = (self.b2 + self.bias[quality_index]).astype(np.float32)
+        b = (self.b2 + self.bias[quality_index]).astype(np.float32) * ONE
         r = self.run("exact_base", x=hidden.reshape(-1, c), w=self.w2,
                      b=b.ravel())[0]
         r = r.reshape(-1, h, w, 4, 4, self.m).swapaxes(2, 3)
@@ -88,7 +96,7 @@ class Rows:
 
         Parameters
         ----------
-        base : float32 (n, c) of integers
+        base : float32 (n, c)
         context : uint8 (n, c_in), or None
         which : int
             Pass, 0..3.
@@ -98,13 +106,18 @@ class Rows:
         uint8 (n, c), 0..63
         """
         if context is None:
-            return self.run("exact_rows0", base=base)[0]
-        return self.run("exact_rows", base=base, w=self.context[which],
-                        x=context.astype(np.float32))[0]
+            return self._rows0(base)
+        return self._seen("exact_rows", base, self.context[which], context)
 
+    def _rows0(self, base):
+        return self.small("exact_rows0", base=base)[0]
+
+    def _seen(self, name, base, w, x):
+        run = self.small if len(x) * w.size < SMALL else self.run
+        return run(name, base=base, w=w, x=x.astype(np.float32))[0]
 
     def sums(self, base, context, which):
-        """What `rows` shifts right, for passes that have parts.
+        """What `rows` makes rows of, for passes that have parts.
 
         Parameters
         ----------
@@ -113,19 +126,18 @@ class Rows:
 
         Returns
         -------
-        float32 (n, c) of integers
+        float32 (n, c)
         """
         if context is None:
             return base
-        return self.run("exact_sum", base=base, w=self.context[which],
-                        x=context.astype(np.float32))[0]
+        return self._seen("exact_sum", base, self.context[which], context)
 
     def part(self, sums, seen, n):
         """Row index of one part of a pass.
 
         Parameters
         ----------
-        sums : float32 (n, c) of integers
+        sums : float32 (n, c)
             Those channels of `sums`.
         seen : list of int16 (n, c_in)
             `surprise` of the parts before it.
@@ -138,9 +150,9 @@ class Rows:
         """
         sums = np.ascontiguousarray(sums)
         if n is None:
-            return self.run("exact_rows0", base=sums)[0]
-        return self.run("exact_part", base=sums, w=self.parts[n],
-                        x=np.concatenate(seen, 1).astype(np.float32))[0]
+            return self._rows0(sums)
+        return self._seen("exact_rows", sums, self.parts[n],
+                          np.concatenate(seen, 1))
 
     def surprise(self, symbols, rows):
         """By how much levels exceed what rows let expect.

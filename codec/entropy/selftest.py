@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from . import coder
+from .rows import ONE
 
 # Indices with these frequencies, then four of sixteen bits each, and the
 # payload that docs/format.md, section 6, makes of them.
@@ -44,27 +45,28 @@ def check(rows, tables, z_max):
     base = _product(a, t["w2"]) + (t["b2"] + t["bias"][49]).ravel()
     got = rows.base(a.reshape(1, 2, n).astype(np.float32), 49)
     m = rows.m
-    _same(got, base.reshape(2, 4, 4, m).transpose(1, 0, 2, 3)
+    _same(got / ONE, base.reshape(2, 4, 4, m).transpose(1, 0, 2, 3)
           .reshape(4, 8, m), "base")
     base = base.reshape(-1, m)
     k = len(t["c1"])
     for p, part in enumerate((slice(0, k), slice(0, k), slice(k, m),
                               slice(k, m))):
         b, e, context = base[:, part], 0, None
+        scaled = b.astype(np.float32) * ONE
         if p:
             c = t[f"c{p}"]
             context = _pattern(len(b) * c.shape[1], 61).reshape(len(b), -1)
             e = 16 * _product(context, c)
-        _same(rows.rows(b.astype(np.float32), context, p),
+        _same(rows.rows(scaled, context, p),
               np.clip((b + e) >> 10, 0, 63), f"rows of pass {p}")
         if rows.cuts:
-            _same(rows.sums(b.astype(np.float32), context, p), b + e,
+            _same(rows.sums(scaled, context, p) / ONE, b + e,
                   f"sums of pass {p}")
     for n, (first, start, end) in enumerate(rows.cuts):
         b, w = base[:, start:end], tables[f"d{n}"].astype(np.int32)
         seen = (_pattern(len(b) * (start - first), 961) - 480).reshape(
             len(b), -1).astype(np.int16)
-        _same(rows.part(b.astype(np.float32), [seen], n),
+        _same(rows.part(b.astype(np.float32) * ONE, [seen], n),
               np.clip((b + _product(seen, w)) >> 10, 0, 63), f"part {n}")
 
 

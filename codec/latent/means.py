@@ -14,7 +14,7 @@ class Means:
     Parameters
     ----------
     graphs : Graphs
-    features : float32 (n, FEAT, h, w)
+    features : float32 (n, h, w, FEAT), or (h, w, FEAT)
     step : float32 (M,)
         Quantisation steps.
     out : float32 (h, w, M) or (n, h, w, M), zeros
@@ -23,23 +23,13 @@ class Means:
 
     def __init__(self, graphs, features, step, out):
         self.graphs, self.features, self.step = graphs, features, step
-        self.k = graphs.bundle.k
-        self.flat = out.reshape(-1, out.shape[-1])
-        self.out, self.hidden = out, None
+        self.flat, self.out = out.reshape(-1, out.shape[-1]), out
 
-    def mean(self, p):
-        """Means of pass ``p`` everywhere: float32 (n * h * w, c)."""
-        k, run = self.k, self.graphs.run
-        if p == 0:
-            mu = run("mean0", features=self.features)[0]
-        elif p == 3:
-            mu = run("mean3", hidden=self.hidden, latent=np.
-                     ascontiguousarray(self.out[..., k:]))[0]
-        else:
-            y0 = np.ascontiguousarray(self.out[..., :k])
-            mu, *rest = run(f"mean{p}", features=self.features, latent=y0)
-            self.hidden = rest[0] if rest else None
-        return mu.reshape(-1, mu.shape[-1])
+    def mean(self, p, at):
+        """Means of pass ``p`` at flat positions: float32 (n, c)."""
+        seen = {"latent": self.out} if p else {}
+        return self.graphs.run(f"mean{p}", features=self.features, at=at,
+                               **seen)[0]
 
     def put(self, at, channels, symbols, mean):
         """Dequantise: y_hat = symbol * step + mean, at flat positions."""

@@ -14,7 +14,6 @@ from .part import constant, part_of
 
 # Sessions of a graph that are kept, each for one quality: 6 MB and 5 to 10 ms.
 QUALITIES = 4
-_MAPS = {"features": {0}, "mean2": {1}}  # outputs that keep their batch
 
 
 def _cores():
@@ -107,8 +106,8 @@ class Graphs:
         sessions are made for: another one takes as long as a small picture.
 
         Pictures and latents are (h, w, c), or (n, h, w, c) for n of one
-        size (but for gradients and errors, of one); features and hidden
-        activations are always (n, c, h, w).
+        size (but for gradients and errors, of one), and so are features;
+        means are (positions, c).
 
         Raises
         ------
@@ -131,9 +130,7 @@ class Graphs:
         if len(out) != len(wanted) or not all(map(_fits, out, wanted)):
             raise ModelError(f"model: graph {name} gives another output than "
                              "the format says")
-        keep = _MAPS.get(name, ())
-        return [x[0] if one and i not in keep else x
-                for i, x in enumerate(out)]
+        return [x[0] if one and x.ndim == 4 else x for x in out]
 
 
 def _outputs(name, inputs, b):
@@ -155,13 +152,11 @@ def _outputs(name, inputs, b):
     if name == "hyper_analysis":
         return [("f4", (n, first[0] // 4, first[1] // 4, b.nz))]
     if name == "features":
-        return [("f4", (n, None, 4 * first[0], 4 * first[1]))]
+        return [("f4", (n, 4 * first[0], 4 * first[1], None))]
     if name.startswith("mean"):
-        h, w = first[1:]
-        mean = "f4", (n, h, w,
-                      b.k if name in ("mean0", "mean1") else b.m - b.k)
-        return [mean, ("f4", (n, None, h, w))][:1 + (name == "mean2")]
-    if name.startswith(("exact_rows", "exact_part")):
+        return [("f4", (len(inputs["at"]), b.k if name in ("mean0", "mean1")
+                        else b.m - b.k))]
+    if name.startswith("exact_rows"):
         return [("u1", inputs["base"].shape)]
     return [("f4", (len(inputs["x"]), inputs["w"].shape[1]))]
 

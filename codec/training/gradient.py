@@ -189,7 +189,7 @@ def means_gradient(net):
     """From a gradient by the latent to one by what symbols add to it.
 
     A symbol moves its own value and, through the means, those of all
-    later passes. Inputs: ``features`` (1, FEAT, h, w), ``latent`` and
+    later passes. Inputs: ``features`` (h, w, FEAT), ``latent`` and
     ``gradient`` (h, w, M), ``even`` (1, 1, h, w), one where row + column
     is even, else zero. Output ``total`` (h, w, M).
     """
@@ -198,7 +198,8 @@ def means_gradient(net):
     r = net.o3.shape[0]
     low, high = (_np(net.scale_in)[s] for s in (slice(0, k),
                                                 slice(k, None)))
-    f = g.input("features", TensorProto.FLOAT, [1, feat, "h", "w"])
+    f = g.from_one(g.input("features", TensorProto.FLOAT,
+                           ["h", "w", feat]))
     y0, y1 = g.halves(g.input("latent", TensorProto.FLOAT,
                               ["h", "w", k + r]), k, r)
     g0, g1 = g.halves(g.input("gradient", TensorProto.FLOAT,

@@ -103,9 +103,12 @@ class Graph:
         ``grid`` names its n, h and w.
         """
         x = self.input("latent", TensorProto.FLOAT, ["n", "h", "w", m])
-        self.grid = [self.op("Shape", x, start=i, end=i + 1)
-                     for i in range(3)]
+        self.grid = self.sizes(x)
         return self.to_nchw(x)
+
+    def sizes(self, x):
+        """Names of n, h and w of x (n, h, w, c)."""
+        return [self.op("Shape", x, start=i, end=i + 1) for i in range(3)]
 
     def reshape(self, x, *shape):
         """To a shape of numbers, 0 where it stays, and of names."""

@@ -79,56 +79,70 @@ def hyper_analysis(net):
 
 
 def features(net):
-    """z (n, h, w, NZ) -> features (n, FEAT, 4 h, 4 w)."""
+    """z (n, h, w, NZ) -> features (n, 4 h, 4 w, FEAT)."""
     g = Graph("features")
     z = g.input("z", TensorProto.FLOAT,
                 ["n", "hz", "wz", net.w1.shape[1] // 9])
+    feat = net.w2.shape[0] // 16
+    n, h, w = g.sizes(z)
     a = g.op("Relu", g.conv3(g.to_nchw(z), _np(net.w1), _np(net.b1)))
-    a = g.op("DepthToSpace", g.linear(a, _np(net.w2)), blocksize=4)
-    g.output("features", a, TensorProto.FLOAT,
-             ["n", net.w2.shape[0] // 16, "h", "w"])
+    a = g.op("MatMul", g.to_hwc(a), g.weight(_np(net.w2).T))
+    a = g.reshape(a, 0, 0, 0, 4, 4, feat)
+    a = g.op("Transpose", a, perm=[0, 1, 3, 2, 4, 5])
+    a = g.reshape(a, n, g.times(h, 4), g.times(w, 4), feat)
+    g.output("features", a, TensorProto.FLOAT, ["n", "h", "w", feat])
     return g.finish()
 
 
-def _mean(g, a, w, scale, m):
-    mu = g.linear(a, _np(w) * _np(scale)[:, None])
-    g.output("mean", g.to_hwc(mu), TensorProto.FLOAT, ["n", "h", "w", m])
-
-
 def mean(net, p):
-    """Graph of pass ``p``: features, decoded latents -> mean (n, h, w, c)."""
+    """Graph of pass ``p``: features, latent, places -> mean (places, c).
+
+    ``at`` are the flat places of the pass, half of all: products are worked
+    out there only. ``latent`` (n, h, w, M) is what is decoded so far; pass 0
+    has no such input.
+    """
     g = Graph(f"mean{p}")
-    k, feat = net.k, net.w2.shape[0] // 16
-    r = net.o3.shape[0]
-    lo, hi = net.scale_out[:k], net.scale_out[k:]
-    if p == 3:
-        pre = g.input("hidden", TensorProto.FLOAT,
-                      ["n", net.a3.shape[0], "h", "w"])
-        y1 = g.to_nchw(g.input("latent", TensorProto.FLOAT,
-                               ["n", "h", "w", r]))
-        dw = _np(net.dw3) * _np(net.scale_in[k:])[:, None, None, None]
-        a = g.op("Add", pre, g.linear(g.depthwise(y1, dw), _np(net.a3)))
-        _mean(g, g.op("Relu", a), net.o3, hi, r)
-        return g.finish()
-    f = g.input("features", TensorProto.FLOAT, ["n", feat, "h", "w"])
+    k, feat, r = net.k, net.w2.shape[0] // 16, net.o3.shape[0]
+    f = g.input("features", TensorProto.FLOAT, ["n", "h", "w", feat])
+    y = g.input("latent", TensorProto.FLOAT, ["n", "h", "w", k + r]) \
+        if p else None
+    at = g.input("at", TensorProto.INT64, ["places"])
+    white, scale = _np(net.scale_in), _np(net.scale_out)
+    low, high = slice(0, k), slice(k, k + r)
+
+    def here(x, c):
+        return g.op("Gather", g.op("Reshape", x, g.const(
+            np.array([-1, c]))), at, axis=0)
+
+    def half(of):
+        return g.op("Slice", y, *(g.const(np.array([i])) for i in
+                                  (of.start, of.stop, 3)))
+
+    def around(of, dw):
+        d = g.depthwise(g.to_nchw(half(of)), _np(dw) * white[
+            of, None, None, None])
+        return here(g.to_hwc(d), len(dw))
+
+    x = here(f, feat)
     if p == 0:
-        _mean(g, f, net.h0, lo, k)
+        x = g.op("MatMul", x, g.weight((_np(net.h0) * scale[low, None]).T))
+        g.output("mean", x, TensorProto.FLOAT, ["places", k])
         return g.finish()
-    y0 = g.to_nchw(g.input("latent", TensorProto.FLOAT, ["n", "h", "w", k]))
-    white = _np(net.scale_in[:k])
     if p == 1:
-        d = g.depthwise(y0, _np(net.dw1) * white[:, None, None, None])
-        a = g.linear(g.op("Concat", d, f, axis=1), _np(net.a1),
-                     _np(net.ba[0]))
-        _mean(g, g.op("Relu", a), net.o1, lo, k)
-        return g.finish()
-    d = g.depthwise(y0, _np(net.dw2) * white[:, None, None, None])
-    w = _np(net.a2).copy()
-    w[:, :k] *= white
-    pre = g.linear(g.op("Concat", y0, d, f, axis=1), w, _np(net.ba[1]))
-    _mean(g, g.op("Relu", pre), net.o2, hi, r)
-    g.output("hidden", pre, TensorProto.FLOAT,
-             ["n", w.shape[0], "h", "w"])
+        x = g.op("Concat", around(low, net.dw1), x, axis=1)
+        a, b, o = _np(net.a1), net.ba[0], net.o1
+    else:
+        a, b, o = _np(net.a2).copy(), net.ba[1], net.o2
+        a[:, :k] *= white[low]
+        x = [here(half(low), k), around(low, net.dw2), x]
+        if p == 3:
+            a, o = np.concatenate([a, _np(net.a3)], 1), net.o3
+            x.append(around(high, net.dw3))
+        x = g.op("Concat", *x, axis=1)
+    x = g.op("Relu", g.op("Gemm", x, g.weight(a.T), g.const(_np(b))))
+    of = low if p == 1 else high
+    x = g.op("MatMul", x, g.weight((_np(o) * scale[of, None]).T))
+    g.output("mean", x, TensorProto.FLOAT, ["places", len(o)])
     return g.finish()
 
 
@@ -136,15 +150,17 @@ def exact():
     """The integer layers of docs/format.md, section 7, in float32.
 
     The same for every model: the weights are inputs, from ``tables.npz``.
-    Each sum is an integer below 2**24, so any engine gets it exactly. The
-    one that can pass 2**24 is base + 16 e: then its rounded value does so
-    too, and the clamp makes it the same row.
+    Rows are multiples of 2**-10 here, what section 7 has before it shifts
+    by 10: a sum is 2**-10 times an integer below 2**24, so any engine gets it
+    exactly. The one that can pass 2**24 is base + 16 e: then its rounded value
+    does so too, and the clamp makes it the same row.
 
     Returns
     -------
     dict of str to bytes
-        ``exact_hidden``, ``exact_base``, ``exact_rows``, ``exact_rows0``,
-        and for passes in parts ``exact_sum``, ``exact_part``.
+        ``exact_hidden``, ``exact_base``, ``exact_rows0`` (base -> rows),
+        ``exact_rows`` (base and what is seen -> rows) and ``exact_sum`` (the
+        same, before it is made rows).
     """
     out = {}
 
@@ -157,33 +173,29 @@ def exact():
         g.output("out", x, kind, shape)
         out[g.name] = g.finish()
 
-    def scaled_floor(g, x, shift, top):
-        x = g.op("Floor", g.op("Mul", x, g.const(np.float32(2. ** -shift))))
-        return g.op("Clip", x, g.const(np.float32(0)),
-                    g.const(np.float32(top)))
+    def rows(g, x):
+        # The cast drops the fraction of what is not negative.
+        x = g.op("Clip", x, g.const(np.float32(0)),
+                 g.const(np.float32(63.5)))
+        done(g, g.op("Cast", x, to=TensorProto.UINT8), TensorProto.UINT8,
+             ["n", "c"])
+
+    def product(g, x, w, base):
+        return g.op("Add", g.op("MatMul", x, w), base)
 
     g, (x, w, b) = start("exact_hidden", x=["n", "i"], w=["i", "o"],
                          b=["o"])
-    x = g.op("Add", g.op("MatMul", x, w), b)
-    done(g, scaled_floor(g, x, ACT_SHIFT, 255), TensorProto.FLOAT, ["n", "o"])
+    x = g.op("Floor", g.op("Mul", product(g, x, w, b), g.const(
+        np.float32(2. ** -ACT_SHIFT))))
+    done(g, g.op("Clip", x, g.const(np.float32(0)),
+                 g.const(np.float32(255))), TensorProto.FLOAT, ["n", "o"])
     g, (x, w, b) = start("exact_base", x=["n", "i"], w=["i", "o"], b=["o"])
-    done(g, g.op("Add", g.op("MatMul", x, w), b), TensorProto.FLOAT,
-         ["n", "o"])
+    done(g, product(g, x, w, b), TensorProto.FLOAT, ["n", "o"])
     g, (base,) = start("exact_rows0", base=["n", "c"])
-    done(g, g.op("Cast", scaled_floor(g, base, 10, 63),
-                 to=TensorProto.UINT8), TensorProto.UINT8, ["n", "c"])
-    g, (base, x, w) = start("exact_part", base=["n", "c"], x=["n", "i"],
-                            w=["i", "c"])
-    e = g.op("MatMul", x, w)
-    done(g, g.op("Cast", scaled_floor(g, g.op("Add", base, e), 10, 63),
-                 to=TensorProto.UINT8), TensorProto.UINT8, ["n", "c"])
-    g, (base, x, w) = start("exact_sum", base=["n", "c"], x=["n", "i"],
-                            w=["i", "c"])
-    e = g.op("Mul", g.op("MatMul", x, w), g.const(np.float32(16)))
-    done(g, g.op("Add", base, e), TensorProto.FLOAT, ["n", "c"])
-    g, (base, x, w) = start("exact_rows", base=["n", "c"], x=["n", "i"],
-                            w=["i", "c"])
-    e = g.op("Mul", g.op("MatMul", x, w), g.const(np.float32(16)))
-    done(g, g.op("Cast", scaled_floor(g, g.op("Add", base, e), 10, 63),
-                 to=TensorProto.UINT8), TensorProto.UINT8, ["n", "c"])
+    rows(g, base)
+    seen = {"base": ["n", "c"], "x": ["n", "i"], "w": ["i", "c"]}
+    g, (base, x, w) = start("exact_rows", **seen)
+    rows(g, product(g, x, w, base))
+    g, (base, x, w) = start("exact_sum", **seen)
+    done(g, product(g, x, w, base), TensorProto.FLOAT, ["n", "c"])
     return out

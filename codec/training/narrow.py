@@ -13,13 +13,15 @@ from ..pipeline import Pipeline
 QUALITIES = 1, 15, 30, 45, 60, 75, 90, 100
 MOST = 16
 SIDE = 256           # of the middles that are coded
+CLOSE = 1.0005       # as good as the best: a row less is 1 % of decoding
 
 
 def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
     """First row that is coded, for each quality index.
 
     Rate + lambda * error of real symbols decides, on average over pictures
-    (those of one size together) each compared with itself.
+    (those of one size together) each compared with itself: the last row that
+    costs no more than ``CLOSE`` of the best.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
     uint8 (100,)
     """
     pipeline = Pipeline(Bundle(folder))
-    n = pixels // min(SIDE * SIDE, crops.picture(0)[..., 0].size)
+    n = max(1, pixels // min(SIDE * SIDE, crops.picture(0)[..., 0].size))
     pick = np.unique(np.linspace(0, len(crops.index) - 1, n).astype(int))
     pictures = [several for _, several in crops.whole(pick, SIDE)]
     shares = [len(several) / len(pick) for several in pictures]
@@ -52,10 +54,11 @@ def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
             whole = each if whole is None else whole
             return each / whole @ shares
 
-        best = max(least, best - 1)
-        here = cost(best)
-        while best < MOST and (more := cost(best + 1)) < here:
-            best, here = best + 1, more
+        best = max(least, best - 2)
+        costs = [cost(best)]
+        while best + len(costs) <= MOST and costs[-1] <= min(costs) * CLOSE:
+            costs.append(cost(best + len(costs)))
+        best += max(n for n, c in enumerate(costs) if c <= min(costs) * CLOSE)
         found.append(best)
     return np.rint(np.interp(np.arange(1, 101), QUALITIES, found)) \
         .astype(np.uint8)

@@ -302,9 +302,9 @@ def rows(model, wy, slab, positions, which, part, bases, s, known):
 # Section 5: the payload
 
 def groups(model, header, z, s):
-    """The groups of s in the order of the payload.
+    """The groups of s in the order of the payload, part by part.
 
-    Whoever iterates fills in `s` before it asks for the next group: the rows
+    Whoever iterates fills in `s` before it asks for the next part: the rows
     of a part are computed from the parts and passes before it. (An encoder may hand in
     an `s` that is complete; no pass looks at itself or at later ones.)
 
@@ -317,9 +317,9 @@ def groups(model, header, z, s):
 
     Yields
     ------
-    R : int
-    places : list of int
-        Where in `s` the symbols of this group go, in order.
+    list of (int, list of int)
+        For each group of the part its R, and where in `s` its symbols go, in
+        order.
     """
     hy, wy, _, _ = sizes(header)
     bases = base(model, header, z)
@@ -336,21 +336,24 @@ def groups(model, header, z, s):
                                     bases, s, known):
                     if row >= skip:
                         found.setdefault(row, []).append(at)
-                yield from sorted(found.items())
+                yield sorted(found.items())
 
 
-def decode_group(decoder, c, t, s, places):
-    """Steps (a), (b), (c) for one group with T = `t`; fills in `s`."""
+def decode_part(decoder, model, found, s):
+    """Steps (a), (b), (c) for one part of `groups`; fills in `s`."""
     escapes = []
-    for at in places:
-        i = decoder.decode(c)
-        if i <= 2 * t:
-            s[at] = i - t
-        else:
-            escapes.append(at)
+    for row, places in found:
+        t = model.row_max[row]
+        c = cumulate(model.row_freq[row][:2 * t + 2])
+        for at in places:
+            i = decoder.decode(c)
+            if i <= 2 * t:
+                s[at] = i - t
+            else:
+                escapes.append((at, t))
     ns = [decoder.decode(uniform(16)) for _ in escapes]
     for n in range(16):
-        for at in [at for at, its_n in zip(escapes, ns) if its_n == n]:
+        for at, t in [e for e, its_n in zip(escapes, ns) if its_n == n]:
             v = decoder.decode(uniform(2**(n + 1)))
             magnitude = t + 2**n + (v >> 1)
             if magnitude > 32767:
@@ -405,10 +408,8 @@ def decode_symbols(data, model_dir):
             z[position * model.NZ + channel] = decoder.decode(c) - model.Z_MAX
 
     s = [0] * (hy * wy * model.M)
-    for row, places in groups(model, header, z, s):
-        t = model.row_max[row]
-        c = cumulate(model.row_freq[row][:2 * t + 2])
-        decode_group(decoder, c, t, s, places)
+    for found in groups(model, header, z, s):
+        decode_part(decoder, model, found, s)
 
     if not decoder.finished():
         raise FormatError("payload not used up, or cut short")

@@ -33,8 +33,8 @@ class AnsEncoder:
         return words
 
 
-def group_indices(c, t, symbols):
-    """Steps (a), (b), (c) of section 5 for one group with T = `t`.
+def part_indices(model, found, s):
+    """Steps (a), (b), (c) of section 5 for one part of `groups`.
 
     Returns
     -------
@@ -42,14 +42,17 @@ def group_indices(c, t, symbols):
         Indices with the cumulative frequencies of each, as they are decoded.
     """
     out, escapes = [], []
-    for symbol in symbols:
-        if abs(symbol) <= t:
-            out.append((symbol + t, c))
-            continue
-        out.append((2 * t + 1, c))
-        excess = abs(symbol) - t
-        n = excess.bit_length() - 1
-        escapes.append((n, (excess - 2**n) << 1 | (symbol < 0)))
+    for row, places in found:
+        t = model.row_max[row]
+        c = cumulate(model.row_freq[row][:2 * t + 2])
+        for symbol in (s[at] for at in places):
+            if abs(symbol) <= t:
+                out.append((symbol + t, c))
+                continue
+            out.append((2 * t + 1, c))
+            excess = abs(symbol) - t
+            n = excess.bit_length() - 1
+            escapes.append((n, (excess - 2**n) << 1 | (symbol < 0)))
     out += [(n, uniform(16)) for n, _ in escapes]
     escapes.sort(key=lambda escape: escape[0])  # stable
     return out + [(v, uniform(2**(n + 1))) for n, v in escapes]
@@ -80,10 +83,8 @@ def encode_symbols(model, header, z, s):
         plan += [(z[position * model.NZ + channel] + model.Z_MAX, c)
                  for position in range(hz * wz)]
     settle(model, header, z, s)
-    for row, places in groups(model, header, z, s):
-        t = model.row_max[row]
-        c = cumulate(model.row_freq[row][:2 * t + 2])
-        plan += group_indices(c, t, [s[at] for at in places])
+    for found in groups(model, header, z, s):
+        plan += part_indices(model, found, s)
     encoder = AnsEncoder()
     for i, c in reversed(plan):
         encoder.encode(i, c)
@@ -97,9 +98,10 @@ def settle(model, header, z, s):
     through the passes in order, with a copy that starts from zero.
     """
     out = [0] * len(s)
-    for _, places in groups(model, header, z, out):
-        for at in places:
-            out[at] = s[at]
+    for found in groups(model, header, z, out):
+        for _, places in found:
+            for at in places:
+                out[at] = s[at]
     s[:] = out
 
 

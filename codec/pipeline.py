@@ -257,15 +257,13 @@ class Pipeline:
             if known and lo in known:
                 base, seen = known[lo]
             else:
-                base = self.rows.base(
-                    self.rows.hidden(z, lo // 4, -(-hi // 4)), qi)
-                base = base[..., :hi - lo, :wy, :]
+                base = passes.bases(self.rows, z, lo, hi, wy, qi)
                 seen = features(self.graphs, z, lo, hi, wy)
             if known is not None:
                 known[lo] = base, seen
-            slab = passes.Slab(self.rows, base, b.k)
+            slab = passes.Slab(self.rows, (*shape[:-3], hi - lo, wy), base)
             means = Means(self.graphs, seen, step,
-                          np.zeros(base.shape, np.float32))
+                          np.zeros(slab.symbols.shape, np.float32))
             symbols_of, slab.coded = chosen(lo, hi), []
             for turn in slab.steps:
                 at, ch = turn.at, turn.channels
@@ -320,7 +318,7 @@ class Pipeline:
         progress : function of float, or None
         n : tuple of int
             Number of pictures, where the payload is of several.
-        follower : Plane or Behind, optional
+        follower : Behind, optional
             Is handed each pass.
 
         Returns
@@ -336,7 +334,7 @@ class Pipeline:
         b = self.bundle
         reader = coder.Reader(payload, self.tables, quality_index(quality))
         z, s = passes.read_symbols(
-            reader, self.rows, (b.nz, b.k),
+            reader, self.rows, b.nz,
             (*n, -(-height // 16), -(-width // 16)),
             quality_index(quality), progress, follower)
         if crc is not None:

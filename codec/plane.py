@@ -121,6 +121,14 @@ class Behind:
         """As of ``Plane``; returns at once."""
         self.jobs.append(self.pool.submit(self.plane.begin, *args))
 
+    def later(self, f):
+        """A function that gives the result of ``f(alone=True)``.
+
+        It begins at once, where nothing else is waiting.
+        """
+        self.jobs.append(self.pool.submit(f, alone=True))
+        return self.jobs[-1].result
+
     def add(self, *args):
         """As of ``Plane``; returns at once.
 

@@ -120,8 +120,10 @@ def test_sums_are_exact_in_any_order():
         got = worst[:, order].astype(np.float32) @ r.w1[order]
         assert (got.astype(np.int64) == exact).all()
     a = np.full((3, b.tables["w2"].shape[1]), 255)
-    exact = a @ b.tables["w2"].T.astype(np.int64)
-    assert (a.astype(np.float32) @ r.w2 == exact * rows.ONE).all()
+    exact = (a @ b.tables["w2"].T.astype(np.int64)).reshape(3, 16, -1)
+    for group, w in zip(r.groups, r.w2):
+        assert (a.astype(np.float32) @ w == exact[..., group].reshape(
+            3, -1) * rows.ONE).all()
 
 
 def test_sums_beyond_2_24_clamp_to_the_right_row():

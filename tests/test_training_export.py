@@ -233,8 +233,8 @@ def test_rows_are_equal_integers(model, bundle, quality):
     z, s, want = (aux[n][0].numpy().astype(int) for n in ("z", "v", "rows"))
     assert len(np.unique(want)) > 8 and np.abs(s).max() > 1
     rows = Pipeline(bundle, threads=1).rows     # checks its bounds too
-    slab = passes.Slab(rows, rows.base(rows.hidden(z, 0, len(z)),
-                                       quality - 1), TINY.k)
+    slab = passes.Slab(rows, s.shape[:2], passes.bases(
+        rows, z, 0, *s.shape[:2], quality - 1))
     assert len(slab.steps) == 4 + 2 * len(model.shape.parts)
     for step in slab.steps:
         place = step.at, step.channels

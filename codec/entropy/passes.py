@@ -6,6 +6,7 @@ it needs a single float (docs/format.md, sections 5 and 7).
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -77,37 +78,65 @@ def steps(shape, k, m, cuts=()):
     return found
 
 
+def bases(rows, z, lo, hi, width, quality_index, later=functools.cache):
+    """Base of the rows lo..hi-1 of the latent plane.
+
+    Parameters
+    ----------
+    rows : Rows
+    z : int16 (.., hz, wz, NZ)
+    lo, hi, width : int
+    quality_index : int, 0..99
+    later : callable
+        Is given a function, which may be told to use one thread, and gives
+        one that has its result: the second group is needed only when the
+        first is decoded.
+
+    Returns
+    -------
+    two functions
+        Of each group of channels: float32 (.., hi - lo, width, c).
+    """
+    hidden = rows.hidden(z, lo // 4, -(-hi // 4))
+
+    def base(group, alone=False):
+        return rows.base(hidden, quality_index, group, alone)[
+            ..., :hi - lo, :width, :]
+
+    high = later(functools.partial(base, 1))
+    return functools.cache(functools.partial(base, 0)), high
+
+
 class Slab:
     """Rows of one slab, step by step.
 
     Parameters
     ----------
     rows : Rows
-    base : int32 (h, w, M), or (n, h, w, M)
-        Base of the rows of the slab, of one picture or of several.
-    k : int
-        Channels of the first group.
+    shape : tuple of int
+        (h, w), or (n, h, w), of one picture or of several.
+    bases : two functions
+        Of `bases`.
 
     Attributes
     ----------
-    symbols : int16, of the shape of ``base``
+    symbols : int16 (*shape, M)
         Filled by ``put``.
     """
 
-    def __init__(self, rows, base, k):
-        self.r, self.base, self.k = rows, base, k
-        m = base.shape[-1]
-        self.steps = steps(base.shape[:-1], k, m, rows.cuts)
-        self.symbols = np.zeros(base.shape, np.int16)
-        self.flat = self.symbols.reshape(-1, m)
+    def __init__(self, rows, shape, bases):
+        self.r, self.bases, self.k = rows, bases, rows.groups[0].stop
+        self.steps = steps(shape, self.k, rows.m, rows.cuts)
+        self.symbols = np.zeros((*shape, rows.m), np.int16)
+        self.flat = self.symbols.reshape(-1, rows.m)
         self._ctx = self._sums = self._rows = None
         self._seen = []
 
     def rows(self, step):
         """Row indices of a step, after those before it: uint8 (n, c)."""
         if step.cut is None:
-            group = slice(step.group, None if step.group else self.k)
-            base = self.base.reshape(self.flat.shape)[step.at, group]
+            base = self.bases[step.p >> 1]()
+            base = base.reshape(-1, base.shape[-1]).take(step.at, 0)
             context = self._context(step.p, step.at)
             if step.last:
                 return self.r.rows(base, context, step.p)
@@ -143,7 +172,7 @@ class Slab:
             self._seen.append(self.r.surprise(symbols, self._rows))
 
 
-def read_symbols(reader, rows, model_shape, latent_shape, quality_index,
+def read_symbols(reader, rows, nz, latent_shape, quality_index,
                  progress=None, follower=None):
     """All symbols of a picture.
 
@@ -151,30 +180,31 @@ def read_symbols(reader, rows, model_shape, latent_shape, quality_index,
     ----------
     reader : Reader
     rows : Rows
-    model_shape : (int, int)
-        NZ and K.
+    nz : int
+        Channels of z.
     latent_shape : (int, int) or (int, int, int)
         hy and wy, after the number of pictures where there are several.
     quality_index : int, 0..99
     progress : function of float, or None
     follower : object, optional
-        With ``begin(z, lo, hi)``, told of each slab before it is read, and
-        ``add(symbols, p)``, told of each pass of it after.
+        With ``begin(z, lo, hi)``, told of each slab before it is read,
+        ``add(symbols, p)``, told of each pass of it after, and ``later``, as
+        of `bases`.
 
     Returns
     -------
     z : int16 (.., hz, wz, NZ)
     s : int16 (.., hy, wy, M)
     """
-    nz, k = model_shape
     *n, hy, wy = latent_shape
     z = reader.read_z((*n, -(-hy // 4), -(-wy // 4), nz))
     s = np.empty((*n, hy, wy, rows.m), np.int16)
+    later = functools.cache if follower is None else follower.later
     for lo, hi in told(slabs(hy), progress):
+        base = bases(rows, z, lo, hi, wy, quality_index, later)
         if follower is not None:
             follower.begin(z, lo, hi)
-        base = rows.base(rows.hidden(z, lo // 4, -(-hi // 4)), quality_index)
-        slab = Slab(rows, base[..., :hi - lo, :wy, :], k)
+        slab = Slab(rows, (*n, hi - lo, wy), base)
         for step in slab.steps:
             slab.put(step, reader.read(slab.rows(step)))
             if follower is not None and step.last:

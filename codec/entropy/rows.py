@@ -49,7 +49,12 @@ class Rows:
         self.run, self.small = run, small or run
         self.w1 = np.ascontiguousarray(t["w1"].T, np.float32)
         self.b1 = t["b1"].astype(np.float32)
-        self.w2 = np.ascontiguousarray(t["w2"].T, np.float32) * ONE
+        self.m, k = t["bias"].shape[1], len(t["c1"])
+        self.groups = slice(0, k), slice(k, self.m)
+        w2 = t["w2"].reshape(16, self.m, -1)
+        self.w2 = [np.ascontiguousarray(
+            w2[:, g].reshape(-1, w2.shape[2]).T, np.float32) * ONE
+            for g in self.groups]
         self.b2, self.bias = t["b2"], t["bias"]
         self.context = [None] + [
             np.ascontiguousarray(t[n].T, np.float32) * (16 * ONE)
@@ -58,9 +63,7 @@ class Rows:
         v = np.abs(np.arange(65536, dtype=np.uint16).view(np.int16)
                    .astype(np.int32))
         self.level = t["level"][np.minimum(v, 255)]
-        self.m = self.bias.shape[1]
-        self.cuts = cuts(t["parts"], len(t["c1"]), self.m) \
-            if "parts" in t else []
+        self.cuts = cuts(t["parts"], k, self.m) if "parts" in t else []
         self.parts = [np.ascontiguousarray(t[f"d{n}"].T, np.float32) * ONE
                       for n in range(len(self.cuts))]
         if self.cuts:
@@ -78,14 +81,31 @@ class Rows:
                      b=self.b1)[0]
         return a.reshape(*z.shape[:-3], hi - lo, z.shape[-2], -1)
 
-    def base(self, hidden, quality_index):
-        """Base of the rows, float32 (.., 4 h, 4 w, M)."""
+    def base(self, hidden, quality_index, group, alone=False):
+        """Base of the rows of a group of channels.
+
+        Parameters
+        ----------
+        hidden : float32 (.., h, w, HYPER)
+        quality_index : int, 0..99
+        group : int
+            0 or 1.
+        alone : bool
+            With one thread.
+
+        Returns
+        -------
+        float32 (.., 4 h, 4 w, c)
+        """
         *n, h, w, c = hidden.shape
-        b = (self.b2 + self.bias[quality_index]).astype(np.float32) * ONE
-        r = self.run("exact_base", x=hidden.reshape(-1, c), w=self.w2,
-                     b=b.ravel())[0]
-        r = r.reshape(-1, h, w, 4, 4, self.m).swapaxes(2, 3)
-        return r.reshape(*n, 4 * h, 4 * w, self.m)
+        channels = self.groups[group]
+        b = (self.b2 + self.bias[quality_index])[:, channels] \
+            .astype(np.float32) * ONE
+        r = (self.small if alone else self.run)(
+            "exact_base", x=hidden.reshape(-1, c), w=self.w2[group],
+            b=b.ravel())[0]
+        r = r.reshape(-1, h, w, 4, 4, b.shape[1]).swapaxes(2, 3)
+        return r.reshape(*n, 4 * h, 4 * w, b.shape[1])
 
     def levels(self, symbols):
         """Magnitude levels of int16 symbols, uint8 0..15, same shape."""

@@ -68,9 +68,10 @@ class Pipeline:
         return type(self), (self.bundle, self.graphs.threads,
                             self.graphs.optimise)
 
-    def _hyper(self, y, gain):
+    def _hyper(self, y, quality):
         """z symbols of a latent plane, int16, slab by slab."""
-        b = self.bundle
+        b, gain = self.bundle, self.bundle.gain(quality)
+        bits = self.costs(quality).z_bits(quality_index(quality))
         *n_pictures, hy, wy, _ = y.shape
         out = []
         for lo, hi in passes.slabs(hy):
@@ -80,9 +81,8 @@ class Pipeline:
             np.multiply(y[..., lo:hi, :, :], gain,
                         out=scaled[..., :n, :wy, :])
             z = self.graphs.run("hyper_analysis", scaled=scaled)[0]
-            z = np.nan_to_num(z)
-            out.append(np.clip(np.rint(z), -b.z_max, b.z_max))
-        return np.concatenate(out, -3).astype(np.int16)
+            out.append(choose.hyper(np.nan_to_num(z), bits))
+        return np.concatenate(out, -3)
 
     def analyse(self, pixels, quality, progress=None):
         """Latent plane, float32 (hy, wy, M), of uint8 (h, w, 3)."""
@@ -135,7 +135,7 @@ class Pipeline:
         payload, crc
             As of `encode`.
         """
-        z = self._hyper(y, self.bundle.gain(quality))
+        z = self._hyper(y, quality)
         chosen = self._nearest(y, quality)
         if plan.passes and "energy" in self.bundle.tables:
             each = [()] if y.ndim == 3 else list(np.ndindex(y.shape[:-3]))
@@ -180,7 +180,7 @@ class Pipeline:
         decoded : float32 (hy, wy, M)
             The latent plane that a decoder would have.
         """
-        z = self._hyper(y, self.bundle.gain(quality))
+        z = self._hyper(y, quality)
         decoded = np.empty(y.shape, np.float32)
         costs = self.costs(quality)
         counter = Counter(costs)

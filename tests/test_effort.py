@@ -15,7 +15,7 @@ pytest.importorskip("onnx")
 
 import codec  # noqa: E402
 from codec import effort, targets  # noqa: E402
-from codec.effort import costs, refine, tune  # noqa: E402
+from codec.effort import choose, costs, refine, tune  # noqa: E402
 from codec.entropy import coder  # noqa: E402
 from codec.errors import InputError  # noqa: E402
 from codec.latent import tiles  # noqa: E402
@@ -39,6 +39,24 @@ def photo():
     return np.asarray(Image.open(
         Path(__file__).parent.parent / "examples" / "budgerigar.png")
         .convert("RGB"))[100:300, 250:450]
+
+
+def test_z_symbols_are_the_nearest_unless_one_is_dearer():
+    bits = np.array([[9., 3., 1., 5., 20.]] * 2)        # of -2..2
+    z = np.array([[0.49, 0.51], [-0.4985, -0.4975], [1.51, 1.54],
+                  [-5, 7], [-2, 2], [0, -0.5]])
+    got = choose.hyper(z, bits)
+    # 4 bits more move the threshold by 1 / 128, 15 by 15 / 512.
+    assert got.tolist() == [[0, 1], [0, 0], [1, 2], [-2, 2], [-2, 2],
+                            [0, 0]]
+    assert choose.hyper(np.array([[0.505, -0.503]]), bits).tolist() \
+        == [[0, 0]]
+    assert got.dtype == np.int16
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 1, (100, 4)).astype(np.float32)
+    assert np.array_equal(choose.hyper(z, np.ones((4, 11))),
+                          np.clip(np.rint(z), -5, 5))
+
 
 
 def total(pipeline, pixels, quality, level):
@@ -242,7 +260,7 @@ def test_what_is_asked_for_improves(photo):
     """Equal bytes: more MS-SSIM, less PSNR."""
     ms_ssim = pytest.importorskip("codec.bench.metrics").ms_ssim
     pytest.importorskip("pytorch_msssim")
-    coders = [codec.Encoder(threads=1, effort=3, tune=name)
+    coders = [codec.Encoder(threads=1, effort=5, tune=name)
               for name in effort.TUNES]
     tuned = coders[1].encode(photo, 40)
     plain = coders[0].encode(photo, target_size=len(tuned) + 20)

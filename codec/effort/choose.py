@@ -4,8 +4,9 @@ Contents
 --------
 ``nearest``  round, with a wider dead zone where more than zero is dear
 ``given``    symbols that are known
+``hyper``    z symbols: round, the dearer one a little later
 
-Both give a function of a slab's first row and the one after its last, and
+The first two give a function of a slab's first row and the one after its last, and
 that gives a function of the flat positions, channels, means and rows of a
 step: its symbols.
 """
@@ -15,6 +16,8 @@ import numpy as np
 # What the dead zone has in excess in the narrowest row that is coded, falling
 # to nothing in so many rows.
 ZONE, ZONE_ROWS = 0.06, 8
+# By how much a bit moves the threshold between two z symbols.
+Z_BIT = 1 / 512
 
 
 def nearest(y, gain, skip):
@@ -59,3 +62,23 @@ def given(symbols):
         flat = symbols[..., lo:hi, :, :].reshape(-1, symbols.shape[-1])
         return lambda at, channels, mean, rows: flat[at, channels]
     return of_slab
+
+
+def hyper(z, bits):
+    """z symbols of what the hyper-analysis gives.
+
+    Parameters
+    ----------
+    z : float32 (.., NZ)
+    bits : float (NZ, 2 Z_MAX + 1)
+        What each symbol costs.
+
+    Returns
+    -------
+    int16 of the shape of ``z``
+    """
+    top = bits.shape[1] // 2
+    low = np.clip(np.floor(z), -top, top - 1)
+    at, channel = low.astype(int) + top, np.arange(len(bits))
+    more = bits[channel, at + 1] - bits[channel, at]
+    return (low + (z - low > 0.5 + more * Z_BIT)).astype(np.int16)

@@ -34,12 +34,16 @@ class Costs:
             # An escape, four bits of n, n bits and the sign.
             self.bits[r, top + 1:] = p[-1] + 5 + np.floor(np.log2(u))
 
+    def z_bits(self, quality_index):
+        """Bits of each z symbol: float64 (NZ, 2 Z_MAX + 1)."""
+        freq = self.t["z_freq"][self.t["z_band"][quality_index]]
+        return -np.log2(freq / ONE)
+
     def z(self, z, quality_index):
         """Bits of all z symbols, int16 (hz, wz, NZ)."""
-        freq = self.t["z_freq"][self.t["z_band"][quality_index]]
-        index = z.reshape(-1, z.shape[-1]).astype(int) + freq.shape[1] // 2
-        p = freq[np.arange(z.shape[-1]), index] / ONE
-        return float(-np.log2(p).sum())
+        bits = self.z_bits(quality_index)
+        index = z.reshape(-1, z.shape[-1]).astype(int) + bits.shape[1] // 2
+        return float(bits[np.arange(z.shape[-1]), index].sum())
 
     def cells(self, symbols, rows):
         """Bits of each cell, (h, w), of int16 symbols with their rows."""

@@ -106,7 +106,8 @@ class Config:
 
 
 PRESETS = {
-    "photo": {"shape": Shape(mix=4, parts=(16, 48, 160, 256))},
+    "photo": {"shape": Shape(mix=4, parts=(
+        11, 25, 42, 62, 130, 170, 215, 280))},
     # Grey pictures of 28x28: two by two cells, one z each.
     "digits": {
         "crop": 28, "batch": 128, "flips": False, "shift": 2, "loss": "bce",

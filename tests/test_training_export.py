@@ -3,20 +3,22 @@
 import dataclasses
 import json
 import pathlib
+import types
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 
+import onnxruntime  # noqa: E402
 import codec  # noqa: E402
 from codec.entropy import passes  # noqa: E402
 from codec.model.bundle import Bundle  # noqa: E402
 from codec.model.session import Graphs  # noqa: E402
 from codec.pipeline import Pipeline  # noqa: E402
 from codec.training import (  # noqa: E402
-    data, export, functional, gradient, hyper, narrow, train)
+    data, export, functional, gradient, graph, hyper, narrow, train)
 from reference import decoder as reference  # noqa: E402
 from training_runs import TINY, config, psnr, scene  # noqa: E402
 
@@ -145,6 +147,25 @@ def test_hyper_analysis(model, graphs):
     y = torch.randn(1, 8, 12, TINY.m) * 4
     got, = graphs.run("hyper_analysis", scaled=y[0].numpy())
     near(got, model.hyper(y))
+
+
+@pytest.mark.parametrize("columns", [3, 2 * graph.RUN])
+def test_large_rows_do_not_blur_small_ones(columns):
+    """What quality adds, as int8: rows that are a thousand times another."""
+    size = torch.logspace(0, 3, 8)[:, None]
+    owner = types.SimpleNamespace(w=torch.zeros(8, columns), delta_w=size
+                                  * torch.randn(2, 8, columns))
+    g = graph.Graph("mixed")
+    share = g.input("share", onnx.TensorProto.FLOAT, [2, 1, 1])
+    g.mix = share
+    g.output("w", g.mixed(owner, "w"), onnx.TensorProto.FLOAT, [8, columns])
+    run = onnxruntime.InferenceSession(
+        g.finish(), providers=["CPUExecutionProvider"]).run
+    got, = run(None, {"share": np.array([0.25, 0.75], np.float32).reshape(
+        2, 1, 1)})
+    want = 0.25 * owner.delta_w[0] + 0.75 * owner.delta_w[1]
+    error = (torch.from_numpy(got) - want).abs() / size
+    assert 0 < error.max() < 0.03
 
 
 def test_means(model, graphs):

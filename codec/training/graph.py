@@ -6,8 +6,9 @@ channel), as the runtime's arrays are, for n pictures of one size. Fixed
 vectors (the whitening of a block's input, the scale of its output) are
 folded into the weights. Large weights are stored as float16 and cast when a session is
 made, which halves the model; what quality adds to them (``Shape.mix``) as int8, with
-a scale for each row of each set: with one for all rows R + lambda D is up to a twelfth
-higher, most at high quality. It is added where a session is made for a quality.
+a scale for each row of each set, or for ``RUN`` weights of it: with one for all rows
+R + lambda D is up to a twelfth higher, most at high quality. It is added where a
+session is made for a quality.
 """
 
 import numpy as np
@@ -16,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 17
 IR_VERSION = 8
+RUN = 64
 
 
 def _np(t):
@@ -78,6 +80,8 @@ class Graph:
             return w
         sets = np.stack([fold(d) for d in _np(sets)])
         rows = sets.reshape(*sets.shape[:2], -1)
+        if rows.shape[2] % RUN == 0:
+            rows = rows.reshape(len(rows), -1, RUN)
         scale = np.maximum(np.abs(rows).max(2, keepdims=True), 1e-30) / 127
         share = self.op("Mul", self.mix, self.const(
             scale.astype(np.float32)))

@@ -180,15 +180,26 @@ class Pipeline:
         decoded : float32 (hy, wy, M)
             The latent plane that a decoder would have.
         """
-        z = self._hyper(y, quality)
-        decoded = np.empty(y.shape, np.float32)
         costs = self.costs(quality)
         counter = Counter(costs)
+        z, decoded = self.tell(y, quality, counter)
+        return counter.bits + costs.z(z, quality_index(quality)), decoded
+
+    def tell(self, y, quality, writer):
+        """Hand a writer, as of `coder.Writer`, what effort 1 codes but z.
+
+        Returns
+        -------
+        z : int16 (.., hz, wz, NZ)
+        decoded : float32 (.., hy, wy, M)
+            The latent plane that a decoder would have.
+        """
+        z = self._hyper(y, quality)
+        decoded = np.empty(y.shape, np.float32)
         for lo, hi, _, means in self._slabs(
-                z, y.shape, quality, self._nearest(y, quality), counter):
-            decoded[lo:hi] = means.out
-        bits = counter.bits + costs.z(z, quality_index(quality))
-        return bits, decoded
+                z, y.shape, quality, self._nearest(y, quality), writer):
+            decoded[..., lo:hi, :, :] = means.out
+        return z, decoded
 
     def _nearest(self, y, quality):
         """Choice of the nearest symbols, for `_slabs`."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import gradient, graph, graphs, hyper, narrow, nets
+from . import gradient, graph, graphs, hyper, narrow, recount, nets
 from .functional import padded, to_float
 
 TOTAL = 2 ** 24
@@ -125,13 +125,22 @@ def level_table():
     return hyper.level(v).numpy().astype(np.uint8)
 
 
+def frequencies(model, row_counts, z_counts):
+    """The arrays of tables.npz that symbols are counted for."""
+    z = fit_z(model, z_counts)
+    rows, maxima = fit_rows(row_counts)
+    # Least bits that z can cost per position, in thousandths, rounded down.
+    most = z.max(2) / TOTAL
+    return {"z_freq": z, "row_freq": rows, "row_max": maxima,
+            "z_min": np.floor(-990 * np.log2(most).sum(1)).astype(np.uint32)}
+
+
 def integer_tables(model, row_counts, z_counts):
     """All arrays of tables.npz."""
     t = {k: v.detach() for k, v in model.rows.tables().items()}
     q = torch.arange(100) / 99.0
     bias = 10 * hyper.ROW_ONE * hyper.knots(model.rows.bias, q)
     b2 = 10 * hyper.ROW_ONE * model.rows.b2
-    row_freq, row_max = fit_rows(row_counts)
     out = {n: t[n].numpy().astype(np.int8)
            for n in ("w1", "w2", "c1", "c2", "c3")}
     out["b1"] = t["b1"].numpy().astype(np.int32)
@@ -145,11 +154,7 @@ def integer_tables(model, row_counts, z_counts):
             out[f"d{n}"] = t[f"d{n}"].numpy().astype(np.int8)
     out["z_band"] = np.minimum(np.arange(100) / 99 * N_BANDS,
                                N_BANDS - 1).astype(np.uint8)
-    out["z_freq"] = fit_z(model, z_counts)
-    # Least bits that z can cost per position, in thousandths, rounded down.
-    most = out["z_freq"].max(2) / TOTAL
-    out["z_min"] = np.floor(-990 * np.log2(most).sum(1)).astype(np.uint32)
-    out["row_freq"], out["row_max"] = row_freq, row_max
+    out |= frequencies(model, row_counts, z_counts)
     out["log_gain"] = model.log_gain.detach().numpy()
     a, s, sets = model.analysis, model.synthesis, model.shape.mix
     shares = [nets.hats(sets).numpy()] if sets else []
@@ -228,6 +233,9 @@ def export(model, out, crops, *, name, info, n_pictures=60, log=print):
     write(out, manifest, files, tables)
     log("finding rows that are not worth coding")
     tables["skip"] = narrow.row_skips(out, crops)
+    write(out, manifest, files, tables)
+    log("counting symbols as they are chosen")
+    tables |= frequencies(model, *recount.counts(out, crops, n_pictures))
     return write(out, manifest, files, tables)
 
 

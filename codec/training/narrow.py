@@ -13,15 +13,13 @@ from ..pipeline import Pipeline
 QUALITIES = 1, 15, 30, 45, 60, 75, 90, 100
 MOST = 16
 SIDE = 256           # of the middles that are coded
-CLOSE = 1.0005       # as good as the best: a row less is 1 % of decoding
 
 
 def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
     """First row that is coded, for each quality index.
 
     Rate + lambda * error of real symbols decides, on average over pictures
-    (those of one size together) each compared with itself: the last row that
-    costs no more than ``CLOSE`` of the best.
+    (those of one size together) each compared with itself.
 
     Parameters
     ----------
@@ -54,11 +52,10 @@ def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
             whole = each if whole is None else whole
             return each / whole @ shares
 
-        best = max(least, best - 2)
-        costs = [cost(best)]
-        while best + len(costs) <= MOST and costs[-1] <= min(costs) * CLOSE:
-            costs.append(cost(best + len(costs)))
-        best += max(n for n, c in enumerate(costs) if c <= min(costs) * CLOSE)
+        best = max(least, best - 1)
+        here = cost(best)
+        while best < MOST and (more := cost(best + 1)) < here:
+            best, here = best + 1, more
         found.append(best)
     return np.rint(np.interp(np.arange(1, 101), QUALITIES, found)) \
         .astype(np.uint8)

@@ -4,7 +4,7 @@ import math
 
 from . import codecs
 
-BD_RATE_TARGET = -53.0
+BD_RATE_TARGET = -55.0
 LOW_DB, HIGH_DB = 27.0, 42.0
 
 

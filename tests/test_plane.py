@@ -116,18 +116,19 @@ def test_a_fork_does_not_wait_for_threads_it_has_not():
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
-def test_an_error_of_the_thread_is_raised(monkeypatch):
+@pytest.mark.parametrize("wrong", ["mean1", "features", "exact_base"])
+def test_an_error_of_the_thread_is_raised(monkeypatch, wrong):
     header, _, payload = container.unpack(PHOTO)
     run = Graphs.run
 
     def broken(self, name, **inputs):
-        if name == "mean1":
-            raise codec.ModelError("no such mean")
+        if name == wrong and self.threads == 1:
+            raise codec.ModelError("no such graph")
         return run(self, name, **inputs)
 
     monkeypatch.setattr(Graphs, "run", broken)
     p = Pipeline(bundle.load(), 2)
-    with pytest.raises(codec.ModelError, match="no such mean"):
+    with pytest.raises(codec.ModelError, match="no such graph"):
         p.decode(payload, header.height, header.width, header.quality,
                  header.symbol_crc)
 

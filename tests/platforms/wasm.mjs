@@ -14,7 +14,8 @@ const { InferenceSession, Tensor, env } = ort.default ?? ort;
 env.wasm.numThreads = 1;
 env.logLevel = 'error';
 
-const ARRAYS = { float32: Float32Array, uint8: Uint8Array };
+const ARRAYS = {
+  float32: Float32Array, uint8: Uint8Array, int64: BigInt64Array };
 const sessions = new Map();
 
 function take(n) {

@@ -23,6 +23,7 @@ _ANS = constriction.stream.stack.AnsCoder
 _MODEL = constriction.stream.model
 TOTAL = 2 ** 24
 MAX_SYMBOL = 32767
+_ROWS = np.arange(64, dtype=np.uint8)
 
 
 def categorical(freq):
@@ -80,26 +81,35 @@ class Tables:
             self._rows[r] = categorical(self.row_freq[r, :n])
         return self._rows[r]
 
-    def tops(self, spans):
-        """T of each symbol of some `_groups`, int32."""
-        r, lo, hi = np.array(spans, np.intp).reshape(-1, 3).T
-        return np.repeat(self.row_max.take(r), hi - lo)
+    def groups(self, rows, quality_index):
+        """How the symbols of a part of a pass are coded.
 
+        Parameters
+        ----------
+        rows : uint8 (n, c)
+        quality_index : int, 0..99
 
-_ROWS = np.arange(64, dtype=np.uint8)
-
-
-def _groups(rows, skip):
-    """Flat positions of coded symbols sorted by row, and the row spans."""
-    flat = rows.ravel()
-    coded = np.flatnonzero(flat >= skip)
-    keys = flat.take(coded)
-    by_row = np.argsort(keys, kind="stable")
-    ends = np.searchsorted(keys, _ROWS, "right", sorter=by_row).tolist()
-    if ends[-1] < len(keys):
-        raise ModelError("model: its graphs name rows that are not there")
-    return coded.take(by_row), [(r, lo, hi) for r, (lo, hi) in
-                                enumerate(zip([0, *ends], ends)) if lo < hi]
+        Returns
+        -------
+        order : int64 (coded,)
+            Flat positions of coded symbols, sorted by row.
+        spans : list of (int, int, int)
+            Each row that is there, its first place in ``order`` and the one
+            after its last.
+        tops : int32 (coded,)
+            T of each.
+        """
+        flat = rows.ravel()
+        coded = np.flatnonzero(flat >= self.row_skip[quality_index])
+        keys = flat.take(coded)
+        by_row = np.argsort(keys, kind="stable")
+        ends = np.searchsorted(keys, _ROWS, "right", sorter=by_row)
+        if ends[-1] < len(keys):
+            raise ModelError("model: its graphs name rows that are not there")
+        tops = np.repeat(self.row_max, np.diff(ends, prepend=0))
+        ends = ends.tolist()
+        return coded.take(by_row), [(r, lo, hi) for r, (lo, hi) in enumerate(
+            zip([0, *ends], ends)) if lo < hi], tops
 
 
 def check_size(tables, payload_length, z_positions, quality_index):
@@ -143,10 +153,8 @@ class Writer:
 
         Symbols whose row is skipped must be zero.
         """
-        order, spans = _groups(rows, self.tables.row_skip[
-            self.quality_index])
+        order, spans, tops = self.tables.groups(rows, self.quality_index)
         values = symbols.ravel().take(order).astype(np.int32)
-        tops = self.tables.tops(spans)
         index = values + tops
         escaped = np.flatnonzero(np.abs(values) > tops)
         index[escaped] = 2 * tops[escaped] + 1
@@ -204,16 +212,16 @@ class Reader:
         """z symbols, int16 of ``shape`` (.., hz, wz, NZ)."""
         size = math.prod(shape[:-1])
         check_size(self.tables, self.size, size, self.quality_index)
-        out = np.empty((shape[-1], size), np.int16)
+        index = np.empty((shape[-1], size), np.int32)
         for c, model in enumerate(self.tables.z(self.quality_index)):
-            out[c] = self.decode(model, size) - self.tables.z_max
-        return np.ascontiguousarray(out.T).reshape(shape)
+            index[c] = self.decode(model, size)
+        z = (index.T - self.tables.z_max).astype(np.int16)
+        return np.ascontiguousarray(z).reshape(shape)
 
     def read(self, rows):
         """Symbols of one part of a pass, int16 of the shape of ``rows``."""
-        order, spans = _groups(rows, self.tables.row_skip[
-            self.quality_index])
-        tops, row = self.tables.tops(spans), self.tables.row
+        order, spans, tops = self.tables.groups(rows, self.quality_index)
+        row = self.tables.row
         index, decode = np.empty(len(order), np.int32), self.decode
         # Hundreds of short groups: little is done for each.
         for r, lo, hi in spans:

@@ -62,7 +62,8 @@ class Pipeline:
     @functools.cached_property
     def alone(self):
         """Graphs on one thread, for what runs beside the rest."""
-        return Graphs(self.bundle, 1, self.graphs.optimise)
+        g = self.graphs
+        return g if g.threads == 1 else Graphs(self.bundle, 1, g.optimise)
 
     def __reduce__(self):
         return type(self), (self.bundle, self.graphs.threads,
@@ -168,9 +169,8 @@ class Pipeline:
 
         Parameters
         ----------
-        y : float32 (hy, wy, M)
-            As of `analyse`.
-        quality : float
+        y, quality
+            As of `encode_latent`, of one picture.
 
         Returns
         -------
@@ -180,19 +180,22 @@ class Pipeline:
         decoded : float32 (hy, wy, M)
             The latent plane that a decoder would have.
         """
-        costs = self.costs(quality)
-        counter = Counter(costs)
+        counter = Counter(costs := self.costs(quality))
         z, decoded = self.tell(y, quality, counter)
         return counter.bits + costs.z(z, quality_index(quality)), decoded
 
     def tell(self, y, quality, writer):
         """Hand a writer, as of `coder.Writer`, what effort 1 codes but z.
 
+        Parameters
+        ----------
+        y, quality : as of `encode_latent`
+        writer : with ``write(symbols, rows)``, int16 and uint8 (n, c)
+
         Returns
         -------
         z : int16 (.., hz, wz, NZ)
-        decoded : float32 (.., hy, wy, M)
-            The latent plane that a decoder would have.
+        decoded : float32 (.., hy, wy, M), as of `code_length`
         """
         z = self._hyper(y, quality)
         decoded = np.empty(y.shape, np.float32)

@@ -154,6 +154,10 @@ def test_progress_rises_to_one(encoder):
     codec.Decoder().decode_picture(data, progress=told.append)
     assert len(told) > 4 and told == sorted(told) and told[-1] == 1
     told.clear()
+    one = encoder.encode(np.tile(PHOTO, (2, 2, 1))[:64, :64])  # of one tile
+    codec.Decoder().decode_picture(one, progress=told.append)
+    assert told == sorted(told) and told[-1] == 1
+    told.clear()
     encoder.encode(tall[:500], target_psnr=30, progress=told.append)
     assert told == sorted(told) and 0 < told[-1] <= 1
 

@@ -22,7 +22,7 @@ class Costs:
     """
 
     def __init__(self, t, row_skip):
-        self.t, self.row_skip = t, row_skip
+        self.t, self.row_skip, self._z = t, row_skip, {}
         k = np.arange(TOP + 2)
         self.bits = np.zeros((len(t["row_max"]), len(k)), np.float32)
         for r, top in enumerate(t["row_max"].tolist()):
@@ -36,8 +36,10 @@ class Costs:
 
     def z_bits(self, quality_index):
         """Bits of each z symbol: float64 (NZ, 2 Z_MAX + 1)."""
-        freq = self.t["z_freq"][self.t["z_band"][quality_index]]
-        return -np.log2(freq / ONE)
+        band = int(self.t["z_band"][quality_index])
+        if band not in self._z:
+            self._z[band] = -np.log2(self.t["z_freq"][band] / ONE)
+        return self._z[band]
 
     def z(self, z, quality_index):
         """Bits of all z symbols, int16 (hz, wz, NZ)."""

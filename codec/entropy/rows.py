@@ -8,6 +8,8 @@ proves that for the arrays of a model when it is loaded, ``selftest`` tries
 the engine. The graphs themselves are ``codec.training.graphs.exact``.
 """
 
+import copy
+
 import numpy as np
 
 from ..model.tables import LEVEL_ONE, cuts
@@ -69,6 +71,14 @@ class Rows:
         if self.cuts:
             self.expected = t["expected"].astype(np.int16)
             self.fixed_level = self.level * np.int16(LEVEL_ONE)
+
+    def engines(self):
+        """Itself, and if small products have another engine one without."""
+        if self.small == self.run:
+            return [self]
+        other = copy.copy(self)
+        other.small = self.run
+        return [self, other]
 
     def hidden(self, z, lo, hi):
         """Activations of the rows lo..hi-1 of all z symbols.

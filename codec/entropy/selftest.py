@@ -58,17 +58,19 @@ def check(rows, tables, z_max):
             c = t[f"c{p}"]
             context = _pattern(len(b) * c.shape[1], 61).reshape(len(b), -1)
             e = 16 * _product(context, c)
-        _same(rows.rows(scaled, context, p),
-              np.clip((b + e) >> 10, 0, 63), f"rows of pass {p}")
-        if rows.cuts:
-            _same(rows.sums(scaled, context, p) / ONE, b + e,
-                  f"sums of pass {p}")
+        for r in rows.engines():
+            _same(r.rows(scaled, context, p),
+                  np.clip((b + e) >> 10, 0, 63), f"rows of pass {p}")
+            if r.cuts:
+                _same(r.sums(scaled, context, p) / ONE, b + e,
+                      f"sums of pass {p}")
     for n, (first, start, end) in enumerate(rows.cuts):
         b, w = base[:, start:end], tables[f"d{n}"].astype(np.int32)
         seen = (_pattern(len(b) * (start - first), 961) - 480).reshape(
             len(b), -1).astype(np.int16)
-        _same(rows.part(b.astype(np.float32) * ONE, [seen], n),
-              np.clip((b + _product(seen, w)) >> 10, 0, 63), f"part {n}")
+        for r in rows.engines():
+            _same(r.part(b.astype(np.float32) * ONE, [seen], n),
+                  np.clip((b + _product(seen, w)) >> 10, 0, 63), f"part {n}")
 
 
 def _pattern(n, modulus):

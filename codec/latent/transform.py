@@ -64,7 +64,8 @@ def synthesise(latent, graphs, modulation, height, width, progress=None):
         px = graphs.run("synthesis", modulation=modulation, latent=np.
                         ascontiguousarray(latent[..., a:b, c:d, :]))[0]
         if px.shape == out.shape:       # all of it, and whole cells
-            return px
+            out = px
+            continue
         to = out[..., 16 * y:16 * yy, 16 * x:16 * xx, :]
         to[:] = px[..., 16 * (y - a):, 16 * (x - c):, :][
             ..., :to.shape[-3], :to.shape[-2], :]

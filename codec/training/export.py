@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import gradient, graph, graphs, hyper, narrow, recount, nets
+from . import gradient, graph, graphs, hyper, narrow, nets, recount
 from .functional import padded, to_float
 
 TOTAL = 2 ** 24

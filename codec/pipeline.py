@@ -15,9 +15,8 @@ import zlib
 
 import numpy as np
 
-from .effort import PLANS, choose
+from .effort import PLANS, choose, refine
 from .effort.costs import Costs, Counter
-from .effort.refine import Refiner, State
 from .entropy import coder, passes, selftest
 from .errors import FormatError, ModelError
 from .entropy.rows import Rows
@@ -155,14 +154,13 @@ class Pipeline:
 
     def _refined(self, z, y, quality, plan, pixels, progress):
         """Symbols and rows of one picture, better than rounded ones."""
-        state = functools.partial(self._state, z, y.shape, quality, known={})
+        def coded(seen):
+            part_of_z = z[seen.start // 4:-(-seen.stop // 4)]
+            return functools.partial(self._state, part_of_z, y[seen].shape,
+                                     quality, known={})
 
-        def code(symbols):
-            return state(choose.given(symbols))
-
-        start = state(self._nearest(y, quality))
-        return Refiner(self.graphs, self.costs(quality), pixels, quality,
-                       code, plan.tune).run(start, plan, progress)
+        return refine.refined(self.graphs, self.costs(quality), pixels, y,
+                              quality, coded, plan, progress)
 
     def code_length(self, y, quality):
         """Bits that the latent plane of one picture costs, by the tables.
@@ -241,9 +239,9 @@ class Pipeline:
         return writer.finish(), zlib.crc32(symbols.astype(
             "<i2", copy=False), crc)
 
-    def _state(self, z, shape, quality, chosen, known=None):
+    def _state(self, z, shape, quality, chosen, known):
         """What would be coded, for an encoder that wants better."""
-        state = State(shape)
+        state = refine.State(shape)
         for lo, hi, slab, means in self._slabs(z, shape, quality, chosen,
                                                known=known):
             state.symbols[lo:hi] = slab.symbols
@@ -251,9 +249,6 @@ class Pipeline:
             rows = state.rows[lo:hi].reshape(-1, self.bundle.m)
             for step, coded in zip(slab.steps, slab.coded):
                 rows[step.at, step.channels] = coded
-            state.bits[lo:hi] = self.costs(quality).cells(
-                slab.symbols, state.rows[lo:hi])
-            state.features.append(means.features)
         return state
 
     def _slabs(self, z, shape, quality, chosen, writer=None, progress=None,
@@ -285,12 +280,12 @@ class Pipeline:
                     mean = means.mean(turn.p, at)
                 mu = mean[:, ch.start - turn.group:ch.stop - turn.group]
                 rows = slab.rows(turn)
-                s = symbols_of(at, ch, mu, rows)
+                s, shown = symbols_of(at, ch, mu, rows)
                 s[rows < b.row_skip[qi]] = 0
                 s = np.clip(s, -coder.MAX_SYMBOL,
                             coder.MAX_SYMBOL).astype(np.int16)
                 slab.put(turn, s)
-                means.put(at, ch, s, mu)
+                means.put(at, ch, s if shown is None else shown, mu)
                 slab.coded.append(rows)
                 if writer is not None:
                     writer.write(s, rows)

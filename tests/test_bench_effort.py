@@ -94,3 +94,21 @@ def test_medians_of_medians():
             for p, found in (("a", (1, 2, 30)), ("b", (4, 5, 6)))
             for s in found]
     assert effort_speed.medians(rows, 4, "encode_s") == 3.5
+
+
+def test_the_table_of_plans_is_theirs():
+    from codec import effort as efforts
+    page = (Path(__file__).parent.parent / "docs/effort.md").read_text(
+        encoding="utf-8")
+    said = re.findall(r"^\| (\d) \| (\d+) \| (\d) \| ([\d.]+) \| ([\d. to]+) "
+                      r"\| ([\d. to]+) \| ([\d.]+) \|$", page, re.M)
+    assert [int(row[0]) for row in said] == [*efforts.PLANS][1:]
+    for level, passes, probes, rate, widths, cautions, noise in said:
+        plan = efforts.PLANS[int(level)]
+        assert (int(passes), int(probes), float(rate), float(noise)) == (
+            plan.passes, plan.probes, plan.rate, plan.noise)
+        for text, pair in ((widths, plan.widths), (cautions, plan.cautions)):
+            first, *last = map(float, text.split(" to "))
+            # One pass sees the first of both only.
+            assert first == pair[0] and (not last or last[0] == pair[1])
+            assert last or pair[0] == pair[1] or plan.passes == 1

@@ -107,9 +107,9 @@ def _add_coding(p):
                         help="smallest file of at least DB")
     coding.add_argument("--effort", type=int, choices=range(1, 10),
                         metavar="N", default=None,
-                        help="1..9 (1): 2 takes 4 times as long for 1.6 %% less, "
-                        "5 takes 9 times for 3.4 %% less, 9 takes 99 times "
-                        "for 5.5 %% less")
+                        help="1..9 (1): 2 takes 3 times as long for 1.8 %% less, "
+                        "5 takes 8 times for 6.2 %% less, 9 takes 55 times "
+                        "for 8.3 %% less")
     coding.add_argument("--tune", choices=("psnr", "ms-ssim"),
                         help="the metric that an --effort of 2 or more makes "
                         "files smaller for (psnr)")

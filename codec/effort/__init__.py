@@ -5,11 +5,11 @@ Contents
 ``PLANS``   effort 1..9 -> how much is tried
 ``costs``   bits of symbols by the model's tables
 ``tune``    what a squared error counts, and where
+``relax``   symbols between two whole numbers
 ``refine``  better symbols, by the decoder run backwards
 
-Effort 1 rounds. Every other effort changes symbols one step up or down
-where that saves more in rate + lambda * error than it costs, some
-changes at a time, and keeps what was best of each part.
+Effort 1 rounds. Every other effort moves values of the latent to where rate +
+lambda * error is less, while they become whole.
 """
 
 import dataclasses
@@ -30,23 +30,48 @@ class Plan:
     probes : int
         Random pictures that measure how strongly the decoder reacts to
         each place of this picture.
-    block : int
-        Cells of a side of what is kept or undone together: small where
-        few passes have to do, larger where the last bit is wanted.
-    means : bool
-        Whether what a symbol moves through the means of later passes
-        counts: many passes gain by it, few lose (docs/effort.md).
+    rate : float
+        How far a pass moves values, in quantisation steps.
+    widths : (float, float)
+        Of the part between two symbols where a value is between them, at
+        the beginning and at the end.
+    cautions : (float, float)
+        On how much the decoder's reaction counts, at the beginning and at
+        the end.
+    noise : float
+        Times the width: how far values are shaken. Many passes gain by it.
+    prior : float
+        Of `relax.Relaxed.step`. Very few passes gain by it.
     tune : str
         One of ``TUNES``: the metric that symbols are chosen for.
     """
     passes: int
     probes: int
-    block: int = 4
-    means: bool = False
+    rate: float = 0.32
+    widths: tuple = (1.5, 0.5)
+    cautions: tuple = (0.8, 0.8)
+    noise: float = 0.0
+    prior: float = 0.0
     tune: str = "psnr"
 
+    def width(self, done):
+        """Width when so much is done, 0..1."""
+        first, last = self.widths
+        return first * (last / first) ** done
 
-PLANS = {1: Plan(0, 0), 2: Plan(1, 1, 1), 3: Plan(2, 1, 1),
-         4: Plan(4, 1, 2), 5: Plan(6, 1, 2), 6: Plan(10, 1, 2),
-         7: Plan(18, 2), 8: Plan(36, 2, means=True),
-         9: Plan(80, 4, means=True)}
+    def caution(self, done):
+        """Caution when so much is done, 0..1."""
+        first, last = self.cautions
+        return first + (last - first) * done
+
+
+# Found on crops of validation pictures: docs/effort.md.
+PLANS = {1: Plan(0, 0),
+         2: Plan(1, 1, 0.2, cautions=(1.3, 1.3), prior=1),
+         3: Plan(2, 1, 0.21, cautions=(1.1, 0.8), prior=0.8),
+         4: Plan(3, 1, 0.25, cautions=(0.9, 1), prior=1),
+         5: Plan(5, 1, 0.28, cautions=(0.9, 1), prior=1),
+         6: Plan(10, 1, widths=(2, 0.5), cautions=(0.3, 1.1)),
+         7: Plan(20, 2, noise=0.2, cautions=(0.15, 1.1)),
+         8: Plan(30, 2, noise=0.3, cautions=(0.1, 1.1)),
+         9: Plan(45, 2, noise=0.4, cautions=(0, 1.1))}

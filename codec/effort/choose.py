@@ -8,7 +8,7 @@ Contents
 
 The first two give a function of a slab's first row and the one after its last, and
 that gives a function of the flat positions, channels, means and rows of a
-step: its symbols.
+step: its symbols, and what the decoder is to be shown instead, or None.
 """
 
 import numpy as np
@@ -34,20 +34,29 @@ def nearest(y, gain, skip):
     Returns
     -------
     function of (int, int)
-        Its functions give float32 (n, c) whole numbers.
+        Its functions give float32 (n, c) whole numbers and None.
     """
-    zone = 0.5 + np.interp(np.arange(64), (skip, skip + ZONE_ROWS),
-                           (ZONE, 0)).astype(np.float32)
+    whole = rounded(skip)
 
     def of_slab(lo, hi):
         flat = (y[..., lo:hi, :, :] * gain).reshape(-1, y.shape[-1])
 
         def of_step(at, channels, mean, rows):
-            v = flat[at, channels] - mean * gain[channels]
-            # A product is faster than zeros put in places.
-            return np.rint(v) * (np.abs(v) >= zone.take(rows))
+            return whole(flat[at, channels] - mean * gain[channels],
+                         rows), None
         return of_step
     return of_slab
+
+
+def rounded(skip):
+    """Function of values and their rows: the nearest symbols, as floats."""
+    zone = 0.5 + np.interp(np.arange(64), (skip, skip + ZONE_ROWS),
+                           (ZONE, 0)).astype(np.float32)
+
+    def whole(v, rows):
+        # A product is faster than zeros put in places.
+        return np.rint(v) * (np.abs(v) >= zone.take(rows))
+    return whole
 
 
 def given(symbols):
@@ -56,11 +65,11 @@ def given(symbols):
     Returns
     -------
     function of (int, int)
-        Its functions give int16 (n, c).
+        Its functions give int16 (n, c) and None.
     """
     def of_slab(lo, hi):
         flat = symbols[..., lo:hi, :, :].reshape(-1, symbols.shape[-1])
-        return lambda at, channels, mean, rows: flat[at, channels]
+        return lambda at, channels, mean, rows: (flat[at, channels], None)
     return of_slab
 
 

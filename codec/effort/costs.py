@@ -1,5 +1,7 @@
 """Bits that symbols cost, as floats: for choosing only."""
 
+import functools
+
 import numpy as np
 
 ONE = 2.0 ** 24
@@ -68,24 +70,28 @@ class Costs:
         at += rows.astype(np.int32) * np.int32(TOP + 2)
         return self.bits.take(at)
 
-    def steps(self, magnitude, rows):
-        """Bits that one more, and one less, would cost.
+    @functools.cached_property
+    def _upward(self):
+        k = np.abs(np.arange(-TOP - 1, TOP + 2))
+        return np.diff(self.bits[:, k], axis=1)
 
-        From zero there is no less: both ways are one more.
+    def upward(self, symbols, rows):
+        """Bits that symbols one higher would cost more.
 
         Parameters
         ----------
-        magnitude : int ndarray
+        symbols : ndarray of whole numbers
         rows : uint8 ndarray of that shape
 
         Returns
         -------
-        more, less : float32
+        float32 ndarray of that shape
         """
-        k = np.minimum(magnitude, TOP)
-        here = self.of(k, rows)
-        return (self.of(k + 1, rows) - here,
-                self.of(np.abs(k - 1), rows) - here)
+        at = symbols.astype(np.int32)
+        at += TOP + 1
+        at.clip(0, 2 * TOP + 1, out=at)
+        at += rows.astype(np.int32) * np.int32(2 * TOP + 2)
+        return self._upward.take(at)
 
 
 class Counter:

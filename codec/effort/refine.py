@@ -1,15 +1,11 @@
 """Better symbols by the decoder run backwards.
 
-The error of the decoded picture is, to good accuracy, quadratic in the
-symbols: a symbol moved by d changes it by 2 g d + e d^2. One backward pass
-(``codec.training.gradient``) gives g of all symbols. e, the decoder's
-reaction to one symbol, differs between places as well as channels: random
-probes of the picture at hand scale the model's averages, place by place.
-Symbols that influence each other, above all those of one cell, must not
-all move together: each change is made with a chance that falls with what it
-saves, from that of the best one in its cell. Each block of the picture goes
-on from its own best, more boldly after a success, and the best state of the
-whole is the result.
+One backward pass (``codec.training.gradient``) says how the error of the decoded
+picture rises with every value of its latent. Values go down the slope of rate +
+lambda * error from where the analysis put them, while they are held less and
+less between two whole numbers (`relax`). How strongly the decoder reacts to one
+symbol differs between places as well as channels: random probes of the
+picture at hand scale the model's averages, place by place.
 """
 
 import numpy as np
@@ -17,14 +13,75 @@ import numpy as np
 from ..entropy import passes
 from ..latent.tiles import tiles
 from ..latent.transform import padded
-from ..progress import told
-from . import tune
+from ..progress import part, told
+from . import choose, tune
+from .relax import Relaxed
 
-CHANCE = 0.85        # that the best change of a cell is made in a round
-SHYER = 0.8          # factor on a block's chance where a round was no gain
-TIMID = 0.035        # least chance
-CAUTION = 1.65, 0.95        # on e, at quality 0 and 100: neighbours move too
-BATCH = 2            # probes in one run
+# On what the decoder's reaction counts, at quality 0 and 100: the lower it is,
+# the more alike what symbols of a cell do to the picture.
+CAUTION = 1.35, 0.65
+FALLS, LEAST = 0.4, 0.05     # last share of the passes, over which the rate falls
+BATCH = 2                    # probes in one run
+# Pixels that are refined at once, besides a slab above and below: what is kept
+# of each takes some 80 bytes.
+BAND = 2 ** 24
+
+
+def bands(height, width):
+    """Parts of a latent plane to refine one after the other.
+
+    Slabs meet in the synthesis only, so a band takes one more on either
+    side along, for what it shows of it.
+
+    Returns
+    -------
+    list of (kept, seen, cut)
+        Slices of the plane's rows, the last one of those that are seen.
+    """
+    slab, found = passes.SLAB, []
+    step = slab * max(1, BAND // (256 * slab * width))
+    for lo in range(0, height, step):
+        hi = min(height, lo + step)
+        top = max(0, lo - slab)
+        found.append((slice(lo, hi), slice(top, min(height, hi + slab)),
+                      slice(lo - top, hi - top)))
+    return found
+
+
+def refined(graphs, costs, pixels, y, quality, coded, plan, progress=None):
+    """Symbols of a picture and the rows that code them, band by band.
+
+    Parameters
+    ----------
+    graphs : Graphs
+    costs : Costs
+    pixels : uint8 (height, width, 3)
+    y : float32 (hy, wy, M)
+        Latent plane.
+    quality : float
+    coded : callable
+        Slice of latent rows -> ``Refiner``'s ``code`` for them.
+    plan : Plan
+    progress : function of float, or None
+
+    Returns
+    -------
+    symbols : int16 (hy, wy, M)
+    rows : uint8 (hy, wy, M)
+    """
+    symbols, rows = (np.empty(y.shape, kind) for kind in (np.int16, np.uint8))
+    importance = tune.ms_ssim(pixels) if plan.tune == "ms-ssim" else None
+    parts = bands(*y.shape[:2])
+    for i, (kept, seen, cut) in enumerate(parts):
+        in_pixels, in_blocks = (slice(n * seen.start, n * seen.stop)
+                                for n in (16, 16 // tune.BLOCK))
+        found = Refiner(
+            graphs, costs, pixels[in_pixels], quality, coded(seen),
+            None if importance is None else importance[in_blocks]).run(
+            y[seen], plan, part(progress, i / len(parts),
+                                (i + 1) / len(parts)))
+        symbols[kept], rows[kept] = (a[cut] for a in found)
+    return symbols, rows
 
 
 class Refiner:
@@ -37,75 +94,69 @@ class Refiner:
     pixels : uint8 (height, width, 3)
     quality : float
     code : callable
-        Symbols int16 (hy, wy, M) -> ``State``.
-    metric : str
-        One of ``effort.TUNES``.
+        Choice of symbols (`choose`) -> ``State``.
+    importance : float32 (ceil(height / 4), ceil(width / 4)), or None
+        What a squared error counts (`tune`); None: the same everywhere.
     """
 
     def __init__(self, graphs, costs, pixels, quality, code,
-                 metric="psnr"):
+                 importance=None):
         b = graphs.bundle
         self.graphs, self.costs, self.code = graphs, costs, code
         self.pixels, self.bundle = pixels, b
-        self.importance = (tune.ms_ssim(pixels) if metric == "ms-ssim"
-                           else None)
+        self.importance = importance
         self.modulation = b.at_quality("synthesis_mod", quality)
-        self.step = 1 / b.gain(quality)
+        self.gain = b.gain(quality)
         # Bits per squared error of a sample, rate + lambda * MSE.
         self.price = b.multiplier(quality) / 3
         self.energy = (self.price * b.at_quality("energy", quality)
-                       * self.step ** 2)
-        # The lower the quality, the more alike what symbols of a cell do.
+                       / self.gain ** 2)
         self.caution = np.float32(np.interp(quality, (0, 100), CAUTION))
 
-    def run(self, state, plan, progress=None):
+    def run(self, y, plan, progress=None):
         """The best symbols found.
 
         Parameters
         ----------
-        state : State
-            To start from.
+        y : float32 (hy, wy, M)
+            Latent plane.
         plan : Plan
         progress : function of float, or None
 
         Returns
         -------
         symbols : int16 (hy, wy, M)
-            Of the cheapest state that was looked at as a whole.
+            Of what is cheaper, the nearest ones or those after all passes.
         rows : uint8 (hy, wy, M)
             That code them.
         """
-        moves, probing = np.random.default_rng(1), np.random.default_rng(2)
-        best, kept, weight = None, None, None
-        # Beyond the backward passes come two looks that need no gradient:
-        # at the last changes, and at the best blocks together.
-        for n in told(range(plan.passes + 2), progress):
-            if n:
-                state = self.code(symbols)
-            gradient = None
-            if n < plan.passes:
-                error, gradient, seen = self._backward(
-                    state.latent, probing, 0 if n else plan.probes)
-            else:
-                error = self._error(state.latent)
-            cost = state.bits + self.price * error
-            if best is None or cost.sum() < best[0]:
-                best = cost.sum(), state.symbols, state.rows
-            if gradient is not None and plan.means:
-                self._through_means(state, gradient)
-            if gradient is not None:
-                gradient *= 2 * self.price * self.step
-            if kept is None:
-                kept = Kept(state, gradient, cost, plan.block)
-                weight = self._weights(cost.shape, seen)
-            else:
-                kept.take_better(state, gradient, cost)
-            symbols = kept.symbols.copy()
-            if n < plan.passes:
-                self._change(symbols.reshape(-1), kept.rows.ravel(),
-                             kept.slope.ravel(), weight.ravel(),
-                             kept.chances().ravel(), moves)
-        return best[1:]
+        relaxed = Relaxed(y * self.gain, self.costs, plan.noise)
+        nearest = choose.rounded(self.costs.row_skip)
+        # The first pass sees the nearest symbols, a last look the result.
+        for n in told(range(plan.passes), progress, 0,
+                      plan.passes / (plan.passes + 1)):
+            done = n / plan.passes
+            state = self.code(relaxed.choice(
+                self.gain, plan.width(done), None if n else nearest))
+            error, gradient, seen = self._backward(
+                state.latent, 0 if n else plan.probes)
+            if not n:
+                start = self._cost(state, error), state.symbols, state.rows
+                energy = self._weights(error.shape, seen)
+                energy *= self.caution
+            gradient *= 2 * self.price / self.gain
+            relaxed.step(gradient, energy, plan.rate * min(1, max(
+                LEAST, (1 - done) / FALLS)), plan.caution(done), plan.prior)
+        state = self.code(choose.nearest(
+            relaxed.latent / self.gain, self.gain, self.costs.row_skip))
+        if self._cost(state, self._error(state.latent)) < start[0]:
+            return state.symbols, state.rows
+        return start[1:]
+
+    def _cost(self, state, error):
+        """Bits of the symbols and of the error."""
+        bits = self.costs.cells(state.symbols, state.rows)
+        return (bits + self.price * error).sum(dtype=np.float64)
 
     def _inputs(self, latent):
         """Of the decoder's gradient: where to, what of it, arrays."""
@@ -127,11 +178,12 @@ class Refiner:
             error[to] = e[cut]
         return error
 
-    def _backward(self, latent, rng, n_probes):
+    def _backward(self, latent, n_probes):
         """Error of cells, its gradient by the latent, squares of probes."""
         h, w, m = latent.shape
         error, seen = np.empty((h, w), np.float32), None
         gradient = np.empty((h, w, m), np.float32)
+        rng = np.random.default_rng(2)
         if n_probes:
             seen = np.zeros((h, w, m), np.float32)
         for to, cut, inputs in self._inputs(latent):
@@ -161,23 +213,12 @@ class Refiner:
                 (first, last), end in ((rows, height), (columns, width)))
         inside = (y[:, None] & x).astype(np.float32)
         if self.importance is not None:
-            part = self.importance[tuple(
+            counts = self.importance[tuple(
                 slice(16 * first // tune.BLOCK, 16 * last // tune.BLOCK)
                 for first, last in (rows, columns))]
-            part = part.repeat(tune.BLOCK, 0).repeat(tune.BLOCK, 1)
-            inside[:part.shape[0], :part.shape[1]] *= part
+            counts = counts.repeat(tune.BLOCK, 0).repeat(tune.BLOCK, 1)
+            inside[:counts.shape[0], :counts.shape[1]] *= counts
         return inside
-
-    def _through_means(self, state, gradient):
-        """Add, in place, what a latent moves through later passes' means."""
-        h, w = gradient.shape[:2]
-        for (lo, hi), features in zip(passes.slabs(h), state.features):
-            even = (np.arange(hi - lo)[:, None] + np.arange(w)) % 2 == 0
-            total, = self.graphs.run(
-                "means_gradient", features=features,
-                latent=state.latent[lo:hi], gradient=gradient[lo:hi],
-                even=even[None, None].astype(np.float32))
-            gradient[lo:hi] = total
 
     def _weights(self, shape, seen):
         """Bits of error that moving each symbol by one brings, alone."""
@@ -185,79 +226,18 @@ class Refiner:
         h, w = shape
         odd = (np.arange(h)[:, None] + np.arange(w)) % 2
         energy = self.energy[odd]
-        seen *= self.price * self.step ** 2 / energy
-        for part in (np.s_[..., :k], np.s_[..., k:]):
-            energy[part] *= self.caution * seen[part].mean(2, keepdims=True)
+        seen *= self.price / self.gain ** 2 / energy
+        for group in (np.s_[..., :k], np.s_[..., k:]):
+            energy[group] *= seen[group].mean(2, keepdims=True)
         return energy
-
-    def _change(self, symbols, rows, slope, curve, chances, rng):
-        """Move symbols in place: some of those that pay.
-
-        Arrays are flat, ``chances`` of cells, the others of symbols.
-        """
-        at = np.flatnonzero(((symbols != 0) | (np.abs(slope) > curve))
-                            & (rows >= self.costs.row_skip))
-        s = symbols[at]
-        more, less = self.costs.steps(np.abs(s.astype(np.int32)), rows[at])
-        up = np.where(s >= 0, more, less) + slope[at]
-        down = np.where(s <= 0, more, less) - slope[at]
-        saved = -curve[at] - np.minimum(up, down)
-        pays = saved > 0
-        at, saved, way = at[pays], saved[pays], (up < down)[pays]
-        cell = at // self.bundle.m
-        most = np.zeros(len(chances), np.float32)
-        np.maximum.at(most, cell, saved)
-        do = rng.random(len(at), np.float32) < (chances / np.maximum(
-            most, 1e-9))[cell] * saved
-        symbols[at[do]] += np.where(way, 1, -1)[do].astype(np.int16)
-
-
-class Kept:
-    """The best of each block of cells so far.
-
-    Blocks hardly influence each other, so a round that was good here and
-    bad there is kept where it was good.
-    """
-
-    def __init__(self, state, slope, cost, side):
-        self.symbols, self.rows = state.symbols.copy(), state.rows.copy()
-        self.slope, self.side = slope, side
-        self.cost = _blocks(cost, side)
-        self.chance = np.full(self.cost.shape, CHANCE, np.float32)
-
-    def take_better(self, state, slope, cost):
-        """Take over the blocks that became better; no slope, no more
-        changes."""
-        cost = _blocks(cost, self.side)
-        better = cost < self.cost
-        self.cost[better] = cost[better]
-        self.chance[~better] *= SHYER
-        self.chance.clip(TIMID, out=self.chance)
-        cells = self._of_cells(better)
-        self.symbols[cells] = state.symbols[cells]
-        self.rows[cells] = state.rows[cells]
-        if slope is not None:
-            self.slope[cells] = slope[cells]
-
-    def chances(self):
-        """Of the best change of each cell, (h, w)."""
-        return self._of_cells(self.chance)
-
-    def _of_cells(self, blocks):
-        h, w = self.rows.shape[:2]
-        return blocks.repeat(self.side, 0)[:h].repeat(self.side, 1)[:, :w]
-
-
-def _blocks(cost, side):
-    """Sums over blocks of side x side cells."""
-    h, w = cost.shape
-    cost = np.add.reduceat(cost, np.arange(0, h, side), 0)
-    return np.add.reduceat(cost, np.arange(0, w, side), 1)
 
 
 def _means(a, side):
     """Means over blocks of side x side, those at the edges smaller."""
-    return _blocks(a, side) / _blocks(np.ones_like(a), side)
+    def sums(a):
+        a = np.add.reduceat(a, np.arange(0, len(a), side), 0)
+        return np.add.reduceat(a, np.arange(0, a.shape[1], side), 1)
+    return sums(a) / sums(np.ones_like(a))
 
 
 class State:
@@ -268,13 +248,9 @@ class State:
     symbols : int16 (hy, wy, M), after rows that are not coded
     rows : uint8 of that shape
     latent : float32 of that shape, decoded
-    features : list of ndarray, per slab
-    bits : float32 (hy, wy), of the symbols of each cell
     """
 
     def __init__(self, shape):
         self.symbols = np.empty(shape, np.int16)
         self.rows = np.empty(shape, np.uint8)
         self.latent = np.empty(shape, np.float32)
-        self.bits = np.empty(shape[:2], np.float32)
-        self.features = []

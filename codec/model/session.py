@@ -141,8 +141,6 @@ def _outputs(name, inputs, b):
         error = "f4", shape[:2]
         gradient = "f4", (1 + len(inputs["probes"]), *shape)
         return [error, gradient] if name.endswith("gradient") else [error]
-    if name == "means_gradient":
-        return [("f4", inputs["latent"].shape)]
     if name == "analysis":
         n, h, w, _ = inputs["pixels"].shape
         return [("f4", (n, h // 16, w // 16, b.m))]

@@ -215,8 +215,7 @@ def export(model, out, crops, *, name, info, n_pictures=60, log=print):
              "hyper_analysis.onnx": graphs.hyper_analysis(model.hyper),
              "features.onnx": graphs.features(model.means),
              "synthesis_gradient.onnx": gradient.synthesis_gradient(
-                 model.synthesis),
-             "means_gradient.onnx": gradient.means_gradient(model.means)}
+                 model.synthesis)}
     for p in range(4):
         files[f"mean{p}.onnx"] = graphs.mean(model.means, p)
     for n, b in graphs.exact().items():

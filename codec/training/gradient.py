@@ -3,7 +3,6 @@
 Contents
 --------
 ``synthesis_gradient``  ONNX graph: squared error, its gradient by latent
-``means_gradient``      ONNX graph: from there to the symbols and z
 ``decode``              symbols -> latent in torch, what both are held to
 ``energy``              what a step of each latent channel costs in pixels
 
@@ -13,7 +12,7 @@ written by hand, layer by layer; tests hold them against torch's own.
 
 import numpy as np
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from . import hyper
 from .functional import padded, to_float
@@ -74,16 +73,6 @@ class _Tape(Graph):
             return self.op("Conv", grad, turned, kernel_shape=[1, 1])
 
         return self.op("Conv", *args, kernel_shape=[1, 1]), back
-
-    def split(self, x, *sizes):
-        """Cut the channels of (1, c, h, w) into parts."""
-        outs = [f"v{len(self.nodes)}_{i}" for i in range(len(sizes))]
-        self.nodes.append(helper.make_node(
-            "Split", [x, self.const(np.array(sizes))], outs, axis=1))
-        return outs
-
-    def halves(self, x, *sizes):
-        return self.split(self.from_one(x), *sizes)
 
     def pixels(self, x, net):
         """As ``Graph.pixels``; its transpose is the analysis's kind."""
@@ -182,66 +171,6 @@ def synthesis_gradient(net):
             for each in (we, probes)]
     g.output("gradient", g.op("Concat", *back, axis=0), TensorProto.FLOAT,
              ["b", "h", "w", m])
-    return g.finish()
-
-
-def means_gradient(net):
-    """From a gradient by the latent to one by what symbols add to it.
-
-    A symbol moves its own value and, through the means, those of all
-    later passes. Inputs: ``features`` (h, w, FEAT), ``latent`` and
-    ``gradient`` (h, w, M), ``even`` (1, 1, h, w), one where row + column
-    is even, else zero. Output ``total`` (h, w, M).
-    """
-    g = _Tape("means_gradient")
-    k, feat = net.k, net.w2.shape[0] // 16
-    r = net.o3.shape[0]
-    low, high = (_np(net.scale_in)[s] for s in (slice(0, k),
-                                                slice(k, None)))
-    f = g.from_one(g.input("features", TensorProto.FLOAT,
-                           ["h", "w", feat]))
-    y0, y1 = g.halves(g.input("latent", TensorProto.FLOAT,
-                              ["h", "w", k + r]), k, r)
-    g0, g1 = g.halves(g.input("gradient", TensorProto.FLOAT,
-                              ["h", "w", k + r]), k, r)
-    even = g.input("even", TensorProto.FLOAT, [1, 1, "h", "w"])
-    odd = g.op("Sub", g.const(np.float32(1)), even)
-    out = _np(net.scale_out)[:, None]
-
-    def turn(grad, o, scale, a):
-        """Back through o relu(a)."""
-        w = (_np(o) * scale).T
-        return g.op("Mul", g.linear(grad, w), g.above_zero(a))
-
-    w1 = _np(net.dw1) * low[:, None, None, None]
-    w2 = _np(net.dw2) * low[:, None, None, None]
-    w3 = _np(net.dw3) * high[:, None, None, None]
-    a2 = _np(net.a2).copy()
-    a2[:, :k] *= low
-    d1 = g.depthwise(g.op("Mul", y0, even), w1)
-    h1, back1 = g.layer(g.op("Concat", d1, f, axis=1), _np(net.a1),
-                        _np(net.ba[0]))
-    d2 = g.depthwise(y0, w2)
-    h2, back2 = g.layer(g.op("Concat", y0, d2, f, axis=1), a2,
-                        _np(net.ba[1]))
-    d3 = g.depthwise(g.op("Mul", y1, even), w3)
-    h3, back3 = g.layer(d3, _np(net.a3))
-    h3 = g.op("Add", h2, h3)
-
-    t3 = turn(g.op("Mul", g1, odd), net.o3, out[k:], h3)
-    d3 = g.depthwise(back3(t3), w3[:, :, ::-1, ::-1])
-    g1 = g.op("Add", g1, g.op("Mul", d3, even))
-    t2 = turn(g.op("Mul", g1, even), net.o2, out[k:], h2)
-    y0, d2 = g.split(back2(g.op("Add", t2, t3)), k, k, feat)[:2]
-    d2 = g.depthwise(d2, w2[:, :, ::-1, ::-1])
-    g0 = g.op("Add", g0, g.op("Add", y0, d2))
-    t1 = turn(g.op("Mul", g0, odd), net.o1, out[:k], h1)
-    d1 = g.split(back1(t1), k, feat)[0]
-    d1 = g.depthwise(d1, w1[:, :, ::-1, ::-1])
-    g0 = g.op("Add", g0, g.op("Mul", d1, even))
-    total = g.to_hwc(g.op("Concat", g0, g1, axis=1))
-    g.output("total", g.op("Squeeze", total, g.const(np.array([0]))),
-             TensorProto.FLOAT, ["h", "w", k + r])
     return g.finish()
 
 

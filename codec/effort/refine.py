@@ -22,8 +22,8 @@ from .relax import Relaxed
 CAUTION = 1.35, 0.65
 FALLS, LEAST = 0.4, 0.05     # last share of the passes, over which the rate falls
 BATCH = 2                    # probes in one run
-# Pixels that are refined at once, besides a slab above and below: what is kept
-# of each takes some 80 bytes.
+# Pixels that are refined at once, besides a slab above and below. Each takes some
+# 120 bytes.
 BAND = 2 ** 24
 
 

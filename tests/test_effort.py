@@ -15,7 +15,7 @@ pytest.importorskip("onnx")
 
 import codec  # noqa: E402
 from codec import effort, targets  # noqa: E402
-from codec.effort import choose, costs, refine, relax, tune  # noqa: E402
+from codec.effort import choose, costs, refine, tune  # noqa: E402
 from codec.entropy import coder  # noqa: E402
 from codec.errors import InputError  # noqa: E402
 from codec.latent import tiles  # noqa: E402
@@ -208,89 +208,6 @@ def test_progress_is_told_in_refinement(pipeline):
     assert shares == sorted(shares) and shares[-1] == 1
     # Every pass is a step: no long silence.
     assert np.diff([0, *shares]).max() < 0.35
-
-
-@pytest.fixture
-def relaxed(pipeline):
-    """Values of one slab, and their rows."""
-    rng = np.random.default_rng(7)
-    m = pipeline.bundle.m
-    latent = rng.normal(0, 2, (4, 8, m)).astype(np.float32)
-    rows = rng.integers(0, 64, (32, m)).astype(np.uint8)
-    return relax.Relaxed(latent, pipeline.costs(60)), rows
-
-
-def shown(it, rows, width, nearest=None):
-    m = it.latent.shape[-1]
-    of_step = it.choice(np.ones(m, np.float32), width, nearest)(0, 4)
-    return of_step(np.arange(32), slice(0, m), np.zeros((32, m), np.float32),
-                   rows)
-
-
-@pytest.mark.parametrize("width", [0.3, 1.0, 1.7])
-def test_slopes_are_those_of_the_cost_to_expect(relaxed, width):
-    """In numbers: bits between two symbols and the error of chance."""
-    it, rows = relaxed
-    rng, shape = np.random.default_rng(8), it.latent.shape
-    gradient, energy = rng.normal(0, 3, (2, *shape)).astype(np.float32)
-    energy = np.abs(energy)
-    flat = it.latent.reshape(32, -1)
-
-    def cost():
-        _, q = shown(it, rows, width)
-        low = np.floor(flat)
-        s = np.where(rows < it.costs.row_skip, 0, q - low)
-        up, here = (it.costs.of(np.abs(k).astype(np.int32), rows)
-                    for k in (low + 1, low))
-        return (s * (up - here + gradient.reshape(32, -1))
-                + energy.reshape(32, -1) * s * (1 - s))
-
-    step, before = 2e-3, it.latent.copy()
-    away = np.abs(flat - np.rint(flat)) > 2 * step      # of where q jumps
-    it.latent += step
-    above = cost()
-    it.latent -= 2 * step
-    below = cost()
-    it.latent[:] = before
-    shown(it, rows, width)
-    want = (above - below) / (2 * step)
-    slope = ((gradient + it.more + energy * (1 - 2 * it.upper))
-             * it.follows).reshape(32, -1)
-    assert np.abs(slope - want)[away].max() < 0.02 * np.abs(want).max()
-    it.step(gradient, energy, 0.1)
-    moved = (it.latent - before).reshape(32, -1)
-    assert (moved[slope > 1e-3] < 0).all() and (moved[slope < -1e-3] > 0).all()
-    assert np.allclose(moved[slope == 0], 0)
-    assert np.abs(moved).max() < 0.101
-
-
-def test_what_is_shown_becomes_whole(relaxed):
-    it, rows = relaxed
-    v, coded = it.latent.reshape(32, -1), rows >= it.costs.row_skip
-    symbols, q = shown(it, rows, 1e-3)
-    assert np.array_equal(symbols[coded], np.rint(v)[coded])
-    assert (q != symbols).mean() < 0.01
-    assert (q[~coded] == 0).all() and (~coded).any()
-    symbols, q = shown(it, rows, 1.5)
-    assert ((np.floor(v) < q) & (q < np.floor(v) + 1))[coded].all()
-    assert np.abs(q - v)[coded].max() < 0.2
-    nearest = choose.rounded(it.costs.row_skip)
-    symbols, q = shown(it, rows, 1.5, nearest)
-    assert q is None and np.array_equal(symbols, nearest(v, rows))
-    assert np.array_equal(it.upper.reshape(32, -1), symbols - np.floor(v))
-
-
-def test_bands_are_nearly_the_whole(pipeline, monkeypatch):
-    x = scene(7, 16 * 100, 48)
-    found = total(pipeline, x, 60, 3)[0]
-    monkeypatch.setattr(refine, "BAND", 48 * 16 * 32)
-    assert [(k.start, k.stop, s.start, s.stop, c.start, c.stop) for k, s, c
-            in refine.bands(100, 3)] == [
-        (0, 32, 0, 64, 0, 32), (32, 64, 0, 96, 32, 64),
-        (64, 96, 32, 100, 32, 64), (96, 100, 64, 100, 32, 36)]
-    banded = total(pipeline, x, 60, 3)[0]
-    assert banded == pytest.approx(found, rel=2e-3)
-    assert banded < 0.998 * total(pipeline, x, 60, 1)[0]
 
 
 def test_weights_follow_the_formula():

@@ -41,7 +41,7 @@ class Plan:
     noise : float
         Times the width: how far values are shaken. Many passes gain by it.
     prior : float
-        Of `relax.Relaxed.step`. Very few passes gain by it.
+        Of `relax.Relaxed.step`. Up to five passes gain by it.
     tune : str
         One of ``TUNES``: the metric that symbols are chosen for.
     """
@@ -49,7 +49,7 @@ class Plan:
     probes: int
     rate: float = 0.32
     widths: tuple = (1.5, 0.5)
-    cautions: tuple = (0.8, 0.8)
+    cautions: tuple = (0, 1.1)
     noise: float = 0.0
     prior: float = 0.0
     tune: str = "psnr"
@@ -74,4 +74,4 @@ PLANS = {1: Plan(0, 0),
          6: Plan(10, 1, widths=(2, 0.5), cautions=(0.3, 1.1)),
          7: Plan(20, 2, noise=0.2, cautions=(0.15, 1.1)),
          8: Plan(30, 2, noise=0.3, cautions=(0.1, 1.1)),
-         9: Plan(45, 2, noise=0.4, cautions=(0, 1.1))}
+         9: Plan(45, 2, noise=0.4)}

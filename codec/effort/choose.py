@@ -3,10 +3,11 @@
 Contents
 --------
 ``nearest``  round, with a wider dead zone where more than zero is dear
+``rounded``  the same for values less their means, of one step
 ``given``    symbols that are known
 ``hyper``    z symbols: round, the dearer one a little later
 
-The first two give a function of a slab's first row and the one after its last, and
+``nearest`` and ``given`` give a function of a slab's first row and the one after its last, and
 that gives a function of the flat positions, channels, means and rows of a
 step: its symbols, and what the decoder is to be shown instead, or None.
 """
@@ -49,7 +50,19 @@ def nearest(y, gain, skip):
 
 
 def rounded(skip):
-    """Function of values and their rows: the nearest symbols, as floats."""
+    """The nearest symbols.
+
+    Parameters
+    ----------
+    skip : int
+        Rows below are not coded.
+
+    Returns
+    -------
+    function
+        Of values float32 (n, c), in steps and less their means, and rows
+        uint8 (n, c): float32 (n, c) whole numbers.
+    """
     zone = 0.5 + np.interp(np.arange(64), (skip, skip + ZONE_ROWS),
                            (ZONE, 0)).astype(np.float32)
 

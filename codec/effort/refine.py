@@ -33,10 +33,16 @@ def bands(height, width):
     Slabs meet in the synthesis only, so a band takes one more on either
     side along, for what it shows of it.
 
+    Parameters
+    ----------
+    height, width : int
+        Of the plane, in cells.
+
     Returns
     -------
     list of (kept, seen, cut)
-        Slices of the plane's rows, the last one of those that are seen.
+        Slices: the rows of the plane that a band is for, those that it
+        works on, and which of them are kept.
     """
     slab, found = passes.SLAB, []
     step = slab * max(1, BAND // (256 * slab * width))
@@ -109,8 +115,9 @@ class Refiner:
         self.gain = b.gain(quality)
         # Bits per squared error of a sample, rate + lambda * MSE.
         self.price = b.multiplier(quality) / 3
-        self.energy = (self.price * b.at_quality("energy", quality)
-                       / self.gain ** 2)
+        # A channel that nothing follows from has none.
+        self.energy = self.price / self.gain ** 2 * np.maximum(
+            b.at_quality("energy", quality), np.float32(1e-6))
         self.caution = np.float32(np.interp(quality, (0, 100), CAUTION))
 
     def run(self, y, plan, progress=None):

@@ -22,7 +22,7 @@ from PIL import ImageFile
 import codec
 from codec.bench import codecs, pictures
 from codec.model import bundle
-from codec.targets import psnr
+from codec.search.targets import psnr
 from codec.training import noise
 
 SIGMAS, SIDE = (10, 25, 50), 256

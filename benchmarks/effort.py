@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from codec.bench import curves, pictures
-from codec.targets import psnr
+from codec.search.targets import psnr
 
 EFFORTS, QUALITIES = tuple(range(1, 10)), (5, 20, 35, 50, 65, 80, 95)
 COLUMNS = ("picture", "sha256", "pixels", "effort", "quality", "bytes",

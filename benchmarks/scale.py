@@ -85,7 +85,7 @@ def stack(path, n, rounds, quality):
 def dask(picture, n, rounds, side):
     """Pictures a second of two workers, and of one process of 1, 2 threads."""
     from distributed import Client, LocalCluster
-    from codec import dask as ours
+    from codec.plugins import dask as ours
     with tempfile.TemporaryDirectory() as folder:
         sources = pieces(picture, Path(folder, "in"), n, side)
         with LocalCluster(n_workers=2, threads_per_worker=1,

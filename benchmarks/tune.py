@@ -13,7 +13,7 @@ import numpy as np
 
 import codec
 from codec.bench import metrics, pictures
-from codec.effort import TUNES
+from codec.search import TUNES
 
 QUALITIES = 15, 35, 55, 75
 HEIGHT, WIDTH = 256, 384

@@ -22,7 +22,7 @@ _WHERE = {
     "Decoder": "api", "Header": "types", "Picture": "types",
     "encode_batch": "stacks", "decode_batch": "stacks", "Stack": "stacks",
     "features": "insight.features", "anomaly_score": "insight.anomaly",
-    "register_pillow": "pillow_plugin"}
+    "register_pillow": "plugins.pillow"}
 __all__ = [*_WHERE, "CodecError", "InputError", "FormatError",
            "UnsupportedError", "LimitError", "ModelError", "__version__"]
 

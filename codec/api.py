@@ -12,13 +12,15 @@ import threading
 
 import numpy as np
 
-from . import container, picture, targets, urls
-from .effort import DEFAULT as DEFAULT_EFFORT
-from .effort import PLANS, TUNES
+from . import container, picture
+from .search import targets
+from .io import urls
+from .search import DEFAULT as DEFAULT_EFFORT
+from .search import PLANS, TUNES
 from .errors import InputError, UnsupportedError
 from .limits import MAX_PIXELS, check_pixels
 from .model import bundle as models
-from .pipeline import Pipeline
+from .symbols.pipeline import Pipeline
 from .progress import part
 from .types import Header, Picture
 

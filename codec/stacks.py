@@ -17,12 +17,13 @@ import operator
 
 import numpy as np
 
-from . import api, container, picture, urls
-from .entropy import coder
+from . import api, container, picture
+from .io import urls
+from .symbols import coder
 from .errors import FormatError, InputError, LimitError
 from .limits import MAX_PIXELS as ONE_PICTURE
 from .limits import over
-from .pipeline import quality_index
+from .symbols.pipeline import quality_index
 from .types import Header, Picture
 
 # Of 16 x 16 pixels: what one picture of a stack costs to decode symbols for.

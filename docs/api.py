@@ -8,9 +8,9 @@ import pdoc
 import codec
 
 MODULES = ["codec", "codec.api", "codec.stacks", "codec.errors",
-           "codec.types", "codec.urls", "codec.pillow_plugin",
-           "codec.insight.features", "codec.insight.anomaly", "codec.sklearn",
-           "codec.numcodecs_plugin", "codec.zarr_plugin", "codec.dask"]
+           "codec.types", "codec.io.urls", "codec.plugins.pillow",
+           "codec.insight.features", "codec.insight.anomaly", "codec.plugins.sklearn",
+           "codec.plugins.numcodecs", "codec.plugins.zarr", "codec.plugins.dask"]
 
 
 def main(folder):

@@ -10,7 +10,7 @@ import pytest
 import codec
 from codec.insight import anomaly, calibrate
 from codec.model import bundle as models
-from codec.pipeline import Pipeline
+from codec.symbols.pipeline import Pipeline
 
 from conformance import cases
 from test_stacks import drawn

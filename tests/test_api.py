@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 import codec
-from codec.entropy import passes
-from codec.latent import tiles, transform
+from codec.symbols import passes
+from codec.transform import tiles, transform
 from codec.model import bundle
-from codec.pipeline import Pipeline
+from codec.symbols.pipeline import Pipeline
 
 PHOTO = np.asarray(Image.open(
     Path(__file__).parent.parent / "examples" / "budgerigar.png")

@@ -13,7 +13,7 @@ from PIL import Image
 distributed = pytest.importorskip("distributed")
 
 import codec  # noqa: E402
-from codec import dask  # noqa: E402
+from codec.plugins import dask  # noqa: E402
 from codec.cli.main import main  # noqa: E402
 from codec.errors import InputError  # noqa: E402
 from test_stacks import drawn  # noqa: E402
@@ -107,7 +107,7 @@ def test_a_worker_is_killed(client, cluster, folder):
 
 def test_a_picture_that_kills_its_workers(client, cluster, folder):
     def poison(dask_worker):
-        from codec import dask
+        from codec.plugins import dask
 
         whole = dask.one
 
@@ -143,7 +143,7 @@ def test_workers_load_the_model_once(client, folder):
                   top=str(folder / "in"))
 
     def loads():
-        from codec import dask
+        from codec.plugins import dask
         return dask._coder.cache_info().misses
 
     assert set(client.run(loads).values()) == {1}

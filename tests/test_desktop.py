@@ -13,7 +13,7 @@ from PIL import Image
 
 import codec
 from codec.cli.thumbnail import main
-from codec.pillow_plugin import MIME
+from codec.plugins.pillow import MIME
 from test_stacks import drawn
 
 SHARE = pathlib.Path(__file__).parent.parent / "share"

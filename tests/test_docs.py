@@ -125,8 +125,8 @@ def test_options_exist(line):
 
 
 @pytest.mark.parametrize("name", [
-    "codec.api", "codec.stacks", "codec.numcodecs_plugin",
-    "codec.insight.features", "codec.insight.anomaly", "codec.sklearn"])
+    "codec.api", "codec.stacks", "codec.plugins.numcodecs",
+    "codec.insight.features", "codec.insight.anomaly", "codec.plugins.sklearn"])
 def test_examples_in_docstrings(name):
     for other in ("numcodecs", "sklearn"):
         if other in name:
@@ -165,6 +165,6 @@ def test_api_reference(tmp_path):
     page = (tmp_path / "codec.html").read_text()
     for name in ("encode", "decode_batch", "Stack", "register_pillow"):
         assert f'id="{name}"' in page, name
-    page = (tmp_path / "codec" / "pillow_plugin.html").read_text()
+    page = (tmp_path / "codec" / "plugins" / "pillow.html").read_text()
     assert 'id="register_pillow"' in page and "append_images" in page
     assert "<td>1..100; 50</td>" in page        # tables are rendered as such

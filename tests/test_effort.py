@@ -14,13 +14,14 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 import codec  # noqa: E402
-from codec import effort, targets  # noqa: E402
-from codec.effort import choose, costs, refine, tune  # noqa: E402
-from codec.entropy import coder  # noqa: E402
+from codec import search as effort
+from codec.search import targets  # noqa: E402
+from codec.search import choose, costs, refine, tune  # noqa: E402
+from codec.symbols import coder  # noqa: E402
 from codec.errors import InputError  # noqa: E402
-from codec.latent import tiles  # noqa: E402
+from codec.transform import tiles  # noqa: E402
 from codec.model.bundle import Bundle  # noqa: E402
-from codec.pipeline import Pipeline  # noqa: E402
+from codec.symbols.pipeline import Pipeline  # noqa: E402
 from reference import decoder as reference  # noqa: E402
 from test_training_export import made  # noqa: E402, F401
 from training_runs import scene  # noqa: E402
@@ -262,7 +263,7 @@ def test_tunes_that_are_none(options, message):
 REFINING = """
 import sys
 from codec.cli.main import main
-from codec.effort import relax
+from codec.search import relax
 step = relax.Relaxed.step
 def told(*args):
     print("refining", flush=True)

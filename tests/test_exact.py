@@ -9,9 +9,9 @@ import pytest
 
 import codec
 from codec import container
-from codec.entropy import rows
+from codec.symbols import rows
 from codec.model import bundle
-from codec.pipeline import Pipeline
+from codec.symbols.pipeline import Pipeline
 
 from conformance import cases
 

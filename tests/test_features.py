@@ -12,7 +12,7 @@ from PIL import Image
 import codec
 from codec import container
 from codec.insight.features import POOLINGS, QUALITY
-from codec.latent import tiles
+from codec.transform import tiles
 from codec.model import bundle as models
 from codec.model.session import Graphs
 

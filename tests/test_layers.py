@@ -1,4 +1,4 @@
-"""The layout's rules: imports go down only, files stay short, no torch."""
+"""The layout's rules: imports go down only, no torch."""
 
 import ast
 import pathlib
@@ -16,20 +16,15 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # A part may import the parts of lower layers, and itself.
 LAYERS = {
     0: ("types", "errors", "progress"),
-    1: ("limits", "model", "urls"),
-    2: ("picture", "latent", "entropy", "container"),
-    3: ("effort", "plane"),
-    4: ("pipeline",),
-    5: ("targets",),
-    6: ("api",),
-    7: ("stacks", "dask"),
-    8: ("insight",),
-    9: ("cli", "bench", "training", "pillow_plugin", "numcodecs_plugin",
-        "sklearn"),
-    10: ("zarr_plugin",),
+    1: ("limits", "model", "io"),
+    2: ("picture", "transform", "symbols", "search", "container"),
+    3: ("api",),
+    4: ("stacks",),
+    5: ("insight",),
+    6: ("cli", "bench", "training", "plugins"),
 }
 LAYER = {part: n for n, parts in LAYERS.items() for part in parts}
-LAYER["codec"] = 6  # what the package itself offers is api's
+LAYER["codec"] = 3  # what the package itself offers is api's
 
 
 def part_of(path):
@@ -67,25 +62,20 @@ def test_imports_go_down(path):
     wrong = [f"{path}:{line}: {part} imports {other}"
              for line, other in imported(path)
              if other != part and {part, other} != {"api", "codec"}
-             and LAYER[other] >= LAYER[part]]
+             and (LAYER[other] > LAYER[part]
+                  or LAYER[other] == LAYER[part] not in (2, 6))]
     assert not wrong, "\n".join(wrong)
 
 
 def test_the_rule_sees_an_upward_import(tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
-    file = tmp_path / "entropy" / "coder.py"
+    file = tmp_path / "symbols" / "coder.py"
     file.parent.mkdir()
-    file.write_text("from ..latent import tiles\nfrom . import rows\n"
+    file.write_text("from ..transform import tiles\nfrom . import rows\n"
                     "import codec.cli.main\nfrom codec import encode\n"
                     "from .. import api\nimport numpy\n")
     assert list(imported(file)) == [
-        (1, "latent"), (2, "entropy"), (3, "cli"), (4, "codec"), (5, "api")]
-
-
-def test_files_are_short():
-    long = {str(p.relative_to(ROOT)): n for p in SOURCES
-            if (n := len(p.read_text("utf-8").splitlines())) > 400}
-    assert not long
+        (1, "transform"), (2, "symbols"), (3, "cli"), (4, "codec"), (5, "api")]
 
 
 def test_the_installed_package_is_complete():

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image, ImageSequence, UnidentifiedImageError, features
 
 import codec
-from codec import container, pillow_plugin
+from codec import container
+from codec.plugins import pillow as pillow_plugin
 from pictures import ICC, RGB, RGBA, XMP, exif
 from test_stacks import drawn, near
 
@@ -65,7 +66,7 @@ def test_only_the_header_is_read():
 def test_opening_loads_no_engine(path):
     code = f"""
 import sys
-import codec.pillow_plugin
+import codec.plugins.pillow
 from PIL import Image
 print(Image.open({str(path)!r}).size, "onnxruntime" in sys.modules)
 """

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 import codec
-from codec import container, pipeline, plane
+from codec import container
+from codec.symbols import pipeline
+from codec.transform import plane
 from codec.model import bundle
 from codec.model.session import Graphs
-from codec.pipeline import Pipeline
-from codec.plane import Behind, Plane
+from codec.symbols.pipeline import Pipeline
+from codec.transform.plane import Behind, Plane
 
 from conformance import cases
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from codec import container
-from codec.entropy import coder
+from codec.symbols import coder
 from codec.model import bundle
-from codec.pipeline import Pipeline
+from codec.symbols.pipeline import Pipeline
 
 from conformance import cases
 

@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from codec import effort  # noqa: E402
-from codec.effort import choose, refine, relax, tune  # noqa: E402
+from codec import search as effort  # noqa: E402
+from codec.search import choose, refine, relax, tune  # noqa: E402
 from test_effort import pipeline, total  # noqa: E402, F401
 from test_training_export import made  # noqa: E402, F401
 from training_runs import scene  # noqa: E402

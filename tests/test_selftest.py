@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import codec
-from codec.entropy import coder, selftest
+from codec.symbols import coder, selftest
 from codec.model import bundle
 from codec.model.session import Graphs
-from codec.pipeline import Pipeline
+from codec.symbols.pipeline import Pipeline
 
 from reference.decoder import cumulate, uniform
 from reference.encoder import AnsEncoder

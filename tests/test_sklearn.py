@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import (                    # noqa: E402
     parametrize_with_checks)
 
 import codec                                                    # noqa: E402
-from codec.sklearn import LatentFeatures                        # noqa: E402
+from codec.plugins.sklearn import LatentFeatures                        # noqa: E402
 from test_stacks import drawn                                   # noqa: E402
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 import codec
-from codec import targets
+from codec.search import targets
 from codec.limits import MAX_PIXELS
 
 PHOTO = np.asarray(Image.open(

@@ -19,8 +19,7 @@ pytest.importorskip("safetensors")
 import codec  # noqa: E402
 from codec.errors import ModelError, UnsupportedError  # noqa: E402
 from codec.model import bundle, encoder  # noqa: E402
-from codec.training import (  # noqa: E402
-    cli, data, denoise, noise, ship, state, train)
+from codec.training import cli, data, denoise, noise, ship, state, train
 from training_runs import config, pictures, psnr, scene  # noqa: E402
 
 SIGMA = 30.0

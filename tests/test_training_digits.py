@@ -19,9 +19,8 @@ from benchmarks.digits import __main__ as report  # noqa: E402
 from benchmarks.digits import coding, knowing, models  # noqa: E402
 from codec.insight import anomaly  # noqa: E402
 from codec.model.bundle import Bundle  # noqa: E402
-from codec.pipeline import Pipeline  # noqa: E402
-from codec.training import (  # noqa: E402
-    cli, curves, data, digits, functional, state, train)
+from codec.symbols.pipeline import Pipeline  # noqa: E402
+from codec.training import cli, curves, data, digits, functional, state, train
 from codec.training.config import PRESETS, Config, TrainingError  # noqa: E402
 from training_runs import TINY, psnr, scene  # noqa: E402
 

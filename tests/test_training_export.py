@@ -13,14 +13,12 @@ onnx = pytest.importorskip("onnx")
 
 import onnxruntime  # noqa: E402
 import codec  # noqa: E402
-from codec.effort import costs  # noqa: E402
-from codec.entropy import passes  # noqa: E402
+from codec.search import costs  # noqa: E402
+from codec.symbols import passes  # noqa: E402
 from codec.model.bundle import Bundle  # noqa: E402
 from codec.model.session import Graphs  # noqa: E402
-from codec.pipeline import Pipeline  # noqa: E402
-from codec.training import (  # noqa: E402
-    data, export, functional, gradient, graph, hyper, narrow, recount,
-    train)
+from codec.symbols.pipeline import Pipeline  # noqa: E402
+from codec.training import data, export, functional, gradient, graph, hyper, narrow, recount, train
 from reference import decoder as reference  # noqa: E402
 from training_runs import TINY, config, psnr, scene  # noqa: E402
 

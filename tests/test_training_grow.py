@@ -8,8 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from codec.training import (  # noqa: E402
-    data, functional, grow, hyper, nets, state, train)
+from codec.training import data, functional, grow, hyper, nets, state, train
 from codec.training.values import blocks  # noqa: E402
 from training_runs import TINY, config  # noqa: E402
 

@@ -13,8 +13,7 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from codec.training import (  # noqa: E402
-    curves, data, functional, ship, state, train)
+from codec.training import curves, data, functional, ship, state, train
 from codec.training.config import Config, TrainingError  # noqa: E402
 from training_runs import TINY, config, pictures, scene  # noqa: E402
 

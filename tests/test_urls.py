@@ -13,7 +13,7 @@ from PIL import Image
 fsspec = pytest.importorskip("fsspec")
 
 import codec  # noqa: E402
-from codec import urls  # noqa: E402
+from codec.io import urls  # noqa: E402
 from codec.cli.main import main  # noqa: E402
 from codec.errors import CodecError, InputError, UnsupportedError  # noqa: E402
 from test_stacks import drawn, near  # noqa: E402

@@ -10,7 +10,7 @@ numcodecs = pytest.importorskip("numcodecs")
 
 import codec  # noqa: E402
 from codec.errors import CodecError, FormatError, InputError  # noqa: E402
-from codec.numcodecs_plugin import Aecompress  # noqa: E402
+from codec.plugins.numcodecs import Aecompress  # noqa: E402
 from test_stacks import drawn  # noqa: E402
 
 SHAPES = {

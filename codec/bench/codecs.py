@@ -288,7 +288,7 @@ def _ours_at_work(model, effort, tune, threads):
 def _ours(model=None, effort=None, tune=None):
     """Ours with a model at an effort, for a metric; None: the default."""
     import codec
-    from codec.effort import DEFAULT, TUNES
+    from codec.search import DEFAULT, TUNES
 
     effort_, tune_ = effort or DEFAULT, tune or TUNES[0]
     at_work = functools.partial(_ours_at_work, model, effort_, tune_)
@@ -352,7 +352,7 @@ BUILDERS = {
 
 def names():
     """Every codec: ours at each effort and model, then the others."""
-    from ..effort import DEFAULT, PLANS
+    from ..search import DEFAULT, PLANS
     from ..model import bundle
 
     others = [name for name in bundle.shipped() if name != bundle.DEFAULT]

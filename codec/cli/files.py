@@ -14,7 +14,7 @@ import os
 import stat
 import sys
 
-from .. import urls
+from ..io import urls
 from ..errors import CodecError, FormatError, LimitError
 from .jobs import STREAM
 from .report import Refusal

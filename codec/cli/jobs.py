@@ -4,7 +4,7 @@ import os
 from collections import namedtuple   # typing's one takes long to load
 
 from .report import Refusal
-from .. import urls
+from ..io import urls
 
 STREAM = "-"
 PICTURES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".ico", ".jp2", ".jpeg",

@@ -31,7 +31,7 @@ def check(options):
 def outcomes(options):
     """Pairs of job number and Notes, as tasks end."""
     try:
-        from codec import dask
+        from codec.plugins import dask
     except ImportError:
         raise UsageError("--scheduler needs dask: pip install "
                          "'aecompress[dask]'") from None

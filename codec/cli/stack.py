@@ -12,7 +12,7 @@ import time
 from . import files, verify, work
 from .jobs import STREAM, Job
 from .report import Refusal
-from .. import urls
+from ..io import urls
 from ..errors import InputError
 from ..limits import over
 

@@ -5,7 +5,7 @@ import os
 import warnings
 
 from . import report
-from .. import urls
+from ..io import urls
 
 
 class Notes:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import api, picture, urls
+from .. import api, picture
+from ..io import urls
 from ..errors import ModelError
 from ..limits import MAX_PIXELS, check_pixels
 from ..model import bundle as models

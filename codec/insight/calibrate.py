@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import picture, urls
+from .. import picture
+from ..io import urls
 from ..errors import CodecError, InputError
 from ..model import bundle as models
 from . import anomaly

@@ -13,11 +13,12 @@ import io
 
 import numpy as np
 
-from .. import api, container, picture, urls
+from .. import api, container, picture
+from ..io import urls
 from ..errors import InputError, ModelError
 from ..limits import MAX_PIXELS, check_pixels
 from ..model import bundle as models
-from ..pipeline import Pipeline
+from ..symbols.pipeline import Pipeline
 from ..stacks import Stack
 from ..types import Picture
 

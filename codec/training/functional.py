@@ -56,7 +56,7 @@ def to_float(pixels):
 def padded(x, b):
     """Repeat the last row and column of (n, h, w, c) up to whole cells.
 
-    As `codec.latent.transform.padded` does at run time.
+    As `codec.transform.transform.padded` does at run time.
     """
     h, w = x.shape[1:3]
     if not (h % b or w % b):

@@ -8,7 +8,7 @@ decoders have less to read.
 import numpy as np
 
 from ..model.bundle import Bundle
-from ..pipeline import Pipeline
+from ..symbols.pipeline import Pipeline
 
 QUALITIES = 1, 15, 30, 45, 60, 75, 90, 100
 MOST = 16

@@ -8,7 +8,7 @@ are 0.1 % larger.
 import numpy as np
 
 from ..model.bundle import Bundle
-from ..pipeline import Pipeline, quality_index
+from ..symbols.pipeline import Pipeline, quality_index
 
 MOST = 4096          # larger magnitudes are counted with it
 SIDE = 512           # of the middles that are coded

@@ -58,9 +58,9 @@ def claim(width, height, n_bytes):
 def shortest(width, height):
     """A file that claims so much, hardly longer than the model demands."""
     from codec import FormatError, container
-    from codec.entropy import coder
+    from codec.symbols import coder
     from codec.model import bundle
-    from codec.pipeline import Pipeline, quality_index
+    from codec.symbols.pipeline import Pipeline, quality_index
     header, n = container.unpack(claim(width, height, 68))[0], 68
     tables = Pipeline(bundle.load(), 1).tables
     while True:

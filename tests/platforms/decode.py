@@ -39,7 +39,7 @@ def engine_decoder(options):
     import numpy as np
     from codec import container
     from codec.model import bundle
-    from codec.pipeline import Pipeline
+    from codec.symbols.pipeline import Pipeline
     if not options.wasm:
         import onnxruntime
         versions["onnxruntime"] = onnxruntime.__version__

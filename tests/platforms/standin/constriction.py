@@ -1,4 +1,4 @@
-"""As much of constriction as codec.entropy.coder uses, in plain Python.
+"""As much of constriction as codec.symbols.coder uses, in plain Python.
 
 For machines that the library has no wheel for, so that the rest of the
 decoder can be tried there. Slow: one symbol at a time, as docs/format.md,

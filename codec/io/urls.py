@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 
-from .errors import InputError, UnsupportedError
+from ..errors import InputError, UnsupportedError
 
 # Two letters at least: "C:" is a drive, and so is "C:\\a::b".
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")

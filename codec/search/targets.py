@@ -11,9 +11,9 @@ import math
 
 import numpy as np
 
-from .effort import PLANS
-from .errors import LimitError
-from .progress import part
+from . import PLANS
+from ..errors import LimitError
+from ..progress import part
 
 REACH = 3.0             # of a cached latent plane, in quality
 MAX_STEPS = 12          # tries; two to five do, but for tiny pictures

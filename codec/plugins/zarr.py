@@ -7,7 +7,7 @@
 
 Found through the entry point ``zarr.codecs``. It turns an array into bytes,
 so it takes the place of the serializer; what the axes of a chunk mean is
-told in `codec.numcodecs_plugin`.
+told in `codec.plugins.numcodecs`.
 """
 
 import asyncio
@@ -17,8 +17,7 @@ import numpy as np
 from zarr.abc.codec import ArrayBytesCodec
 from zarr.core.common import parse_named_configuration
 
-from .numcodecs_plugin import (NAME, check_settings, decode_chunk,
-                               encode_chunk)
+from .numcodecs import NAME, check_settings, decode_chunk, encode_chunk
 
 
 @dataclasses.dataclass(frozen=True)

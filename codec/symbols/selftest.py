@@ -26,7 +26,7 @@ def check(rows, tables, z_max):
 
     Parameters
     ----------
-    rows : codec.entropy.rows.Rows
+    rows : codec.symbols.rows.Rows
     tables : dict of ndarray
         The arrays that ``rows`` was made of.
     z_max : int

@@ -15,16 +15,16 @@ import zlib
 
 import numpy as np
 
-from .effort import PLANS, choose, refine
-from .effort.costs import Costs, Counter
-from .entropy import coder, passes, selftest
-from .errors import FormatError, ModelError
-from .entropy.rows import Rows
-from .latent import transform
-from .latent.means import Means
-from .model.session import Graphs
-from .plane import Behind, Plane, features
-from .progress import part, told
+from ..search import PLANS, choose, refine
+from ..search.costs import Costs, Counter
+from . import coder, passes, selftest
+from ..errors import FormatError, ModelError
+from .rows import Rows
+from ..transform import transform
+from ..transform.means import Means
+from ..model.session import Graphs
+from ..transform.plane import Behind, Plane, features
+from ..progress import part, told
 
 
 # Pixels up to which means are worked out while symbols are read: what that

@@ -12,8 +12,8 @@ from sklearn.base import (BaseEstimator, ClassNamePrefixFeaturesOutMixin,
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .insight.features import POOLINGS, features
-from .types import Picture
+from ..insight.features import POOLINGS, features
+from ..types import Picture
 
 _PICTURES = (str, os.PathLike, bytes, bytearray, memoryview, Image, Picture)
 
@@ -52,7 +52,7 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     Examples
     --------
     >>> import numpy as np, codec
-    >>> from codec.sklearn import LatentFeatures
+    >>> from codec.plugins.sklearn import LatentFeatures
     >>> images = [np.full((20, 30), v, np.uint8) for v in (0, 80, 160)]
     >>> rows = LatentFeatures(n_components=2).fit_transform(images)
     >>> rows.shape

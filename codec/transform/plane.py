@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
-from .entropy import passes
-from .latent.means import Means
+from ..symbols import passes
+from .means import Means
 
 
 def features(graphs, z, lo, hi, width):

@@ -19,8 +19,8 @@ import numpy as np
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ndarray_copy
 
-from . import api, stacks
-from .errors import FormatError, InputError
+from .. import api, stacks
+from ..errors import FormatError, InputError
 
 NAME = "aecompress"
 

@@ -1,7 +1,7 @@
 """Millions of pictures on a Dask cluster.
 
     from distributed import Client
-    from codec import dask
+    from codec.plugins import dask
 
     with Client("tcp://scheduler:8786") as client:
         summary = dask.compress(client, names, "s3://bucket/out")
@@ -28,9 +28,10 @@ import time
 import distributed
 from distributed.metrics import context_meter
 
-from . import api, picture, urls
-from .errors import InputError
-from .limits import MAX_PIXELS
+from .. import api, picture
+from ..io import urls
+from ..errors import InputError
+from ..limits import MAX_PIXELS
 
 COMPRESS, DECOMPRESS = "aecompress", "aedecompress"
 DONE, THERE, FAILED = "done", "there", "failed"

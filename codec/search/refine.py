@@ -10,9 +10,9 @@ picture at hand scale the model's averages, place by place.
 
 import numpy as np
 
-from ..entropy import passes
-from ..latent.tiles import tiles
-from ..latent.transform import padded
+from ..symbols import passes
+from ..transform.tiles import tiles
+from ..transform.transform import padded
 from ..progress import part, told
 from . import choose, tune
 from .relax import Relaxed

@@ -1,7 +1,7 @@
 """``.aec`` files in Pillow.
 
     import codec
-    codec.register_pillow()         # or: import codec.pillow_plugin
+    codec.register_pillow()         # or: import codec.plugins.pillow
 
     image = Image.open("a.aec")     # the header alone is read
     image.save("b.aec", quality=60)
@@ -27,9 +27,9 @@ import io
 import numpy as np
 from PIL import Image, ImageFile, ImageSequence
 
-from . import api, container, stacks
-from .errors import CodecError, FormatError
-from .picture import from_sections, load
+from .. import api, container, stacks
+from ..errors import CodecError, FormatError
+from ..picture import from_sections, load
 
 # The class is for Pillow to use; all that it shows is inherited from there.
 __all__ = ["EXTENSION", "FORMAT", "MIME", "register_pillow"]

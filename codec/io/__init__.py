@@ -1,0 +1,1 @@
+"""Getting at files, wherever they lie."""

@@ -24,10 +24,10 @@ from benchmarks import domains
 from codec import picture
 from codec.insight.calibrate import middle
 
-N = 12                  # pictures of each drawn set
+N = 12  # pictures of each drawn set
 PATCH, COMPONENTS = 16, 64
-PATCHES = 100           # of a training picture, for the components
-EVERY = 3               # training picture is used by the baselines
+PATCHES = 100  # of a training picture, for the components
+EVERY = 3  # training picture is used by the baselines
 
 
 def textures(rng):
@@ -40,8 +40,7 @@ def textures(rng):
         return (low + a[..., None] * (high - low)).astype(np.uint8)
 
     angle, period = rng.uniform(0, np.pi), rng.uniform(5, 30)
-    yield colours(np.sin(2 * np.pi / period * (
-        x * np.cos(angle) + y * np.sin(angle))))
+    yield colours(np.sin(2 * np.pi / period * (x * np.cos(angle) + y * np.sin(angle))))
     side = int(rng.integers(6, 40))
     yield colours(((x // side + y // side) % 2).astype(float))
     brick = (y // side % 2 * side + x) % (2 * side)
@@ -49,21 +48,23 @@ def textures(rng):
     seeds = rng.uniform(0, 384, (40, 2))
     away = np.sqrt(((np.stack([y, x], -1)[:, :, None] - seeds) ** 2).sum(-1))
     yield colours(away.min(-1))
-    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(384),
-                                      np.fft.fftfreq(384)))
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(384), np.fft.fftfreq(384)))
     frequency[0, 0] = np.inf
-    yield colours(np.fft.ifft2(np.fft.fft2(rng.normal(size=x.shape))
-                               / frequency ** 1.2).real)
+    yield colours(
+        np.fft.ifft2(np.fft.fft2(rng.normal(size=x.shape)) / frequency**1.2).real
+    )
 
 
 def drawn():
     """Name and pictures of each set."""
-    for name, draw in (("noise", domains.noise),
-                       ("screenshots", domains.screenshots),
-                       ("scans of text", domains.scans),
-                       ("flat graphics", domains.flat),
-                       ("gradients", domains.gradients),
-                       ("textures", textures)):
+    for name, draw in (
+        ("noise", domains.noise),
+        ("screenshots", domains.screenshots),
+        ("scans of text", domains.scans),
+        ("flat graphics", domains.flat),
+        ("gradients", domains.gradients),
+        ("textures", textures),
+    ):
         found, seed = [], 0
         while len(found) < N:
             found += draw(np.random.default_rng(seed))
@@ -75,14 +76,15 @@ def photographs(folder, every=1):
     """The middles of the pictures of a folder, as RGB."""
     paths = sorted(p for p in Path(folder).iterdir() if p.is_file())
     for path in paths[::every]:
-        yield np.ascontiguousarray(middle(domains.as_rgb(
-            picture.open_picture(path).pixels)))
+        yield np.ascontiguousarray(
+            middle(domains.as_rgb(picture.open_picture(path).pixels))
+        )
 
 
 def patches(a):
     """All whole patches of a picture, in rows."""
     h, w = (n // PATCH for n in a.shape[:2])
-    a = a[:h * PATCH, :w * PATCH].astype(np.float32) / 255
+    a = a[: h * PATCH, : w * PATCH].astype(np.float32) / 255
     return a.reshape(h, PATCH, w, PATCH, 3).swapaxes(1, 2).reshape(h * w, -1)
 
 
@@ -95,8 +97,7 @@ class Scores:
     model : str or None
     """
 
-    names = ("error", "bits", "distance", "PCA of patches",
-             "isolation forest")
+    names = ("error", "bits", "distance", "PCA of patches", "isolation forest")
 
     def __init__(self, train, model=None):
         self.model = model
@@ -115,8 +116,11 @@ class Scores:
         p = patches(a)
         back = self.pca.inverse_transform(self.pca.transform(p))
         forest = self.forest.score_samples(self.features(a)[None])
-        return (*codec.anomaly_score(a, model=self.model, threads=1),
-                np.square(p - back).mean(), -forest[0])
+        return (
+            *codec.anomaly_score(a, model=self.model, threads=1),
+            np.square(p - back).mean(),
+            -forest[0],
+        )
 
 
 def main(argv=None):
@@ -133,13 +137,13 @@ def main(argv=None):
     for name, pictures in drawn():
         other = np.array([scores(a) for a in pictures])
         truth = np.repeat([0, 1], [len(usual), len(other)])
-        row = [roc_auc_score(truth, np.concatenate([u, v]))
-               for u, v in zip(usual.T, other.T)]
+        row = [
+            roc_auc_score(truth, np.concatenate([u, v]))
+            for u, v in zip(usual.T, other.T)
+        ]
         means.append(row)
-        print(f"| {name} | " + " | ".join(f"{v:.3f}" for v in row) + " |",
-              flush=True)
-    print("| **mean** | " + " | ".join(
-        f"{v:.3f}" for v in np.mean(means, 0)) + " |")
+        print(f"| {name} | " + " | ".join(f"{v:.3f}" for v in row) + " |", flush=True)
+    print("| **mean** | " + " | ".join(f"{v:.3f}" for v in np.mean(means, 0)) + " |")
 
 
 if __name__ == "__main__":

@@ -28,28 +28,51 @@ from codec.training import noise
 SIGMAS, SIDE = (10, 25, 50), 256
 QUALITIES = (1, 20, 40, 60, 80, 100)
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0)
-COLUMNS = ("picture", "sha256", "sigma", "codec", "setting", "encoder",
-           "bytes", "bpp", "psnr_db")
-NAMES = {"none": "noisy", "aec": "ordinary", "aec-denoise": "denoising",
-         "jpeg-444": "JPEG", "avif-444": "AVIF", "nlm+avif-444": "NLM, AVIF",
-         "nlm+aec": "NLM, ordinary"}
+COLUMNS = (
+    "picture",
+    "sha256",
+    "sigma",
+    "codec",
+    "setting",
+    "encoder",
+    "bytes",
+    "bpp",
+    "psnr_db",
+)
+NAMES = {
+    "none": "noisy",
+    "aec": "ordinary",
+    "aec-denoise": "denoising",
+    "jpeg-444": "JPEG",
+    "avif-444": "AVIF",
+    "nlm+avif-444": "NLM, AVIF",
+    "nlm+aec": "NLM, ordinary",
+}
 # Pillow wants room for a whole optimised JPEG, and of noise guesses too low.
-ImageFile.MAXBLOCK = 2 ** 24
+ImageFile.MAXBLOCK = 2**24
 
 
 def middle(pixels):
     """At most SIDE x SIDE pixels."""
     y, x = (max(0, n - SIDE) // 2 for n in pixels.shape[:2])
-    return np.ascontiguousarray(pixels[y:y + SIDE, x:x + SIDE])
+    return np.ascontiguousarray(pixels[y : y + SIDE, x : x + SIDE])
 
 
 def non_local_means(seen):
     """The classical way; sigma is estimated from the picture."""
     from skimage.restoration import denoise_nl_means, estimate_sigma
+
     x = seen.astype(np.float32) / 255
     sigma = estimate_sigma(x, channel_axis=-1, average_sigmas=True)
-    x = denoise_nl_means(x, h=0.8 * sigma, sigma=sigma, patch_size=5,
-                         patch_distance=6, fast_mode=True, channel_axis=-1)
+    x = denoise_nl_means(
+        x,
+        h=0.8 * sigma,
+        sigma=sigma,
+        patch_size=5,
+        patch_distance=6,
+        fast_mode=True,
+        channel_axis=-1,
+    )
     return np.clip(np.rint(x * 255), 0, 255).astype(np.uint8)
 
 
@@ -66,16 +89,20 @@ class Bench:
         base = bundle.load(None).id
         self.decoder = codec.Decoder(threads=1)
         self.ours = {"aec": codec.Encoder(threads=1)}
-        self.encoders = {name: base if name.endswith("aec") else
-                         codecs.load(name.split("+")[-1]).version
-                         for name in NAMES if name not in (
-                             "none", "aec-denoise")}
+        self.encoders = {
+            name: base
+            if name.endswith("aec")
+            else codecs.load(name.split("+")[-1]).version
+            for name in NAMES
+            if name not in ("none", "aec-denoise")
+        }
         self.encoders["none"] = ""
         if model:
             own = bundle.load(model)
             self.ours["aec-denoise"] = codec.Encoder(model=own, threads=1)
-            self.encoders["aec-denoise"] = hashlib.sha256(b"".join(
-                own.graphs[n] for n in sorted(own.graphs))).hexdigest()[:16]
+            self.encoders["aec-denoise"] = hashlib.sha256(
+                b"".join(own.graphs[n] for n in sorted(own.graphs))
+            ).hexdigest()[:16]
 
     def settings(self, name):
         if name == "none":
@@ -102,20 +129,34 @@ class Bench:
         """Rows of a picture that are not there, one after the other."""
         clean = middle(pictures.read(source.path))
         for sigma in SIGMAS:
-            seen = noise.added(clean, sigma, np.random.default_rng(
-                [sigma, int(source.sha256, 16)]))
+            seen = noise.added(
+                clean, sigma, np.random.default_rng([sigma, int(source.sha256, 16)])
+            )
             cleaned = functools.cache(lambda: non_local_means(seen))
             for name in self.encoders:
                 for setting in self.settings(name):
-                    key = (source.sha256, str(sigma), name, str(setting),
-                           self.encoders[name])
+                    key = (
+                        source.sha256,
+                        str(sigma),
+                        name,
+                        str(setting),
+                        self.encoders[name],
+                    )
                     if key in there:
                         continue
                     size, back = self.run(name, setting, seen, cleaned)
-                    yield dict(zip(COLUMNS, (
-                        source.name, *key, size,
-                        round(8 * size / clean[..., 0].size, 5),
-                        round(psnr(clean, back), 4))))
+                    yield dict(
+                        zip(
+                            COLUMNS,
+                            (
+                                source.name,
+                                *key,
+                                size,
+                                round(8 * size / clean[..., 0].size, 5),
+                                round(psnr(clean, back), 4),
+                            ),
+                        )
+                    )
 
 
 def read(path):
@@ -150,7 +191,8 @@ def curve(rows, sigma, name):
     for row in rows:
         if row["sigma"] == str(sigma) and row["codec"] == name:
             points.setdefault(row["setting"], []).append(
-                (float(row["bpp"]), float(row["psnr_db"])))
+                (float(row["bpp"]), float(row["psnr_db"]))
+            )
     found = sorted(tuple(np.mean(p, 0)) for p in points.values())
     return tuple(np.array(v) for v in zip(*found)) if found else None
 
@@ -169,8 +211,7 @@ def _number(value, sign=""):
 def table(rows):
     """Lines of Markdown: PSNR at equal sizes, and each curve's best."""
     coders = [n for n in NAMES if n != "none"]
-    yield "| sigma | bpp | " + " | ".join(
-        NAMES[n] for n in coders) + " | gain, dB |"
+    yield "| sigma | bpp | " + " | ".join(NAMES[n] for n in coders) + " | gain, dB |"
     yield "|" + "---:|" * (len(coders) + 3)
     for sigma in SIGMAS:
         curves = {n: curve(rows, sigma, n) for n in coders}
@@ -178,38 +219,52 @@ def table(rows):
             at = {n: at_rate(c, rate) for n, c in curves.items()}
             pair = at["aec-denoise"], at["aec"]
             gain = None if None in pair else pair[0] - pair[1]
-            yield (f"| {sigma} | {rate:g} | " + " | ".join(
-                _number(at[n]) for n in coders)
-                + f" | {_number(gain, '+')} |")
+            yield (
+                f"| {sigma} | {rate:g} | "
+                + " | ".join(_number(at[n]) for n in coders)
+                + f" | {_number(gain, '+')} |"
+            )
         best = {n: max(zip(c[1], c[0])) for n, c in curves.items() if c}
-        gain = (best["aec-denoise"][0] - best["aec"][0]
-                if "aec-denoise" in best else None)
-        yield (f"| {sigma} | best | " + " | ".join(
-            f"{best[n][0]:.2f} at {best[n][1]:.2f}" if n in best else "–"
-            for n in coders) + f" | {_number(gain, '+')} |")
+        gain = (
+            best["aec-denoise"][0] - best["aec"][0] if "aec-denoise" in best else None
+        )
+        yield (
+            f"| {sigma} | best | "
+            + " | ".join(
+                f"{best[n][0]:.2f} at {best[n][1]:.2f}" if n in best else "–"
+                for n in coders
+            )
+            + f" | {_number(gain, '+')} |"
+        )
 
 
 def points(rows):
     """Lines of Markdown: size and PSNR at each quality."""
-    yield ("| sigma | noisy, dB | quality | ordinary, bpp | dB "
-           "| denoising, bpp | dB |")
+    yield ("| sigma | noisy, dB | quality | ordinary, bpp | dB | denoising, bpp | dB |")
     yield "|" + "---:|" * 7
     for sigma in SIGMAS:
         noisy = curve(rows, sigma, "none")[1][0]
         pair = [curve(rows, sigma, n) for n in ("aec", "aec-denoise")]
         for i, quality in enumerate(QUALITIES):
-            yield f"| {sigma} | {noisy:.2f} | {quality} | " + " | ".join(
-                "– | –" if c is None else f"{c[0][i]:.3f} | {c[1][i]:.2f}"
-                for c in pair) + " |"
+            yield (
+                f"| {sigma} | {noisy:.2f} | {quality} | "
+                + " | ".join(
+                    "– | –" if c is None else f"{c[0][i]:.3f} | {c[1][i]:.2f}"
+                    for c in pair
+                )
+                + " |"
+            )
 
 
 def main(argv=None):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("pictures", type=Path, nargs="*",
-                   help="a folder; none: only the table")
+    p.add_argument(
+        "pictures", type=Path, nargs="*", help="a folder; none: only the table"
+    )
     p.add_argument("--model", help="folder of the denoising encoder")
-    p.add_argument("--count", type=int, default=8,
-                   help="pictures, spread over those there are (8)")
+    p.add_argument(
+        "--count", type=int, default=8, help="pictures, spread over those there are (8)"
+    )
     p.add_argument("--csv", type=Path, required=True)
     o = p.parse_args(argv)
     bench = Bench(o.model)
@@ -220,17 +275,28 @@ def main(argv=None):
     # Of other versions nothing is said, but of the last denoising encoder.
     known = dict(bench.encoders)
     rows = read(o.csv)
-    known.setdefault("aec-denoise", next(
-        (r["encoder"] for r in reversed(rows) if r["codec"] ==
-         "aec-denoise"), ""))
+    known.setdefault(
+        "aec-denoise",
+        next((r["encoder"] for r in reversed(rows) if r["codec"] == "aec-denoise"), ""),
+    )
     rows = whole([r for r in rows if known[r["codec"]] == r["encoder"]])
     if not rows:
         p.error(f"{o.csv}: nothing there; name pictures to measure")
     count = len({r["sha256"] for r in rows})
-    print("\n".join([
-        f"PSNR in dB against the clean picture at equal sizes; {count} "
-        f"pictures, their middles of {SIDE}x{SIDE}:", "", *table(rows), "",
-        "Both encoders at the same qualities:", "", *points(rows)]))
+    print(
+        "\n".join(
+            [
+                f"PSNR in dB against the clean picture at equal sizes; {count} "
+                f"pictures, their middles of {SIDE}x{SIDE}:",
+                "",
+                *table(rows),
+                "",
+                "Both encoders at the same qualities:",
+                "",
+                *points(rows),
+            ]
+        )
+    )
 
 
 if __name__ == "__main__":

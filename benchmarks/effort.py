@@ -25,8 +25,18 @@ from codec.bench import curves, pictures
 from codec.search.targets import psnr
 
 EFFORTS, QUALITIES = tuple(range(1, 10)), (5, 20, 35, 50, 65, 80, 95)
-COLUMNS = ("picture", "sha256", "pixels", "effort", "quality", "bytes",
-           "psnr_db", "cost_bits", "encode_cpu_s", "model")
+COLUMNS = (
+    "picture",
+    "sha256",
+    "pixels",
+    "effort",
+    "quality",
+    "bytes",
+    "psnr_db",
+    "cost_bits",
+    "encode_cpu_s",
+    "model",
+)
 OTHERS = {"jpeg-420": "JPEG 4:2:0", "avif-444": "AVIF 4:4:4"}
 
 
@@ -38,18 +48,33 @@ def measure(source, efforts, qualities):
     encoder, decoder = codec.Encoder(threads=1), codec.Decoder(threads=1)
     model, x = bundle.load(None), pictures.read(source.path)
     n, rows = x.shape[0] * x.shape[1], []
-    encoder.encode(x[:64, :64], effort=2)       # the graphs are loaded
+    encoder.encode(x[:64, :64], effort=2)  # the graphs are loaded
     for effort in efforts:
         for quality in qualities:
             t = time.process_time()
             data = encoder.encode(x, quality, effort=effort)
             t = time.process_time() - t
             db = psnr(x, decoder.decode(data))
-            error = model.multiplier(quality) * 255 ** 2 * 10 ** (-db / 10)
-            rows.append(dict(zip(COLUMNS, (
-                source.name, source.sha256, n, effort, quality, len(data),
-                round(db, 5), round(8 * len(data) + n * error),
-                round(t, 3), model.id))))
+            error = model.multiplier(quality) * 255**2 * 10 ** (-db / 10)
+            rows.append(
+                dict(
+                    zip(
+                        COLUMNS,
+                        (
+                            source.name,
+                            source.sha256,
+                            n,
+                            effort,
+                            quality,
+                            len(data),
+                            round(db, 5),
+                            round(8 * len(data) + n * error),
+                            round(t, 3),
+                            model.id,
+                        ),
+                    )
+                )
+            )
     return rows
 
 
@@ -58,8 +83,13 @@ def read(path):
     if not path.exists():
         return []
     with open(path, encoding="utf-8") as f:
-        return [{k: v if k in ("picture", "sha256", "model") else float(v)
-                 for k, v in row.items()} for row in csv.DictReader(f)]
+        return [
+            {
+                k: v if k in ("picture", "sha256", "model") else float(v)
+                for k, v in row.items()
+            }
+            for row in csv.DictReader(f)
+        ]
 
 
 def add(path, rows):
@@ -76,18 +106,26 @@ def fill(path, sources, efforts, qualities, jobs):
     """Measure the pictures that the file does not have whole."""
     from codec.model import bundle
 
-    there = {(r["sha256"], r["effort"], r["quality"]) for r in read(path)
-             if r["model"] == bundle.load(None).id}
+    there = {
+        (r["sha256"], r["effort"], r["quality"])
+        for r in read(path)
+        if r["model"] == bundle.load(None).id
+    }
     left = []
     for source in sources:
-        todo = tuple(e for e in efforts if any(
-            (source.sha256, e, q) not in there for q in qualities))
+        todo = tuple(
+            e
+            for e in efforts
+            if any((source.sha256, e, q) not in there for q in qualities)
+        )
         if todo:
             left.append((source, todo, qualities))
     with concurrent.futures.ProcessPoolExecutor(
-            jobs, multiprocessing.get_context("spawn")) as pool:
+        jobs, multiprocessing.get_context("spawn")
+    ) as pool:
         for done in concurrent.futures.as_completed(
-                [pool.submit(measure, *one) for one in left]):
+            [pool.submit(measure, *one) for one in left]
+        ):
             add(path, done.result())
 
 
@@ -96,7 +134,8 @@ def mean_curve(rows):
     points = {}
     for row in rows:
         points.setdefault(row["quality"], []).append(
-            (8 * row["bytes"] / row["pixels"], row["psnr_db"]))
+            (8 * row["bytes"] / row["pixels"], row["psnr_db"])
+        )
     found = sorted(tuple(np.mean(p, 0)) for p in points.values())
     return tuple(np.array(x) for x in zip(*found))
 
@@ -104,12 +143,20 @@ def mean_curve(rows):
 def others(path, shas):
     """Mean curves of other codecs on these pictures."""
     with open(path, encoding="utf-8") as f:
-        rows = [dict(quality=r["setting"], bytes=int(r["bytes"]),
-                     pixels=int(r["width"]) * int(r["height"]),
-                     psnr_db=float(r["psnr_db"]), codec=r["codec"])
-                for r in csv.DictReader(f) if r["sha256"] in shas]
-    return {name: mean_curve([r for r in rows if r["codec"] == name])
-            for name in OTHERS}
+        rows = [
+            dict(
+                quality=r["setting"],
+                bytes=int(r["bytes"]),
+                pixels=int(r["width"]) * int(r["height"]),
+                psnr_db=float(r["psnr_db"]),
+                codec=r["codec"],
+            )
+            for r in csv.DictReader(f)
+            if r["sha256"] in shas
+        ]
+    return {
+        name: mean_curve([r for r in rows if r["codec"] == name]) for name in OTHERS
+    }
 
 
 def figures(rows, rates=None):
@@ -120,8 +167,7 @@ def figures(rows, rates=None):
     """
     by = {}
     for row in rows:
-        by.setdefault(row["effort"], {})[row["sha256"],
-                                         row["quality"]] = row
+        by.setdefault(row["effort"], {})[row["sha256"], row["quality"]] = row
     shared = sorted(set.intersection(*(set(x) for x in by.values())))
     shas = {sha for sha, _ in shared}
     anchors = others(rates, shas) if rates else {}
@@ -131,16 +177,19 @@ def figures(rows, rates=None):
         mine = [by[effort][k] for k in shared]
         curve = mean_curve(mine)
         cost = {k: by[effort][k]["cost_bits"] for k in shared}
-        found.append({
-            "effort": int(effort), "pictures": len(shas),
-            "qualities": sorted({q for _, q in shared}),
-            "cpu_ms": 1e9 * sum(r["encode_cpu_s"] for r in mine)
-            / sum(r["pixels"] for r in mine),
-            "bd": curves.bd_rate(plain, curve),
-            "worst": max(0.0, *(100 * (cost[k] / least[k] - 1)
-                                for k in shared)),
-            "others": {n: curves.bd_rate(a, curve)
-                       for n, a in anchors.items()}})
+        found.append(
+            {
+                "effort": int(effort),
+                "pictures": len(shas),
+                "qualities": sorted({q for _, q in shared}),
+                "cpu_ms": 1e9
+                * sum(r["encode_cpu_s"] for r in mine)
+                / sum(r["pixels"] for r in mine),
+                "bd": curves.bd_rate(plain, curve),
+                "worst": max(0.0, *(100 * (cost[k] / least[k] - 1) for k in shared)),
+                "others": {n: curves.bd_rate(a, curve) for n, a in anchors.items()},
+            }
+        )
         least = {k: min(least[k], cost[k]) for k in shared}
     return found
 
@@ -152,25 +201,41 @@ def _percent(value):
 def table(found):
     """Lines of Markdown."""
     names = list(found[0]["others"])
-    head = ["Effort", "CPU ms/MP", "times plain", "BD-rate to effort 1, %",
-            *(f"to {OTHERS[n]}, %" for n in names), "worst, %"]
+    head = [
+        "Effort",
+        "CPU ms/MP",
+        "times plain",
+        "BD-rate to effort 1, %",
+        *(f"to {OTHERS[n]}, %" for n in names),
+        "worst, %",
+    ]
     yield "| " + " | ".join(head) + " |"
     yield "|" + "---:|" * len(head)
     for f in found:
-        yield "| " + " | ".join([
-            str(f["effort"]), f"{f['cpu_ms']:.0f}",
-            f"{f['cpu_ms'] / found[0]['cpu_ms']:.1f}", _percent(f["bd"]),
-            *(_percent(f["others"][n]) for n in names),
-            f"{f['worst']:.2f}"]) + " |"
+        yield (
+            "| "
+            + " | ".join(
+                [
+                    str(f["effort"]),
+                    f"{f['cpu_ms']:.0f}",
+                    f"{f['cpu_ms'] / found[0]['cpu_ms']:.1f}",
+                    _percent(f["bd"]),
+                    *(_percent(f["others"][n]) for n in names),
+                    f"{f['worst']:.2f}",
+                ]
+            )
+            + " |"
+        )
     yield ""
-    yield (f"{found[0]['pictures']} pictures at quality "
-           + ", ".join(f"{q:g}" for q in found[0]["qualities"]))
+    yield (
+        f"{found[0]['pictures']} pictures at quality "
+        + ", ".join(f"{q:g}" for q in found[0]["qualities"])
+    )
 
 
 def main(argv=None):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("pictures", type=Path, nargs="*",
-                   help="folders or files")
+    p.add_argument("pictures", type=Path, nargs="*", help="folders or files")
     p.add_argument("--csv", type=Path, required=True)
     p.add_argument("--rates", type=Path, help="CSV of an aebench run")
     p.add_argument("--efforts", type=int, nargs="+", default=EFFORTS)
@@ -183,7 +248,7 @@ def main(argv=None):
     rows = read(o.csv)
     if not rows:
         p.error(f"{o.csv}: nothing there; name pictures to measure")
-    model = rows[-1]["model"]       # of older ones nothing is said
+    model = rows[-1]["model"]  # of older ones nothing is said
     rows = [row for row in rows if row["model"] == model]
     print(*table(figures(rows, o.rates)), sep="\n")
 

@@ -17,8 +17,18 @@ from pathlib import Path
 
 from codec.bench import pictures
 
-COLUMNS = ("picture", "sha256", "pixels", "threads", "quality", "effort",
-           "turn", "encode_s", "decode_s", "model")
+COLUMNS = (
+    "picture",
+    "sha256",
+    "pixels",
+    "threads",
+    "quality",
+    "effort",
+    "turn",
+    "encode_s",
+    "decode_s",
+    "model",
+)
 EFFORTS, QUALITY, PICTURES, TURNS = range(1, 10), 50, 3, 3
 
 
@@ -41,10 +51,23 @@ def measure(sources, turns):
                 b = time.perf_counter()
                 decoder.decode(data)
                 c = time.perf_counter()
-                yield dict(zip(COLUMNS, (
-                    source.name, source.sha256, x.shape[0] * x.shape[1],
-                    threads, QUALITY, effort, turn, round(b - a, 4),
-                    round(c - b, 4), model)))
+                yield dict(
+                    zip(
+                        COLUMNS,
+                        (
+                            source.name,
+                            source.sha256,
+                            x.shape[0] * x.shape[1],
+                            threads,
+                            QUALITY,
+                            effort,
+                            turn,
+                            round(b - a, 4),
+                            round(c - b, 4),
+                            model,
+                        ),
+                    )
+                )
 
 
 def medians(rows, effort, column):
@@ -53,7 +76,8 @@ def medians(rows, effort, column):
     for r in rows:
         if int(r["effort"]) == effort:
             found.setdefault(r["sha256"], []).append(
-                1e6 * float(r[column]) / int(r["pixels"]))
+                1e6 * float(r[column]) / int(r["pixels"])
+            )
     return statistics.median(map(statistics.median, found.values()))
 
 
@@ -64,18 +88,25 @@ def table(rows):
     plain = medians(rows, 1, "encode_s")
     for effort in sorted({int(r["effort"]) for r in rows}):
         seconds = medians(rows, effort, "encode_s")
-        yield (f"| {effort} | {seconds:.2f} | {seconds / plain:.1f} | "
-               f"{1e3 * medians(rows, effort, 'decode_s'):.0f} |")
+        yield (
+            f"| {effort} | {seconds:.2f} | {seconds / plain:.1f} | "
+            f"{1e3 * medians(rows, effort, 'decode_s'):.0f} |"
+        )
     yield ""
     n = len({r["sha256"] for r in rows})
-    yield (f"{n} pictures at quality {rows[0]['quality']}, "
-           f"{rows[0]['threads']} threads")
+    yield (
+        f"{n} pictures at quality {rows[0]['quality']}, {rows[0]['threads']} threads"
+    )
 
 
 def main(argv=None):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("pictures", type=Path, nargs="*",
-                   help=f"folders or files; the first {PICTURES} are used")
+    p.add_argument(
+        "pictures",
+        type=Path,
+        nargs="*",
+        help=f"folders or files; the first {PICTURES} are used",
+    )
     p.add_argument("--csv", type=Path, required=True)
     p.add_argument("--turns", type=int, default=TURNS)
     o = p.parse_args(argv)

@@ -31,20 +31,26 @@ def main(argv=None):
     o = p.parse_args(argv)
     encoder = codec.Encoder(threads=1)
     decoder = codec.Decoder(threads=o.threads)
-    acts = decoder.decode, codec.features, lambda data: codec.features(
-        data, pooling="none")
-    print("| quality | bytes | decode, ms | features, ms | of decoding "
-          '| `"none"` |')
+    acts = (
+        decoder.decode,
+        codec.features,
+        lambda data: codec.features(data, pooling="none"),
+    )
+    print('| quality | bytes | decode, ms | features, ms | of decoding | `"none"` |')
     print("|---:|" + "---:|" * 5)
     for name in o.pictures:
         pixels = picture.open_picture(name).pixels
         for quality in o.quality:
             data = encoder.encode(pixels, quality)
-            rows = [[seconds(act, data) for act in acts]
-                    for _ in range(o.repeats + 1)][1:]     # the first loads
+            rows = [[seconds(act, data) for act in acts] for _ in range(o.repeats + 1)][
+                1:
+            ]  # the first loads
             whole, part, none = 1000 * np.median(rows, 0)
-            print(f"| {quality:g} | {len(data)} | {whole:.0f} | {part:.0f} | "
-                  f"{part / whole:.2f} | {none / whole:.2f} |", flush=True)
+            print(
+                f"| {quality:g} | {len(data)} | {whole:.0f} | {part:.0f} | "
+                f"{part / whole:.2f} | {none / whole:.2f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

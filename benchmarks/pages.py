@@ -42,8 +42,7 @@ def output(command, folders):
             words = [_meant(word, known) for word in shlex.split(part)]
             words[0] = str(Path(sys.executable).with_name(words[0]))
             print(*words, file=sys.stderr)
-            done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE,
-                                  text=True)
+            done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
             if done.returncode:
                 raise SystemExit(f"{part}: exit code {done.returncode}")
     return done.stdout.strip() + "\n"
@@ -61,21 +60,27 @@ def _meant(word, known):
 
 def written(text, folders, word=""):
     """A page with its tables made anew."""
-    return MARKED.sub(lambda m: m[0] if word not in m[2] else
-                      m[1] + output(m[2], folders) + m[3], text)
+    return MARKED.sub(
+        lambda m: m[0] if word not in m[2] else m[1] + output(m[2], folders) + m[3],
+        text,
+    )
 
 
 def main(argv=None):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("pages", nargs="*", metavar="PAGE[:WORD]",
-                   help="README.md and all of docs if none is named")
+    p.add_argument(
+        "pages",
+        nargs="*",
+        metavar="PAGE[:WORD]",
+        help="README.md and all of docs if none is named",
+    )
     for name in FOLDERS:
         p.add_argument(f"--{name}", metavar="FOLDER")
     o = p.parse_args(argv)
-    folders = {n.upper(): getattr(o, n) and str(Path(getattr(o, n)).resolve())
-               for n in FOLDERS}
-    pages = o.pages or ["README.md", *map(str, sorted(
-        (ROOT / "docs").glob("*.md")))]
+    folders = {
+        n.upper(): getattr(o, n) and str(Path(getattr(o, n)).resolve()) for n in FOLDERS
+    }
+    pages = o.pages or ["README.md", *map(str, sorted((ROOT / "docs").glob("*.md")))]
     for page in pages:
         path, _, word = page.partition(":")
         path = ROOT / path

@@ -31,7 +31,8 @@ def read_idx(path):
     data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     n, height, width = np.frombuffer(data, ">u4", 3, 4).tolist()
     return np.frombuffer(data, np.uint8, n * height * width, 16).reshape(
-        n, height, width)
+        n, height, width
+    )
 
 
 def timed(function):
@@ -54,11 +55,13 @@ def stack(path, n, rounds, quality):
     ways = {
         "single files": (
             lambda: [encoder.encode(a, quality) for a in digits],
-            lambda files: [decoder.decode(f) for f in files]),
+            lambda files: [decoder.decode(f) for f in files],
+        ),
         "a stack": (
-            lambda: [codec.encode_batch(digits, quality=quality,
-                                        encoder=encoder)],
-            lambda files: list(codec.Stack(files[0], decoder)))}
+            lambda: [codec.encode_batch(digits, quality=quality, encoder=encoder)],
+            lambda files: list(codec.Stack(files[0], decoder)),
+        ),
+    }
     seconds, files = {}, {}
     for _ in range(rounds):
         for way, (encode, decode) in ways.items():
@@ -67,56 +70,76 @@ def stack(path, n, rounds, quality):
             _, *spent = timed(lambda: decode(files[way]))
             seconds.setdefault((way, "decoding"), []).append(spent)
     single, stacked = (files[way] for way in ways)
-    print(f"{n} pictures of {digits.shape[2]}x{digits.shape[1]} at quality "
-          f"{quality:g}, in turns ({rounds}), one thread\n\n"
-          "| | single files | a stack |\n|---|---:|---:|")
+    print(
+        f"{n} pictures of {digits.shape[2]}x{digits.shape[1]} at quality "
+        f"{quality:g}, in turns ({rounds}), one thread\n\n"
+        "| | single files | a stack |\n|---|---:|---:|"
+    )
     sizes = [sum(map(len, f)) / n for f in (single, stacked)]
     over = [s - symbol_bytes(f) / n for s, f in zip(sizes, (single, stacked))]
     print(f"| bytes per picture | {sizes[0]:.1f} | {sizes[1]:.1f} |")
     print(f"| of these no symbols | {over[0]:.1f} | {over[1]:.1f} |")
     for what in ("encoding", "decoding"):
-        clock, cpu = ([statistics.median(r[i] for r in seconds[way, what])
-                       for way in ways] for i in (0, 1))
+        clock, cpu = (
+            [statistics.median(r[i] for r in seconds[way, what]) for way in ways]
+            for i in (0, 1)
+        )
         print(f"| {what}, relative | 1 | 1/{clock[0] / clock[1]:.1f} |")
-        print(f"| {what}, CPU ms per picture | {1000 * cpu[0] / n:.2f} | "
-              f"{1000 * cpu[1] / n:.2f} |")
+        print(
+            f"| {what}, CPU ms per picture | {1000 * cpu[0] / n:.2f} | "
+            f"{1000 * cpu[1] / n:.2f} |"
+        )
 
 
 def dask(picture, n, rounds, side):
     """Pictures a second of two workers, and of one process of 1, 2 threads."""
     from distributed import Client, LocalCluster
+
     from codec.plugins import dask as ours
+
     with tempfile.TemporaryDirectory() as folder:
         sources = pieces(picture, Path(folder, "in"), n, side)
-        with LocalCluster(n_workers=2, threads_per_worker=1,
-                          dashboard_address=None,
-                          silence_logs=50) as cluster, Client(
-                              cluster, set_as_default=False) as client:
-            ways = {f"one process, {t} thread{'s' * (t > 1)}":
-                    alone(ours, t) for t in (1, 2)}
+        with (
+            LocalCluster(
+                n_workers=2,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=50,
+            ) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            ways = {
+                f"one process, {t} thread{'s' * (t > 1)}": alone(ours, t)
+                for t in (1, 2)
+            }
             ways["two Dask workers, 1 thread each"] = together(ours, client)
             rates, cpu = compare(ways, sources, folder, rounds)
-    print(f"{n} pictures of {side}x{side}, from PNG to .aec on the disk, "
-          f"{rounds} rounds in turns\n")
+    print(
+        f"{n} pictures of {side}x{side}, from PNG to .aec on the disk, "
+        f"{rounds} rounds in turns\n"
+    )
     one, two = (statistics.median(rates[way]) for way in list(ways)[:2])
-    print("| | pictures/s | against 1 thread | against 2 threads | "
-          "CPU s per picture |\n|---|---:|---:|---:|---:|")
+    print(
+        "| | pictures/s | against 1 thread | against 2 threads | "
+        "CPU s per picture |\n|---|---:|---:|---:|---:|"
+    )
     for way in ways:
         rate = statistics.median(rates[way])
-        print(f"| {way} | {rate:.2f} | {rate / one:.2f} | {rate / two:.2f} | "
-              f"{statistics.median(cpu[way]) / n:.3f} |")
+        print(
+            f"| {way} | {rate:.2f} | {rate / one:.2f} | {rate / two:.2f} | "
+            f"{statistics.median(cpu[way]) / n:.3f} |"
+        )
 
 
 def compare(ways, sources, folder, rounds):
     """Rates and CPU seconds of each way; a round is one run of each."""
     rates, cpu = {way: [] for way in ways}, {way: [] for way in ways}
-    for number in range(-1, rounds):    # in the first one models load
+    for number in range(-1, rounds):  # in the first one models load
         for i, (way, run) in enumerate(ways.items()):
             start = time.perf_counter()
             used = run(sources, f"{folder}/{number}-{i}")
             if number >= 0:
-                rates[way].append(
-                    len(sources) / (time.perf_counter() - start))
+                rates[way].append(len(sources) / (time.perf_counter() - start))
                 cpu[way].append(used)
     return rates, cpu
 
@@ -128,8 +151,7 @@ def pieces(picture, folder, n, side):
     height, width = pixels.shape[:2]
     for i in range(n):
         y, x = i * 53 % (height - side + 1), i * 97 % (width - side + 1)
-        Image.fromarray(pixels[y:y + side, x:x + side]).save(
-            folder / f"{i:04}.png")
+        Image.fromarray(pixels[y : y + side, x : x + side]).save(folder / f"{i:04}.png")
     return sorted(map(str, folder.iterdir()))
 
 
@@ -142,32 +164,36 @@ def alone(ours, threads):
         before, ours._coder = ours._coder, lambda kind, model: encoder
         try:
             for src in sources:
-                result = ours.one(ours.COMPRESS, (
-                    src, f"{out}/{Path(src).stem}.aec"), ours.Settings())
+                result = ours.one(
+                    ours.COMPRESS, (src, f"{out}/{Path(src).stem}.aec"), ours.Settings()
+                )
                 assert result.state == ours.DONE, result
         finally:
             ours._coder = before
         return time.process_time() - cpu
+
     return run
 
 
 def together(ours, client):
     """The same run on a cluster; its CPU time is that of all processes."""
+
     def spent():
-        return time.process_time() + sum(
-            client.run(time.process_time).values())
+        return time.process_time() + sum(client.run(time.process_time).values())
 
     def run(sources, out):
         cpu = spent()
         summary = ours.compress(client, sources, out)
         assert summary.done == len(sources), summary.failed
         return spent() - cpu
+
     return run
 
 
 def main(argv=None):
     p = argparse.ArgumentParser(
-        prog="python -m benchmarks.scale", description=__doc__.split("\n")[0])
+        prog="python -m benchmarks.scale", description=__doc__.split("\n")[0]
+    )
     which = p.add_subparsers(dest="which", required=True)
     s = which.add_parser("stack", help="stacks against single files")
     s.add_argument("digits", metavar="DIGITS")

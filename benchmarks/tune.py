@@ -17,15 +17,16 @@ from codec.search import TUNES
 
 QUALITIES = 15, 35, 55, 75
 HEIGHT, WIDTH = 256, 384
-NAMES = {"PSNR": metrics.psnr,
-         "MS-SSIM": lambda a, b: metrics.decibel(metrics.ms_ssim(a, b)),
-         "SSIMULACRA 2": metrics.ssimulacra2}
+NAMES = {
+    "PSNR": metrics.psnr,
+    "MS-SSIM": lambda a, b: metrics.decibel(metrics.ms_ssim(a, b)),
+    "SSIMULACRA 2": metrics.ssimulacra2,
+}
 
 
 def middle(pixels):
-    y, x = (max(0, n - k) // 2 for n, k in zip(pixels.shape,
-                                               (HEIGHT, WIDTH)))
-    return np.ascontiguousarray(pixels[y:y + HEIGHT, x:x + WIDTH])
+    y, x = (max(0, n - k) // 2 for n, k in zip(pixels.shape, (HEIGHT, WIDTH)))
+    return np.ascontiguousarray(pixels[y : y + HEIGHT, x : x + WIDTH])
 
 
 def curve(parts, encoder):
@@ -36,8 +37,12 @@ def curve(parts, encoder):
         for part in parts:
             data = encoder.encode(part, quality)
             back = codec.decode(data)
-            found.append([8 * len(data) / part[..., 0].size, *(
-                measure(part, back) for measure in NAMES.values())])
+            found.append(
+                [
+                    8 * len(data) / part[..., 0].size,
+                    *(measure(part, back) for measure in NAMES.values()),
+                ]
+            )
         rows.append(np.mean(found, 0))
     return np.array(rows).T
 
@@ -52,18 +57,24 @@ def main(argv=None):
     pick = np.linspace(0, len(sources) - 1, min(o.count, len(sources)))
     parts = [middle(pictures.read(sources[int(i)].path)) for i in pick]
     plain = curve(parts, codec.Encoder(threads=1))
-    print(f"{len(parts)} pictures, their middles of {WIDTH} x {HEIGHT}, "
-          f"effort {o.effort} against effort 1, BD-rate % by\n")
-    print("| chosen for | " + " | ".join(NAMES) + " |\n|---|"
-          + "---:|" * len(NAMES))
+    print(
+        f"{len(parts)} pictures, their middles of {WIDTH} x {HEIGHT}, "
+        f"effort {o.effort} against effort 1, BD-rate % by\n"
+    )
+    print("| chosen for | " + " | ".join(NAMES) + " |\n|---|" + "---:|" * len(NAMES))
     for name in TUNES:
-        tuned = curve(parts, codec.Encoder(threads=1, effort=o.effort,
-                                           tune=name))
-        rates = (bjontegaard.bd_rate(plain[0], plain[i], tuned[0], tuned[i],
-                                     method="pchip", min_overlap=0)
-                 for i in range(1, len(plain)))
-        print(f"| {name} | " + " | ".join(
-            f"{v:+.1f}".replace("-", "−") for v in rates) + " |")
+        tuned = curve(parts, codec.Encoder(threads=1, effort=o.effort, tune=name))
+        rates = (
+            bjontegaard.bd_rate(
+                plain[0], plain[i], tuned[0], tuned[i], method="pchip", min_overlap=0
+            )
+            for i in range(1, len(plain))
+        )
+        print(
+            f"| {name} | "
+            + " | ".join(f"{v:+.1f}".replace("-", "−") for v in rates)
+            + " |"
+        )
 
 
 if __name__ == "__main__":

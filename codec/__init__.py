@@ -5,26 +5,50 @@
 ``encode_batch``, ``decode_batch`` and ``Stack`` do the same for many
 pictures of one size in one file; ``register_pillow`` teaches Pillow the
 format. ``features`` describes a picture or a file by its latent,
-``anomaly_score`` says how unusual it is. Not to be confused with the standard library's ``codecs``.
+``anomaly_score`` says how unusual it is. Not to be confused
+with the standard library's ``codecs``.
 """
 
 import importlib
 
-from .errors import (CodecError, FormatError, InputError, LimitError,
-                     ModelError, UnsupportedError)
+from .errors import (
+    CodecError,
+    FormatError,
+    InputError,
+    LimitError,
+    ModelError,
+    UnsupportedError,
+)
 
 __version__ = "0.1.0"
 
 # numpy, Pillow and the engine load when first used, so that a command's
 # --help does not wait for them.
 _WHERE = {
-    "encode": "api", "decode": "api", "info": "api", "Encoder": "api",
-    "Decoder": "api", "Header": "types", "Picture": "types",
-    "encode_batch": "stacks", "decode_batch": "stacks", "Stack": "stacks",
-    "features": "insight.features", "anomaly_score": "insight.anomaly",
-    "register_pillow": "plugins.pillow"}
-__all__ = [*_WHERE, "CodecError", "InputError", "FormatError",
-           "UnsupportedError", "LimitError", "ModelError", "__version__"]
+    "encode": "api",
+    "decode": "api",
+    "info": "api",
+    "Encoder": "api",
+    "Decoder": "api",
+    "Header": "types",
+    "Picture": "types",
+    "encode_batch": "stacks",
+    "decode_batch": "stacks",
+    "Stack": "stacks",
+    "features": "insight.features",
+    "anomaly_score": "insight.anomaly",
+    "register_pillow": "plugins.pillow",
+}
+__all__ = [
+    *_WHERE,
+    "CodecError",
+    "InputError",
+    "FormatError",
+    "UnsupportedError",
+    "LimitError",
+    "ModelError",
+    "__version__",
+]
 
 
 def __getattr__(name):

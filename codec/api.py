@@ -1,8 +1,8 @@
 """Pictures <-> files: the public functions and the two reusable objects.
 
-    encode   picture.load -> pipeline.encode -> container.pack
-    decode   container.unpack -> pipeline.decode
-    info     container.read_header
+encode   picture.load -> pipeline.encode -> container.pack
+decode   container.unpack -> pipeline.decode
+info     container.read_header
 """
 
 import dataclasses
@@ -13,15 +13,13 @@ import threading
 import numpy as np
 
 from . import container, picture
-from .search import targets
-from .io import urls
-from .search import DEFAULT as DEFAULT_EFFORT
-from .search import PLANS, TUNES
 from .errors import InputError, UnsupportedError
+from .io import urls
 from .limits import MAX_PIXELS, check_pixels
 from .model import bundle as models
+from .search import DEFAULT as DEFAULT_EFFORT
+from .search import PLANS, TUNES, targets
 from .symbols.pipeline import Pipeline
-from .progress import part
 from .types import Header, Picture
 
 _lock = threading.Lock()
@@ -40,8 +38,11 @@ def _check_quality(quality):
 
 
 def _check_effort(effort):
-    if isinstance(effort, bool) or not isinstance(
-            effort, numbers.Integral) or effort not in PLANS:
+    if (
+        isinstance(effort, bool)
+        or not isinstance(effort, numbers.Integral)
+        or effort not in PLANS
+    ):
         raise InputError(f"effort must be 1..{max(PLANS)}, not {effort!r}")
     return int(effort)
 
@@ -102,8 +103,7 @@ class Encoder:
         The model's folder is altered or makes no sense.
     """
 
-    def __init__(self, model=None, threads=None, effort=DEFAULT_EFFORT,
-                 tune="psnr"):
+    def __init__(self, model=None, threads=None, effort=DEFAULT_EFFORT, tune="psnr"):
         self._effort, self._tune = _check_effort(effort), _check_tune(tune)
         self._plan()
         self._pipeline = Pipeline(models.load(model), threads)
@@ -121,9 +121,18 @@ class Encoder:
             raise InputError(f"tune={tune!r} needs an effort of 2 or more")
         return plan
 
-    def encode(self, image, quality=50.0, *, effort=None, tune=None,
-               target_size=None, target_psnr=None, max_pixels=MAX_PIXELS,
-               progress=None):
+    def encode(
+        self,
+        image,
+        quality=50.0,
+        *,
+        effort=None,
+        tune=None,
+        target_size=None,
+        target_psnr=None,
+        max_pixels=MAX_PIXELS,
+        progress=None,
+    ):
         """Encode one picture.
 
         Parameters
@@ -163,31 +172,42 @@ class Encoder:
         """
         quality = _check_quality(quality)
         plan = self._plan(effort, tune)
-        pic = (image if isinstance(image, Picture)
-               else picture.load(image, max_pixels))
+        pic = image if isinstance(image, Picture) else picture.load(image, max_pixels)
         height, width = pic.pixels.shape[:2]
         check_pixels(width, height, max_pixels)
         sections = picture.to_sections(pic)
 
         def pack(quality, payload, crc):
-            return container.pack(Header(
-                width=width, height=height, quality=quality,
-                colour="grey" if pic.pixels.ndim == 2 else "rgb",
-                model=self.model_id, symbol_crc=crc), payload, sections)
+            return container.pack(
+                Header(
+                    width=width,
+                    height=height,
+                    quality=quality,
+                    colour="grey" if pic.pixels.ndim == 2 else "rgb",
+                    model=self.model_id,
+                    symbol_crc=crc,
+                ),
+                payload,
+                sections,
+            )
 
         rgb = _as_rgb(pic.pixels)
         if target_size is not None and target_psnr is not None:
             raise InputError("target_size and target_psnr exclude each other")
         if target_size is not None:
             room = _number(target_size, "target_size") - len(pack(1, b"", 0))
-            return pack(*targets.for_size(self._pipeline, rgb, room, plan,
-                                           progress))
+            return pack(*targets.for_size(self._pipeline, rgb, room, plan, progress))
         if target_psnr is not None:
-            return pack(*targets.for_psnr(
-                self._pipeline, rgb, _number(target_psnr, "target_psnr"),
-                plan, progress))
-        return pack(quality, *self._pipeline.encode(rgb, quality, plan,
-                                                    progress))
+            return pack(
+                *targets.for_psnr(
+                    self._pipeline,
+                    rgb,
+                    _number(target_psnr, "target_psnr"),
+                    plan,
+                    progress,
+                )
+            )
+        return pack(quality, *self._pipeline.encode(rgb, quality, plan, progress))
 
 
 class Decoder:
@@ -215,7 +235,8 @@ class Decoder:
         with self._lock:
             if model_id not in self._pipelines:
                 self._pipelines[model_id] = Pipeline(
-                    models.by_id(model_id, self._extra), self._threads)
+                    models.by_id(model_id, self._extra), self._threads
+                )
             return self._pipelines[model_id]
 
     def decode(self, data, max_pixels=MAX_PIXELS):
@@ -258,8 +279,14 @@ class Decoder:
         _one(header)
         check_pixels(header.width, header.height, max_pixels)
         p = self._pipeline(header.model)
-        pixels = p.decode(payload, header.height, header.width,
-                          header.quality, header.symbol_crc, progress)
+        pixels = p.decode(
+            payload,
+            header.height,
+            header.width,
+            header.quality,
+            header.symbol_crc,
+            progress,
+        )
         if header.colour == "grey":
             pixels = _as_grey(pixels)
         return picture.from_sections(pixels, sections)
@@ -270,14 +297,15 @@ class Decoder:
         _one(header)
         check_pixels(header.width, header.height, max_pixels)
         return self._pipeline(header.model).read_symbols(
-            payload, header.height, header.width, header.quality,
-            header.symbol_crc)
+            payload, header.height, header.width, header.quality, header.symbol_crc
+        )
 
 
 def _one(header):
     if header.is_stack:
-        raise UnsupportedError("the file is a stack of pictures; "
-                               "use codec.decode_batch", "STAK")
+        raise UnsupportedError(
+            "the file is a stack of pictures; use codec.decode_batch", "STAK"
+        )
 
 
 def _decoder(extra, threads):
@@ -294,8 +322,17 @@ def _cached(kind, model):
         return _shared[key]
 
 
-def encode(image, *, quality=50.0, model=None, effort=None, tune=None,
-           target_size=None, target_psnr=None, max_pixels=MAX_PIXELS):
+def encode(
+    image,
+    *,
+    quality=50.0,
+    model=None,
+    effort=None,
+    tune=None,
+    target_size=None,
+    target_psnr=None,
+    max_pixels=MAX_PIXELS,
+):
     """Encode a picture; see :meth:`Encoder.encode`.
 
     ``image`` may also be a picture file: a path, a URL that fsspec opens
@@ -313,8 +350,14 @@ def encode(image, *, quality=50.0, model=None, effort=None, tune=None,
         with urls.opened(image) as file:
             image = picture.open_picture(file, max_pixels)
     return _cached(Encoder, model).encode(
-        image, quality, effort=effort, tune=tune, target_size=target_size,
-        target_psnr=target_psnr, max_pixels=max_pixels)
+        image,
+        quality,
+        effort=effort,
+        tune=tune,
+        target_size=target_size,
+        target_psnr=target_psnr,
+        max_pixels=max_pixels,
+    )
 
 
 def decode(data, *, max_pixels=MAX_PIXELS):

@@ -21,4 +21,5 @@ def over(what, max_pixels):
     """The LimitError for what has more than ``max_pixels``."""
     return LimitError(
         f"{what}, over the limit of {max_pixels}; raise it (--max-pixels, "
-        f"max_pixels) if you trust the source")
+        f"max_pixels) if you trust the source"
+    )

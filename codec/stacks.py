@@ -18,21 +18,22 @@ import operator
 import numpy as np
 
 from . import api, container, picture
-from .io import urls
-from .symbols import coder
 from .errors import FormatError, InputError, LimitError
+from .io import urls
 from .limits import MAX_PIXELS as ONE_PICTURE
 from .limits import over
+from .symbols import coder
 from .symbols.pipeline import quality_index
 from .types import Header, Picture
 
 # Of 16 x 16 pixels: what one picture of a stack costs to decode symbols for.
 BLOCK_CELLS = 512
-MAX_PIXELS = 2 ** 28    # of all pictures that are decoded at once
+MAX_PIXELS = 2**28  # of all pictures that are decoded at once
 
 
-def encode_batch(images, *, quality=50.0, model=None, effort=None,
-                 tune=None, encoder=None):
+def encode_batch(
+    images, *, quality=50.0, model=None, effort=None, tune=None, encoder=None
+):
     """Encode pictures of one size and colour into one file.
 
     Parameters
@@ -77,21 +78,27 @@ def encode_batch(images, *, quality=50.0, model=None, effort=None,
     pipeline = encoder._pipeline
     n, height, width = pixels.shape[:3]
     header = Header(
-        width=width, height=height, quality=quality,
+        width=width,
+        height=height,
+        quality=quality,
         colour="grey" if pixels.ndim == 3 else "rgb",
-        model=pipeline.bundle.id)
+        model=pipeline.bundle.id,
+    )
     per_block = min(n, max(1, BLOCK_CELLS // container.cells(header)))
     payloads, blocks = [], []
     for first in range(0, n, per_block):
-        block = pixels[first:first + per_block]
+        block = pixels[first : first + per_block]
         if header.colour == "grey":
             block = np.repeat(block[..., None], 3, -1)
         payload, crc = pipeline.encode(block, quality, plan)
         payloads.append(payload)
         blocks.append((len(payload), crc))
     return container.pack_stack(
-        header, container.Index(n, per_block, blocks), payloads,
-        {"ICCP": icc} if icc else None)
+        header,
+        container.Index(n, per_block, blocks),
+        payloads,
+        {"ICCP": icc} if icc else None,
+    )
 
 
 def _load(images):
@@ -99,23 +106,28 @@ def _load(images):
     if isinstance(images, np.ndarray):
         if images.ndim == 4 and images.shape[3] == 1:
             images = images[..., 0]
-        if images.dtype == np.uint8 and len(images) and (
-                images.ndim == 3 or images.ndim == 4 and images.shape[3] == 3):
-            picture.load(images[0])      # checks the size
+        if (
+            images.dtype == np.uint8
+            and len(images)
+            and (images.ndim == 3 or images.ndim == 4 and images.shape[3] == 3)
+        ):
+            picture.load(images[0])  # checks the size
             return images, None
         if images.ndim not in (3, 4) or not len(images):
-            raise InputError(f"shape {images.shape}; (n, height, width) or "
-                             "(n, height, width, 3) is needed")
+            raise InputError(
+                f"shape {images.shape}; (n, height, width) or "
+                "(n, height, width, 3) is needed"
+            )
     pictures = []
     for i, image in enumerate(images):
         pic = image if isinstance(image, Picture) else picture.load(image)
         pictures.append(pic)
         if pic.alpha is not None:
             raise InputError(f"picture {i} has alpha, which a stack has not")
-        if (pic.pixels.shape != pictures[0].pixels.shape
-                or pic.icc != pictures[0].icc):
-            raise InputError(f"picture {i} differs from the first one in "
-                             "size, colour or ICC profile")
+        if pic.pixels.shape != pictures[0].pixels.shape or pic.icc != pictures[0].icc:
+            raise InputError(
+                f"picture {i} differs from the first one in size, colour or ICC profile"
+            )
     if not pictures:
         raise InputError("a stack needs at least one picture")
     return np.stack([pic.pixels for pic in pictures]), pictures[0].icc
@@ -156,10 +168,10 @@ class Stack:
             source = io.BytesIO(source)
         self._file = source
         source.seek(0)
-        (self.header, sections, self._index,
-         start) = container.read_stack(source)
+        (self.header, sections, self._index, start) = container.read_stack(source)
         self._starts = np.cumsum(
-            [start] + [size for size, _ in self._index.blocks]).tolist()
+            [start] + [size for size, _ in self._index.blocks]
+        ).tolist()
         self.icc = sections.get("ICCP") or None
         self._decoder = decoder or api._cached(api.Decoder, None)
         self._kept = None, None, None
@@ -191,8 +203,9 @@ class Stack:
             (height, width[, 3]), or (n, height, width[, 3]).
         """
         numbers = self.numbers(which)
-        return self.read(numbers)[0 if np.ndim(which) == 0 and not
-                                  isinstance(which, slice) else ...]
+        return self.read(numbers)[
+            0 if np.ndim(which) == 0 and not isinstance(which, slice) else ...
+        ]
 
     def numbers(self, which):
         """Numbers 0..n-1 of the pictures that an index means.
@@ -216,16 +229,19 @@ class Stack:
         try:
             out = np.empty((len(numbers), *self.shape[1:]), np.uint8)
         except MemoryError as error:
-            raise LimitError(f"not enough memory for {len(numbers)} "
-                             "pictures") from error
+            raise LimitError(
+                f"not enough memory for {len(numbers)} pictures"
+            ) from error
         numbers = np.asarray(numbers, np.int64)
         for block in np.unique(numbers // per_block).tolist():
             where = np.flatnonzero(numbers // per_block == block)
-            wanted, back = np.unique(numbers[where] - block * per_block,
-                                     return_inverse=True)
+            wanted, back = np.unique(
+                numbers[where] - block * per_block, return_inverse=True
+            )
             z, s = self._symbols(pipeline, block)
-            pixels = pipeline.reconstruct(z[wanted], s[wanted], h.quality,
-                                          h.height, h.width)
+            pixels = pipeline.reconstruct(
+                z[wanted], s[wanted], h.quality, h.height, h.width
+            )
             if h.colour == "grey":
                 pixels = api._as_grey(pixels)
             out[where] = pixels[back]
@@ -241,7 +257,8 @@ class Stack:
         more than a block is held in memory.
         """
         for _, block in itertools.groupby(
-                numbers, lambda i: i // self._index.per_block):
+            numbers, lambda i: i // self._index.per_block
+        ):
             yield from self.read(list(block))
 
     def symbols(self, pipeline=None):
@@ -253,9 +270,11 @@ class Stack:
     def _check_size(self, pipeline, block):
         first, end = self._index.span(block)
         coder.check_size(
-            pipeline.tables, self._index.blocks[block][0],
+            pipeline.tables,
+            self._index.blocks[block][0],
             (end - first) * container.z_cells(self.header),
-            quality_index(self.header.quality))
+            quality_index(self.header.quality),
+        )
 
     def _symbols(self, pipeline, block):
         kept, z, s = self._kept
@@ -267,11 +286,11 @@ class Stack:
         self._file.seek(self._starts[block])
         payload = self._file.read(size)
         if len(payload) < size:
-            raise FormatError("file is cut short",
-                              self._starts[block] + len(payload))
+            raise FormatError("file is cut short", self._starts[block] + len(payload))
         h = self.header
-        z, s = pipeline.read_symbols(payload, h.height, h.width, h.quality,
-                                     crc, n=(end - first,))
+        z, s = pipeline.read_symbols(
+            payload, h.height, h.width, h.quality, crc, n=(end - first,)
+        )
         self._kept = block, z, s
         return z, s
 
@@ -304,13 +323,13 @@ def decode_batch(data, index=None, *, max_pixels=MAX_PIXELS):
     """
     data = urls.contents(data)
     if not container.unpack(data)[0].is_stack:
-        one = api.decode(
-            data, max_pixels=min(max_pixels, ONE_PICTURE))[None]
+        one = api.decode(data, max_pixels=min(max_pixels, ONE_PICTURE))[None]
         return one if index is None else one[index]
     stack = Stack(data)
     which = slice(None) if index is None else index
     n = len(stack.numbers(which))
     if n * stack.shape[1] * stack.shape[2] > max_pixels:
-        raise over(f"{n} pictures of {stack.shape[2]}x{stack.shape[1]} "
-                   "pixels", max_pixels)
+        raise over(
+            f"{n} pictures of {stack.shape[2]}x{stack.shape[1]} pixels", max_pixels
+        )
     return stack[which]

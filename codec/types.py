@@ -17,6 +17,7 @@ class Picture:
     icc, exif, xmp : bytes or None
         As in the source; ``exif`` starts with the TIFF header.
     """
+
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     icc: bytes | None = None
@@ -42,6 +43,7 @@ class Header:
         Types of the sections in the file, in order.
     payload_length : int, bytes
     """
+
     width: int
     height: int
     colour: str

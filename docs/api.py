@@ -7,14 +7,25 @@ import pdoc
 
 import codec
 
-MODULES = ["codec", "codec.api", "codec.stacks", "codec.errors",
-           "codec.types", "codec.io.urls", "codec.plugins.pillow",
-           "codec.insight.features", "codec.insight.anomaly", "codec.plugins.sklearn",
-           "codec.plugins.numcodecs", "codec.plugins.zarr", "codec.plugins.dask"]
+MODULES = [
+    "codec",
+    "codec.api",
+    "codec.stacks",
+    "codec.errors",
+    "codec.types",
+    "codec.io.urls",
+    "codec.plugins.pillow",
+    "codec.insight.features",
+    "codec.insight.anomaly",
+    "codec.plugins.sklearn",
+    "codec.plugins.numcodecs",
+    "codec.plugins.zarr",
+    "codec.plugins.dask",
+]
 
 
 def main(folder):
-    for name in codec.__all__:      # they load when first used
+    for name in codec.__all__:  # they load when first used
         getattr(codec, name)
     pdoc.render.configure(docformat="numpy")
     pdoc.pdoc(*MODULES, output_directory=Path(folder))

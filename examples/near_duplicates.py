@@ -20,9 +20,9 @@ from PIL import Image
 
 import codec
 
-CLEARLY = 0.6       # of the distance of the second nearest
-PARTS = 3           # of a side; both chosen on 24 training pictures
-SIDE = 384          # of the pictures that --measure makes
+CLEARLY = 0.6  # of the distance of the second nearest
+PARTS = 3  # of a side; both chosen on 24 training pictures
+SIDE = 384  # of the pictures that --measure makes
 
 
 def layout(source):
@@ -32,9 +32,13 @@ def layout(source):
     of the latent are those of the pixels, so plain distances make sense.
     """
     grid = codec.features(source, pooling="grid")
-    parts = [block.mean((0, 1)) for rows in np.array_split(grid, PARTS, 0)
-             for block in np.array_split(rows, PARTS, 1) if block.size]
-    if len(parts) < PARTS ** 2:
+    parts = [
+        block.mean((0, 1))
+        for rows in np.array_split(grid, PARTS, 0)
+        for block in np.array_split(rows, PARTS, 1)
+        if block.size
+    ]
+    if len(parts) < PARTS**2:
         sys.exit(f"pictures must have {16 * PARTS} pixels a side")
     return np.concatenate(parts), grid.model
 
@@ -69,13 +73,20 @@ def variants(image):
     jpeg = io.BytesIO()
     image.save(jpeg, "JPEG", quality=30)
     for name, made, quality in (
-            ("half the size", image.resize((w // 2, h // 2)), 50),
-            ("three quarters", image.resize((w * 3 // 4, h * 3 // 4)), 50),
-            ("JPEG at 30, then quality 20", Image.open(jpeg), 20),
-            ("cropped by a tenth on each side", image.crop(
-                (w // 10, h // 10, w - w // 10, h - h // 10)), 50),
-            ("cropped to a quarter", image.crop(
-                (w // 4, h // 4, w * 3 // 4, h * 3 // 4)), 50)):
+        ("half the size", image.resize((w // 2, h // 2)), 50),
+        ("three quarters", image.resize((w * 3 // 4, h * 3 // 4)), 50),
+        ("JPEG at 30, then quality 20", Image.open(jpeg), 20),
+        (
+            "cropped by a tenth on each side",
+            image.crop((w // 10, h // 10, w - w // 10, h - h // 10)),
+            50,
+        ),
+        (
+            "cropped to a quarter",
+            image.crop((w // 4, h // 4, w * 3 // 4, h * 3 // 4)),
+            50,
+        ),
+    ):
         yield name, codec.encode(made, quality=quality)
 
 
@@ -100,14 +111,19 @@ def measure(folder):
                 name, _ = every.nearest(data)
                 counts[0] += name == path.name
                 name, sure = half.nearest(data)
-                counts[1:] += (sure and name == path.name, sure,
-                               path.name in half.names)
+                counts[1:] += (
+                    sure and name == path.name,
+                    sure,
+                    path.name in half.names,
+                )
     print("| Query | recall@1 | half unknown: precision | recall |")
     print("|---|---:|---:|---:|")
     for kind, n in [*found.items(), ("**all**", sum(found.values()))]:
         of = len(files) * (1 if kind in found else len(found))
-        print(f"| {kind} | {n[0] / of:.3f} | {n[1] / max(1, n[2]):.3f} "
-              f"| {n[1] / n[3]:.3f} |")
+        print(
+            f"| {kind} | {n[0] / of:.3f} | {n[1] / max(1, n[2]):.3f} "
+            f"| {n[1] / n[3]:.3f} |"
+        )
 
 
 def main(argv=None):

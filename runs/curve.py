@@ -30,7 +30,7 @@ def crops(folder):
             a = np.asarray(image.convert("RGB"))
         h, w = (min(k // 64 * 64, VALID_SIDE) for k in a.shape[:2])
         y, x = (a.shape[0] - h) // 2, (a.shape[1] - w) // 2
-        yield np.ascontiguousarray(a[y:y + h, x:x + w])
+        yield np.ascontiguousarray(a[y : y + h, x : x + w])
 
 
 def measured(name, pictures):
@@ -40,8 +40,12 @@ def measured(name, pictures):
         found = []
         for a in pictures:
             data = codec.encode(a, setting, 1)
-            found.append((8 * len(data) / (a.shape[0] * a.shape[1]),
-                          metrics.psnr(a, codec.decode(data, a.shape, 1))))
+            found.append(
+                (
+                    8 * len(data) / (a.shape[0] * a.shape[1]),
+                    metrics.psnr(a, codec.decode(data, a.shape, 1)),
+                )
+            )
         rows.append(np.mean(found, 0))
     return np.array(sorted(map(tuple, rows))).T
 
@@ -54,8 +58,12 @@ def validations(path):
             by_step.setdefault(row["step"], {})[row["lambda"]] = row
     for step, rows in sorted(by_step.items()):
         rows = [rows[k] for k in sorted(rows)]
-        yield (rows[0]["hours"], int(step), rows[0]["pixels"] / 1e9,
-               np.array([[r["bpp"], r["psnr"]] for r in rows]).T)
+        yield (
+            rows[0]["hours"],
+            int(step),
+            rows[0]["pixels"] / 1e9,
+            np.array([[r["bpp"], r["psnr"]] for r in rows]).T,
+        )
 
 
 def line(cells):
@@ -70,26 +78,44 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("log", type=Path)
     p.add_argument("valid", type=Path)
-    p.add_argument("--points", action="store_true",
-                   help="bpp and PSNR of the last validation as well")
+    p.add_argument(
+        "--points",
+        action="store_true",
+        help="bpp and PSNR of the last validation as well",
+    )
     options = p.parse_args()
     pictures = list(crops(options.valid))
     anchor = measured(codecs.ANCHOR, pictures)
     bands = curves.BANDS_DB
-    print(line(["hours", "steps", "gigapixels", "BD-rate %",
-                *(f"{a}–{b} dB" for a, b in bands)]))
+    print(
+        line(
+            [
+                "hours",
+                "steps",
+                "gigapixels",
+                "BD-rate %",
+                *(f"{a}–{b} dB" for a, b in bands),
+            ]
+        )
+    )
     print("|" + "---:|" * (4 + len(bands)))
 
     def row(head, points):
         all_ = curves.bd_rate(anchor, points)
-        print(line([*head, figure(all_), *(figure(curves.bd_rate(
-            anchor, points, band)) for band in bands)]))
+        print(
+            line(
+                [
+                    *head,
+                    figure(all_),
+                    *(figure(curves.bd_rate(anchor, points, band)) for band in bands),
+                ]
+            )
+        )
         return all_
 
     seen = []
     for hours, step, gigapixels, points in validations(options.log):
-        rate = row([f"{hours:.2f}", f"{step:,}", f"{gigapixels:.2f}"],
-                   points)
+        rate = row([f"{hours:.2f}", f"{step:,}", f"{gigapixels:.2f}"], points)
         if rate is not None:
             seen.append((gigapixels, rate))
     row(["AVIF 4:4:4", "", ""], measured("avif-444", pictures))
@@ -97,9 +123,13 @@ def main():
     if len(late) > 2:
         slope, at = np.polyfit(*zip(*late), 1)
         now = math.log2(seen[-1][0])
-        print(f"\n{slope:+.2f} points for twice the pixels; at "
-              + ", ".join(f"{2 ** (now + k):.0f} gigapixels "
-                          f"{at + slope * (now + k):+.1f} %" for k in (1, 2)))
+        print(
+            f"\n{slope:+.2f} points for twice the pixels; at "
+            + ", ".join(
+                f"{2 ** (now + k):.0f} gigapixels {at + slope * (now + k):+.1f} %"
+                for k in (1, 2)
+            )
+        )
     if options.points:
         print("\n" + "  ".join(f"{b:.3f}/{q:.2f}" for b, q in points.T))
 

@@ -14,11 +14,22 @@ import shutil
 import subprocess
 import time
 
-PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or (
-    shutil.which("google-chrome"))
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--remote-debugging-pipe", "about:blank")
+PROGRAM = (
+    shutil.which("chromium")
+    or shutil.which("chromium-browser")
+    or (shutil.which("google-chrome"))
+)
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-pipe",
+    "about:blank",
+)
 
 
 class Page:
@@ -37,23 +48,29 @@ class Page:
 
         def place():
             # Copies first, as one end may already be a 3 or a 4.
-            high = [fcntl.fcntl(end, fcntl.F_DUPFD, 10)
-                    for end in (read_in, write_out)]
+            high = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (read_in, write_out)]
             os.dup2(high[0], 3)
             os.dup2(high[1], 4)
 
         self.process = subprocess.Popen(
             [PROGRAM, f"--user-data-dir={profile}", *FLAGS],
-            preexec_fn=place, pass_fds=(3, 4), stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
+            preexec_fn=place,
+            pass_fds=(3, 4),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         os.close(read_in)
         os.close(write_out)
         self.ids, self.buffer, self.session = itertools.count(1), b"", None
         self.problems = []
-        target = next(one for one in self.call("Target.getTargets")[
-            "targetInfos"] if one["type"] == "page")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target,
-                                 flatten=True)["sessionId"]
+        target = next(
+            one
+            for one in self.call("Target.getTargets")["targetInfos"]
+            if one["type"] == "page"
+        )["targetId"]
+        self.session = self.call(
+            "Target.attachToTarget", targetId=target, flatten=True
+        )["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.call(domain + ".enable")
 
@@ -103,21 +120,29 @@ class Page:
 
     def open(self, path, width, height, phone=False, dark=False):
         """Show a file at a size."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width,
-                  height=height, deviceScaleFactor=2 if phone else 1,
-                  mobile=phone)
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=2 if phone else 1,
+            mobile=phone,
+        )
         self.call("Emulation.setTouchEmulationEnabled", enabled=phone)
-        self.call("Emulation.setEmulatedMedia", features=[
-            {"name": "prefers-color-scheme",
-             "value": "dark" if dark else "light"},
-            {"name": "prefers-reduced-motion", "value": "reduce"}])
+        self.call(
+            "Emulation.setEmulatedMedia",
+            features=[
+                {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+                {"name": "prefers-reduced-motion", "value": "reduce"},
+            ],
+        )
         self.call("Page.navigate", url=f"file://{path}")
         self.wait("document.readyState === 'complete'")
 
     def run(self, script):
         """Value of a script in the page."""
-        found = self.call("Runtime.evaluate", expression=script,
-                          returnByValue=True, awaitPromise=True)
+        found = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
@@ -135,15 +160,26 @@ class Page:
             f"(() => {{ const e = {found};"
             "e.scrollIntoView({block: 'center'});"
             "const b = e.getBoundingClientRect();"
-            "return [b.x, b.y, b.width, b.height]; })()")
+            "return [b.x, b.y, b.width, b.height]; })()"
+        )
         return box[0] + fx * box[2], box[1] + fy * box[3]
 
     def drag(self, start, end):
         """Mouse down, move, up."""
-        for kind, (x, y) in (("mousePressed", start), ("mouseMoved", end),
-                             ("mouseReleased", end)):
-            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y,
-                      button="left", buttons=1, clickCount=1)
+        for kind, (x, y) in (
+            ("mousePressed", start),
+            ("mouseMoved", end),
+            ("mouseReleased", end),
+        ):
+            self.call(
+                "Input.dispatchMouseEvent",
+                type=kind,
+                x=x,
+                y=y,
+                button="left",
+                buttons=1,
+                clickCount=1,
+            )
 
     def click(self, selector):
         """Mouse down and up on an element."""
@@ -153,24 +189,35 @@ class Page:
     def touch(self, *steps):
         """Fingers: each step is a list of points; none lifts them."""
         for kind, points in zip(
-                ["touchStart"] + ["touchMove"] * (len(steps) - 1), steps):
-            self.call("Input.dispatchTouchEvent", type=kind, touchPoints=[
-                {"x": x, "y": y, "id": i} for i, (x, y) in
-                enumerate(points)])
-        self.call("Input.dispatchTouchEvent", type="touchEnd",
-                  touchPoints=[])
+            ["touchStart"] + ["touchMove"] * (len(steps) - 1), steps
+        ):
+            self.call(
+                "Input.dispatchTouchEvent",
+                type=kind,
+                touchPoints=[
+                    {"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)
+                ],
+            )
+        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     def key(self, name, code=0):
         """One key press."""
         text = {"text": name} if len(name) == 1 else {}
-        self.call("Input.dispatchKeyEvent", type="keyDown", key=name,
-                  windowsVirtualKeyCode=code, **text)
-        self.call("Input.dispatchKeyEvent", type="keyUp", key=name,
-                  windowsVirtualKeyCode=code)
+        self.call(
+            "Input.dispatchKeyEvent",
+            type="keyDown",
+            key=name,
+            windowsVirtualKeyCode=code,
+            **text,
+        )
+        self.call(
+            "Input.dispatchKeyEvent", type="keyUp", key=name, windowsVirtualKeyCode=code
+        )
 
     def screenshot(self, path):
         """The whole page as PNG."""
-        data = self.call("Page.captureScreenshot", format="png",
-                         captureBeyondViewport=True)["data"]
+        data = self.call(
+            "Page.captureScreenshot", format="png", captureBeyondViewport=True
+        )["data"]
         with open(path, "wb") as file:
             file.write(base64.b64decode(data))

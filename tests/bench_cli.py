@@ -35,13 +35,15 @@ def photo():
 
 def timed(*command, cwd):
     """Wall and CPU seconds of a command, with bytecode, as installed."""
-    env = {n: v for n, v in os.environ.items()
-           if n != "PYTHONDONTWRITEBYTECODE"}
+    env = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
     start = time.perf_counter()
-    with subprocess.Popen([BIN / command[0], *map(str, command[1:])], cwd=cwd,
-                          env=env | {"PYTHONPYCACHEPREFIX": f"{cwd}/bytecode"},
-                          stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [BIN / command[0], *map(str, command[1:])],
+        cwd=cwd,
+        env=env | {"PYTHONPYCACHEPREFIX": f"{cwd}/bytecode"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -55,7 +57,7 @@ def small_files(folder, n):
     folder.mkdir(exist_ok=True)
     for i in range(n):
         y, x = i * 53 % 400, i * 37 % 600
-        cut = a[y:y + 72 + i % 24, x:x + 96 + i % 32]
+        cut = a[y : y + 72 + i % 24, x : x + 96 + i % 32]
         Image.fromarray(cut).save(folder / f"{i:05}.png")
     return sorted(folder.iterdir())
 
@@ -65,18 +67,26 @@ def help_time(folder, n=20):
     commands = {
         "aecompress --help": ("aecompress", "--help"),
         "python": ("python", "-c", "pass"),
-        "python with argparse": ("python", "-c", "import re, argparse; "
-                                 "argparse.ArgumentParser().format_help()")}
+        "python with argparse": (
+            "python",
+            "-c",
+            "import re, argparse; argparse.ArgumentParser().format_help()",
+        ),
+    }
     runs = {what: [] for what in commands}
-    for i in range(-1, n):      # the first compiles
+    for i in range(-1, n):  # the first compiles
         for what, command in commands.items():
             used = timed(*command, cwd=folder)
             runs[what] += [used] if i >= 0 else []
     for what, used in runs.items():
-        print(f"{what}, {n} runs:", *(
-            f"{name} {1000 * min(s):.0f} ms at least, "
-            f"{1000 * statistics.median(s):.0f} in the median;"
-            for name, s in zip(("wall", "CPU"), zip(*used))))
+        print(
+            f"{what}, {n} runs:",
+            *(
+                f"{name} {1000 * min(s):.0f} ms at least, "
+                f"{1000 * statistics.median(s):.0f} in the median;"
+                for name, s in zip(("wall", "CPU"), zip(*used))
+            ),
+        )
 
 
 def rate(folder, n=1000, blocks=4, singles=10):
@@ -84,18 +94,25 @@ def rate(folder, n=1000, blocks=4, singles=10):
     names = small_files(f"{folder}/in", n)
     one, many = [0.0, 0.0], [0.0, 0.0]
     for block in range(blocks):
-        share = names[block * n // blocks:(block + 1) * n // blocks]
-        for total, runs in ((many, [share]),
-                            (one, [[name] for name in share[:singles]])):
+        share = names[block * n // blocks : (block + 1) * n // blocks]
+        for total, runs in (
+            (many, [share]),
+            (one, [[name] for name in share[:singles]]),
+        ):
             for files in runs:
-                used = timed("aecompress", "-f", "--output-dir", "out", *files,
-                             cwd=folder)
+                used = timed(
+                    "aecompress", "-f", "--output-dir", "out", *files, cwd=folder
+                )
                 total[:] = [a + b for a, b in zip(total, used)]
-    single, each = (one[i] / (blocks * singles) for i in (0, 1)), (
-        many[i] / n for i in (0, 1))
+    single, each = (
+        (one[i] / (blocks * singles) for i in (0, 1)),
+        (many[i] / n for i in (0, 1)),
+    )
     for what, a, b in zip(("wall", "CPU"), single, each):
-        print(f"{what}: {1000 * a:.0f} ms a file alone, {1000 * b:.1f} ms in "
-              f"commands of {n // blocks}: {a / b:.1f} times the rate")
+        print(
+            f"{what}: {1000 * a:.0f} ms a file alone, {1000 * b:.1f} ms in "
+            f"commands of {n // blocks}: {a / b:.1f} times the rate"
+        )
 
 
 def resident(pid):
@@ -109,8 +126,9 @@ def memory(folder, n=10000):
     os.makedirs(f"{folder}/in")
     for i in range(n):
         os.link(made[i % len(made)], f"{folder}/in/{i:05}.png")
-    with subprocess.Popen([BIN / "aecompress", "-r", "in", "--output-dir",
-                           "out"], cwd=folder) as process:
+    with subprocess.Popen(
+        [BIN / "aecompress", "-r", "in", "--output-dir", "out"], cwd=folder
+    ) as process:
         start, last = time.monotonic(), -30.0
         while process.poll() is None:
             now = time.monotonic() - start
@@ -119,11 +137,16 @@ def memory(folder, n=10000):
                 own = f"/proc/{process.pid}/task/{process.pid}/children"
                 workers = Path(own).read_text().split()
                 done = len(list(Path(folder).glob("out/*")))
-                print(f"{now:5.0f} s, {done:5} files, MiB:",
-                      *map(resident, [process.pid, *workers]), flush=True)
+                print(
+                    f"{now:5.0f} s, {done:5} files, MiB:",
+                    *map(resident, [process.pid, *workers]),
+                    flush=True,
+                )
             time.sleep(0.2)
-    print(f"exit {process.returncode}, {time.monotonic() - start:.0f} s, "
-          f"{len(list(Path(folder).glob('out/*')))} files")
+    print(
+        f"exit {process.returncode}, {time.monotonic() - start:.0f} s, "
+        f"{len(list(Path(folder).glob('out/*')))} files"
+    )
 
 
 def on_terminal(*command, cwd):
@@ -142,12 +165,17 @@ def on_terminal(*command, cwd):
         told += data
     _, status, used = os.wait4(pid, 0)
     os.close(terminal)
-    lines = [s for s in re.split(r"[\r\n]+", told.decode().replace(
-        "\x1b[K", "")) if s.strip()]
-    print(f"{' '.join(command)}: exit {os.waitstatus_to_exitcode(status)}, "
-          f"{time.monotonic() - start:.0f} s, {used.ru_utime:.0f} s of CPU, "
-          f"peak {used.ru_maxrss // 1024} MiB, {len(lines)} lines of progress")
-    for line in lines[::max(1, len(lines) // 5)]:
+    lines = [
+        s
+        for s in re.split(r"[\r\n]+", told.decode().replace("\x1b[K", ""))
+        if s.strip()
+    ]
+    print(
+        f"{' '.join(command)}: exit {os.waitstatus_to_exitcode(status)}, "
+        f"{time.monotonic() - start:.0f} s, {used.ru_utime:.0f} s of CPU, "
+        f"peak {used.ru_maxrss // 1024} MiB, {len(lines)} lines of progress"
+    )
+    for line in lines[:: max(1, len(lines) // 5)]:
         print("   ", line)
 
 
@@ -156,7 +184,8 @@ def large(folder):
     big = np.tile(photo(), (13, 21, 1))[:6400, :15680].astype(np.int16)
     big += np.linspace(-20, 20, 6400).astype(np.int16)[:, None, None]
     Image.fromarray(np.clip(big, 0, 255).astype(np.uint8)).save(
-        f"{folder}/big.png", compress_level=1)
+        f"{folder}/big.png", compress_level=1
+    )
     del big
     on_terminal("aecompress", "big.png", cwd=folder)
     limit = "--max-pixels=101M"
@@ -171,16 +200,18 @@ def targets(folder, *names):
     pipeline, runs, off = encoder._pipeline, [], []
     counts = {"analyse": 0, "encode_latent": 0}
     for name in counts:
+
         def run(*args, _name=name, _run=getattr(pipeline, name), **more):
             counts[_name] += 1
             return _run(*args, **more)
+
         setattr(pipeline, name, run)
     for name in names:
         pixels = np.asarray(Image.open(name).convert("RGB"))[:512, :512]
         n_pixels = pixels.shape[0] * pixels.shape[1]
-        for wanted in ([{"target_size": int(bpp * n_pixels / 8)}
-                        for bpp in (0.1, 0.25, 0.5, 1, 2)]
-                       + [{"target_psnr": db} for db in (29, 33, 37, 40)]):
+        for wanted in [
+            {"target_size": int(bpp * n_pixels / 8)} for bpp in (0.1, 0.25, 0.5, 1, 2)
+        ] + [{"target_psnr": db} for db in (29, 33, 37, 40)]:
             counts.update(analyse=0, encode_latent=0)
             try:
                 data = encoder.encode(pixels, **wanted)
@@ -190,18 +221,26 @@ def targets(folder, *names):
             quality = codec.info(data).quality
             off.append(len(data) / len(encoder.encode(pixels, quality)) - 1)
     first, second = zip(*runs)
-    print(f"{len(runs)} targets: analysis runs {statistics.mean(first):.1f} "
-          f"times (at most {max(first)}), the rest "
-          f"{statistics.mean(second):.1f} times (at most {max(second)})")
-    print(f"bytes against a plain encoding of the quality found: median "
-          f"{statistics.median(off):+.2%}, {min(off):+.2%} to {max(off):+.2%}")
+    print(
+        f"{len(runs)} targets: analysis runs {statistics.mean(first):.1f} "
+        f"times (at most {max(first)}), the rest "
+        f"{statistics.mean(second):.1f} times (at most {max(second)})"
+    )
+    print(
+        f"bytes against a plain encoding of the quality found: median "
+        f"{statistics.median(off):+.2%}, {min(off):+.2%} to {max(off):+.2%}"
+    )
 
 
 def main(what, *args):
     with tempfile.TemporaryDirectory() as folder:
-        {"help": help_time, "rate": rate, "memory": memory, "large": large,
-         "targets": targets}[what](
-             folder, *(int(a) if a.isdigit() else a for a in args))
+        {
+            "help": help_time,
+            "rate": rate,
+            "memory": memory,
+            "large": large,
+            "targets": targets,
+        }[what](folder, *(int(a) if a.isdigit() else a for a in args))
 
 
 if __name__ == "__main__":

@@ -4,18 +4,18 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pictures import ALPHA, GREY, RGB, RNG, chunk, equal, file, png
 from PIL import Image
 
 from codec import picture
 from codec.errors import FormatError
 from codec.picture import alpha as alphas
-from pictures import ALPHA, GREY, RGB, RNG, chunk, equal, file, png
 
 
 def test_opaque_alpha_is_dropped():
-    assert picture.load(np.dstack([RGB, np.full((5, 7), 255, np.uint8)])
-                        ).alpha is None
+    assert picture.load(np.dstack([RGB, np.full((5, 7), 255, np.uint8)])).alpha is None
 
 
 @pytest.mark.parametrize("pixels", [GREY, RGB])
@@ -27,8 +27,9 @@ def test_hidden_colours(pixels):
     filled = alphas.fill_hidden(big, alpha)
     assert equal(filled[alpha > 0], big[alpha > 0])
     # They follow from the visible pixels alone ..
-    other = np.where((alpha > 0).reshape(alpha.shape + (1,) * (big.ndim - 2)),
-                     big, 255 - big)
+    other = np.where(
+        (alpha > 0).reshape(alpha.shape + (1,) * (big.ndim - 2)), big, 255 - big
+    )
     assert equal(alphas.fill_hidden(other, alpha), filled)
     # .. and are cheap: one colour per block.
     assert (filled[:16, :16] == filled[0, 0]).all()
@@ -43,8 +44,9 @@ def test_hidden_mean(height, width, seed):
     alpha = rng.integers(0, 2, (height, width), dtype=np.uint8)
     alpha[rng.integers(height), rng.integers(width)] = 1
     flat = np.full((height, width, 3), 77, np.uint8)
-    noise = np.where(alpha[..., None], flat, rng.integers(
-        0, 256, flat.shape, dtype=np.uint8))
+    noise = np.where(
+        alpha[..., None], flat, rng.integers(0, 256, flat.shape, dtype=np.uint8)
+    )
     assert equal(alphas.fill_hidden(noise, alpha), flat)
 
 
@@ -82,8 +84,7 @@ def test_bad_alpha():
 
 def test_alpha_bombs():
     # A huge size needs as large a stream, before anything is allocated.
-    refuse(png(16384, 16384, 8, 0, bytes(99)), 16384, 16384,
-           match="cut short")
+    refuse(png(16384, 16384, 8, 0, bytes(99)), 16384, 16384, match="cut short")
     # A small size does not unpack a large stream.
     bomb = png(7, 5, 8, 0, bytes(2**24))
     assert not alphas.png_to_alpha(bomb, 5, 7).any()

@@ -6,14 +6,13 @@ import shutil
 
 import numpy as np
 import pytest
+from conformance import cases
+from test_stacks import drawn
 
 import codec
 from codec.insight import anomaly, calibrate
 from codec.model import bundle as models
 from codec.symbols.pipeline import Pipeline
-
-from conformance import cases
-from test_stacks import drawn
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +32,19 @@ def test_measure_is_of_the_file(photo):
     for image in photo, photo[:100, :90, 0]:
         error, bits = anomaly.measure(image, p)
         data = codec.encode(image, quality=anomaly.QUALITY)
-        size = 2 ** bits * image.shape[0] * image.shape[1] / 8
+        size = 2**bits * image.shape[0] * image.shape[1] / 8
         assert size - 8 < codec.info(data).payload_length < size + 16
         mse = np.square(codec.decode(data).astype(float) - image).mean()
-        assert math.isclose(2 ** error, mse, rel_tol=1e-3)
+        assert math.isclose(2**error, mse, rel_tol=1e-3)
 
 
 def test_the_formula(photo):
     known = models.load().statistics
     measured = anomaly.measure(photo, Pipeline(models.load(), 1))
-    z = [(x - known[n]["mean"]) / known[n]["std"]
-         for x, n in zip(measured, ("error", "bits"))]
+    z = [
+        (x - known[n]["mean"]) / known[n]["std"]
+        for x, n in zip(measured, ("error", "bits"))
+    ]
     r = known["correlation"]
     square = np.array(z) @ np.linalg.inv([[1, r], [r, 1]]) @ z
     got = codec.anomaly_score(photo)
@@ -73,8 +74,10 @@ def test_statistics_are_no_part_of_the_id(folder):
     made = calibrate.write(b, drawn(4, 40, 40, (3,)), threads=1)
     assert models.Bundle(folder).statistics == made
     assert made["pictures"] == 4 and made["model"] == b.id
-    assert codec.anomaly_score(drawn(1, 40, 40, (3,), seed=5)[0],
-                               model=folder).distance < 10
+    assert (
+        codec.anomaly_score(drawn(1, 40, 40, (3,), seed=5)[0], model=folder).distance
+        < 10
+    )
 
 
 def test_calibrated_pictures_are_the_middle_of_their_scores(folder):
@@ -93,10 +96,18 @@ def test_too_little_to_calibrate_with(folder, pictures):
         calibrate.write(models.Bundle(folder), pictures, threads=1)
 
 
-@pytest.mark.parametrize("change", [
-    {"model": "0" * 16}, {"quality": 49}, {"correlation": 1.0},
-    {"correlation": "x"}, {"error": {"mean": 0, "std": 0}},
-    {"bits": {"mean": math.nan, "std": 1}}, {"bits": None}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "0" * 16},
+        {"quality": 49},
+        {"correlation": 1.0},
+        {"correlation": "x"},
+        {"error": {"mean": 0, "std": 0}},
+        {"bits": {"mean": math.nan, "std": 1}},
+        {"bits": None},
+    ],
+)
 def test_senseless_statistics(folder, change):
     path = folder / models.STATISTICS
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
@@ -113,6 +124,7 @@ def test_unreadable_statistics(folder, text):
 
 def test_the_command(folder, tmp_path, capsys):
     from PIL import Image
+
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for i, a in enumerate(drawn(3, 32, 40, (3,))):

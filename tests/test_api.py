@@ -10,18 +10,20 @@ import pytest
 from PIL import Image
 
 import codec
-from codec.symbols import passes
-from codec.transform import tiles, transform
 from codec.model import bundle
+from codec.symbols import passes
 from codec.symbols.pipeline import Pipeline
+from codec.transform import tiles, transform
 
-PHOTO = np.asarray(Image.open(
-    Path(__file__).parent.parent / "examples" / "budgerigar.png")
-    .convert("RGB"))
+PHOTO = np.asarray(
+    Image.open(Path(__file__).parent.parent / "examples" / "budgerigar.png").convert(
+        "RGB"
+    )
+)
 
 
 def psnr(a, b):
-    return 10 * np.log10(255 ** 2 / np.square(a.astype(float) - b).mean())
+    return 10 * np.log10(255**2 / np.square(a.astype(float) - b).mean())
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +54,20 @@ def test_smaller_than_jpeg(curve):
         assert len(data) < 0.8 * len(f.getvalue())
 
 
-@pytest.mark.parametrize("shape", [
-    (1, 1), (1, 1, 3), (16, 16, 3), (17, 15, 3), (63, 65), (64, 64, 4),
-    (1, 300, 3), (300, 1, 3), (129, 97, 4)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (1, 1),
+        (1, 1, 3),
+        (16, 16, 3),
+        (17, 15, 3),
+        (63, 65),
+        (64, 64, 4),
+        (1, 300, 3),
+        (300, 1, 3),
+        (129, 97, 4),
+    ],
+)
 def test_shapes(shape):
     a = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     out = codec.decode(codec.encode(a, quality=50))
@@ -71,22 +84,30 @@ def test_overhead_is_32_bytes():
 def test_info_reads_the_header_only():
     data = codec.encode(PHOTO[:50, :70], quality=12.34)
     h = codec.info(data[:40])
-    assert (h.width, h.height, h.colour, h.quality) == (70, 50, "rgb",
-                                                        12.34)
+    assert (h.width, h.height, h.colour, h.quality) == (70, 50, "rgb", 12.34)
     assert h.model == bundle.load().id
 
 
-@pytest.mark.parametrize("quality", [0, 0.99, 100.01, -1, float("nan"),
-                                     "x", None])
+@pytest.mark.parametrize("quality", [0, 0.99, 100.01, -1, float("nan"), "x", None])
 def test_bad_quality(quality):
     with pytest.raises(codec.InputError):
         codec.encode(PHOTO[:16, :16], quality=quality)
 
 
-@pytest.mark.parametrize("image", [
-    np.zeros((4, 4), np.uint16), np.zeros((4, 4), float),
-    np.zeros((0, 4, 3), np.uint8), np.zeros((4, 4, 5), np.uint8),
-    np.zeros(4, np.uint8), np.zeros((1, 16385), np.uint8), 7, None, b""])
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), np.uint16),
+        np.zeros((4, 4), float),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((4, 4, 5), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((1, 16385), np.uint8),
+        7,
+        None,
+        b"",
+    ],
+)
 def test_bad_pictures(image):
     with pytest.raises(codec.InputError):
         codec.encode(image)
@@ -98,8 +119,7 @@ def test_unknown_model():
 
 
 def test_quality_is_continuous():
-    a, b, c = (len(codec.encode(PHOTO, quality=q))
-               for q in (50, 50.49, 51))
+    a, b, c = (len(codec.encode(PHOTO, quality=q)) for q in (50, 50.49, 51))
     assert a < b < c
 
 
@@ -144,7 +164,11 @@ print(round(peak_mib()))
 @pytest.mark.slow
 def test_24_megapixels_under_1_gib():
     photo = Path(__file__).parent.parent / "examples" / "budgerigar.png"
-    out = subprocess.run([sys.executable, "-c", MEMORY, str(photo)],
-                         capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(photo)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     encode, both = map(int, out.stdout.split())
     assert encode < 1024 and both < 1024

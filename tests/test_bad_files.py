@@ -4,15 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
+from data import make_bad
 
 import codec
 from codec.model import bundle
 
-from data import make_bad
-
 FOLDER = Path(__file__).parent / "data" / "bad"
-ROWS = re.findall(r"^\| `(.+?)` \| (.+) \| (\w+) \|$",
-                  (FOLDER / "README.md").read_text(), re.M)
+ROWS = re.findall(
+    r"^\| `(.+?)` \| (.+) \| (\w+) \|$", (FOLDER / "README.md").read_text(), re.M
+)
 
 
 def test_every_file_has_a_line():
@@ -28,7 +28,7 @@ def test_is_refused(name, what, error):
     assert type(caught.value).__name__ == error and str(caught.value)
     if error == "LimitError":
         with pytest.raises(codec.FormatError):
-            codec.decode(data, max_pixels=2 ** 28)
+            codec.decode(data, max_pixels=2**28)
 
 
 def test_the_files_are_what_their_maker_makes():
@@ -39,8 +39,11 @@ def test_the_files_are_what_their_maker_makes():
     assert (FOLDER / "bit-3.aec").read_bytes()[6:14].hex() == bundle.load().id
 
 
-@pytest.mark.parametrize("name, what, data", [*make_bad.bombs()],
-                         ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    "name, what, data",
+    [*make_bad.bombs()],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
 def test_bombs_are_not_looked_at(name, what, data):
     """What inflates to 64 MiB ends in the picture or in our error."""
     try:

@@ -9,23 +9,34 @@ import pytest
 
 pytest.importorskip("bjontegaard")
 
-from PIL import Image  # noqa: E402
+from PIL import Image
 
 sys.path.append(str(Path(__file__).parent.parent))
 
-from benchmarks import effort, effort_speed  # noqa: E402
+from benchmarks import effort, effort_speed
 
 
 def test_measured_once_and_as_the_files_are(tmp_path, capsys):
     x = np.random.default_rng(1).integers(0, 256, (48, 80, 3), np.uint8)
     Image.fromarray(x).save(tmp_path / "a.png")
-    args = [str(tmp_path), "--csv", str(tmp_path / "e.csv"), "--efforts",
-            "1", "2", "--qualities", "20", "50", "80"]
+    args = [
+        str(tmp_path),
+        "--csv",
+        str(tmp_path / "e.csv"),
+        "--efforts",
+        "1",
+        "2",
+        "--qualities",
+        "20",
+        "50",
+        "80",
+    ]
     effort.main(args)
     rows = effort.read(tmp_path / "e.csv")
     assert len(rows) == 6
     import codec
-    row, = (r for r in rows if (r["effort"], r["quality"]) == (2, 50))
+
+    (row,) = (r for r in rows if (r["effort"], r["quality"]) == (2, 50))
     data = codec.Encoder(threads=1, effort=2).encode(x, 50)
     assert row["bytes"] == len(data)
     effort.main(args)
@@ -37,22 +48,32 @@ def test_measured_once_and_as_the_files_are(tmp_path, capsys):
 
 def made_up(sizes, costs):
     """Rows of two pictures, three qualities; size factor by effort."""
-    return [dict(sha256=p, pixels=1000., effort=float(e), quality=float(q),
-                 bytes=100. * 2 ** (q / 10) * f, psnr_db=20. + q,
-                 cost_bits=c, encode_cpu_s=e)
-            for (e, f), c in zip(enumerate(sizes, 1), costs)
-            for p in "ab" for q in (5, 10, 15)]
+    return [
+        dict(
+            sha256=p,
+            pixels=1000.0,
+            effort=float(e),
+            quality=float(q),
+            bytes=100.0 * 2 ** (q / 10) * f,
+            psnr_db=20.0 + q,
+            cost_bits=c,
+            encode_cpu_s=e,
+        )
+        for (e, f), c in zip(enumerate(sizes, 1), costs)
+        for p in "ab"
+        for q in (5, 10, 15)
+    ]
 
 
 def test_figures():
-    found = effort.figures(made_up([1, 0.9, 0.8], [100., 90., 91.8]))
+    found = effort.figures(made_up([1, 0.9, 0.8], [100.0, 90.0, 91.8]))
     assert [f["bd"] for f in found] == pytest.approx([0, -10, -20])
     assert [f["worst"] for f in found] == pytest.approx([0, 0, 2])
     assert [f["cpu_ms"] for f in found] == pytest.approx([1e6, 2e6, 3e6])
 
 
 def test_only_what_all_efforts_have_counts():
-    rows = made_up([1, 0.9], [100., 90.])
+    rows = made_up([1, 0.9], [100.0, 90.0])
     rows = [r for r in rows if r["effort"] == 1 or r["sha256"] == "a"]
     assert effort.figures(rows)[1]["pictures"] == 1
 
@@ -60,17 +81,21 @@ def test_only_what_all_efforts_have_counts():
 def test_the_help_says_what_was_measured():
     """Times and gains of ``--effort`` are those of the committed table."""
     from codec.cli.options import parser
+
     results = Path(__file__).parent.parent / "benchmarks/results/0.1.0"
-    found = {f["effort"]: f for f in effort.figures(
-        effort.read(results / "effort.csv"))}
+    found = {
+        f["effort"]: f for f in effort.figures(effort.read(results / "effort.csv"))
+    }
     words = " ".join(parser("aecompress").format_help().split())
-    said = re.findall(r"(\d) takes? (\d+) times (?:as long )?for "
-                      r"([\d.]+) % less", words)
+    said = re.findall(
+        r"(\d) takes? (\d+) times (?:as long )?for "
+        r"([\d.]+) % less",
+        words,
+    )
     assert [int(e) for e, _, _ in said] == [2, 5, 9]
     for e, times, gain in said:
         f = found[int(e)]
-        assert float(times) == pytest.approx(
-            f["cpu_ms"] / found[1]["cpu_ms"], abs=0.6)
+        assert float(times) == pytest.approx(f["cpu_ms"] / found[1]["cpu_ms"], abs=0.6)
         assert float(gain) == pytest.approx(-f["bd"], abs=0.05)
 
 
@@ -79,8 +104,7 @@ def test_times_by_the_clock(tmp_path, capsys, monkeypatch):
     x = np.random.default_rng(1).integers(0, 256, (48, 80, 3), np.uint8)
     Image.fromarray(x).save(tmp_path / "a.png")
     file = tmp_path / "e.csv"
-    effort_speed.main([str(tmp_path / "a.png"), "--csv", str(file),
-                       "--turns", "2"])
+    effort_speed.main([str(tmp_path / "a.png"), "--csv", str(file), "--turns", "2"])
     said = capsys.readouterr().out
     assert len(effort.read(file)) == 4
     assert "1 pictures at quality 50" in said
@@ -90,23 +114,33 @@ def test_times_by_the_clock(tmp_path, capsys, monkeypatch):
 
 
 def test_medians_of_medians():
-    rows = [dict(sha256=p, pixels="1000000", effort="4", encode_s=str(s))
-            for p, found in (("a", (1, 2, 30)), ("b", (4, 5, 6)))
-            for s in found]
+    rows = [
+        dict(sha256=p, pixels="1000000", effort="4", encode_s=str(s))
+        for p, found in (("a", (1, 2, 30)), ("b", (4, 5, 6)))
+        for s in found
+    ]
     assert effort_speed.medians(rows, 4, "encode_s") == 3.5
 
 
 def test_the_table_of_plans_is_theirs():
     from codec import search as efforts
-    page = (Path(__file__).parent.parent / "docs/effort.md").read_text(
-        encoding="utf-8")
-    said = re.findall(r"^\| (\d) \| (\d+) \| (\d) \| ([\d.]+) \| ([\d. to]+) "
-                      r"\| ([\d. to]+) \| ([\d.]+) \|$", page, re.M)
+
+    page = (Path(__file__).parent.parent / "docs/effort.md").read_text(encoding="utf-8")
+    said = re.findall(
+        r"^\| (\d) \| (\d+) \| (\d) \| ([\d.]+) \| ([\d. to]+) "
+        r"\| ([\d. to]+) \| ([\d.]+) \|$",
+        page,
+        re.M,
+    )
     assert [int(row[0]) for row in said] == [*efforts.PLANS][1:]
     for level, passes, probes, rate, widths, cautions, noise in said:
         plan = efforts.PLANS[int(level)]
         assert (int(passes), int(probes), float(rate), float(noise)) == (
-            plan.passes, plan.probes, plan.rate, plan.noise)
+            plan.passes,
+            plan.probes,
+            plan.rate,
+            plan.noise,
+        )
         for text, pair in ((widths, plan.widths), (cautions, plan.cautions)):
             first, *last = map(float, text.split(" to "))
             # One pass sees the first of both only.

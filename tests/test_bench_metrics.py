@@ -16,17 +16,16 @@ def photograph(height=208, width=176, seed=0):
     y, x = np.mgrid[:height, :width] / 40
     planes = [128 + 90 * np.sin(x * f + y) * np.cos(y * f) for f in (1, 2, 3)]
     picture = np.stack(planes, -1) + rng.normal(0, 6, (height, width, 3))
-    picture[:, width // 2:] *= 0.7
+    picture[:, width // 2 :] *= 0.7
     return picture.clip(0, 255).astype(np.uint8)
 
 
 def test_jpeg_has_the_bytes_and_psnr_of_a_three_line_script(tmp_path):
     picture = photograph()
     path = tmp_path / "a.jpg"
-    Image.fromarray(picture).save(path, quality=75, optimize=True,
-                                  subsampling=2)
+    Image.fromarray(picture).save(path, quality=75, optimize=True, subsampling=2)
     difference = np.float64(picture) - np.asarray(Image.open(path))
-    psnr = 20 * math.log10(255 / math.sqrt((difference ** 2).mean()))
+    psnr = 20 * math.log10(255 / math.sqrt((difference**2).mean()))
 
     codec = codecs.load("jpeg-420")
     data = codec.encode(picture, 75, 1)
@@ -40,8 +39,7 @@ def test_jpeg_has_the_bytes_and_psnr_of_a_three_line_script(tmp_path):
 def test_chroma_subsampling_is_what_the_name_says():
     picture = photograph()
     for name, wanted in (("jpeg-420", (2, 2)), ("jpeg-444", (1, 1))):
-        image = Image.open(io.BytesIO(
-            codecs.load(name).encode(picture, 75, 1)))
+        image = Image.open(io.BytesIO(codecs.load(name).encode(picture, 75, 1)))
         assert image.layer[0][1:3] == wanted
 
 
@@ -49,7 +47,7 @@ def second_ms_ssim(a, b):
     """MS-SSIM written from the paper with SciPy, plane by plane."""
     from scipy.ndimage import correlate1d
 
-    taps = np.exp(-np.arange(-5, 6) ** 2 / (2 * 1.5 ** 2))
+    taps = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
     taps /= taps.sum()
 
     def blur(plane):
@@ -68,12 +66,14 @@ def second_ms_ssim(a, b):
             cov = blur(x * y) - mx * my
             contrast = (2 * cov + c2) / (vx + vy + c2)
             if scale == 4:
-                contrast = contrast * (2 * mx * my + c1) / (
-                    mx * mx + my * my + c1)
+                contrast = contrast * (2 * mx * my + c1) / (mx * mx + my * my + c1)
             score *= max(contrast.mean(), 0) ** weight
-            x, y = (p[:p.shape[0] // 2 * 2, :p.shape[1] // 2 * 2].reshape(
-                p.shape[0] // 2, 2, p.shape[1] // 2, 2).mean((1, 3))
-                for p in (x, y))
+            x, y = (
+                p[: p.shape[0] // 2 * 2, : p.shape[1] // 2 * 2]
+                .reshape(p.shape[0] // 2, 2, p.shape[1] // 2, 2)
+                .mean((1, 3))
+                for p in (x, y)
+            )
         scores.append(score)
     return np.mean(scores)
 
@@ -85,7 +85,8 @@ def test_ms_ssim_agrees_with_a_second_implementation(quality):
     codec = codecs.load("jpeg-420")
     decoded = codec.decode(codec.encode(picture, quality, 1))
     assert metrics.ms_ssim(picture, decoded) == pytest.approx(
-        second_ms_ssim(picture, decoded), abs=2e-5)
+        second_ms_ssim(picture, decoded), abs=2e-5
+    )
 
 
 def test_ms_ssim_of_a_small_picture_is_undefined_not_an_error():
@@ -97,8 +98,10 @@ def test_ssimulacra2_orders_qualities_and_tops_at_100():
     pytest.importorskip("ssimulacra2")
     picture = photograph(96, 96)
     codec = codecs.load("jpeg-444")
-    scores = [metrics.ssimulacra2(picture, codec.decode(
-        codec.encode(picture, quality, 1))) for quality in (10, 50, 90)]
+    scores = [
+        metrics.ssimulacra2(picture, codec.decode(codec.encode(picture, quality, 1)))
+        for quality in (10, 50, 90)
+    ]
     assert scores == sorted(scores) and scores[0] < scores[2] - 10
     assert metrics.ssimulacra2(picture, picture) == 100
 
@@ -115,8 +118,9 @@ def test_decibel_of_ms_ssim():
     assert metrics.decibel(1.0) == math.inf
 
 
-@pytest.mark.parametrize("name", [name for name in codecs.BUILDERS
-                                  if name != codecs.OURS])
+@pytest.mark.parametrize(
+    "name", [name for name in codecs.BUILDERS if name != codecs.OURS]
+)
 def test_every_codec_returns_the_picture(name):
     try:
         codec = codecs.load(name)
@@ -136,4 +140,9 @@ def test_every_codec_returns_the_picture(name):
     else:
         assert np.array_equal(picture, decoded)
     assert codec.typical in codec.settings or name in (
-        "avif-420", "avif-444", "j2k", "heic-420", "heic-444")
+        "avif-420",
+        "avif-444",
+        "j2k",
+        "heic-420",
+        "heic-444",
+    )

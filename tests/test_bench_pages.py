@@ -9,7 +9,7 @@ pytest.importorskip("bjontegaard")
 
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.append(str(ROOT))
-from benchmarks import pages  # noqa: E402
+from benchmarks import pages
 
 PAGE = """# Page
 <!-- table: python -c 'print("| new |")' -->
@@ -35,9 +35,13 @@ def test_only_tables_with_the_word():
     assert "| old |" not in new and "| other |" in new
 
 
-@pytest.mark.parametrize("command, message", [
-    ("python -c 'raise SystemExit(3)'", "exit code 3"),
-    ("python -c 1 KODAK", "--kodak is missing")])
+@pytest.mark.parametrize(
+    "command, message",
+    [
+        ("python -c 'raise SystemExit(3)'", "exit code 3"),
+        ("python -c 1 KODAK", "--kodak is missing"),
+    ],
+)
 def test_a_page_stays_as_it_was(tmp_path, command, message):
     page = tmp_path / "page.md"
     page.write_text(text := f"<!-- table: {command} -->\nold\n<!-- end -->\n")

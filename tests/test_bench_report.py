@@ -23,15 +23,28 @@ def out(tmp_path_factory):
     folder = place / "pictures"
     folder.mkdir()
     for seed in range(3):
-        Image.fromarray(photograph(120, 160, seed)).save(
-            folder / f"picture-{seed}.png")
-    assert cli.main([str(folder), "--out", str(place), "--jobs", "1",
-                     "--metrics", "psnr", "--codecs", "jpeg-*", "webp",
-                     "png"]) == 0
+        Image.fromarray(photograph(120, 160, seed)).save(folder / f"picture-{seed}.png")
+    assert (
+        cli.main(
+            [
+                str(folder),
+                "--out",
+                str(place),
+                "--jobs",
+                "1",
+                "--metrics",
+                "psnr",
+                "--codecs",
+                "jpeg-*",
+                "webp",
+                "png",
+            ]
+        )
+        == 0
+    )
     kept = json.loads((place / "environment.json").read_text())
     (place / "pictures.csv").rename(place / "kodak.csv")
-    (place / "environment.json").write_text(
-        json.dumps({**kept, "dataset": "kodak"}))
+    (place / "environment.json").write_text(json.dumps({**kept, "dataset": "kodak"}))
     assert cli.main(["--report", "--out", str(place)]) == 0
     return place
 
@@ -48,7 +61,8 @@ class _References(HTMLParser):
             if name == "id":
                 self.ids.append(value)
             if name in ("src", "href", "srcset", "data") and not (
-                    value.startswith(("data:", "#"))):
+                value.startswith(("data:", "#"))
+            ):
                 self.outside.append(value)
 
 
@@ -60,42 +74,62 @@ def test_page_is_self_contained_and_small(out):
     assert "@import" not in text and not re.search(r"url\((?!#)", text)
     assert {"v-canvas", "pictures-table"} <= set(found.ids)
     assert len(text.encode()) < report.MAX_BYTES
-    for words in ("3 pictures (Kodak)", "published, not measured here",
-                  "InterDigitalInc/CompressAI", "JPEG 4:2:0 (anchor)"):
+    for words in (
+        "3 pictures (Kodak)",
+        "published, not measured here",
+        "InterDigitalInc/CompressAI",
+        "JPEG 4:2:0 (anchor)",
+    ):
         assert words in text
 
 
 def test_published_curves_are_dashed_and_only_they(out):
     text = (out / "report.html").read_text("utf-8")
-    keys = {key: "dashed" in style for style, key in re.findall(
-        r'<g class="series ([^"]*)" data-key="([^"]*)"', text)}
+    keys = {
+        key: "dashed" in style
+        for style, key in re.findall(
+            r'<g class="series ([^"]*)" data-key="([^"]*)"', text
+        )
+    }
     assert {key for key, dashed in keys.items() if not dashed} == {
-        "jpeg-420", "jpeg-444", "webp"}
+        "jpeg-420",
+        "jpeg-444",
+        "webp",
+    }
     assert {key for key, dashed in keys.items() if dashed} == {
-        label for label, (curve, _) in published.curves().items()
-        if curve.psnr_db}
+        label for label, (curve, _) in published.curves().items() if curve.psnr_db
+    }
 
 
 def test_published_curves_have_sources_and_their_known_order():
     listed = published.curves()
     assert all(source for _, source in listed.values())
     # VVC was made to halve HEVC's rate; for pictures it saves a quarter.
-    assert -35 < curves.bd_rate(
-        listed["HM (HEVC intra)"][0].points("psnr"),
-        listed["VTM (VVC intra)"][0].points("psnr")) < -15
+    assert (
+        -35
+        < curves.bd_rate(
+            listed["HM (HEVC intra)"][0].points("psnr"),
+            listed["VTM (VVC intra)"][0].points("psnr"),
+        )
+        < -15
+    )
 
 
 def test_match_size_finds_the_nearest_file():
     png = codecs.load("png")
     fake = dataclasses.replace(
-        png, kind="lossy", settings=(1, 50, 100),
-        encode=lambda picture, setting, threads: bytes(10 * setting))
+        png,
+        kind="lossy",
+        settings=(1, 50, 100),
+        encode=lambda picture, setting, threads: bytes(10 * setting),
+    )
     for target, wanted in ((333, 33), (337, 34), (1, 1), (5000, 100)):
         assert viewer.match_size(fake, None, target, 1)[0] == wanted
     falling = dataclasses.replace(
-        fake, settings=(15.0, 1.0, 0.1),
-        encode=lambda picture, setting, threads: bytes(
-            round(1000 / setting)))
+        fake,
+        settings=(15.0, 1.0, 0.1),
+        encode=lambda picture, setting, threads: bytes(round(1000 / setting)),
+    )
     setting, data = viewer.match_size(falling, None, 400, 1)
     assert abs(len(data) - 400) < 30 and setting == pytest.approx(2.5, 0.1)
 
@@ -108,9 +142,14 @@ def test_window_is_the_middle_and_exact():
     assert viewer.window(photograph(90, 70)).shape == (90, 70, 3)
 
 
-@pytest.mark.parametrize("axis", [svg.Axis("", 0.05, 3, log=True),
-                                  svg.Axis("", 24.2, 43.1),
-                                  svg.Axis("", 0.001, 900, log=True)])
+@pytest.mark.parametrize(
+    "axis",
+    [
+        svg.Axis("", 0.05, 3, log=True),
+        svg.Axis("", 24.2, 43.1),
+        svg.Axis("", 0.001, 900, log=True),
+    ],
+)
 def test_ticks_lie_inside_and_are_a_handful(axis):
     ticks = axis.ticks()
     assert 3 <= len(ticks) <= 9 and ticks == sorted(set(ticks))
@@ -119,46 +158,53 @@ def test_ticks_lie_inside_and_are_a_handful(axis):
 
 def test_main_plot_is_a_picture_of_its_own(out):
     root = ElementTree.parse(out / "psnr.svg").getroot()
-    words = [text.text for text in root.iter(
-        "{http://www.w3.org/2000/svg}text")]
+    words = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "JPEG 4:2:0" in words and "bits per pixel (whole file)" in words
     assert "VTM (VVC intra): published, not measured here" in words
 
 
 def test_names_beside_points_do_not_overlap():
-    lines = [svg.Series(str(i), "a long name", "s0", (1.0 + i / 100,), (5.0,))
-             for i in range(4)]
+    lines = [
+        svg.Series(str(i), "a long name", "s0", (1.0 + i / 100,), (5.0,))
+        for i in range(4)
+    ]
     text = svg.plot(lines, svg.Axis("", 0, 10), svg.Axis("", 0, 10))
-    heights = sorted(float(y) for y in re.findall(
-        r'class="spot" x="[^"]*" y="([^"]*)"', text))
+    heights = sorted(
+        float(y) for y in re.findall(r'class="spot" x="[^"]*" y="([^"]*)"', text)
+    )
     assert len(heights) == 4 and min(np.diff(heights)) >= 14
 
 
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
 
 
-@pytest.mark.skipif(not list(RESULTS.glob("*/environment.json")),
-                    reason="no results are committed yet")
+@pytest.mark.skipif(
+    not list(RESULTS.glob("*/environment.json")), reason="no results are committed yet"
+)
 def test_readme_tables_are_what_the_committed_results_say(capsys):
     def version(folder):
         return [int(part) for part in folder.name.split(".")]
 
-    newest = max((path.parent for path in RESULTS.glob(
-        "*/environment.json")), key=version)
+    newest = max(
+        (path.parent for path in RESULTS.glob("*/environment.json")), key=version
+    )
     assert cli.main(["--markdown", "--out", str(newest)]) == 0
     readme = (RESULTS.parent.parent / "README.md").read_text("utf-8")
     for table in capsys.readouterr().out.strip().split("\n\n"):
         assert table in readme
 
 
-needs_chromium = pytest.mark.skipif(not bench_chromium.PROGRAM,
-                                    reason="no Chromium here")
+needs_chromium = pytest.mark.skipif(
+    not bench_chromium.PROGRAM, reason="no Chromium here"
+)
 READY = "document.querySelector('#v-canvas').dataset.ready === 'yes'"
 SLIDER = "Number(document.querySelector('#v-slider').value)"
 ZOOM = "document.querySelector('#v-zoom').textContent"
 DRAWN = "document.querySelector('#v-canvas').toDataURL()"
-COLUMN = ("[...document.querySelectorAll('#pictures-table tbody tr')].map("
-          "r => Number(r.cells[2].dataset.value))")
+COLUMN = (
+    "[...document.querySelectorAll('#pictures-table tbody tr')].map("
+    "r => Number(r.cells[2].dataset.value))"
+)
 
 
 @needs_chromium
@@ -169,8 +215,7 @@ def test_mouse_and_keys(out, tmp_path):
         # The divider follows the mouse, and what is drawn follows it.
         seen = {}
         for at in (0.2, 0.8):
-            page.drag(page.spot("#v-canvas", 0.5), page.spot(
-                "#v-canvas", at))
+            page.drag(page.spot("#v-canvas", 0.5), page.spot("#v-canvas", at))
             assert page.run(SLIDER) == pytest.approx(100 * at, abs=0.6)
             seen[at] = page.run(DRAWN)
         assert seen[0.2] != seen[0.8]
@@ -196,8 +241,12 @@ def test_mouse_and_keys(out, tmp_path):
         page.key("0", 48)
         assert page.run(ZOOM) == "1×"
         page.key("d", 68)
-        assert page.run("document.querySelector('#v-difference')"
-                        ".getAttribute('aria-pressed')") == "true"
+        assert (
+            page.run(
+                "document.querySelector('#v-difference').getAttribute('aria-pressed')"
+            )
+            == "true"
+        )
         assert page.run(DRAWN) != whole
         # A picture has no difference from itself.
         page.run("""for (const id of ['left', 'right']) {
@@ -206,7 +255,8 @@ def test_mouse_and_keys(out, tmp_path):
         assert page.run(
             "[...document.querySelector('#v-canvas').getContext('2d')"
             ".getImageData(5, 5, 50, 50).data]"
-            ".every((v, i) => i % 4 === 3 || v === 0)")
+            ".every((v, i) => i % 4 === 3 || v === 0)"
+        )
 
         before = page.run(COLUMN)
         head = "#pictures-table th:nth-child(3) button"
@@ -235,12 +285,16 @@ def test_touch_on_a_phone(out, tmp_path):
         # Nothing but the tables' own boxes scrolls sideways.
         assert page.run("document.documentElement.scrollWidth") <= 390
         assert page.run("document.querySelector('.narrow').offsetHeight") > 0
-        page.touch([page.spot("#v-canvas", 0.5)],
-                   [page.spot("#v-canvas", 0.4)],
-                   [page.spot("#v-canvas", 0.3)])
+        page.touch(
+            [page.spot("#v-canvas", 0.5)],
+            [page.spot("#v-canvas", 0.4)],
+            [page.spot("#v-canvas", 0.3)],
+        )
         assert page.run(SLIDER) == pytest.approx(30, abs=1)
-        page.touch([page.spot("#v-canvas", 0.4), page.spot("#v-canvas", 0.6)],
-                   [page.spot("#v-canvas", 0.4), page.spot("#v-canvas", 0.8)],
-                   [page.spot("#v-canvas", 0.2), page.spot("#v-canvas", 0.8)])
+        page.touch(
+            [page.spot("#v-canvas", 0.4), page.spot("#v-canvas", 0.6)],
+            [page.spot("#v-canvas", 0.4), page.spot("#v-canvas", 0.8)],
+            [page.spot("#v-canvas", 0.2), page.spot("#v-canvas", 0.8)],
+        )
         assert page.run(ZOOM) == "3×"
         assert page.problems == []

@@ -20,23 +20,33 @@ def folder(tmp_path):
     place = tmp_path / "pictures"
     place.mkdir()
     for seed in range(2):
-        Image.fromarray(photograph(48, 64, seed)).save(
-            place / f"{seed}.png")
+        Image.fromarray(photograph(48, 64, seed)).save(place / f"{seed}.png")
     return place
 
 
 def bench(folder, out, *more):
-    return cli.main([str(folder), "--out", str(out), "--jobs", "1",
-                     "--no-report", "--metrics", "psnr", *more])
+    return cli.main(
+        [
+            str(folder),
+            "--out",
+            str(out),
+            "--jobs",
+            "1",
+            "--no-report",
+            "--metrics",
+            "psnr",
+            *more,
+        ]
+    )
 
 
 def test_rows_curves_and_environment(folder, tmp_path, capsys):
     out = tmp_path / "out"
-    assert bench(folder, out, "--codecs", "jpeg-420", "webp", "png",
-                 "xz") == 0
+    assert bench(folder, out, "--codecs", "jpeg-420", "webp", "png", "xz") == 0
     table = store.Table(out / "pictures.csv")
-    wanted = sum(len(codecs.load(name).settings)
-                 for name in ("jpeg-420", "webp", "png", "xz"))
+    wanted = sum(
+        len(codecs.load(name).settings) for name in ("jpeg-420", "webp", "png", "xz")
+    )
     assert len(table.rows) == 2 * wanted
     row = next(row for row in table.rows.values() if row["codec"] == "xz")
     assert row["bpp"] == pytest.approx(8 * row["bytes"] / (48 * 64), 1e-5)
@@ -45,13 +55,18 @@ def test_rows_curves_and_environment(folder, tmp_path, capsys):
 
     found = json.loads((out / "webp.json").read_text())
     assert set(found) == {"name", "description", "meta", "results"}
-    rows = [row for row in table.rows.values() if row["codec"] == "webp"
-            and row["setting"] == "50"]
+    rows = [
+        row
+        for row in table.rows.values()
+        if row["codec"] == "webp" and row["setting"] == "50"
+    ]
     at = found["meta"]["settings"].index("50")
     assert found["results"]["bpp"][at] == pytest.approx(
-        np.mean([row["bpp"] for row in rows]))
+        np.mean([row["bpp"] for row in rows])
+    )
     assert found["results"]["psnr-rgb"][at] == pytest.approx(
-        np.mean([row["psnr_db"] for row in rows]))
+        np.mean([row["psnr_db"] for row in rows])
+    )
     environment = json.loads((out / "environment.json").read_text())
     assert environment["packages"]["numpy"] == np.__version__
     assert environment["threads"] == 1
@@ -61,7 +76,7 @@ def test_rows_curves_and_environment(folder, tmp_path, capsys):
 
 def test_bad_pictures_are_named_and_skipped(folder, tmp_path, capsys):
     whole = (folder / "0.png").read_bytes()
-    (folder / "short.png").write_bytes(whole[:len(whole) // 2])
+    (folder / "short.png").write_bytes(whole[: len(whole) // 2])
     (folder / "words.png").write_text("not a picture")
     Image.fromarray(np.zeros((9, 9), np.uint16)).save(folder / "deep.png")
     out = tmp_path / "out"
@@ -69,18 +84,17 @@ def test_bad_pictures_are_named_and_skipped(folder, tmp_path, capsys):
     said = capsys.readouterr().err
     for name in ("short.png", "words.png", "deep.png"):
         assert f"{name}: " in said
-    names = {row["picture"]
-             for row in store.Table(out / "pictures.csv").rows.values()}
+    names = {row["picture"] for row in store.Table(out / "pictures.csv").rows.values()}
     assert names == {"0.png", "1.png"}
 
 
-def test_a_second_run_measures_only_what_is_missing(folder, tmp_path,
-                                                    monkeypatch):
+def test_a_second_run_measures_only_what_is_missing(folder, tmp_path, monkeypatch):
     out = tmp_path / "out"
     taken = []
     measure = run.measure
-    monkeypatch.setattr(run, "measure", lambda job: (
-        taken.append(job), measure(job))[1])
+    monkeypatch.setattr(
+        run, "measure", lambda job: (taken.append(job), measure(job))[1]
+    )
     assert bench(folder, out, "--codecs", "png") == 0
     assert len(taken) == 2
     before = (out / "pictures.csv").read_bytes()
@@ -92,22 +106,32 @@ def test_a_second_run_measures_only_what_is_missing(folder, tmp_path,
     Image.fromarray(photograph(48, 64, 9)).save(folder / "new.png")
     assert bench(folder, out, "--codecs", "png", "zlib") == 0
     assert sorted((job.codec, job.source.name) for job in taken[2:]) == [
-        ("png", "new.png"), ("zlib", "0.png"), ("zlib", "1.png"),
-        ("zlib", "new.png"), ("zlib", "same.png")]
+        ("png", "new.png"),
+        ("zlib", "0.png"),
+        ("zlib", "1.png"),
+        ("zlib", "new.png"),
+        ("zlib", "same.png"),
+    ]
 
     newer = dataclasses.replace(codecs.load("png"), version="newer")
     monkeypatch.setattr(codecs, "load", lambda name: newer)
     del taken[:]
     assert bench(folder, out, "--codecs", "png") == 0
     assert {job.source.name for job in taken} == {
-        "0.png", "1.png", "new.png", "same.png"}
-    versions = {row["version"] for row in store.Table(
-        out / "pictures.csv").rows.values() if row["codec"] == "png"}
+        "0.png",
+        "1.png",
+        "new.png",
+        "same.png",
+    }
+    versions = {
+        row["version"]
+        for row in store.Table(out / "pictures.csv").rows.values()
+        if row["codec"] == "png"
+    }
     assert versions == {"newer"}
 
 
-def test_means_are_of_the_folder_given_whatever_else_is_kept(
-        folder, tmp_path):
+def test_means_are_of_the_folder_given_whatever_else_is_kept(folder, tmp_path):
     out = tmp_path / "out"
     bench(folder, out, "--codecs", "png")
     bench(folder / "0.png", out, "--codecs", "png")
@@ -116,11 +140,13 @@ def test_means_are_of_the_folder_given_whatever_else_is_kept(
     found = json.loads((out / "png.json").read_text())
     assert found["meta"]["n_pictures"] == 1
     assert found["results"]["bpp"] == [
-        row["bpp"] for row in rows if row["picture"] == "0.png"]
+        row["bpp"] for row in rows if row["picture"] == "0.png"
+    ]
 
 
 def test_interrupt_keeps_what_is_done_and_a_kill_mid_line_is_survived(
-        folder, tmp_path, monkeypatch):
+    folder, tmp_path, monkeypatch
+):
     out = tmp_path / "out"
     measure = run.measure
 
@@ -143,36 +169,60 @@ def test_interrupt_keeps_what_is_done_and_a_kill_mid_line_is_survived(
 
 
 def test_a_codec_that_fails_is_named_and_the_rest_goes_on(
-        folder, tmp_path, monkeypatch, capsys):
+    folder, tmp_path, monkeypatch, capsys
+):
     png = codecs.load("png")
-    wrong = dataclasses.replace(
-        png, decode=lambda *_: np.zeros((48, 64, 3), np.uint8))
+    wrong = dataclasses.replace(png, decode=lambda *_: np.zeros((48, 64, 3), np.uint8))
     load = codecs.load
-    monkeypatch.setattr(codecs, "load", lambda name: (
-        wrong if name == "png" else load(name)))
+    monkeypatch.setattr(
+        codecs, "load", lambda name: wrong if name == "png" else load(name)
+    )
     out = tmp_path / "out"
     assert bench(folder, out, "--codecs", "png", "zlib") == 1
-    assert "0.png: png: MismatchError: is not lossless" in (
-        capsys.readouterr().err)
-    assert {row["codec"] for row in store.Table(
-        out / "pictures.csv").rows.values()} == {"zlib"}
+    assert "0.png: png: MismatchError: is not lossless" in (capsys.readouterr().err)
+    assert {
+        row["codec"] for row in store.Table(out / "pictures.csv").rows.values()
+    } == {"zlib"}
 
 
 def test_two_processes_give_the_rows_of_one(folder, tmp_path):
     for jobs in ("1", "2"):
-        assert cli.main([str(folder), "--out", str(tmp_path / jobs),
-                         "--jobs", jobs, "--metrics", "psnr", "--codecs",
-                         "jpeg-*", "zlib", "--no-report"]) == 0
+        assert (
+            cli.main(
+                [
+                    str(folder),
+                    "--out",
+                    str(tmp_path / jobs),
+                    "--jobs",
+                    jobs,
+                    "--metrics",
+                    "psnr",
+                    "--codecs",
+                    "jpeg-*",
+                    "zlib",
+                    "--no-report",
+                ]
+            )
+            == 0
+        )
     assert (tmp_path / "1/pictures.csv").read_bytes() == (
-        tmp_path / "2/pictures.csv").read_bytes()
+        tmp_path / "2/pictures.csv"
+    ).read_bytes()
 
 
-@pytest.mark.parametrize("wrong", [
-    [], ["nowhere"], [".", "--codecs", "gif"], [".", "--threads", "0"],
-    [".", "--metrics", "beauty"], ["--markdown", "--out", "nowhere"],
-    [".", "--anchor", "webp"]])
-def test_usage_errors_exit_1_in_one_line(wrong, capsys, tmp_path,
-                                         monkeypatch):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        ["nowhere"],
+        [".", "--codecs", "gif"],
+        [".", "--threads", "0"],
+        [".", "--metrics", "beauty"],
+        ["--markdown", "--out", "nowhere"],
+        [".", "--anchor", "webp"],
+    ],
+)
+def test_usage_errors_exit_1_in_one_line(wrong, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(wrong) == 1
     said = capsys.readouterr()
@@ -189,9 +239,14 @@ def test_markdown_says_what_the_run_said(folder, tmp_path, capsys):
     markdown = capsys.readouterr().out
     assert "| Codec | BD-rate % |" in markdown
     row = next(line for line in said.splitlines() if line.startswith("WebP"))
-    cells = [cell.strip() for cell in next(
-        line for line in markdown.splitlines()
-        if line.startswith("| WebP")).strip("|").split("|")]
+    cells = [
+        cell.strip()
+        for cell in next(
+            line for line in markdown.splitlines() if line.startswith("| WebP")
+        )
+        .strip("|")
+        .split("|")
+    ]
     assert row.split() == " ".join(cells).split()
 
 
@@ -202,17 +257,15 @@ def test_another_anchor(folder, tmp_path, capsys):
     capsys.readouterr()
     ratios = []
     for anchor, other in (("webp", "JPEG 4:2:0"), ("jpeg-420", "WebP")):
-        assert cli.main(["--markdown", "--out", str(out), "--anchor",
-                         anchor]) == 0
+        assert cli.main(["--markdown", "--out", str(out), "--anchor", anchor]) == 0
         lines = capsys.readouterr().out.splitlines()
-        row, = (line for line in lines if line.startswith(f"| {other} |"))
+        (row,) = (line for line in lines if line.startswith(f"| {other} |"))
         assert sum("(anchor) | 0 |" in line for line in lines) == 1
         percent = row.split("|")[2].replace("−", "-")
         ratios.append(1 + float(percent) / 100)
     assert ratios[0] * ratios[1] == pytest.approx(1, abs=0.01)
     for wrong in "png", "jxl":
-        assert cli.main(["--markdown", "--out", str(out), "--anchor",
-                         wrong]) == 1
+        assert cli.main(["--markdown", "--out", str(out), "--anchor", wrong]) == 1
         assert "not among the lossy codecs" in capsys.readouterr().err
 
 
@@ -220,9 +273,11 @@ def test_a_reader_that_leaves_is_no_error(folder, tmp_path):
     out = tmp_path / "out"
     bench(folder, out, "--codecs", "jpeg-420")
     with subprocess.Popen(
-            [sys.executable, "-m", "codec.bench", "--markdown", "--out", out],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONUNBUFFERED": ""}) as process:
+        [sys.executable, "-m", "codec.bench", "--markdown", "--out", out],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+    ) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141

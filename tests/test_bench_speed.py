@@ -13,8 +13,7 @@ from codec.bench import codecs, peak, pictures, speed
 @pytest.fixture
 def sources(tmp_path):
     for seed in range(2):
-        Image.fromarray(photograph(48, 64, seed)).save(
-            tmp_path / f"{seed}.png")
+        Image.fromarray(photograph(48, 64, seed)).save(tmp_path / f"{seed}.png")
     return pictures.survey(tmp_path)[0]
 
 
@@ -26,31 +25,50 @@ def test_fit_cuts_the_middle_and_mirrors_the_edges():
     assert np.array_equal(larger[:, 4:], picture[:, :1:-1])
 
 
-def test_codecs_take_turns_and_a_slow_one_gets_no_larger_picture(
-        sources, monkeypatch):
+def test_codecs_take_turns_and_a_slow_one_gets_no_larger_picture(sources, monkeypatch):
     calls = []
 
     def spied(name):
         png = dataclasses.replace(load("png"), name=name)
-        return dataclasses.replace(png, encode=lambda picture, *rest: (
-            calls.append((name, picture.shape[0])),
-            png.encode(picture, *rest))[1])
+        return dataclasses.replace(
+            png,
+            encode=lambda picture, *rest: (
+                calls.append((name, picture.shape[0])),
+                png.encode(picture, *rest),
+            )[1],
+        )
 
     load = codecs.load
     monkeypatch.setattr(codecs, "load", spied)
     monkeypatch.setattr(speed, "SLOW_S", 1e9)
-    rows = list(speed.times(sources, ["a", "b"], 1, [(32, 16), (48, 24)],
-                            repeats=3, say=lambda line: None))
+    rows = list(
+        speed.times(
+            sources,
+            ["a", "b"],
+            1,
+            [(32, 16), (48, 24)],
+            repeats=3,
+            say=lambda line: None,
+        )
+    )
     assert calls == ([("a", 16), ("b", 16)] * 4 + [("a", 24), ("b", 24)] * 3)
     assert [(row["codec"], row["width"], row["repeats"]) for row in rows] == [
-        ("a", 32, 3), ("b", 32, 3), ("a", 48, 3), ("b", 48, 3)]
+        ("a", 32, 3),
+        ("b", 32, 3),
+        ("a", 48, 3),
+        ("b", 48, 3),
+    ]
     # Rounding of the seconds limits how well they agree.
     assert rows[0]["encode_mp_per_s"] == pytest.approx(
-        32 * 16 / 1e6 / rows[0]["encode_s"], rel=0.1)
+        32 * 16 / 1e6 / rows[0]["encode_s"], rel=0.1
+    )
 
     monkeypatch.setattr(speed, "SLOW_S", 0)
-    rows = list(speed.times(sources, ["a"], 1, [(32, 16), (48, 24)],
-                            repeats=3, say=lambda line: None))
+    rows = list(
+        speed.times(
+            sources, ["a"], 1, [(32, 16), (48, 24)], repeats=3, say=lambda line: None
+        )
+    )
     assert [(row["width"], row["repeats"]) for row in rows] == [(32, 1)]
 
 

@@ -33,14 +33,23 @@ ENV = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
 
 def tree(folder):
     """Content of every file under a folder, by relative path."""
-    return {str(p.relative_to(folder)): p.read_bytes()
-            for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
 
 
 def run(*args, cwd, **more):
     """Run an installed command."""
-    return subprocess.run([BIN / args[0], *map(str, args[1:])], cwd=cwd,
-                          env=ENV, capture_output=True, timeout=300, **more)
+    return subprocess.run(
+        [BIN / args[0], *map(str, args[1:])],
+        cwd=cwd,
+        env=ENV,
+        capture_output=True,
+        timeout=300,
+        **more,
+    )
 
 
 def fails(result, *words):
@@ -68,8 +77,14 @@ def test_case(case, tmp_path):
     else:
         work.mkdir()
     result = subprocess.run(
-        ["bash", case / "cmd.sh"], cwd=work, env=ENV, capture_output=True,
-        text=True, timeout=300, stdin=subprocess.DEVNULL)
+        ["bash", case / "cmd.sh"],
+        cwd=work,
+        env=ENV,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
+    )
 
     def said(name, otherwise=""):
         file = case / name
@@ -106,9 +121,17 @@ def tiny(made, tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("extension, format", [
-    ("png", "PNG"), ("webp", "WEBP"), ("jpg", "JPEG"), ("tif", "TIFF"),
-    ("ppm", "PPM"), ("", "PNG")])
+@pytest.mark.parametrize(
+    "extension, format",
+    [
+        ("png", "PNG"),
+        ("webp", "WEBP"),
+        ("jpg", "JPEG"),
+        ("tif", "TIFF"),
+        ("ppm", "PPM"),
+        ("", "PNG"),
+    ],
+)
 def test_extension_decides_the_format(tiny, extension, format):
     out = tiny / f"out.{extension}".rstrip(".")
     assert run("aedecompress", "tiny.aec", out, cwd=tiny).returncode == 0
@@ -127,43 +150,58 @@ def test_format_option_goes_first(tiny):
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
 def test_permission_bits_are_copied(tiny, mode, force):
     (tiny / "tiny.png").chmod(mode)
-    assert run("aecompress", "tiny.png", "new.aec", *force,
-               cwd=tiny).returncode == 0
+    assert run("aecompress", "tiny.png", "new.aec", *force, cwd=tiny).returncode == 0
     assert stat.S_IMODE((tiny / "new.aec").stat().st_mode) == mode
 
 
 def test_umask_decides_without_an_input_file(tiny):
     data = (tiny / "tiny.png").read_bytes()
-    assert run("aecompress", "-", "new.aec", cwd=tiny, input=data,
-               umask=0o027).returncode == 0
+    assert (
+        run("aecompress", "-", "new.aec", cwd=tiny, input=data, umask=0o027).returncode
+        == 0
+    )
     assert stat.S_IMODE((tiny / "new.aec").stat().st_mode) == 0o640
 
 
 def test_quality_counts(tiny):
     for quality in 1, 100:
-        assert run("aecompress", f"-q{quality}", "tiny.png", f"{quality}.aec",
-                   cwd=tiny).returncode == 0
+        assert (
+            run(
+                "aecompress", f"-q{quality}", "tiny.png", f"{quality}.aec", cwd=tiny
+            ).returncode
+            == 0
+        )
     assert (tiny / "1.aec").stat().st_size < (tiny / "100.aec").stat().st_size
 
 
 def test_threads(tiny):
     for n in 1, 2:
-        assert run("aecompress", "-T", n, "tiny.png", f"{n}.aec",
-                   cwd=tiny).returncode == 0
-        assert run("aedecompress", "-T", 3 - n, "-t", f"{n}.aec",
-                   cwd=tiny).returncode == 0
+        assert (
+            run("aecompress", "-T", n, "tiny.png", f"{n}.aec", cwd=tiny).returncode == 0
+        )
+        assert (
+            run("aedecompress", "-T", 3 - n, "-t", f"{n}.aec", cwd=tiny).returncode == 0
+        )
 
 
 def test_list_as_json(tiny):
     result = run("aecompress", "-l", "--json", "tiny.aec", cwd=tiny)
     assert result.returncode == 0
-    row, = json.loads(result.stdout)
+    (row,) = json.loads(result.stdout)
     size = (tiny / "tiny.aec").stat().st_size
     assert re.fullmatch("[0-9a-f]{16}", row.pop("model"))
     assert row == {
-        "file": "tiny.aec", "bytes": size, "pictures": 1, "width": 41, "height": 30,
-        "colour": "rgb", "bpp": round(8 * size / (41 * 30), 4),
-        "quality": 50, "version": 1, "sections": []}
+        "file": "tiny.aec",
+        "bytes": size,
+        "pictures": 1,
+        "width": 41,
+        "height": 30,
+        "colour": "rgb",
+        "bpp": round(8 * size / (41 * 30), 4),
+        "quality": 50,
+        "version": 1,
+        "sections": [],
+    }
 
 
 def test_a_flipped_bit_is_an_error(tiny):
@@ -172,8 +210,11 @@ def test_a_flipped_bit_is_an_error(tiny):
     (tiny / "bad.aec").write_bytes(data)
     before = tree(tiny)
     for args in (), ("-t",), ("-l",):
-        fails(run("aedecompress", *args, "bad.aec", cwd=tiny),
-              "bad.aec: at byte ", "damaged")
+        fails(
+            run("aedecompress", *args, "bad.aec", cwd=tiny),
+            "bad.aec: at byte ",
+            "damaged",
+        )
     assert tree(tiny) == before
 
 
@@ -191,13 +232,20 @@ def test_absurd_dimensions_in_an_aec(tiny):
 
 def test_absurd_dimensions_in_a_picture(tmp_path):
     def chunk(kind, data):
-        return (len(data).to_bytes(4, "big") + kind + data
-                + zlib.crc32(kind + data).to_bytes(4, "big"))
+        return (
+            len(data).to_bytes(4, "big")
+            + kind
+            + data
+            + zlib.crc32(kind + data).to_bytes(4, "big")
+        )
 
     size = (1 << 30).to_bytes(4, "big")
     (tmp_path / "bomb.png").write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size * 2 + b"\x08\2\0\0\0")
-        + chunk(b"IDAT", zlib.compress(bytes(99))) + chunk(b"IEND", b""))
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", size * 2 + b"\x08\2\0\0\0")
+        + chunk(b"IDAT", zlib.compress(bytes(99)))
+        + chunk(b"IEND", b"")
+    )
     before = tree(tmp_path)
     fails(run("aecompress", "bomb.png", cwd=tmp_path), "bomb.png")
     assert tree(tmp_path) == before
@@ -209,12 +257,12 @@ def test_sixteen_bit_input(tmp_path):
     result = run("aecompress", "deep.png", cwd=tmp_path)
     assert result.returncode == 2
     assert result.stderr.decode() == (
-        "aecompress: deep.png: warning: 16 bits a sample cut to 8\n")
+        "aecompress: deep.png: warning: 16 bits a sample cut to 8\n"
+    )
     # No one says what is white in a TIFF file of this kind.
     Image.fromarray(deep).save(tmp_path / "deep.tif")
     before = tree(tmp_path)
-    fails(run("aecompress", "-f", "deep.tif", cwd=tmp_path), "deep.tif", "16",
-          "range")
+    fails(run("aecompress", "-f", "deep.tif", cwd=tmp_path), "deep.tif", "16", "range")
     assert tree(tmp_path) == before
 
 
@@ -228,25 +276,30 @@ def test_a_cut_picture_is_an_error(tmp_path):
     assert tree(tmp_path) == before
 
 
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0,
-                    reason="root may write anywhere")
+@pytest.mark.skipif(
+    not hasattr(os, "getuid") or os.getuid() == 0, reason="root may write anywhere"
+)
 def test_a_folder_without_write_permission(tiny):
     before = tree(tiny)
     tiny.chmod(0o555)
     try:
-        fails(run("aecompress", "tiny.png", "new.aec", cwd=tiny),
-              "new.aec: permission denied")
+        fails(
+            run("aecompress", "tiny.png", "new.aec", cwd=tiny),
+            "new.aec: permission denied",
+        )
     finally:
         tiny.chmod(0o755)
     assert tree(tiny) == before
 
 
-@pytest.mark.parametrize("number, code", [
-    (signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted(tmp_path, number, code):
-    with subprocess.Popen([BIN / "aecompress", "-", "out.aec"], cwd=tmp_path,
-                          stdin=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [BIN / "aecompress", "-", "out.aec"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
         # More than a pipe holds: once this returns, the command is reading.
         process.stdin.write(bytes(1 << 20))
         process.stdin.flush()
@@ -257,14 +310,14 @@ def test_interrupted(tmp_path, number, code):
     assert not tree(tmp_path)
 
 
-@pytest.mark.parametrize("args", [("-c", "tiny.png"), ("-l", "tiny.aec"),
-                                  ("--help",)])
+@pytest.mark.parametrize("args", [("-c", "tiny.png"), ("-l", "tiny.aec"), ("--help",)])
 def test_closed_pipe_is_silent(tiny, args):
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        result = subprocess.run([BIN / "aecompress", *args], cwd=tiny,
-                                stdout=writer, stderr=subprocess.PIPE)
+        result = subprocess.run(
+            [BIN / "aecompress", *args], cwd=tiny, stdout=writer, stderr=subprocess.PIPE
+        )
     finally:
         os.close(writer)
     assert (result.returncode, result.stderr) == (141, b"")
@@ -276,8 +329,12 @@ def test_terminals_get_no_data(tiny):
     try:
         for args in ("-c", "tiny.png"), ():
             result = subprocess.run(
-                [BIN / "aecompress", *args], cwd=tiny, stdin=terminal,
-                stdout=terminal, stderr=subprocess.PIPE)
+                [BIN / "aecompress", *args],
+                cwd=tiny,
+                stdin=terminal,
+                stdout=terminal,
+                stderr=subprocess.PIPE,
+            )
             assert result.returncode == 1
             assert b"is a terminal" in result.stderr
     finally:
@@ -298,50 +355,75 @@ def test_version_names_what_matters(tmp_path):
 def test_shims_run_from_a_checkout(tmp_path):
     shims = pathlib.Path(__file__).parent.parent / "bin"
     for name in "aecompress", "aedecompress":
-        result = subprocess.run([sys.executable, shims / name, "-V"],
-                                cwd=tmp_path, capture_output=True, text=True)
+        result = subprocess.run(
+            [sys.executable, shims / name, "-V"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
         assert result.stdout.startswith(name)
 
 
 def test_demo(made):
     example = CASES.parent.parent / "examples" / "budgerigar.png"
     result = subprocess.run(
-        [sys.executable, "-m", "codec.cli.demo", example], cwd=made,
-        capture_output=True, text=True, timeout=300)
+        [sys.executable, "-m", "codec.cli.demo", example],
+        cwd=made,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert result.returncode == 0, result.stderr
-    assert re.search(r"aecompress +[\d,]+ bytes +[\d.]+ bpp +[\d.]+ dB",
-                     result.stdout)
+    assert re.search(r"aecompress +[\d,]+ bytes +[\d.]+ bpp +[\d.]+ dB", result.stdout)
     assert re.search(r"JPEG +[\d,]+ bytes", result.stdout)
 
 
-@pytest.mark.parametrize("prog, argv, jobs", [
-    ("aecompress", "", [("-", "-")]),
-    ("aecompress", "a.png", [("a.png", "a.aec")]),
-    ("aecompress", "a.png b.aec", [("a.png", "b.aec")]),
-    ("aecompress", "a.png out", [("a.png", "out")]),
-    ("aecompress", "a.png -q 3 -", [("a.png", "-")]),
-    ("aecompress", "a.png b.JPG", [("a.png", "a.aec"), ("b.JPG", "b.aec")]),
-    ("aecompress", "- a.aec", [("-", "a.aec")]),
-    ("aecompress", "-fvq20 -o- a.png", [("a.png", "-")]),
-    ("aecompress", "-d a.aec b.webp", [("a.aec", "b.webp")]),
-    ("aecompress", "-dtl a.aec b", [("a.aec", None), ("b", None)]),
-    ("aecompress", "-- -q a.b.png", [("-q", "-q.aec"),
-                                     ("a.b.png", "a.b.aec")]),
-    ("aedecompress", "a.aec b.aec", [("a.aec", "a.png"), ("b.aec", "b.png")]),
-    ("aedecompress", "--format .JPG d/a.aec", [("d/a.aec", "d/a.JPG")]),
-    ("aedecompress", "-l -d a.aec", [("a.aec", "a.png")]),
-    ("aedecompress", "--output-dir o d/a.aec", [("d/a.aec", "o/a.png")]),
-])
+@pytest.mark.parametrize(
+    "prog, argv, jobs",
+    [
+        ("aecompress", "", [("-", "-")]),
+        ("aecompress", "a.png", [("a.png", "a.aec")]),
+        ("aecompress", "a.png b.aec", [("a.png", "b.aec")]),
+        ("aecompress", "a.png out", [("a.png", "out")]),
+        ("aecompress", "a.png -q 3 -", [("a.png", "-")]),
+        ("aecompress", "a.png b.JPG", [("a.png", "a.aec"), ("b.JPG", "b.aec")]),
+        ("aecompress", "- a.aec", [("-", "a.aec")]),
+        ("aecompress", "-fvq20 -o- a.png", [("a.png", "-")]),
+        ("aecompress", "-d a.aec b.webp", [("a.aec", "b.webp")]),
+        ("aecompress", "-dtl a.aec b", [("a.aec", None), ("b", None)]),
+        ("aecompress", "-- -q a.b.png", [("-q", "-q.aec"), ("a.b.png", "a.b.aec")]),
+        ("aedecompress", "a.aec b.aec", [("a.aec", "a.png"), ("b.aec", "b.png")]),
+        ("aedecompress", "--format .JPG d/a.aec", [("d/a.aec", "d/a.JPG")]),
+        ("aedecompress", "-l -d a.aec", [("a.aec", "a.png")]),
+        ("aedecompress", "--output-dir o d/a.aec", [("d/a.aec", "o/a.png")]),
+    ],
+)
 def test_which_file_becomes_which(prog, argv, jobs):
     found = options.parse(prog, argv.split())
     assert [(j.src, j.dst) for j in found.jobs] == jobs
     assert not found.rm
 
 
-@pytest.mark.parametrize("argv", [
-    "-o a -c b", "-o a --output-dir b c", "--output-dir a -", "--output-dir a",
-    "-c a b", "- - a", "--rm", "--rm -t a", "--rm -c a", "--rm -", "--qual 5 a",
-    "--format png a", "--max-pixels 0 a", "-T x a", "-o"])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "-o a -c b",
+        "-o a --output-dir b c",
+        "--output-dir a -",
+        "--output-dir a",
+        "-c a b",
+        "- - a",
+        "--rm",
+        "--rm -t a",
+        "--rm -c a",
+        "--rm -",
+        "--qual 5 a",
+        "--format png a",
+        "--max-pixels 0 a",
+        "-T x a",
+        "-o",
+    ],
+)
 def test_clashing_options(argv):
     with pytest.raises(options.UsageError, match="--help$"):
         options.parse("aecompress", argv.split())

@@ -18,12 +18,11 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from test_cli import BIN, ENV, run, tree
 
 import codec
 from codec.cli import files
 from codec.cli.main import main
-
-from test_cli import BIN, ENV, run, tree
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 OLD, NEW = b"old" * 20000, bytes(range(256)) * 400
@@ -38,6 +37,7 @@ def photo(tmp_path):
 
 
 # Killed at every line
+
 
 def killed_at(n, action):
     """Run in a child that kills itself at the n-th line of files.py.
@@ -60,6 +60,7 @@ def killed_at(n, action):
                 if count == n:
                     os.kill(os.getpid(), signal.SIGKILL)
             return trace
+
         try:
             sys.settrace(trace)
             action()
@@ -73,6 +74,7 @@ def killed_at(n, action):
 def test_killed_at_every_line_of_write(tmp_path, force, links, monkeypatch):
     def no_link(*args):
         raise PermissionError
+
     if not links:
         monkeypatch.setattr(os, "link", no_link)
     (tmp_path / "src").write_bytes(b"source")
@@ -83,19 +85,22 @@ def test_killed_at_every_line_of_write(tmp_path, force, links, monkeypatch):
         if force:
             out.write_bytes(OLD)
         n += 1
-        if not killed_at(n, lambda: files.write(
-                str(out), NEW, src=str(tmp_path / "src"), force=force)):
+        if not killed_at(
+            n,
+            lambda: files.write(str(out), NEW, src=str(tmp_path / "src"), force=force),
+        ):
             break
         seen.add(out.read_bytes() if out.exists() else None)
         assert (tmp_path / "src").read_bytes() == b"source"
     assert n > 20 and out.read_bytes() == NEW
     allowed = {OLD if force else None, NEW}
-    if not links and not force:     # the name is taken before it is filled
+    if not links and not force:  # the name is taken before it is filled
         allowed.add(b"")
     assert seen == allowed
 
 
 # Nowhere to write
+
 
 def small_files():
     """In a child: files end at 50 bytes, as on a full disk."""
@@ -107,8 +112,9 @@ def test_no_room(photo, args):
     if args:
         (photo / "a.aec").write_bytes(OLD)
     before = tree(photo)
-    result = run("aecompress", *args, "-q", "100", "a.png", cwd=photo,
-                 preexec_fn=small_files)
+    result = run(
+        "aecompress", *args, "-q", "100", "a.png", cwd=photo, preexec_fn=small_files
+    )
     assert result.returncode == 1
     assert result.stderr.decode().count("\n") == 1
     assert b"a.aec: " in result.stderr and b"Traceback" not in result.stderr
@@ -118,8 +124,9 @@ def test_no_room(photo, args):
 def test_no_room_for_a_picture(photo):
     assert run("aecompress", "a.png", cwd=photo).returncode == 0
     before = tree(photo)
-    result = run("aedecompress", "--rm", "a.aec", "b.png", cwd=photo,
-                 preexec_fn=small_files)
+    result = run(
+        "aedecompress", "--rm", "a.aec", "b.png", cwd=photo, preexec_fn=small_files
+    )
     assert result.returncode == 1 and b"b.png: " in result.stderr
     assert tree(photo) == before
 
@@ -129,9 +136,13 @@ def test_full_device(photo):
         pytest.skip("no /dev/full")
     before = tree(photo)
     with open("/dev/full", "wb") as full:
-        result = subprocess.run([BIN / "aecompress", "-c", "a.png"],
-                                cwd=photo, env=ENV, stdout=full,
-                                stderr=subprocess.PIPE)
+        result = subprocess.run(
+            [BIN / "aecompress", "-c", "a.png"],
+            cwd=photo,
+            env=ENV,
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
     assert result.returncode == 1
     assert b"standard output: no space left" in result.stderr
     assert result.stderr.count(b"\n") == 1 and tree(photo) == before
@@ -144,11 +155,14 @@ def disk(tmp_path):
     folder.mkdir()
 
     def mount(options):
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options,
-                               "tmpfs", folder], capture_output=True)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder],
+            capture_output=True,
+        )
         if done.returncode:
             pytest.skip("only root may mount")
         return folder
+
     yield mount
     subprocess.run(["umount", folder], capture_output=True)
 
@@ -158,8 +172,9 @@ def test_full_disk(photo, disk):
     (folder / "full").write_bytes(bytes(4096))
     before = tree(photo)
     for args in (), ("-f",):
-        result = run("aecompress", *args, "--rm", "-q", "100", "a.png",
-                     "disk/a.aec", cwd=photo)
+        result = run(
+            "aecompress", *args, "--rm", "-q", "100", "a.png", "disk/a.aec", cwd=photo
+        )
         assert result.returncode == 1
         assert result.stderr.decode().count("\n") == 1
         assert b"disk/a.aec: no space left" in result.stderr
@@ -171,8 +186,11 @@ def test_read_only_disk(photo, disk):
     Image.new("RGB", (9, 9)).save(folder / "b.png")
     subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
     before = tree(photo)
-    for args in (("a.png", "disk/a.aec"), ("disk/b.png",),
-                 ("-f", "--rm", "disk/b.png")):
+    for args in (
+        ("a.png", "disk/a.aec"),
+        ("disk/b.png",),
+        ("-f", "--rm", "disk/b.png"),
+    ):
         result = run("aecompress", *args, cwd=photo)
         assert result.returncode == 1 and b"read-only" in result.stderr
         assert result.stderr.decode().count("\n") == 1
@@ -184,6 +202,7 @@ def test_read_only_disk(photo, disk):
 
 
 # Killed at random moments
+
 
 def whole(path):
     """Whether a file is a whole output."""
@@ -204,14 +223,23 @@ def command():
     What comes before, the start of Python, touches no file.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest", "onnxruntime", "constriction",
-                                    "codec.api", "codec.picture",
-                                    "codec.cli.main", "codec.cli.verify"])
+    context.set_forkserver_preload(
+        [
+            "pytest",
+            "onnxruntime",
+            "constriction",
+            "codec.api",
+            "codec.picture",
+            "codec.cli.main",
+            "codec.cli.verify",
+        ]
+    )
 
     def start(prog, *argv):
         process = context.Process(target=main, args=(prog, argv), daemon=True)
         process.start()
         return process
+
     return start
 
 
@@ -221,10 +249,13 @@ def test_killed_at_random_moments(photo, command):
     source = (photo / "a.png").read_bytes()
     packed = codec.encode(np.asarray(Image.open(photo / "a.png")))
     rng = random.Random(1)
-    a, b, aec, png = (str(photo / n)
-                      for n in ("a.png", "b.aec", "out.aec", "out.png"))
-    commands = [("aecompress", a, aec), ("aecompress", "-f", a, aec),
-                ("aecompress", "--rm", a, aec), ("aedecompress", "-f", b, png)]
+    a, b, aec, png = (str(photo / n) for n in ("a.png", "b.aec", "out.aec", "out.png"))
+    commands = [
+        ("aecompress", a, aec),
+        ("aecompress", "-f", a, aec),
+        ("aecompress", "--rm", a, aec),
+        ("aedecompress", "-f", b, png),
+    ]
     took = [[] for _ in commands]
     outcomes = {"old or absent": 0, "whole": 0}
     n_parts = n_ended = 0
@@ -246,15 +277,14 @@ def test_killed_at_random_moments(photo, command):
             process.join(statistics.median(took[kind]) * rng.uniform(low, 1.05))
             process.kill()
         process.join(100)
-        if process.exitcode == 0:   # it was quicker: how long it takes
+        if process.exitcode == 0:  # it was quicker: how long it takes
             took[kind].append(time.monotonic() - start)
             n_ended += 1
             assert n_ended < 300 and whole(out)
             assert ("--rm" in words) != (photo / "a.png").exists()
             continue
         assert process.exitcode == -signal.SIGKILL
-        untouched = (out.read_bytes() == OLD if "-f" in words
-                     else not out.exists())
+        untouched = out.read_bytes() == OLD if "-f" in words else not out.exists()
         assert untouched or whole(out)
         outcomes["old or absent" if untouched else "whole"] += 1
         assert (photo / "b.aec").read_bytes() == packed

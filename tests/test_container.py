@@ -6,28 +6,38 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from codec import container
-from codec.errors import (CodecError, FormatError, InputError,
-                          UnsupportedError)
+from codec.errors import CodecError, FormatError, InputError, UnsupportedError
 from codec.types import Header
 
-HEADER = Header(width=3, height=2, colour="rgb", quality=50.0,
-                model="0123456789abcdef", symbol_crc=0xdeadbeef)
+HEADER = Header(
+    width=3,
+    height=2,
+    colour="rgb",
+    quality=50.0,
+    model="0123456789abcdef",
+    symbol_crc=0xDEADBEEF,
+)
 SECTIONS = {"ICCP": b"profile", "xmp0": b"", "exif": b"II*\0"}
 PLAIN = container.pack(HEADER, b"12345678")
 FULL = container.pack(HEADER, b"12345678", SECTIONS)
 
 names = st.one_of(
     st.sampled_from(["ALPH", "ICCP", "exif", "xmp0"]),
-    st.from_regex(r"[a-z][A-Za-z0-9]{3}", fullmatch=True))
+    st.from_regex(r"[a-z][A-Za-z0-9]{3}", fullmatch=True),
+)
 headers = st.builds(
-    Header, width=st.integers(1, 16384), height=st.integers(1, 16384),
+    Header,
+    width=st.integers(1, 16384),
+    height=st.integers(1, 16384),
     colour=st.sampled_from(["grey", "rgb"]),
     quality=st.integers(100, 10000).map(lambda q: q / 100),
     model=st.binary(min_size=8, max_size=8).map(bytes.hex),
-    symbol_crc=st.integers(0, 2**32 - 1))
+    symbol_crc=st.integers(0, 2**32 - 1),
+)
 
 
 def seal(data):
@@ -36,7 +46,7 @@ def seal(data):
 
 
 def patch(data, at, new):
-    return seal(data[:at] + new + data[at + len(new):-4])
+    return seal(data[:at] + new + data[at + len(new) : -4])
 
 
 def refuse(data, error, at=None, value=None, match=None):
@@ -52,17 +62,22 @@ def test_bytes():
     assert PLAIN.hex(" ") == (
         "89 41 45 43 0a 11 01 23 45 67 89 ab cd ef 03 00 02 00 88 13 "
         "ef be ad de 08 00 00 00 31 32 33 34 35 36 37 38 "
-        + struct.pack("<I", zlib.crc32(PLAIN[:-4])).hex(" "))
+        + struct.pack("<I", zlib.crc32(PLAIN[:-4])).hex(" ")
+    )
     assert len(PLAIN) == 8 + 32
 
 
 @settings(deadline=None)
-@given(headers, st.binary(max_size=40).map(lambda b: b[:len(b) & ~3]),
-       st.dictionaries(names, st.binary(max_size=30), max_size=6))
+@given(
+    headers,
+    st.binary(max_size=40).map(lambda b: b[: len(b) & ~3]),
+    st.dictionaries(names, st.binary(max_size=30), max_size=6),
+)
 def test_round_trip(header, payload, sections):
     data = container.pack(header, payload, sections)
     full = dataclasses.replace(
-        header, sections=tuple(sections), payload_length=len(payload))
+        header, sections=tuple(sections), payload_length=len(payload)
+    )
     assert container.unpack(data) == (full, sections, payload)
     assert container.read_header(data) == full
     assert list(container.unpack(data)[1]) == list(sections)
@@ -79,9 +94,16 @@ def test_any_bytes(data):
                 pass
 
 
-@pytest.mark.parametrize("wrap", [
-    bytes, bytearray, memoryview, lambda b: np.frombuffer(b, np.uint8),
-    lambda b: memoryview(b"".join(bytes([c, 0]) for c in b))[::2]])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        bytes,
+        bytearray,
+        memoryview,
+        lambda b: np.frombuffer(b, np.uint8),
+        lambda b: memoryview(b"".join(bytes([c, 0]) for c in b))[::2],
+    ],
+)
 def test_bytes_like(wrap):
     assert container.unpack(wrap(FULL)) == container.unpack(FULL)
     assert container.read_header(wrap(FULL)) == container.read_header(FULL)
@@ -132,28 +154,48 @@ def test_version():
 def test_reserved_bits():
     refuse(patch(PLAIN, 5, b"\x19"), UnsupportedError, value=8)
     refuse(patch(PLAIN, 5, b"\x13"), UnsupportedError, value=2)
-    refuse(PLAIN[:5] + b"\x19" + PLAIN[6:], FormatError, len(PLAIN) - 4,
-           match="damaged")
+    refuse(
+        PLAIN[:5] + b"\x19" + PLAIN[6:], FormatError, len(PLAIN) - 4, match="damaged"
+    )
 
 
-@pytest.mark.parametrize("at, value", [
-    (14, 0), (14, 16385), (16, 0), (16, 16385), (18, 99), (18, 10001),
-    (18, 0), (18, 65535)])
+@pytest.mark.parametrize(
+    "at, value",
+    [
+        (14, 0),
+        (14, 16385),
+        (16, 0),
+        (16, 16385),
+        (18, 99),
+        (18, 10001),
+        (18, 0),
+        (18, 65535),
+    ],
+)
 def test_field_ranges(at, value):
     refuse(patch(PLAIN, at, struct.pack("<H", value)), FormatError, at)
 
 
 def test_lengths_that_lie():
-    refuse(patch(PLAIN, 24, struct.pack("<I", 12)), FormatError, len(PLAIN),
-           match="cut short")
+    refuse(
+        patch(PLAIN, 24, struct.pack("<I", 12)),
+        FormatError,
+        len(PLAIN),
+        match="cut short",
+    )
     refuse(patch(PLAIN, 24, b"\xff\xff\xff\xff"), FormatError, len(PLAIN))
-    refuse(patch(PLAIN, 24, struct.pack("<I", 4)), FormatError,
-           len(PLAIN) - 4, match="4 bytes after the end")
+    refuse(
+        patch(PLAIN, 24, struct.pack("<I", 4)),
+        FormatError,
+        len(PLAIN) - 4,
+        match="4 bytes after the end",
+    )
     refuse(PLAIN + b"\0", FormatError, len(PLAIN), match="1 bytes after")
     odd = seal(PLAIN[:24] + struct.pack("<I", 7) + b"1234567")
     refuse(odd, FormatError, 24, match="multiple of 4")
-    refuse(patch(FULL, 33, b"\xff\xff\xff\xff"), FormatError, 33,
-           match="claims 4294967295")
+    refuse(
+        patch(FULL, 33, b"\xff\xff\xff\xff"), FormatError, 33, match="claims 4294967295"
+    )
     refuse(patch(FULL, 28, b"\xff"), FormatError, 68, match="claims")
     refuse(patch(FULL, 28, b"\0"), FormatError, 28, match="empty")
 
@@ -166,31 +208,58 @@ def sections(*items):
 
 
 def test_sections():
-    refuse(sections((b"exif", b"a"), (b"xmp0", b""), (b"exif", b"b")),
-           FormatError, 46, match="second section exif")
+    refuse(
+        sections((b"exif", b"a"), (b"xmp0", b""), (b"exif", b"b")),
+        FormatError,
+        46,
+        match="second section exif",
+    )
     for kind in b"1234", b"ab\xffd", b"ab c", b"\0\0\0\0":
         refuse(sections((kind, b"")), FormatError, 29, match="type")
-    refuse(sections((b"zzzz", b""), (b"TIME", b"")), UnsupportedError,
-           value="TIME", match="critical section TIME")
+    refuse(
+        sections((b"zzzz", b""), (b"TIME", b"")),
+        UnsupportedError,
+        value="TIME",
+        match="critical section TIME",
+    )
     header, found, payload = container.unpack(
-        sections((b"zzzz", b"new"), (b"ALPH", b"x")))
+        sections((b"zzzz", b"new"), (b"ALPH", b"x"))
+    )
     assert header.sections == ("zzzz", "ALPH")
     assert found["ALPH"] == b"x" and payload == b"12345678"
 
 
-@pytest.mark.parametrize("change", [
-    {"width": 0}, {"height": 16385}, {"width": 70000}, {"quality": 0.5},
-    {"quality": 101.0}, {"quality": float("nan")}, {"model": "abc"},
-    {"model": "not hexadecimal!"}, {"colour": "blue"}, {"symbol_crc": -1}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": 0},
+        {"height": 16385},
+        {"width": 70000},
+        {"quality": 0.5},
+        {"quality": 101.0},
+        {"quality": float("nan")},
+        {"model": "abc"},
+        {"model": "not hexadecimal!"},
+        {"colour": "blue"},
+        {"symbol_crc": -1},
+    ],
+)
 def test_pack_refuses_headers(change):
     with pytest.raises(InputError):
         container.pack(dataclasses.replace(HEADER, **change), b"")
 
 
-@pytest.mark.parametrize("payload, found", [
-    (b"123", {}), (b"", {"TIME": b""}), (b"", {"toolong": b""}),
-    (b"", {"é000": b""}), (b"", {"0000": b""}),
-    (b"", {f"a{i:03}": b"" for i in range(256)})])
+@pytest.mark.parametrize(
+    "payload, found",
+    [
+        (b"123", {}),
+        (b"", {"TIME": b""}),
+        (b"", {"toolong": b""}),
+        (b"", {"é000": b""}),
+        (b"", {"0000": b""}),
+        (b"", {f"a{i:03}": b"" for i in range(256)}),
+    ],
+)
 def test_pack_refuses_parts(payload, found):
     with pytest.raises(InputError):
         container.pack(HEADER, payload, found)

@@ -9,13 +9,12 @@ import zlib
 
 import numpy as np
 import pytest
-
-import codec
-from codec import container
-
 from conformance import cases
 from data import make_bad
 from fuzz import cost as cost_script
+
+import codec
+from codec import container
 
 SMALL = cases.data("block-64x64")
 ALPHA = cases.data("alpha-80x50")
@@ -39,7 +38,7 @@ def test_every_prefix(data):
         if n >= 40:
             continue
         with pytest.raises(codec.CodecError):
-            codec.decode(data[n + 1:])
+            codec.decode(data[n + 1 :])
 
 
 @pytest.mark.parametrize("data", [SMALL, ALPHA], ids=["plain", "alpha"])
@@ -51,45 +50,62 @@ def test_every_bit(data):
             codec.decode(bad)
 
 
-SECTIONS = {"ICCP": b"profile", "exif": b"II*\0", "xmp0": b"<x/>",
-            "ALPH": container.unpack(ALPHA)[1]["ALPH"]}
+SECTIONS = {
+    "ICCP": b"profile",
+    "exif": b"II*\0",
+    "xmp0": b"<x/>",
+    "ALPH": container.unpack(ALPHA)[1]["ALPH"],
+}
 
 
 def test_sections_in_any_order():
     """Their order is free; what is doubled or mistaken for another is not."""
     header, _, payload = container.unpack(ALPHA)
-    expected = codec.Decoder().decode_picture(
-        container.pack(header, payload, SECTIONS))
+    expected = codec.Decoder().decode_picture(container.pack(header, payload, SECTIONS))
     for order in itertools.permutations(SECTIONS):
-        pic = codec.Decoder().decode_picture(container.pack(
-            header, payload, {k: SECTIONS[k] for k in order}))
+        pic = codec.Decoder().decode_picture(
+            container.pack(header, payload, {k: SECTIONS[k] for k in order})
+        )
         assert np.array_equal(pic.alpha, expected.alpha)
-        assert (pic.icc, pic.exif, pic.xmp) == (
-            expected.icc, expected.exif, expected.xmp) == (
-            b"profile", b"II*\0", b"<x/>")
+        assert (
+            (pic.icc, pic.exif, pic.xmp)
+            == (expected.icc, expected.exif, expected.xmp)
+            == (b"profile", b"II*\0", b"<x/>")
+        )
     for a, b in itertools.product(SECTIONS, repeat=2):
         bare = container.pack(header, payload)
-        doubled = make_bad.with_sections(bare, *(
-            (k.encode(), SECTIONS[k]) for k in (a, b, a)))
+        doubled = make_bad.with_sections(
+            bare, *((k.encode(), SECTIONS[k]) for k in (a, b, a))
+        )
         with pytest.raises(codec.FormatError, match="second section"):
             codec.decode(doubled)
     for other in "ICCP", "exif", "xmp0":
         with pytest.raises(codec.FormatError, match="ALPH"):
-            codec.decode(container.pack(header, payload,
-                                        {"ALPH": SECTIONS[other]}))
+            codec.decode(container.pack(header, payload, {"ALPH": SECTIONS[other]}))
 
 
 def cost(group):
     """What tests/fuzz/cost.py measures for a group, in its own process."""
-    done = subprocess.run([sys.executable, cost_script.__file__, group],
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, cost_script.__file__, group],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("group", [
-    "tests/data/bad", "texts and samples that inflate to 64 MiB",
-    "100 bytes claim 16384 x 16384", "65 kB claim 16384 x 16384",
-    "100 bytes claim 9400 x 9400", "sections swapped or doubled"])
+@pytest.mark.parametrize(
+    "group",
+    [
+        "tests/data/bad",
+        "texts and samples that inflate to 64 MiB",
+        "100 bytes claim 16384 x 16384",
+        "65 kB claim 16384 x 16384",
+        "100 bytes claim 9400 x 9400",
+        "sections swapped or doubled",
+    ],
+)
 def test_memory_of_bombs(group):
     found = cost(group)
     assert found["mib"] < 300
@@ -117,7 +133,7 @@ def corruptions(data, n, seed):
             elif kind == 1:
                 d[i] = int(rng.integers(256))
             elif kind == 2:
-                del d[i:i + int(rng.integers(1, 9))]
+                del d[i : i + int(rng.integers(1, 9))]
             elif kind == 3:
                 d[i:i] = rng.bytes(int(rng.integers(1, 9)))
             else:
@@ -161,20 +177,18 @@ def test_corruptions_with_a_sound_checksum(data):
     assert caught > 250
 
 
-@pytest.mark.parametrize("size", [(16384, 16384), (16384, 1), (1, 16384),
-                                  (4000, 3000)])
+@pytest.mark.parametrize("size", [(16384, 16384), (16384, 1), (1, 16384), (4000, 3000)])
 def test_claimed_size(size):
     header, _, payload = container.unpack(SMALL)
     d = bytearray(SMALL)
     d[14:18] = struct.pack("<HH", *size)
     with pytest.raises(codec.FormatError):
-        codec.decode(sealed(bytes(d)), max_pixels=2 ** 28)
+        codec.decode(sealed(bytes(d)), max_pixels=2**28)
 
 
 def test_pixel_limit():
     """64 x 64 are 4096 pixels; 16384 x 16384 are over the default."""
-    for decode in codec.decode, codec.Decoder().decode, \
-            codec.Decoder().symbols:
+    for decode in codec.decode, codec.Decoder().decode, codec.Decoder().symbols:
         decode(SMALL, max_pixels=4096)
         with pytest.raises(codec.LimitError, match="4095"):
             decode(SMALL, max_pixels=4095)
@@ -187,8 +201,9 @@ def test_unknown_model_is_named():
         codec.decode(sealed(bytes(d)))
 
 
-@pytest.mark.parametrize("data", [b"", b"\x89AEC\n", b"\x89PNG\r\n\x1a\n",
-                                  b"\0" * 100, b"\xff" * 100])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x89AEC\n", b"\x89PNG\r\n\x1a\n", b"\0" * 100, b"\xff" * 100]
+)
 def test_not_ours(data):
     with pytest.raises(codec.FormatError):
         codec.decode(data)

@@ -12,11 +12,12 @@ from PIL import Image
 
 distributed = pytest.importorskip("distributed")
 
-import codec  # noqa: E402
-from codec.plugins import dask  # noqa: E402
-from codec.cli.main import main  # noqa: E402
-from codec.errors import InputError  # noqa: E402
-from test_stacks import drawn  # noqa: E402
+from test_stacks import drawn
+
+import codec
+from codec.cli.main import main
+from codec.errors import InputError
+from codec.plugins import dask
 
 N = 24
 
@@ -24,8 +25,12 @@ N = 24
 @pytest.fixture(scope="module")
 def cluster():
     with distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True,
-            dashboard_address=None, silence_logs=50) as cluster:
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        silence_logs=50,
+    ) as cluster:
         yield cluster
 
 
@@ -62,11 +67,14 @@ def outputs(folder):
 
 def test_a_worker_is_killed(client, cluster, folder):
     """Nothing lost, nothing written twice; then the run is resumed."""
-    jobs = [(src, dask._target(src, ".aec", str(folder / "out"),
-                               str(folder / "in"))) for src in names(folder)]
+    jobs = [
+        (src, dask._target(src, ".aec", str(folder / "out"), str(folder / "in")))
+        for src in names(folder)
+    ]
     results, at_kill = {}, None
-    for index, result in dask.run(client, dask.COMPRESS, jobs,
-                                  dask.Settings(quality=70)):
+    for index, result in dask.run(
+        client, dask.COMPRESS, jobs, dask.Settings(quality=70)
+    ):
         assert index not in results
         results[index] = result
         if len(results) == 5:
@@ -79,19 +87,20 @@ def test_a_worker_is_killed(client, cluster, folder):
     after = outputs(folder)
     assert len(after) == N and len(at_kill) >= 4
     assert all(after[path] == seen for path, seen in at_kill.items())
-    for path in after:      # the tree is repeated, and every file is whole
-        source = folder / "in" / path.relative_to(
-            folder / "out").with_suffix(".png")
+    for path in after:  # the tree is repeated, and every file is whole
+        source = folder / "in" / path.relative_to(folder / "out").with_suffix(".png")
         data = path.read_bytes()
         assert codec.info(data).quality == 70
         assert data == codec.Encoder(threads=1).encode(
-            np.asarray(Image.open(source)), 70)
+            np.asarray(Image.open(source)), 70
+        )
 
     # Resumed: what is there stays as it is, what is missing is made.
     victim = next(iter(after))
     victim.unlink()
-    summary = dask.compress(client, names(folder), str(folder / "out"),
-                            top=str(folder / "in"), quality=70)
+    summary = dask.compress(
+        client, names(folder), str(folder / "out"), top=str(folder / "in"), quality=70
+    )
     assert (summary.done, summary.there) == (1, N - 1)
     assert list(summary.failed) == [str(folder / "in" / "broken.png")]
     again = outputs(folder)
@@ -122,77 +131,139 @@ def test_a_picture_that_kills_its_workers(client, cluster, folder):
     before = cluster.scheduler.allowed_failures
     cluster.scheduler.allowed_failures = 0
     try:
-        summary = dask.compress(client, names(folder), str(folder / "out"),
-                                top=str(folder / "in"))
+        summary = dask.compress(
+            client, names(folder), str(folder / "out"), top=str(folder / "in")
+        )
     finally:
         cluster.scheduler.allowed_failures = before
         client.restart(timeout=120)
-    failed = {os.path.basename(name): why
-              for name, why in summary.failed.items()}
+    failed = {os.path.basename(name): why for name, why in summary.failed.items()}
     assert {"03.png", "broken.png"} <= set(failed)
     # Without a second chance, who waited at the killed worker fails too.
-    assert all("KilledWorker" in why for name, why in failed.items()
-               if name != "broken.png")
+    assert all(
+        "KilledWorker" in why for name, why in failed.items() if name != "broken.png"
+    )
     # Outputs whose word was lost with the worker count as there.
     assert summary.done + summary.there + len(failed) == N + 1
     assert N - 1 >= len(outputs(folder)) >= summary.done + summary.there
 
 
 def test_workers_load_the_model_once(client, folder):
-    dask.compress(client, names(folder), str(folder / "out"),
-                  top=str(folder / "in"))
+    dask.compress(client, names(folder), str(folder / "out"), top=str(folder / "in"))
 
     def loads():
         from codec.plugins import dask
+
         return dask._coder.cache_info().misses
 
     assert set(client.run(loads).values()) == {1}
     events = client.get_events(dask.COMPRESS)
-    assert sum(e["pixels"] for _, e in events if e["src"].startswith(
-        str(folder))) == N * 64 * 96
+    assert (
+        sum(e["pixels"] for _, e in events if e["src"].startswith(str(folder)))
+        == N * 64 * 96
+    )
 
 
 def test_urls(client, folder):
     """Workers are other processes: file:// is what both can see."""
     out = f"file://{folder}/out"
-    summary = dask.compress(client, [f"file://{n}" for n in names(folder)],
-                            out, top=f"file://{folder}/in")
+    summary = dask.compress(
+        client, [f"file://{n}" for n in names(folder)], out, top=f"file://{folder}/in"
+    )
     assert summary.done == N and len(outputs(folder)) == N
 
 
 def test_command(client, cluster, folder):
     run = subprocess.run(
-        [sys.executable, "-c", "import sys; from codec.cli.main import main;"
-         "sys.exit(main('aecompress', sys.argv[1:]))", "-v", "-r", "in",
-         "--output-dir", "out", "--scheduler", cluster.scheduler_address,
-         "-q", "30", "--effort", "2", "--tune", "ms-ssim"], cwd=folder, capture_output=True, text=True)
+        [
+            sys.executable,
+            "-c",
+            "import sys; from codec.cli.main import main;"
+            "sys.exit(main('aecompress', sys.argv[1:]))",
+            "-v",
+            "-r",
+            "in",
+            "--output-dir",
+            "out",
+            "--scheduler",
+            cluster.scheduler_address,
+            "-q",
+            "30",
+            "--effort",
+            "2",
+            "--tune",
+            "ms-ssim",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
     lines = run.stderr.splitlines()
     assert run.returncode == 1 and len(outputs(folder)) == N
     assert [line for line in lines if "broken.png: " in line][0].startswith(
-        "aecompress: in/broken.png: not a picture")
+        "aecompress: in/broken.png: not a picture"
+    )
     assert f"{N} of {N + 1} files" in lines[-2]
     seen = outputs(folder)
     path = next(iter(seen))
     assert path.read_bytes() == codec.Encoder(
-        threads=1, effort=2, tune="ms-ssim").encode(np.asarray(Image.open(
-            folder / "in" / path.relative_to(folder / "out").with_suffix(
-                ".png"))), 30)
-    assert main("aecompress", [
-        "-r", str(folder / "in"), "--output-dir", str(folder / "out"),
-        "--scheduler", cluster.scheduler_address]) == 1
+        threads=1, effort=2, tune="ms-ssim"
+    ).encode(
+        np.asarray(
+            Image.open(
+                folder / "in" / path.relative_to(folder / "out").with_suffix(".png")
+            )
+        ),
+        30,
+    )
+    assert (
+        main(
+            "aecompress",
+            [
+                "-r",
+                str(folder / "in"),
+                "--output-dir",
+                str(folder / "out"),
+                "--scheduler",
+                cluster.scheduler_address,
+            ],
+        )
+        == 1
+    )
     assert outputs(folder) == seen
-    assert main("aedecompress", [
-        "-r", str(folder / "out"), "--output-dir", str(folder / "back"),
-        "--format", "webp", "--scheduler", cluster.scheduler_address]) == 0
+    assert (
+        main(
+            "aedecompress",
+            [
+                "-r",
+                str(folder / "out"),
+                "--output-dir",
+                str(folder / "back"),
+                "--format",
+                "webp",
+                "--scheduler",
+                cluster.scheduler_address,
+            ],
+        )
+        == 0
+    )
     assert len(list((folder / "back").rglob("*.webp"))) == N
 
 
-@pytest.mark.parametrize("more", [
-    ["-t", "a.aec"], ["-l", "a.aec"], ["--rm", "a.png"], ["-p", "a.png"],
-    ["-c", "a.png"], [], ["-"]])
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["-t", "a.aec"],
+        ["-l", "a.aec"],
+        ["--rm", "a.png"],
+        ["-p", "a.png"],
+        ["-c", "a.png"],
+        [],
+        ["-"],
+    ],
+)
 def test_command_clashes(more, capsys):
-    assert main("aecompress", ["--scheduler", "tcp://127.0.0.1:1", *more]
-                ) == 1
+    assert main("aecompress", ["--scheduler", "tcp://127.0.0.1:1", *more]) == 1
     assert "--scheduler does not go with" in capsys.readouterr().err
 
 
@@ -204,17 +275,20 @@ def test_no_scheduler(monkeypatch, capsys, tmp_path):
     with pytest.raises(InputError, match="no scheduler at tcp://x:1"):
         dask.connect("tcp://x:1")
     (tmp_path / "a.png").write_bytes(b"")
-    assert main("aecompress", ["--scheduler", "tcp://x:1",
-                               str(tmp_path / "a.png")]) == 1
+    assert (
+        main("aecompress", ["--scheduler", "tcp://x:1", str(tmp_path / "a.png")]) == 1
+    )
     assert "no scheduler at tcp://x:1" in capsys.readouterr().err
 
 
 # One task, without a cluster --------------------------------------------
 
+
 def task(folder, **settings):
     src = str(folder / "in" / "0" / "00.png")
-    return dask.one(dask.COMPRESS, (src, str(folder / "out" / "a.aec")),
-                    dask.Settings(**settings))
+    return dask.one(
+        dask.COMPRESS, (src, str(folder / "out" / "a.aec")), dask.Settings(**settings)
+    )
 
 
 def test_outputs_are_never_replaced(folder, monkeypatch):
@@ -239,18 +313,20 @@ from codec import urls
 print(flush=True)
 while True:
     try:
-        urls.land({str(folder / 'out' / 'x.aec')!r}, bytes(5000000), True)
+        urls.land({str(folder / "out" / "x.aec")!r}, bytes(5000000), True)
     except FileExistsError:
-        import os; os.unlink({str(folder / 'out' / 'x.aec')!r})
+        import os; os.unlink({str(folder / "out" / "x.aec")!r})
 """
     for delay in (0.003, 0.011, 0.017, 0.023, 0.041):
-        with subprocess.Popen([sys.executable, "-c", code],
-                              stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE
+        ) as process:
             process.stdout.readline()
             threading.Timer(delay, process.kill).start()
         left = outputs(folder)
-        assert all(p.name == "x.aec" and size == 5000000
-                   for p, (_, _, size) in left.items()), left
+        assert all(
+            p.name == "x.aec" and size == 5000000 for p, (_, _, size) in left.items()
+        ), left
     assert src.exists()
 
 

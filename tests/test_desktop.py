@@ -10,11 +10,11 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from test_stacks import drawn
 
 import codec
 from codec.cli.thumbnail import main
 from codec.plugins.pillow import MIME
-from test_stacks import drawn
 
 SHARE = pathlib.Path(__file__).parent.parent / "share"
 
@@ -27,7 +27,8 @@ def tool(name):
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "photo.aec").write_bytes(
-        codec.encode(drawn(1, 40, 90, (3,))[0], quality=70.5))
+        codec.encode(drawn(1, 40, 90, (3,))[0], quality=70.5)
+    )
     (tmp_path / "grey").write_bytes(codec.encode(drawn(1, 40, 90)[0]))
     (tmp_path / "stack").write_bytes(codec.encode_batch(drawn(7, 20, 30)))
     (tmp_path / "other.aec").write_bytes(b"\x89AEC\r\n")
@@ -35,21 +36,32 @@ def folder(tmp_path):
 
 
 def call(*args, **more):
-    return subprocess.run(args, capture_output=True, text=True, check=True,
-                          **more).stdout
+    return subprocess.run(
+        args, capture_output=True, text=True, check=True, **more
+    ).stdout
 
 
 @tool("file")
 def test_magic(folder):
     def look(*options):
-        return call("file", "-b", *options, "-m",
-                    str(SHARE / "aecompress" / "magic"), "photo.aec", "grey",
-                    "stack", "other.aec", cwd=folder).splitlines()
+        return call(
+            "file",
+            "-b",
+            *options,
+            "-m",
+            str(SHARE / "aecompress" / "magic"),
+            "photo.aec",
+            "grey",
+            "stack",
+            "other.aec",
+            cwd=folder,
+        ).splitlines()
 
     assert look()[:3] == [
         "AEC image data, RGB, 90x40, quality 70",
         "AEC image data, greyscale, 90x40, quality 50",
-        "AEC image data, greyscale, 30x20, quality 50, stack of 7 pictures"]
+        "AEC image data, greyscale, 30x20, quality 50, stack of 7 pictures",
+    ]
     assert "AEC" not in look()[3]
     assert look("--mime-type")[:3] == 3 * [MIME]
     assert look("--extension")[0] == "aec"
@@ -61,20 +73,32 @@ def test_mime_type(folder):
     """Known by its content, and by its name."""
     home = folder / "data"
     shutil.copytree(SHARE / "mime", home / "mime")
-    env = {**os.environ, "XDG_DATA_HOME": str(home), "HOME": str(folder),
-           "XDG_DATA_DIRS": os.environ.get("XDG_DATA_DIRS",
-                                           "/usr/local/share:/usr/share")}
+    env = {
+        **os.environ,
+        "XDG_DATA_HOME": str(home),
+        "HOME": str(folder),
+        "XDG_DATA_DIRS": os.environ.get("XDG_DATA_DIRS", "/usr/local/share:/usr/share"),
+    }
     env.pop("DESKTOP_SESSION", None)
-    run = subprocess.run(["update-mime-database", home / "mime"], env=env,
-                         capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        ["update-mime-database", home / "mime"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert run.stderr == ""
     assert f"{MIME}:*.aec" in (home / "mime" / "globs").read_text()
     assert b"\x89AEC\n" in (home / "mime" / "magic").read_bytes()
-    asked = subprocess.run(["xdg-mime", "query", "filetype", "photo.aec"],
-                           env=env, cwd=folder, capture_output=True,
-                           text=True).stdout.strip()
+    asked = subprocess.run(
+        ["xdg-mime", "query", "filetype", "photo.aec"],
+        env=env,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
     if shutil.which("mimetype") or shutil.which("gio"):
-        assert asked == MIME    # else xdg-mime asks file(1), without our magic
+        assert asked == MIME  # else xdg-mime asks file(1), without our magic
 
 
 @tool("gio")
@@ -82,11 +106,11 @@ def test_mime_type_of_content(folder):
     home = folder / "data"
     shutil.copytree(SHARE / "mime", home / "mime")
     env = {**os.environ, "XDG_DATA_HOME": str(home)}
-    subprocess.run(["update-mime-database", home / "mime"], env=env,
-                   check=True)
+    subprocess.run(["update-mime-database", home / "mime"], env=env, check=True)
     for name in ("photo.aec", "grey", "stack"):
-        told = call("gio", "info", "-a", "standard::content-type", name,
-                    cwd=folder, env=env)
+        told = call(
+            "gio", "info", "-a", "standard::content-type", name, cwd=folder, env=env
+        )
         assert f"standard::content-type: {MIME}" in told
 
 
@@ -101,8 +125,9 @@ def test_thumbnailer_entry():
     assert arguments == ["%i", "%o", "%s"]
 
 
-@pytest.mark.parametrize("name, size", [
-    ("photo.aec", (64, 28)), ("grey", (64, 28)), ("stack", (30, 20))])
+@pytest.mark.parametrize(
+    "name, size", [("photo.aec", (64, 28)), ("grey", (64, 28)), ("stack", (30, 20))]
+)
 def test_thumbnails(name, size, folder):
     out = folder / "out"
     assert main([str(folder / name), str(out), "64"]) == 0
@@ -118,9 +143,16 @@ def test_thumbnail_as_the_entry_calls_it(folder):
     assert np.asarray(Image.open(folder / "out.png")).shape == (40, 90, 3)
 
 
-@pytest.mark.parametrize("arguments", [
-    [], ["a", "b", "x"], ["a", "b", "0"], ["missing", "b", "64"],
-    ["other.aec", "b", "64"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["a", "b", "x"],
+        ["a", "b", "0"],
+        ["missing", "b", "64"],
+        ["other.aec", "b", "64"],
+    ],
+)
 def test_thumbnailer_refuses(arguments, folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     assert main(arguments) == 1

@@ -15,8 +15,8 @@ def digits():
     for text in "0123456789":
         image = Image.new("L", (28, 28))
         ImageDraw.Draw(image).text(
-            (14, 14), text, fill=255, anchor="mm",
-            font=ImageFont.load_default(24))
+            (14, 14), text, fill=255, anchor="mm", font=ImageFont.load_default(24)
+        )
         out.append(np.asarray(image))
     return np.stack(out)
 
@@ -24,7 +24,7 @@ def digits():
 def test_it_is_small_and_not_the_default():
     assert bundle.DEFAULT in bundle.shipped()[0]
     folder = bundle.SHIPPED / "digits"
-    assert sum(f.stat().st_size for f in folder.iterdir()) < 10 ** 6
+    assert sum(f.stat().st_size for f in folder.iterdir()) < 10**6
     assert bundle.load("digits").id != bundle.load().id
 
 

@@ -15,7 +15,6 @@ import warnings
 import numpy as np
 import pytest
 from PIL import Image
-
 from test_stacks import drawn
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -33,8 +32,7 @@ def blocks(text, language):
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for i, pixels in enumerate(drawn(3, 120, 160, (3,))):
-        Image.fromarray(pixels).save(
-            tmp_path / ("photo.png", "a.jpg", "b.jpg")[i])
+        Image.fromarray(pixels).save(tmp_path / ("photo.png", "a.jpg", "b.jpg")[i])
     (tmp_path / "photos").mkdir()
     shutil.copy("a.jpg", tmp_path / "photos")
     return tmp_path
@@ -61,18 +59,19 @@ def test_tools_python(folder):
 
 def test_features_python(folder):
     pytest.importorskip("sklearn")
-    run_python(blocks(FEATURES, "python"),
-               image=np.asarray(Image.open("photo.png")))
+    run_python(blocks(FEATURES, "python"), image=np.asarray(Image.open("photo.png")))
 
 
 def shell_blocks():
-    return [block for text in (README, TOOLS, FEATURES)
-            for block in blocks(text, "sh")]
+    return [block for text in (README, TOOLS, FEATURES) for block in blocks(text, "sh")]
 
 
 def lines(block):
-    return [line for line in block.replace("\\\n", " ").splitlines()
-            if line.strip() and not line.startswith("#")]
+    return [
+        line
+        for line in block.replace("\\\n", " ").splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
 
 
 def test_readme_commands(folder):
@@ -81,39 +80,44 @@ def test_readme_commands(folder):
         pytest.skip("the package is not installed here")
     tools = folder / "bin"
     tools.mkdir()
-    ssh = tools / "ssh"         # the other machine is a folder here
-    ssh.write_text('#!/bin/sh\nmkdir -p "$1" && cd "$1" && shift && '
-                   'sh -c "$*"\n')
+    ssh = tools / "ssh"  # the other machine is a folder here
+    ssh.write_text('#!/bin/sh\nmkdir -p "$1" && cd "$1" && shift && sh -c "$*"\n')
     ssh.chmod(ssh.stat().st_mode | stat.S_IXUSR)
-    env = {**os.environ,
-           "PATH": os.pathsep.join([str(tools), str(BIN),
-                                    os.environ["PATH"]])}
+    env = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(tools), str(BIN), os.environ["PATH"]]),
+    }
     section = README.split("## Command line")[1].split("\n## ")[0]
-    shown, = blocks(section, "sh")[:1]
+    (shown,) = blocks(section, "sh")[:1]
     for line in lines(shown):
-        run = subprocess.run(["sh", "-c", line], env=env, cwd=folder,
-                             capture_output=True, text=True)
+        run = subprocess.run(
+            ["sh", "-c", line], env=env, cwd=folder, capture_output=True, text=True
+        )
         assert run.returncode == 0, f"{line}\n{run.stderr}"
     assert (folder / "host" / "photo.aec").read_bytes()[:4] == b"\x89AEC"
 
 
-@pytest.mark.parametrize("line", [
-    line for block in shell_blocks() for line in lines(block)])
+@pytest.mark.parametrize(
+    "line", [line for block in shell_blocks() for line in lines(block)]
+)
 def test_options_exist(line):
     """Commands too long, or too far away, to run: their options parse."""
     words = shlex.split(line, comments=True)
     if "|" in words or "<" in words or "&&" in words or "*" in line:
-        return      # run as they stand, above or by CI
+        return  # run as they stand, above or by CI
     program, *arguments = words
     if program in ("aecompress", "aedecompress"):
         from codec.cli.options import parser
+
         parser(program).parse_intermixed_args(arguments)
     elif program == "aetrain":
         pytest.importorskip("torch")
         from codec.training.cli import parser
+
         parser().parse_args(arguments)
     elif program == "aebench":
         from codec.bench.cli import parser
+
         parser().parse_args(arguments)
     elif program in ("python", "python3"):
         if arguments[0] == "-m":
@@ -124,9 +128,17 @@ def test_options_exist(line):
         assert program in ("pip", "pytest", "apt-get", "cd", "bash"), line
 
 
-@pytest.mark.parametrize("name", [
-    "codec.api", "codec.stacks", "codec.plugins.numcodecs",
-    "codec.insight.features", "codec.insight.anomaly", "codec.plugins.sklearn"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "codec.api",
+        "codec.stacks",
+        "codec.plugins.numcodecs",
+        "codec.insight.features",
+        "codec.insight.anomaly",
+        "codec.plugins.sklearn",
+    ],
+)
 def test_examples_in_docstrings(name):
     for other in ("numcodecs", "sklearn"):
         if other in name:
@@ -140,14 +152,29 @@ def test_the_figures_of_stacks_are_measured_again(tmp_path):
     """The command that docs/tools.md names, on fewer pictures."""
     digits = drawn(12, 28, 28)
     (tmp_path / "idx").write_bytes(
-        np.array([0x803, 12, 28, 28], ">u4").tobytes() + digits.tobytes())
+        np.array([0x803, 12, 28, 28], ">u4").tobytes() + digits.tobytes()
+    )
     assert "python -m benchmarks.scale stack" in TOOLS
     run = subprocess.run(
-        [sys.executable, "-m", "benchmarks.scale", "stack", tmp_path / "idx",
-         "--rounds", "1"], cwd=ROOT, capture_output=True, text=True)
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.scale",
+            "stack",
+            tmp_path / "idx",
+            "--rounds",
+            "1",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert run.returncode == 0, run.stderr
-    rows = {row.split("|")[1].strip(): row.split("|")[2:4]
-            for row in run.stdout.splitlines() if row.startswith("|")}
+    rows = {
+        row.split("|")[1].strip(): row.split("|")[2:4]
+        for row in run.stdout.splitlines()
+        if row.startswith("|")
+    }
     single, stack = map(float, rows["of these no symbols"])
     assert single > 30 and stack < 10
     single, stack = map(float, rows["bytes per picture"])
@@ -158,13 +185,21 @@ def test_api_reference(tmp_path):
     """pdoc makes it of every public module, without a warning."""
     pytest.importorskip("pdoc")
     run = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning",
-         ROOT / "docs" / "api.py", tmp_path], capture_output=True, text=True,
-        cwd=tmp_path)       # where no folder has the module's name
+        [
+            sys.executable,
+            "-W",
+            "error::UserWarning",
+            ROOT / "docs" / "api.py",
+            tmp_path,
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )  # where no folder has the module's name
     assert run.returncode == 0 and run.stderr == "", run.stderr
     page = (tmp_path / "codec.html").read_text()
     for name in ("encode", "decode_batch", "Stack", "register_pillow"):
         assert f'id="{name}"' in page, name
     page = (tmp_path / "codec" / "plugins" / "pillow.html").read_text()
     assert 'id="register_pillow"' in page and "append_images" in page
-    assert "<td>1..100; 50</td>" in page        # tables are rendered as such
+    assert "<td>1..100; 50</td>" in page  # tables are rendered as such

@@ -13,18 +13,24 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-import codec  # noqa: E402
+from reference import decoder as reference
+from test_training_export import made  # noqa: F401
+from training_runs import scene
+
+import codec
 from codec import search as effort
-from codec.search import targets  # noqa: E402
-from codec.search import choose, costs, refine, tune  # noqa: E402
-from codec.symbols import coder  # noqa: E402
-from codec.errors import InputError  # noqa: E402
-from codec.transform import tiles  # noqa: E402
-from codec.model.bundle import Bundle  # noqa: E402
-from codec.symbols.pipeline import Pipeline  # noqa: E402
-from reference import decoder as reference  # noqa: E402
-from test_training_export import made  # noqa: E402, F401
-from training_runs import scene  # noqa: E402
+from codec.errors import InputError
+from codec.model.bundle import Bundle
+from codec.search import (
+    choose,
+    costs,
+    refine,
+    targets,
+    tune,
+)
+from codec.symbols import coder
+from codec.symbols.pipeline import Pipeline
+from codec.transform import tiles
 
 QUALITIES = (1, 50, 100)
 
@@ -37,27 +43,27 @@ def pipeline(made):  # noqa: F811
 @pytest.fixture(scope="module")
 def photo():
     from PIL import Image
-    return np.asarray(Image.open(
-        Path(__file__).parent.parent / "examples" / "budgerigar.png")
-        .convert("RGB"))[100:300, 250:450]
+
+    return np.asarray(
+        Image.open(
+            Path(__file__).parent.parent / "examples" / "budgerigar.png"
+        ).convert("RGB")
+    )[100:300, 250:450]
 
 
 def test_z_symbols_are_the_nearest_unless_one_is_dearer():
-    bits = np.array([[9., 3., 1., 5., 20.]] * 2)        # of -2..2
-    z = np.array([[0.49, 0.51], [-0.4985, -0.4975], [1.51, 1.54],
-                  [-5, 7], [-2, 2], [0, -0.5]])
+    bits = np.array([[9.0, 3.0, 1.0, 5.0, 20.0]] * 2)  # of -2..2
+    z = np.array(
+        [[0.49, 0.51], [-0.4985, -0.4975], [1.51, 1.54], [-5, 7], [-2, 2], [0, -0.5]]
+    )
     got = choose.hyper(z, bits)
     # 4 bits more move the threshold by 1 / 128, 15 by 15 / 512.
-    assert got.tolist() == [[0, 1], [0, 0], [1, 2], [-2, 2], [-2, 2],
-                            [0, 0]]
-    assert choose.hyper(np.array([[0.505, -0.503]]), bits).tolist() \
-        == [[0, 0]]
+    assert got.tolist() == [[0, 1], [0, 0], [1, 2], [-2, 2], [-2, 2], [0, 0]]
+    assert choose.hyper(np.array([[0.505, -0.503]]), bits).tolist() == [[0, 0]]
     assert got.dtype == np.int16
     rng = np.random.default_rng(0)
     z = rng.normal(0, 1, (100, 4)).astype(np.float32)
-    assert np.array_equal(choose.hyper(z, np.ones((4, 11))),
-                          np.clip(np.rint(z), -5, 5))
-
+    assert np.array_equal(choose.hyper(z, np.ones((4, 11))), np.clip(np.rint(z), -5, 5))
 
 
 def total(pipeline, pixels, quality, level):
@@ -66,8 +72,9 @@ def total(pipeline, pixels, quality, level):
     h, w = pixels.shape[:2]
     z, s = pipeline.read_symbols(payload, h, w, quality, crc)
     back = pipeline.reconstruct(z, s, quality, h, w).astype(float)
-    return 8 * len(payload) + pipeline.bundle.multiplier(
-        quality) / 3 * np.square(back - pixels).sum(), s
+    return 8 * len(payload) + pipeline.bundle.multiplier(quality) / 3 * np.square(
+        back - pixels
+    ).sum(), s
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
@@ -92,8 +99,7 @@ def test_every_decoder_reads_it(made):  # noqa: F811
     coded = codec.Encoder(model=made[1], threads=1, effort=6).encode(x, 70)
     assert codec.Decoder(model=made[1]).decode(coded).shape == x.shape
     z, s = codec.Decoder(model=made[1], threads=1).symbols(coded)
-    for one, two in zip((z, s), codec.Decoder(
-            model=made[1], threads=2).symbols(coded)):
+    for one, two in zip((z, s), codec.Decoder(model=made[1], threads=2).symbols(coded)):
         assert np.array_equal(one, two)
     _, slow_z, slow_s = reference.decode_symbols(coded, made[1])
     assert slow_z == z.ravel().tolist() and slow_s == s.ravel().tolist()
@@ -111,15 +117,19 @@ def test_any_shape(made, shape):  # noqa: F811
 def test_a_model_without_gradients_rounds(made, tmp_path):  # noqa: F811
     """As those from before there was any effort."""
     import hashlib
+
     shutil.copytree(made[1], tmp_path / "old")
     manifest = json.loads((tmp_path / "old" / "model.json").read_text())
     with np.load(made[1] / "tables.npz") as t:
-        np.savez(tmp_path / "old" / "tables.npz",
-                 **{k: t[k] for k in t.files if k != "energy"})
+        np.savez(
+            tmp_path / "old" / "tables.npz",
+            **{k: t[k] for k in t.files if k != "energy"},
+        )
     del manifest["files"]["synthesis_gradient.onnx"]
     (tmp_path / "old" / "synthesis_gradient.onnx").unlink()
     manifest["files"]["tables.npz"] = hashlib.sha256(
-        (tmp_path / "old" / "tables.npz").read_bytes()).hexdigest()
+        (tmp_path / "old" / "tables.npz").read_bytes()
+    ).hexdigest()
     (tmp_path / "old" / "model.json").write_text(json.dumps(manifest))
     encoder = codec.Encoder(model=tmp_path / "old", threads=1)
     x = scene(2, 64, 64)
@@ -134,8 +144,9 @@ def test_wrong_efforts(level):
 
 def test_plans_grow():
     plans = [effort.PLANS[n] for n in range(1, 10)]
-    assert all(a.passes < b.passes and a.probes <= b.probes
-               for a, b in zip(plans, plans[1:]))
+    assert all(
+        a.passes < b.passes and a.probes <= b.probes for a, b in zip(plans, plans[1:])
+    )
     assert effort.DEFAULT in effort.PLANS
 
 
@@ -143,25 +154,29 @@ def test_costs_are_what_the_coder_writes(pipeline):
     rng = np.random.default_rng(3)
     tables, skip = pipeline.tables, pipeline.bundle.row_skip[59]
     rows = rng.integers(0, 64, (40, 50, 6)).astype(np.uint8)
-    s = (rng.laplace(0, 1, rows.shape) * 1.1 ** rows).astype(np.int16)
+    s = (rng.laplace(0, 1, rows.shape) * 1.1**rows).astype(np.int16)
     s[rows < skip] = 0
     found = costs.Costs(pipeline.bundle.tables, skip)
     writer = coder.Writer(tables, 59)
     writer.write(s.reshape(-1, 6), rows.reshape(-1, 6))
     bits = 8 * len(writer.finish())
     assert found.cells(s, rows).sum() == pytest.approx(bits, rel=1e-3)
-    signed = np.array([-6., -1., 0., 5., -5000., 5000.], np.float32)
+    signed = np.array([-6.0, -1.0, 0.0, 5.0, -5000.0, 5000.0], np.float32)
     r = np.full(6, 30, np.uint8)
     k = np.minimum(np.abs([signed, signed + 1]), costs.TOP + 1).astype(int)
-    assert np.allclose(found.upward(signed, r),
-                       found.bits[30, k[1]] - found.bits[30, k[0]])
+    assert np.allclose(
+        found.upward(signed, r), found.bits[30, k[1]] - found.bits[30, k[0]]
+    )
 
 
 def test_tiles_give_the_gradient_of_the_whole(pipeline, monkeypatch):
     x = scene(9, 200, 260)
     h, w = 13, 17
-    latent = np.random.default_rng(4).normal(
-        0, 0.2, (h, w, pipeline.bundle.m)).astype(np.float32)
+    latent = (
+        np.random.default_rng(4)
+        .normal(0, 0.2, (h, w, pipeline.bundle.m))
+        .astype(np.float32)
+    )
 
     def gradient():
         r = refine.Refiner(pipeline.graphs, pipeline.costs(50), x, 50, None)
@@ -204,8 +219,7 @@ def test_rates_and_errors_rise_with_quality(photo):
 
 def test_progress_is_told_in_refinement(pipeline):
     shares = []
-    pipeline.encode(scene(5, 64, 64), 60, effort.PLANS[5],
-                    shares.append)
+    pipeline.encode(scene(5, 64, 64), 60, effort.PLANS[5], shares.append)
     assert shares == sorted(shares) and shares[-1] == 1
     # Every pass is a step: no long silence.
     assert np.diff([0, *shares]).max() < 0.35
@@ -221,13 +235,13 @@ def test_weights_follow_the_formula():
     assert abs(weights.mean() - 1) < 1e-5
     flat, busy = weights[200, 90], weights[200, 310]
     assert flat / busy == pytest.approx(
-        ((2 * 20 ** 2 + tune.C2) / tune.C2) ** 0.5, rel=0.05)
+        ((2 * 20**2 + tune.C2) / tune.C2) ** 0.5, rel=0.05
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 700), (17, 1), (601, 90)])
 def test_weights_of_any_shape(shape):
-    x = np.random.default_rng(2).integers(0, 256, (*shape, 3)).astype(
-        np.uint8)
+    x = np.random.default_rng(2).integers(0, 256, (*shape, 3)).astype(np.uint8)
     weights = tune.ms_ssim(x)
     assert weights.shape == tuple(-(-n // 4) for n in shape)
     assert (weights > 0).all() and np.isfinite(weights).all()
@@ -238,8 +252,7 @@ def test_what_is_asked_for_improves(photo):
     """Equal bytes: more MS-SSIM, less PSNR."""
     ms_ssim = pytest.importorskip("codec.bench.metrics").ms_ssim
     pytest.importorskip("pytorch_msssim")
-    coders = [codec.Encoder(threads=1, effort=5, tune=name)
-              for name in effort.TUNES]
+    coders = [codec.Encoder(threads=1, effort=5, tune=name) for name in effort.TUNES]
     tuned = coders[1].encode(photo, 40)
     plain = coders[0].encode(photo, target_size=len(tuned) + 20)
     assert len(plain) >= len(tuned) - 20
@@ -248,11 +261,15 @@ def test_what_is_asked_for_improves(photo):
     assert targets.psnr(photo, b) < targets.psnr(photo, a)
 
 
-@pytest.mark.parametrize("options, message", [
-    ({"tune": "ms-ssim"}, "needs an effort"),
-    ({"tune": "ms-ssim", "effort": 1}, "needs an effort"),
-    ({"tune": "ssim", "effort": 3}, "tune must be psnr or ms-ssim"),
-    ({"tune": None, "effort": 3}, "tune must be")])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"tune": "ms-ssim"}, "needs an effort"),
+        ({"tune": "ms-ssim", "effort": 1}, "needs an effort"),
+        ({"tune": "ssim", "effort": 3}, "tune must be psnr or ms-ssim"),
+        ({"tune": None, "effort": 3}, "tune must be"),
+    ],
+)
 def test_tunes_that_are_none(options, message):
     with pytest.raises(codec.InputError, match=message):
         codec.Encoder(**options)
@@ -276,11 +293,24 @@ sys.exit(main("aecompress", sys.argv[1:]))
 def test_interrupted_in_refinement(tmp_path):
     """A real process: nothing is written, whatever was there stays."""
     from PIL import Image
+
     Image.fromarray(scene(3, 200, 200)).save(tmp_path / "a.png")
     (tmp_path / "a.aec").write_bytes(b"older")
     p = subprocess.Popen(
-        [sys.executable, "-c", REFINING, "-f", "-T", "1", "--effort", "9",
-         str(tmp_path / "a.png")], stdout=subprocess.PIPE, text=True)
+        [
+            sys.executable,
+            "-c",
+            REFINING,
+            "-f",
+            "-T",
+            "1",
+            "--effort",
+            "9",
+            str(tmp_path / "a.png"),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert p.stdout.readline() == "refining\n"
     p.send_signal(signal.SIGINT)
     p.communicate()
@@ -299,6 +329,7 @@ def test_command_line(tmp_path):
     from PIL import Image
 
     from codec.cli.main import main
+
     Image.fromarray(scene(3, 40, 40)).save(tmp_path / "a.png")
     files = [str(tmp_path / "a.png"), str(tmp_path / "a.aec")]
     assert main("aecompress", ["--effort", "2", *files]) == 0
@@ -312,7 +343,6 @@ def test_known_rows_are_those_of_the_symbols(pipeline):
     y = pipeline.analyse(x, 55)
     short = pipeline.encode_latent(y, 55, effort.PLANS[3], x)
     found = np.empty_like(y)
-    assert short == pipeline.encode_latent(y, 55, effort.PLANS[3], x,
-                                           decoded=found)
+    assert short == pipeline.encode_latent(y, 55, effort.PLANS[3], x, decoded=found)
     z, s = pipeline.read_symbols(short[0], 560, 48, 55, short[1])
     assert np.abs(pipeline.dequantise(z, s, 55) - found).max() < 1e-3

@@ -6,14 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from conformance import cases
 
 import codec
 from codec import container
-from codec.symbols import rows
 from codec.model import bundle
+from codec.symbols import rows
 from codec.symbols.pipeline import Pipeline
-
-from conformance import cases
 
 NAMES = sorted(cases.CASES)
 PICTURES = [n for n in NAMES if cases.CASES[n]["tolerance"]]
@@ -37,13 +36,16 @@ def test_set_is_whole():
         header, case = codec.info(cases.data(name)), cases.CASES[name]
         assert header.model == cases.SET["model"]
         assert case | {"sections": tuple(case["sections"])} == case | {
-            k: getattr(header, k) for k in (
-                "width", "height", "colour", "quality", "sections")}
+            k: getattr(header, k)
+            for k in ("width", "height", "colour", "quality", "sections")
+        }
 
 
-@pytest.fixture(scope="module", params=[(1, True), (2, True), (1, False),
-                                        (2, False)],
-                ids=["1t", "2t", "1t-plain", "2t-plain"])
+@pytest.fixture(
+    scope="module",
+    params=[(1, True), (2, True), (1, False), (2, False)],
+    ids=["1t", "2t", "1t-plain", "2t-plain"],
+)
 def pipeline(request):
     threads, optimise = request.param
     return Pipeline(bundle.load(), threads, optimise)
@@ -77,20 +79,20 @@ def test_metadata_case():
     assert pic.exif.startswith(b"II*\0")
 
 
-@pytest.mark.parametrize("name", ["row-1x70", "tiles-24x1025", "noise-grey",
-                                  "photo-160x240"])
+@pytest.mark.parametrize(
+    "name", ["row-1x70", "tiles-24x1025", "noise-grey", "photo-160x240"]
+)
 def test_the_source_can_be_told(name):
     """The reference pictures are pictures, not only what came out."""
     source = cases.picture(name, source=True).astype(float)
     error = np.mean((source - cases.picture(name)) ** 2)
-    assert 10 * np.log10(255 ** 2 / error) > 20
+    assert 10 * np.log10(255**2 / error) > 20
 
 
 def test_every_variant_of_an_encoder_decodes(pipeline):
     photo = cases.picture("photo-160x240", source=True)
     payload, crc = pipeline.encode(photo, 50.0)
-    z, s = Pipeline(bundle.load(), 1).read_symbols(payload, 160, 240, 50.0,
-                                                   crc)
+    z, s = Pipeline(bundle.load(), 1).read_symbols(payload, 160, 240, 50.0, crc)
     assert zlib.crc32(s.tobytes(), zlib.crc32(z.tobytes())) == crc
 
 
@@ -122,8 +124,9 @@ def test_sums_are_exact_in_any_order():
     a = np.full((3, b.tables["w2"].shape[1]), 255)
     exact = (a @ b.tables["w2"].T.astype(np.int64)).reshape(3, 16, -1)
     for group, w in zip(r.groups, r.w2):
-        assert (a.astype(np.float32) @ w == exact[..., group].reshape(
-            3, -1) * rows.ONE).all()
+        assert (
+            a.astype(np.float32) @ w == exact[..., group].reshape(3, -1) * rows.ONE
+        ).all()
 
 
 def test_sums_beyond_2_24_clamp_to_the_right_row():
@@ -131,7 +134,7 @@ def test_sums_beyond_2_24_clamp_to_the_right_row():
     b = bundle.load()
     r = Pipeline(b, 1).rows
     rng = np.random.default_rng(0)
-    base = rng.integers(-2 ** 24 + 1, 2 ** 24, (2000, r.context[1].shape[1]))
+    base = rng.integers(-(2**24) + 1, 2**24, (2000, r.context[1].shape[1]))
     base[::2] >>= 8
     x = rng.integers(0, 61, (2000, r.context[1].shape[0]))
     exact = base + 16 * (x @ b.tables["c1"].T.astype(np.int64))

@@ -7,18 +7,17 @@ import pickle
 
 import numpy as np
 import pytest
+from conformance import cases
 from PIL import Image
+from test_damage import corruptions, sealed
+from test_stacks import drawn
 
 import codec
 from codec import container
 from codec.insight.features import POOLINGS, QUALITY
-from codec.transform import tiles
 from codec.model import bundle as models
 from codec.model.session import Graphs
-
-from conformance import cases
-from test_damage import corruptions, sealed
-from test_stacks import drawn
+from codec.transform import tiles
 
 ROOT = pathlib.Path(__file__).parent.parent
 PHOTO = cases.data("photo-160x240")
@@ -32,8 +31,11 @@ def photo():
 def test_shapes(photo):
     b = models.load()
     for source in photo, PHOTO:
-        for pooling, shape in (("stats", (3 * b.k,)), ("grid", (10, 15, b.k)),
-                               ("none", (10, 15, b.m))):
+        for pooling, shape in (
+            ("stats", (3 * b.k,)),
+            ("grid", (10, 15, b.k)),
+            ("none", (10, 15, b.m)),
+        ):
             found = codec.features(source, pooling=pooling)
             assert (found.shape, found.dtype) == (shape, np.float32)
             assert found.model == b.id
@@ -50,18 +52,18 @@ def test_none_is_what_the_synthesis_sees(photo, monkeypatch):
 
     monkeypatch.setattr(Graphs, "run", watched)
     codec.decode(PHOTO)
-    latent, = seen
+    (latent,) = seen
     found = codec.features(PHOTO, pooling="none")
-    assert len(seen) == 1           # no synthesis for features
+    assert len(seen) == 1  # no synthesis for features
     assert np.allclose(found, latent, atol=1e-5)
     grid = codec.features(PHOTO, pooling="grid")
-    assert np.array_equal(grid, found[..., :grid.shape[-1]])
+    assert np.array_equal(grid, found[..., : grid.shape[-1]])
 
 
 def test_stats_are_of_the_grid(photo):
     grid = codec.features(PHOTO, pooling="grid").reshape(150, -1)
     grid = grid.astype(float)
-    gain = models.load().gain(QUALITY)[:grid.shape[1]]
+    gain = models.load().gain(QUALITY)[: grid.shape[1]]
     want = [grid.mean(0), grid.std(0), (abs(grid * gain) >= 0.5).mean(0)]
     assert np.allclose(codec.features(PHOTO), np.concatenate(want), atol=1e-5)
 
@@ -70,9 +72,13 @@ def test_units_do_not_depend_on_quality(photo):
     """What a file says is near what its picture says, at every quality."""
     want = codec.features(photo, pooling="grid")
     power = np.square(want).mean()
-    errors = [np.square(codec.features(
-        codec.encode(photo, quality=q), pooling="grid") - want).mean() / power
-        for q in (10, 50, 90)]
+    errors = [
+        np.square(
+            codec.features(codec.encode(photo, quality=q), pooling="grid") - want
+        ).mean()
+        / power
+        for q in (10, 50, 90)
+    ]
     assert errors[0] < 0.25 and errors[1] < 0.06 and errors[2] < 0.02
 
 
@@ -111,12 +117,20 @@ def test_sources(tmp_path, photo):
     image.save(tmp_path / "a.png")
     (tmp_path / "a.aec").write_bytes(PHOTO)
     want = codec.features(photo)
-    for source in (image, tmp_path / "a.png", str(tmp_path / "a.png"),
-                   io.BytesIO((tmp_path / "a.png").read_bytes())):
+    for source in (
+        image,
+        tmp_path / "a.png",
+        str(tmp_path / "a.png"),
+        io.BytesIO((tmp_path / "a.png").read_bytes()),
+    ):
         assert np.array_equal(codec.features(source), want)
     want = codec.features(PHOTO)
-    for source in (tmp_path / "a.aec", io.BytesIO(PHOTO), bytearray(PHOTO),
-                   memoryview(PHOTO)):
+    for source in (
+        tmp_path / "a.aec",
+        io.BytesIO(PHOTO),
+        bytearray(PHOTO),
+        memoryview(PHOTO),
+    ):
         assert np.array_equal(codec.features(source), want)
 
 
@@ -125,8 +139,9 @@ def test_grey_and_alpha(photo):
     same = codec.features(np.repeat(grey[..., None], 3, 2))
     assert np.array_equal(codec.features(grey), same)
     alpha = np.full(grey.shape, 9, np.uint8)
-    assert np.array_equal(codec.features(np.dstack([photo, alpha])),
-                          codec.features(photo))
+    assert np.array_equal(
+        codec.features(np.dstack([photo, alpha])), codec.features(photo)
+    )
 
 
 def test_stacks():
@@ -141,8 +156,13 @@ def test_stacks():
 
 def test_the_model_travels():
     found = codec.features(PHOTO, pooling="grid")
-    for other in (found[0], found * 2, found.copy(), found.reshape(-1),
-                  pickle.loads(pickle.dumps(found))):
+    for other in (
+        found[0],
+        found * 2,
+        found.copy(),
+        found.reshape(-1),
+        pickle.loads(pickle.dumps(found)),
+    ):
         assert other.model == found.model == codec.info(PHOTO).model
     assert np.asarray(found).__class__ is np.ndarray
 
@@ -157,9 +177,10 @@ def test_bad_calls(photo):
     for source in photo, PHOTO:
         with pytest.raises(codec.LimitError):
             codec.features(source, max_pixels=1000)
-    with pytest.raises(codec.LimitError):   # cells count, not pixels
-        codec.features(codec.encode_batch(np.zeros((99, 1, 1), np.uint8)),
-                       max_pixels=9999)
+    with pytest.raises(codec.LimitError):  # cells count, not pixels
+        codec.features(
+            codec.encode_batch(np.zeros((99, 1, 1), np.uint8)), max_pixels=9999
+        )
 
 
 def test_hostile_bytes():
@@ -169,10 +190,10 @@ def test_hostile_bytes():
     caught = n = 0
     for source, seed in ((data, 1), (stack, 2)):
         for d in corruptions(source, 150, seed):
-            for d in (d, sealed(d)) if len(d) > 8 else (d,):
+            for bad in (d, sealed(d)) if len(d) > 8 else (d,):
                 n += 1
                 try:
-                    found = codec.features(d, pooling="none")
+                    found = codec.features(bad, pooling="none")
                 except codec.CodecError:
                     caught += 1
                     continue
@@ -189,7 +210,8 @@ def test_every_prefix():
 
 def test_near_duplicates(tmp_path, photo, capsys):
     spec = importlib.util.spec_from_file_location(
-        "near_duplicates", ROOT / "examples" / "near_duplicates.py")
+        "near_duplicates", ROOT / "examples" / "near_duplicates.py"
+    )
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     pictures = tmp_path / "pictures"

@@ -11,15 +11,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
-
 from conformance import cases
 from fuzz import targets
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 HERE = Path(__file__).parent
 BAD = sorted((HERE / "data" / "bad").glob("*.aec"))
-SOUND = [cases.data(n) for n in ("one-pixel", "block-64x64", "alpha-grey",
-                                 "metadata", "unknown-section", "noise-grey")]
+SOUND = [
+    cases.data(n)
+    for n in (
+        "one-pixel",
+        "block-64x64",
+        "alpha-grey",
+        "metadata",
+        "unknown-section",
+        "noise-grey",
+    )
+]
 
 
 @st.composite
@@ -33,10 +42,10 @@ def damaged(draw):
         if kind == 0:
             data[at] = rng.randrange(256)
         elif kind == 1:
-            data[at:at + rng.randint(0, 8)] = rng.randbytes(rng.randint(0, 8))
+            data[at : at + rng.randint(0, 8)] = rng.randbytes(rng.randint(0, 8))
         elif kind == 2:
             other = rng.choice(SOUND)
-            data[at:at + 20] = other[at:at + rng.randint(0, 40)]
+            data[at : at + 20] = other[at : at + rng.randint(0, 40)]
         else:
             del data[at:]
         data = data or bytearray(b"\x89")
@@ -62,9 +71,24 @@ def test_encoder(data):
     targets.encoder(data)
 
 
-@pytest.mark.parametrize("quality", [
-    0, 101, -1, float("nan"), float("inf"), -float("inf"), 10 ** 400, "x",
-    None, 1 + 1j, [50], np.array([50, 60])], ids=str)
+@pytest.mark.parametrize(
+    "quality",
+    [
+        0,
+        101,
+        -1,
+        float("nan"),
+        float("inf"),
+        -float("inf"),
+        10**400,
+        "x",
+        None,
+        1 + 1j,
+        [50],
+        np.array([50, 60]),
+    ],
+    ids=str,
+)
 def test_odd_qualities(quality):
     """Infinity was an OverflowError; hypothesis found it."""
     with pytest.raises(targets.codec.InputError, match="quality"):
@@ -92,31 +116,50 @@ def test_damage_is_of_every_kind():
             reached.add(type(error).__name__)
             if "checksum" in str(error):
                 reached.add("checksum")
+
     look()
     assert reached >= {"sound", "FormatError", "checksum"}
 
 
 def test_the_harness_sees_a_bug(monkeypatch):
     """A foreign exception comes through."""
+
     def broken(*args):
         raise KeyError("bug")
+
     monkeypatch.setattr(targets.picture, "from_sections", broken)
     with pytest.raises(KeyError):
         targets.parser(SOUND[0])
 
 
-@pytest.mark.skipif(importlib.util.find_spec("atheris") is None,
-                    reason="atheris is not installed")
-@pytest.mark.parametrize("target, runs", [("parser", 2000), ("decoder", 300),
-                                          ("encoder", 60)])
+@pytest.mark.skipif(
+    importlib.util.find_spec("atheris") is None, reason="atheris is not installed"
+)
+@pytest.mark.parametrize(
+    "target, runs", [("parser", 2000), ("decoder", 300), ("encoder", 60)]
+)
 def test_guided_by_coverage(tmp_path, target, runs):
     # From a shell: a child inherits the peak of its parent's memory, which
     # libFuzzer would take for its own.
     done = subprocess.run(
-        ["sh", "-c", '"$@"; exit $?', "sh",
-         sys.executable, HERE / "fuzz" / "run.py", target, "--runs",
-         str(runs), "--corpus", tmp_path, "--seed",
-         str(random.randrange(1, 2 ** 31))],
-        capture_output=True, text=True, cwd=tmp_path)
+        [
+            "sh",
+            "-c",
+            '"$@"; exit $?',
+            "sh",
+            sys.executable,
+            HERE / "fuzz" / "run.py",
+            target,
+            "--runs",
+            str(runs),
+            "--corpus",
+            tmp_path,
+            "--seed",
+            str(random.randrange(1, 2**31)),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     assert f"number_of_executed_units: {runs}" in done.stderr

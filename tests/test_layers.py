@@ -40,7 +40,7 @@ def imported(path):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = folder[:len(folder) - node.level + 1] if node.level else ()
+            base = folder[: len(folder) - node.level + 1] if node.level else ()
             module = ".".join((*base, *filter(None, [node.module])))
             names = [f"{module}.{alias.name}" for alias in node.names]
         else:
@@ -48,22 +48,25 @@ def imported(path):
         for name in names:
             first, *rest = name.split(".")
             if first == "codec":
-                known = rest and (rest[0] in LAYER
-                                  or (PACKAGE / rest[0]).is_dir()
-                                  or (PACKAGE / f"{rest[0]}.py").is_file())
+                known = rest and (
+                    rest[0] in LAYER
+                    or (PACKAGE / rest[0]).is_dir()
+                    or (PACKAGE / f"{rest[0]}.py").is_file()
+                )
                 yield node.lineno, rest[0] if known else "codec"
 
 
-@pytest.mark.parametrize("path", SOURCES,
-                         ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_go_down(path):
     part = part_of(path)
     assert part in LAYER, f"{part} has no layer; give it one in {__file__}"
-    wrong = [f"{path}:{line}: {part} imports {other}"
-             for line, other in imported(path)
-             if other != part and {part, other} != {"api", "codec"}
-             and (LAYER[other] > LAYER[part]
-                  or LAYER[other] == LAYER[part] not in (2, 6))]
+    wrong = [
+        f"{path}:{line}: {part} imports {other}"
+        for line, other in imported(path)
+        if other != part
+        and {part, other} != {"api", "codec"}
+        and (LAYER[other] > LAYER[part] or LAYER[other] == LAYER[part] not in (2, 6))
+    ]
     assert not wrong, "\n".join(wrong)
 
 
@@ -71,18 +74,29 @@ def test_the_rule_sees_an_upward_import(tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
     file = tmp_path / "symbols" / "coder.py"
     file.parent.mkdir()
-    file.write_text("from ..transform import tiles\nfrom . import rows\n"
-                    "import codec.cli.main\nfrom codec import encode\n"
-                    "from .. import api\nimport numpy\n")
+    file.write_text(
+        "from ..transform import tiles\nfrom . import rows\n"
+        "import codec.cli.main\nfrom codec import encode\n"
+        "from .. import api\nimport numpy\n"
+    )
     assert list(imported(file)) == [
-        (1, "transform"), (2, "symbols"), (3, "cli"), (4, "codec"), (5, "api")]
+        (1, "transform"),
+        (2, "symbols"),
+        (3, "cli"),
+        (4, "codec"),
+        (5, "api"),
+    ]
 
 
 def test_the_installed_package_is_complete():
     installed = pathlib.Path(codec.__file__).parent
-    missing = [str(p) for p in PACKAGE.rglob("*")
-               if p.is_file() and "__pycache__" not in p.parts
-               and not (installed / p.relative_to(PACKAGE)).is_file()]
+    missing = [
+        str(p)
+        for p in PACKAGE.rglob("*")
+        if p.is_file()
+        and "__pycache__" not in p.parts
+        and not (installed / p.relative_to(PACKAGE)).is_file()
+    ]
     assert not missing
 
 
@@ -93,12 +107,16 @@ def test_torch_is_imported_in_training_only():
         tree = ast.parse(path.read_text("utf-8"))
         nodes = tree.body if part == "bench" else ast.walk(tree)
         for node in nodes:
-            names = ([a.name for a in node.names]
-                     if isinstance(node, ast.Import) else
-                     [node.module or ""] if isinstance(node, ast.ImportFrom)
-                     else [])
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
             assert part == "training" or not any(
-                n.split(".")[0] in ("torch", "onnx") for n in names), path
+                n.split(".")[0] in ("torch", "onnx") for n in names
+            ), path
 
 
 # Prints what was loaded of the packages that must not be.
@@ -112,8 +130,13 @@ HEAVY = "'torch', 'onnx', 'numpy', 'PIL', 'onnxruntime', 'constriction'"
 
 
 def loaded(code, watched, cwd):
-    run = subprocess.run([sys.executable, "-c", LOADED.format(code, watched)],
-                         capture_output=True, text=True, cwd=cwd, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", LOADED.format(code, watched)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=True,
+    )
     return run.stdout.splitlines()[-1]
 
 
@@ -164,8 +187,9 @@ assert found == {"codec", "codec.errors"}, found
     assert loaded(code, HEAVY, tmp_path) == "[]"
 
 
-@pytest.mark.parametrize("option", ["--help", "--version", "-q999",
-                                    "--completion=bash"])
+@pytest.mark.parametrize(
+    "option", ["--help", "--version", "-q999", "--completion=bash"]
+)
 def test_options_load_nothing_heavy(option, tmp_path):
     code = f"""
 from codec.cli.main import main

@@ -5,9 +5,9 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
-from codec.errors import ModelError  # noqa: E402
-from codec.model import bundle, session  # noqa: E402
-from codec.model.part import constant, part_of  # noqa: E402
+from codec.errors import ModelError
+from codec.model import bundle, session
+from codec.model.part import constant, part_of
 
 GRADIENT = bundle.load(None).graphs["synthesis_gradient"]
 
@@ -33,8 +33,9 @@ def test_only_what_the_output_needs():
 def test_the_whole_of_it_is_the_model_itself():
     features = bundle.load(None).graphs["features"]
     name = onnx.load_from_string(features).graph.output[0].name
-    assert onnx.load_from_string(part_of(features, name)) \
-        == onnx.load_from_string(features)
+    assert onnx.load_from_string(part_of(features, name)) == onnx.load_from_string(
+        features
+    )
 
 
 def test_it_computes_the_same():
@@ -45,14 +46,14 @@ def test_it_computes_the_same():
         "modulation": graphs.bundle.at_quality("synthesis_mod", 40),
         "pixels": rng.integers(0, 256, (48, 64, 3), np.uint8),
         "weight": np.ones((48, 64), np.float32),
-        "probes": np.ones((0, 48, 64, 3), np.int8)}
+        "probes": np.ones((0, 48, 64, 3), np.int8),
+    }
     want, _ = graphs.run("synthesis_gradient", **inputs)
-    got, = graphs.run("synthesis_error", **inputs)
+    (got,) = graphs.run("synthesis_error", **inputs)
     assert np.allclose(got, want, rtol=1e-5)
 
 
-@pytest.mark.parametrize("cut", [1, 7, 100, len(GRADIENT) // 2,
-                                 len(GRADIENT) - 1])
+@pytest.mark.parametrize("cut", [1, 7, 100, len(GRADIENT) // 2, len(GRADIENT) - 1])
 def test_cut_models_are_refused_or_empty(cut):
     with pytest.raises(ValueError):
         part_of(GRADIENT[:cut], "error")
@@ -65,7 +66,7 @@ def test_a_constant_in_place_of_an_input():
     made = got.graph.initializer.pop()
     assert made.name == "modulation"
     assert np.array_equal(onnx.numpy_helper.to_array(made), value)
-    gone, = (i for i in whole.graph.input if i.name == "modulation")
+    (gone,) = (i for i in whole.graph.input if i.name == "modulation")
     whole.graph.input.remove(gone)
     assert got == whole
     with pytest.raises(ValueError, match="without an input speed"):
@@ -79,10 +80,12 @@ def test_a_session_for_each_quality():
     plain = ort.InferenceSession(graphs.bundle.graphs["analysis"])
     pixels = np.random.default_rng(3).integers(0, 256, (1, 32, 48, 3), "u1")
     for quality in (5, 20, 40, 60, 95, 5):
-        inputs = {"pixels": pixels, "modulation": graphs.bundle.at_quality(
-            "analysis_mod", quality)}
-        want, = plain.run(None, inputs)
-        got, = graphs.run("analysis", **inputs)
+        inputs = {
+            "pixels": pixels,
+            "modulation": graphs.bundle.at_quality("analysis_mod", quality),
+        }
+        (want,) = plain.run(None, inputs)
+        (got,) = graphs.run("analysis", **inputs)
         # The engine may fold what is constant into the weights.
         assert np.abs(got - want).max() < 1e-5 * np.abs(want).max()
     assert len(graphs._sessions["analysis"]) == session.QUALITIES
@@ -91,8 +94,11 @@ def test_a_session_for_each_quality():
 def test_a_modulation_of_another_size_is_an_error():
     graphs = session.Graphs(bundle.load(None), threads=1)
     with pytest.raises(ModelError, match="analysis does not run"):
-        graphs.run("analysis", modulation=np.ones(7, np.float32),
-                   pixels=np.zeros((16, 16, 3), np.uint8))
+        graphs.run(
+            "analysis",
+            modulation=np.ones(7, np.float32),
+            pixels=np.zeros((16, 16, 3), np.uint8),
+        )
 
 
 def test_noise_is_refused():

@@ -8,27 +8,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import ALPHA, GREY, ICC, RGB, RGBA, RNG, chunk, equal, file, png
 from PIL import Image
 
 from codec import picture
 from codec.errors import ConversionWarning, InputError, LimitError
 from codec.types import Picture
-from pictures import (ALPHA, GREY, ICC, RGB, RGBA, RNG, chunk, equal, file,
-                      png)
 
 DEEP = Path(__file__).parent / "data" / "deep"
 
 # A warning that a test does not expect is a failure.
-pytestmark = pytest.mark.filterwarnings(
-    "error::codec.errors.ConversionWarning")
+pytestmark = pytest.mark.filterwarnings("error::codec.errors.ConversionWarning")
 
 
 # Arrays
 
-@pytest.mark.parametrize("a, pixels, alpha", [
-    (GREY, GREY, None), (GREY[..., None], GREY, None), (RGB, RGB, None),
-    (RGBA, RGB, ALPHA), (RGBA[::-1, ::2], RGB[::-1, ::2], ALPHA[::-1, ::2]),
-    (np.asfortranarray(RGB), RGB, None)])
+
+@pytest.mark.parametrize(
+    "a, pixels, alpha",
+    [
+        (GREY, GREY, None),
+        (GREY[..., None], GREY, None),
+        (RGB, RGB, None),
+        (RGBA, RGB, ALPHA),
+        (RGBA[::-1, ::2], RGB[::-1, ::2], ALPHA[::-1, ::2]),
+        (np.asfortranarray(RGB), RGB, None),
+    ],
+)
 def test_arrays(a, pixels, alpha):
     p = picture.load(a)
     assert equal(p.pixels, pixels) and p.pixels.flags.c_contiguous
@@ -39,14 +45,25 @@ def test_arrays(a, pixels, alpha):
     assert (p.icc, p.exif, p.xmp) == (None, None, None)
 
 
-@pytest.mark.parametrize("a, match", [
-    (GREY.astype(np.uint16), "uint16"), (RGB / 255, "float64"),
-    (GREY > 9, "bool"), (np.zeros((5, 7, 2), np.uint8), "shape"),
-    (np.zeros((5, 7, 5), np.uint8), "shape"), (GREY[0], "shape"),
-    (RGB[None], "shape"), (GREY[:0], "7x0"), (GREY[:, :0], "0x5"),
-    (np.zeros((1, 16385), np.uint8), "16385x1"),
-    (np.zeros((16385, 1, 3), np.uint8), "1x16385"),
-    (GREY.tolist(), "list"), (None, "NoneType"), (b"abc", "bytes")])
+@pytest.mark.parametrize(
+    "a, match",
+    [
+        (GREY.astype(np.uint16), "uint16"),
+        (RGB / 255, "float64"),
+        (GREY > 9, "bool"),
+        (np.zeros((5, 7, 2), np.uint8), "shape"),
+        (np.zeros((5, 7, 5), np.uint8), "shape"),
+        (GREY[0], "shape"),
+        (RGB[None], "shape"),
+        (GREY[:0], "7x0"),
+        (GREY[:, :0], "0x5"),
+        (np.zeros((1, 16385), np.uint8), "16385x1"),
+        (np.zeros((16385, 1, 3), np.uint8), "1x16385"),
+        (GREY.tolist(), "list"),
+        (None, "NoneType"),
+        (b"abc", "bytes"),
+    ],
+)
 def test_bad_arrays(a, match):
     with pytest.raises(InputError, match=match):
         picture.load(a)
@@ -59,6 +76,7 @@ def test_largest_sides():
 
 # PIL modes
 
+
 def palette_image(transparency=None):
     im = Image.fromarray(GREY % 4, "P")
     im.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
@@ -67,21 +85,29 @@ def palette_image(transparency=None):
     return im
 
 
-PALETTE = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]],
-                   np.uint8)[GREY % 4]
+PALETTE = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]], np.uint8)[
+    GREY % 4
+]
 
 
-@pytest.mark.parametrize("im, pixels, alpha", [
-    (Image.fromarray(GREY), GREY, None),
-    (Image.fromarray(RGB), RGB, None),
-    (Image.fromarray(RGBA), RGB, ALPHA),
-    (Image.fromarray(np.dstack([GREY, ALPHA])), GREY, ALPHA),
-    (Image.fromarray(GREY > 99), np.uint8(255) * (GREY > 99), None),
-    (Image.fromarray(RGBA, "RGBX"), RGB, None),
-    (palette_image(), PALETTE, None),
-    (palette_image(bytes([9, 8, 255, 255])), PALETTE,
-     np.array([9, 8, 255, 255], np.uint8)[GREY % 4]),
-    (palette_image().convert("PA"), PALETTE, None)])
+@pytest.mark.parametrize(
+    "im, pixels, alpha",
+    [
+        (Image.fromarray(GREY), GREY, None),
+        (Image.fromarray(RGB), RGB, None),
+        (Image.fromarray(RGBA), RGB, ALPHA),
+        (Image.fromarray(np.dstack([GREY, ALPHA])), GREY, ALPHA),
+        (Image.fromarray(GREY > 99), np.uint8(255) * (GREY > 99), None),
+        (Image.fromarray(RGBA, "RGBX"), RGB, None),
+        (palette_image(), PALETTE, None),
+        (
+            palette_image(bytes([9, 8, 255, 255])),
+            PALETTE,
+            np.array([9, 8, 255, 255], np.uint8)[GREY % 4],
+        ),
+        (palette_image().convert("PA"), PALETTE, None),
+    ],
+)
 def test_exact_modes(im, pixels, alpha):
     for p in picture.load(im), picture.load(im.copy()):
         assert equal(p.pixels, pixels)
@@ -97,9 +123,17 @@ def test_transparent_colour():
             assert p.alpha[at] == 0 and p.alpha.max() == 255
 
 
-@pytest.mark.parametrize("mode, match", [
-    ("CMYK", "CMYK .* without"), ("YCbCr", "YCbCr"), ("HSV", "HSV"),
-    ("LAB", "LAB"), ("RGBa", "RGBa"), ("La", "La")])
+@pytest.mark.parametrize(
+    "mode, match",
+    [
+        ("CMYK", "CMYK .* without"),
+        ("YCbCr", "YCbCr"),
+        ("HSV", "HSV"),
+        ("LAB", "LAB"),
+        ("RGBa", "RGBa"),
+        ("La", "La"),
+    ],
+)
 def test_converted_modes(mode, match):
     n = len(Image.new(mode, (1, 1)).getbands())
     im = Image.frombytes(mode, (7, 5), np.full((5, 7, n), 90, np.uint8))
@@ -120,23 +154,35 @@ def test_cmyk_profile_does_not_stay():
     assert np.abs(p.pixels.astype(int) - [255, 0, 0]).max() < 9
 
 
-@pytest.mark.parametrize("im", [
-    Image.new("I;16", (3, 3)), Image.new("I;16B", (3, 3)),
-    Image.new("I", (3, 3)), Image.new("F", (3, 3))])
+@pytest.mark.parametrize(
+    "im",
+    [
+        Image.new("I;16", (3, 3)),
+        Image.new("I;16B", (3, 3)),
+        Image.new("I", (3, 3)),
+        Image.new("F", (3, 3)),
+    ],
+)
 def test_deep_modes(im):
     with pytest.raises(InputError, match=r"range is not known.*8 bits"):
         picture.load(im)
 
 
-S = b"\x80\xff"       # a sample of 16 bits
+S = b"\x80\xff"  # a sample of 16 bits
 
 
-@pytest.mark.parametrize("bits, data", [
-    (16, png(1, 1, 16, 0, b"\0" + S)), (16, png(1, 1, 16, 2, b"\0" + 3 * S)),
-    (16, png(1, 1, 16, 4, b"\0" + 2 * S)),
-    (16, png(1, 1, 16, 6, b"\0" + 4 * S)),
-    (16, b"P6 1 1 65535\n" + 3 * S), (16, b"P5 1 1 65535\n" + S),
-    (10, b"P5 1 1 1023\n" + (516).to_bytes(2, "big"))])
+@pytest.mark.parametrize(
+    "bits, data",
+    [
+        (16, png(1, 1, 16, 0, b"\0" + S)),
+        (16, png(1, 1, 16, 2, b"\0" + 3 * S)),
+        (16, png(1, 1, 16, 4, b"\0" + 2 * S)),
+        (16, png(1, 1, 16, 6, b"\0" + 4 * S)),
+        (16, b"P6 1 1 65535\n" + 3 * S),
+        (16, b"P5 1 1 65535\n" + S),
+        (10, b"P5 1 1 1023\n" + (516).to_bytes(2, "big")),
+    ],
+)
 def test_deep_files(bits, data):
     """Pillow alone would cut most of them to 8 bits without a word."""
     with pytest.warns(ConversionWarning, match=f"^{bits} bits a .* 8$"):
@@ -144,9 +190,16 @@ def test_deep_files(bits, data):
     assert p.pixels[0, 0].max() in (128, 129)
 
 
-@pytest.mark.parametrize("name, bits", [
-    ("rgb10.avif", 10), ("rgb12.avif", 12), ("rgb16.jp2", 16),
-    ("rgb16.j2k", 16), ("grey16.jp2", 16)])
+@pytest.mark.parametrize(
+    "name, bits",
+    [
+        ("rgb10.avif", 10),
+        ("rgb12.avif", 12),
+        ("rgb16.jp2", 16),
+        ("rgb16.j2k", 16),
+        ("grey16.jp2", 16),
+    ],
+)
 def test_deep_files_of_which_pillow_does_not_tell(name, bits):
     y, x = np.mgrid[:24, :32]
     wanted = np.stack([x * 2000, y * 2500, (x + y) * 1100], -1) >> 8
@@ -162,16 +215,16 @@ def test_shallow_files_of_these_formats(format):
     picture.open_picture(file(Image.fromarray(RGB), format))
 
 
-@pytest.mark.parametrize("a", [GREY.astype(np.uint16), GREY.astype(np.int32),
-                               GREY.astype(np.float32)])
+@pytest.mark.parametrize(
+    "a", [GREY.astype(np.uint16), GREY.astype(np.int32), GREY.astype(np.float32)]
+)
 def test_deep_grey_tiffs(a):
     with pytest.raises(InputError, match="range is not known"):
         picture.open_picture(file(Image.fromarray(a), "TIFF"))
 
 
 def test_deep_transparent_grey():
-    data = png(1, 1, 16, 0, b"\0" + S).replace(
-        chunk(b"IEND", b""), b"")
+    data = png(1, 1, 16, 0, b"\0" + S).replace(chunk(b"IEND", b""), b"")
     at = data.index(b"IDAT") - 4
     data = data[:at] + chunk(b"tRNS", S) + data[at:] + chunk(b"IEND", b"")
     with pytest.warns(ConversionWarning) as caught:
@@ -181,6 +234,7 @@ def test_deep_transparent_grey():
 
 # What a viewer shows otherwise
 
+
 def test_raw_photographs():
     for tags in {254: 1}, {50706: b"\1\4\0\0"}:
         fp = file(Image.fromarray(RGB), "TIFF", tiffinfo=tags)
@@ -188,12 +242,23 @@ def test_raw_photographs():
             picture.open_picture(fp)
 
 
-@pytest.mark.parametrize("kind, data, lost", [
-    (b"gAMA", (100000).to_bytes(4, "big"), "gamma 1"),
-    (b"gAMA", (45455).to_bytes(4, "big"), None),
-    (b"cICP", b"\x09\x10\0\1", "cICP"), (b"cICP", b"\1\x0d\0\1", None),
-    (b"cHRM", b"".join(n.to_bytes(4, "big") for n in (
-        31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)), "primaries")])
+@pytest.mark.parametrize(
+    "kind, data, lost",
+    [
+        (b"gAMA", (100000).to_bytes(4, "big"), "gamma 1"),
+        (b"gAMA", (45455).to_bytes(4, "big"), None),
+        (b"cICP", b"\x09\x10\0\1", "cICP"),
+        (b"cICP", b"\1\x0d\0\1", None),
+        (
+            b"cHRM",
+            b"".join(
+                n.to_bytes(4, "big")
+                for n in (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+            ),
+            "primaries",
+        ),
+    ],
+)
 def test_colours_of_png_files(kind, data, lost):
     plain = file(Image.fromarray(RGB)).getvalue()
     fp = io.BytesIO(plain[:33] + chunk(kind, data) + plain[33:])
@@ -206,14 +271,22 @@ def test_colours_of_png_files(kind, data, lost):
 
 def test_icons():
     with pytest.warns(ConversionWarning, match="largest of 2 icons"):
-        p = picture.open_picture(file(Image.new("RGB", (32, 32)), "ICO",
-                                      sizes=[(16, 16), (32, 32)]))
+        p = picture.open_picture(
+            file(Image.new("RGB", (32, 32)), "ICO", sizes=[(16, 16), (32, 32)])
+        )
     assert p.pixels.shape == (32, 32, 3)
 
 
-@pytest.mark.parametrize("start, name", [
-    (b"\0\0\0\x18ftypheic", "HEIC"), (b"\xff\x0a\0", "JPEG XL"),
-    (b"%PDF-1.7", "PDF"), (b"<svg xmlns=''/>", "SVG"), (b"PK\3\4", "archive")])
+@pytest.mark.parametrize(
+    "start, name",
+    [
+        (b"\0\0\0\x18ftypheic", "HEIC"),
+        (b"\xff\x0a\0", "JPEG XL"),
+        (b"%PDF-1.7", "PDF"),
+        (b"<svg xmlns=''/>", "SVG"),
+        (b"PK\3\4", "archive"),
+    ],
+)
 def test_formats_that_are_not_read(start, name, tmp_path):
     (tmp_path / "a").write_bytes(start + bytes(99))
     for source in io.BytesIO(start + bytes(99)), tmp_path / "a":
@@ -221,8 +294,9 @@ def test_formats_that_are_not_read(start, name, tmp_path):
             picture.open_picture(source)
 
 
-@pytest.mark.parametrize("options", [
-    {"format": "JPEG", "progressive": True}, {"format": "JPEG"}])
+@pytest.mark.parametrize(
+    "options", [{"format": "JPEG", "progressive": True}, {"format": "JPEG"}]
+)
 def test_broken_jpegs(options):
     photo = RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = file(Image.fromarray(photo), **options).getvalue()
@@ -236,10 +310,18 @@ def test_broken_jpegs(options):
 def test_interlaced_png():
     y, x = np.mgrid[:8, :8]
     a = (y * 30 + x).astype(np.uint8)
-    passes = ((0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4),
-              (2, 4, 0, 2), (0, 2, 1, 2), (1, 2, 0, 1))
-    raw = b"".join(b"\0" + row.tobytes() for y0, dy, x0, dx in passes
-                   for row in a[y0::dy, x0::dx])
+    passes = (
+        (0, 8, 0, 8),
+        (0, 8, 4, 8),
+        (4, 8, 0, 4),
+        (0, 4, 2, 4),
+        (2, 4, 0, 2),
+        (0, 2, 1, 2),
+        (1, 2, 0, 1),
+    )
+    raw = b"".join(
+        b"\0" + row.tobytes() for y0, dy, x0, dx in passes for row in a[y0::dy, x0::dx]
+    )
     data = bytearray(png(8, 8, 8, 0, raw))
     data[28] = 1
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
@@ -249,8 +331,13 @@ def test_interlaced_png():
 @pytest.mark.parametrize("format", ["GIF", "TIFF", "WEBP", "PNG"])
 def test_several_frames(format):
     frames = [Image.new("RGB", (4, 4), c) for c in ("red", "blue", "lime")]
-    fp = file(frames[0], format, save_all=True, append_images=frames[1:],
-              **({"lossless": True} if format == "WEBP" else {}))
+    fp = file(
+        frames[0],
+        format,
+        save_all=True,
+        append_images=frames[1:],
+        **({"lossless": True} if format == "WEBP" else {}),
+    )
     with pytest.warns(ConversionWarning, match="one frame") as caught:
         p = picture.open_picture(fp)
     assert len(caught) == 1
@@ -258,6 +345,7 @@ def test_several_frames(format):
 
 
 # Opening files
+
 
 def test_open_path_and_streams(tmp_path):
     name = tmp_path / "a.png"
@@ -272,9 +360,11 @@ def test_open_path_and_streams(tmp_path):
 
 
 def test_open_errors(tmp_path):
-    for path, match in ((tmp_path, "directory"),
-                        (tmp_path / "none.png", "No such file"),
-                        ("a\0b", "null")):
+    for path, match in (
+        (tmp_path, "directory"),
+        (tmp_path / "none.png", "No such file"),
+        ("a\0b", "null"),
+    ):
         with pytest.raises(InputError, match=match):
             picture.open_picture(path)
     for data in b"", b"text", bytes(1000), b"\x89PNG\r\n\x1a\n":
@@ -310,8 +400,11 @@ def test_metadata_after_the_samples_of_a_png():
     assert p.exif is not None and np.array_equal(p.pixels, GREY)
     assert picture.open_picture(io.BytesIO(whole + b"more")).exif == p.exif
     at = whole.index(b"eXIf")
-    for bad in (whole[:at + 9], whole[:at + 8] + b"!" + whole[at + 9:],
-                whole[:at - 4] + b"\xff" + whole[at - 3:]):
+    for bad in (
+        whole[: at + 9],
+        whole[: at + 8] + b"!" + whole[at + 9 :],
+        whole[: at - 4] + b"\xff" + whole[at - 3 :],
+    ):
         with pytest.raises(InputError, match="damaged picture"):
             picture.open_picture(io.BytesIO(bad))
 
@@ -335,8 +428,7 @@ def test_limits():
         picture.open_picture(bomb, max_pixels=10**6)
     # Within our own limit, though beyond Pillow's: found to be damaged.
     with pytest.raises(InputError, match="damaged"):
-        picture.open_picture(io.BytesIO(png(16384, 16384, 8, 0, b"")),
-                             max_pixels=2**28)
+        picture.open_picture(io.BytesIO(png(16384, 16384, 8, 0, b"")), max_pixels=2**28)
     with pytest.raises(LimitError, match="--max-pixels"):
         picture.open_picture(io.BytesIO(png(16384, 16384, 8, 0, b"")))
     with pytest.raises(LimitError, match="max_pixels"):

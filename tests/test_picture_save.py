@@ -5,21 +5,22 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pictures import ALPHA, GREY, ICC, RGB, RGBA, RNG, XMP, equal, exif, file
 from PIL import Image, ImageOps
 
 from codec import picture
 from codec.errors import ConversionWarning, InputError
 from codec.picture import metadata
 from codec.types import Picture
-from pictures import ALPHA, GREY, ICC, RGB, RGBA, RNG, XMP, equal, exif, file
 
 # A warning that a test does not expect is a failure.
-pytestmark = pytest.mark.filterwarnings(
-    "error::codec.errors.ConversionWarning")
+pytestmark = pytest.mark.filterwarnings("error::codec.errors.ConversionWarning")
 
 
 # Metadata and orientation
+
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF"])
 def test_metadata_bytes(format, tmp_path):
@@ -56,8 +57,12 @@ def test_orientation(format, order):
     grey = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
     for turn in range(1, 9):
         options = {"lossless": True} if format == "WEBP" else {}
-        fp = file(Image.fromarray(grey), format, **options,
-                  exif=b"Exif\0\0" + exif(order, t274=turn))
+        fp = file(
+            Image.fromarray(grey),
+            format,
+            **options,
+            exif=b"Exif\0\0" + exif(order, t274=turn),
+        )
         p = picture.open_picture(fp)
         with Image.open(fp) as im:
             wanted = np.asarray(ImageOps.exif_transpose(im))
@@ -109,25 +114,32 @@ def test_odd_info():
 
 # Saving
 
+
 def test_format_of():
-    for name, format in (("a", "PNG"), ("a.png", "PNG"), ("b.JPG", "JPEG"),
-                         ("x.tar.tif", "TIFF"), ("d.d/a", "PNG")):
+    for name, format in (
+        ("a", "PNG"),
+        ("a.png", "PNG"),
+        ("b.JPG", "JPEG"),
+        ("x.tar.tif", "TIFF"),
+        ("d.d/a", "PNG"),
+    ):
         assert picture.format_of(name) == format
     for name in "a.txt", "a.mpg", "a.psd":
         with pytest.raises(InputError, match=name[1:]):
             picture.format_of(name)
 
 
-@pytest.mark.parametrize("format", ["PNG", "TIFF", "TGA", "WEBP", "QOI",
-                                    "JPEG2000", "DDS", "SGI", None])
+@pytest.mark.parametrize(
+    "format", ["PNG", "TIFF", "TGA", "WEBP", "QOI", "JPEG2000", "DDS", "SGI", None]
+)
 def test_lossless_formats(format):
-    for p in (Picture(GREY), Picture(RGB), Picture(RGB, ALPHA),
-              Picture(GREY, ALPHA)):
+    for p in (Picture(GREY), Picture(RGB), Picture(RGB, ALPHA), Picture(GREY, ALPHA)):
         fp = io.BytesIO()
         picture.save(p, fp, format)
         found = np.asarray(Image.open(fp).convert("RGBA"))
-        assert equal(found[..., :3], np.broadcast_to(
-            p.pixels.reshape(5, 7, -1), (5, 7, 3)))
+        assert equal(
+            found[..., :3], np.broadcast_to(p.pixels.reshape(5, 7, -1), (5, 7, 3))
+        )
         if p.alpha is not None:
             assert equal(found[..., 3], ALPHA)
 
@@ -145,9 +157,16 @@ def test_alpha_on_white(format):
         assert np.abs(found - (a * pixels + (1 - a) * 255)).max() < 12
 
 
-@pytest.mark.parametrize("format, match", [
-    ("GIF", "256 colours"), ("PALM", "256 colours"), ("XBM", "black"),
-    ("SPIDER", "no colours"), ("ICO", "sizes")])
+@pytest.mark.parametrize(
+    "format, match",
+    [
+        ("GIF", "256 colours"),
+        ("PALM", "256 colours"),
+        ("XBM", "black"),
+        ("SPIDER", "no colours"),
+        ("ICO", "sizes"),
+    ],
+)
 def test_poor_formats(format, match):
     with pytest.warns(ConversionWarning, match=match):
         picture.save(Picture(RGB), io.BytesIO(), format)
@@ -178,8 +197,9 @@ def test_every_format():
 
 def test_metadata_that_does_not_fit():
     fp = io.BytesIO()
-    with pytest.warns(ConversionWarning,
-                      match="BMP cannot hold this colour profile, XMP"):
+    with pytest.warns(
+        ConversionWarning, match="BMP cannot hold this colour profile, XMP"
+    ):
         picture.save(Picture(RGB, None, ICC, None, XMP), fp, "BMP")
     long = exif(t270="x" * 70000)
     with pytest.warns(ConversionWarning, match="hold this Exif, XMP"):
@@ -198,8 +218,7 @@ def test_save_errors(tmp_path):
     with pytest.raises(InputError, match="JPEG"):
         picture.save(Picture(RGB), tmp_path / "a.jpg", quality="bad")
     with pytest.raises(InputError, match="WEBP"):
-        picture.save(Picture(np.zeros((1, 16384), np.uint8)),
-                     tmp_path / "a.webp")
+        picture.save(Picture(np.zeros((1, 16384), np.uint8)), tmp_path / "a.webp")
     assert not list(tmp_path.iterdir())
     with pytest.raises(OSError):
         picture.save(Picture(RGB), tmp_path / "none" / "a.png")

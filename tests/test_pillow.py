@@ -8,13 +8,13 @@ import warnings
 
 import numpy as np
 import pytest
+from pictures import ICC, RGB, RGBA, XMP, exif
 from PIL import Image, ImageSequence, UnidentifiedImageError, features
+from test_stacks import drawn, near
 
 import codec
 from codec import container
 from codec.plugins import pillow as pillow_plugin
-from pictures import ICC, RGB, RGBA, XMP, exif
-from test_stacks import drawn, near
 
 PHOTO = drawn(1, 40, 60, (3,))[0]
 
@@ -44,18 +44,17 @@ class Watched(io.BytesIO):
 
 # Opening ----------------------------------------------------------------
 
+
 def test_sanity(path):
     with Image.open(path) as image:
-        assert (image.format, image.mode, image.size) == (
-            "AEC", "RGB", (60, 40))
+        assert (image.format, image.mode, image.size) == ("AEC", "RGB", (60, 40))
         assert image.get_format_mimetype() == "image/x-aec"
         assert (np.asarray(image) == codec.decode(path.read_bytes())).all()
         assert Image.registered_extensions()[".aec"] == "AEC"
 
 
 def test_only_the_header_is_read():
-    noise = np.random.default_rng(1).integers(0, 256, (300, 300, 3),
-                                              dtype=np.uint8)
+    noise = np.random.default_rng(1).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     file = Watched(codec.encode(noise, quality=90))
     image = Image.open(file, formats=["AEC"])
     assert image.size == (300, 300) and file.most == 28
@@ -70,14 +69,21 @@ import codec.plugins.pillow
 from PIL import Image
 print(Image.open({str(path)!r}).size, "onnxruntime" in sys.modules)
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True,
-                         text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert run.stdout == "(60, 40) False\n"
 
 
-@pytest.mark.parametrize("array, mode", [
-    (RGB[..., 0], "L"), (RGB, "RGB"), (RGBA, "RGBA"),
-    (np.dstack([RGB[..., 0], RGBA[..., 3]]), "LA")])
+@pytest.mark.parametrize(
+    "array, mode",
+    [
+        (RGB[..., 0], "L"),
+        (RGB, "RGB"),
+        (RGBA, "RGBA"),
+        (np.dstack([RGB[..., 0], RGBA[..., 3]]), "LA"),
+    ],
+)
 def test_modes(array, mode):
     image = Image.fromarray(array)
     assert image.mode == mode
@@ -97,7 +103,7 @@ def test_file_is_closed_after_loading(path):
     with Image.open(path) as image:
         fp = image.fp
     assert fp.closed
-    with open(path, "rb") as file:      # one that is not ours stays open
+    with open(path, "rb") as file:  # one that is not ours stays open
         Image.open(file).load()
         assert not file.closed
 
@@ -110,6 +116,7 @@ def test_lazy_operations(path):
 
 
 # Damage -----------------------------------------------------------------
+
 
 def test_not_this_format():
     with pytest.raises(SyntaxError):
@@ -140,8 +147,9 @@ def test_damaged(path):
     Image.open(path).verify()
 
 
-@pytest.mark.parametrize("at, value, text", [
-    (5, 0x21, "version 2"), (5, 0x19, "bit 3")])
+@pytest.mark.parametrize(
+    "at, value, text", [(5, 0x21, "version 2"), (5, 0x19, "bit 3")]
+)
 def test_newer_files(path, at, value, text):
     data = bytearray(path.read_bytes())
     data[at] = value
@@ -151,8 +159,7 @@ def test_newer_files(path, at, value, text):
 
 def test_missing_model(path):
     header, _, payload = container.unpack(path.read_bytes())
-    data = container.pack(
-        codec.Header(**{**vars(header), "model": "0" * 16}), payload)
+    data = container.pack(codec.Header(**{**vars(header), "model": "0" * 16}), payload)
     image = Image.open(io.BytesIO(data))
     with pytest.raises(OSError, match="0000000000000000"):
         image.load()
@@ -169,13 +176,14 @@ def test_decompression_bomb(path, monkeypatch):
 
 # Metadata ---------------------------------------------------------------
 
+
 def test_metadata():
     image = Image.fromarray(PHOTO)
     raw = exif()
     back = Image.open(saved(image, icc_profile=ICC, exif=raw, xmp=XMP))
     assert back.info == {"icc_profile": ICC, "exif": raw, "xmp": XMP}
     assert back.getexif()[271] == "Maker"
-    again = Image.open(saved(back))     # as in Pillow: the profile stays
+    again = Image.open(saved(back))  # as in Pillow: the profile stays
     assert again.info == {"icc_profile": ICC}
     assert "icc_profile" not in Image.open(saved(back, icc_profile=None)).info
 
@@ -184,7 +192,7 @@ def test_exif_object_and_orientation():
     image, tags = Image.fromarray(PHOTO), Image.Exif()
     tags[0x0112], tags[271] = 6, "Maker"
     back = Image.open(saved(image, exif=tags))
-    assert back.size == (40, 60)        # turned upright, as it is stored
+    assert back.size == (40, 60)  # turned upright, as it is stored
     assert back.getexif()[0x0112] == 1 and back.getexif()[271] == "Maker"
 
 
@@ -202,6 +210,7 @@ def test_orientation_in_the_file_is_ignored():
 
 
 # Saving -----------------------------------------------------------------
+
 
 def test_quality(tmp_path):
     image = Image.fromarray(PHOTO)
@@ -237,6 +246,7 @@ def test_unwritable_modes(mode):
 
 # Stacks -----------------------------------------------------------------
 
+
 def test_frames():
     pixels = drawn(5, 20, 30)
     file = io.BytesIO(codec.encode_batch(pixels))
@@ -256,8 +266,7 @@ def test_frames():
 
 def test_save_all():
     first, *others = map(Image.fromarray, drawn(3, 20, 30, (3,)))
-    back = Image.open(saved(first, save_all=True, append_images=others,
-                            quality=90))
+    back = Image.open(saved(first, save_all=True, append_images=others, quality=90))
     assert back.n_frames == 3
     assert saved(back, save_all=True).getvalue()[:6] == b"\x89AEC\n\x15"
     assert not codec.info(saved(first, save_all=True).getvalue()).is_stack
@@ -273,6 +282,7 @@ def test_damaged_stack():
 
 
 # What builds on Pillow ----------------------------------------------------
+
 
 def test_registering_twice():
     n = len(Image.ID)
@@ -295,8 +305,11 @@ def test_imageio(path, tmp_path):
     iio.imwrite(tmp_path / "b.aec", PHOTO, plugin="pillow", quality=80)
     assert codec.info((tmp_path / "b.aec").read_bytes()).quality == 80
     stack = codec.encode_batch(drawn(4, 20, 30))
-    assert iio.imread(stack, plugin="pillow", index=...,
-                      extension=".aec").shape == (4, 20, 30)
+    assert iio.imread(stack, plugin="pillow", index=..., extension=".aec").shape == (
+        4,
+        20,
+        30,
+    )
 
 
 def test_matplotlib(path):
@@ -322,8 +335,7 @@ def test_torch_data_set(tmp_path):
     data = pytest.importorskip("torch.utils.data")
     for i, pixels in enumerate(drawn(4, 20, 30, (3,))):
         Image.fromarray(pixels).save(tmp_path / f"{i}.aec")
-    loader = data.DataLoader(Folder(sorted(tmp_path.iterdir())),
-                             batch_size=2)
+    loader = data.DataLoader(Folder(sorted(tmp_path.iterdir())), batch_size=2)
     assert [tuple(batch.shape) for batch in loader] == 2 * [(2, 20, 30, 3)]
 
 

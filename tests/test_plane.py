@@ -7,17 +7,16 @@ import threading
 
 import numpy as np
 import pytest
+from conformance import cases
 
 import codec
 from codec import container
-from codec.symbols import pipeline
-from codec.transform import plane
 from codec.model import bundle
 from codec.model.session import Graphs
+from codec.symbols import pipeline
 from codec.symbols.pipeline import Pipeline
+from codec.transform import plane
 from codec.transform.plane import Behind, Plane
-
-from conformance import cases
 
 PHOTO = cases.data("photo-160x240")
 
@@ -35,8 +34,7 @@ def pipelines():
     return [Pipeline(bundle.load(), threads) for threads in (1, 2)]
 
 
-@pytest.mark.parametrize("threads, most", [(1, 2 ** 24), (2, 2 ** 24),
-                                           (2, 1000)])
+@pytest.mark.parametrize("threads, most", [(1, 2**24), (2, 2**24), (2, 1000)])
 def test_as_one_after_the_other(pipelines, monkeypatch, threads, most):
     monkeypatch.setattr(pipeline, "MOST_BEHIND", most)
     p, picture = pipelines[threads - 1], tall()
@@ -58,7 +56,7 @@ def test_leading_channels_are_those_of_the_whole(pipelines):
     whole = p.dequantise(z, s, 40)
     some = p.dequantise(z, s, 40, leading=True)
     assert some.shape == (65, 4, p.bundle.k)
-    assert np.array_equal(some, whole[..., :p.bundle.k])
+    assert np.array_equal(some, whole[..., : p.bundle.k])
 
 
 def test_damage_is_told_and_leaves_one_thread_at_most(pipelines):
@@ -104,16 +102,17 @@ def test_a_fork_does_not_wait_for_threads_it_has_not():
     assert plane._idle
     child = os.fork()
     if not child:
+
         class Nothing:
             def begin(self):
                 pass
 
         try:
-            signal.alarm(60)        # ends this process if it waits for ever
+            signal.alarm(60)  # ends this process if it waits for ever
             with Behind(Nothing()) as behind:
                 behind.begin()
             os._exit(7)
-        finally:                    # never back into the tests
+        finally:  # never back into the tests
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
@@ -131,8 +130,9 @@ def test_an_error_of_the_thread_is_raised(monkeypatch, wrong):
     monkeypatch.setattr(Graphs, "run", broken)
     p = Pipeline(bundle.load(), 2)
     with pytest.raises(codec.ModelError, match="no such graph"):
-        p.decode(payload, header.height, header.width, header.quality,
-                 header.symbol_crc)
+        p.decode(
+            payload, header.height, header.width, header.quality, header.symbol_crc
+        )
 
 
 def test_jobs_keep_their_order():

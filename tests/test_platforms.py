@@ -11,17 +11,15 @@ import zlib
 
 import numpy as np
 import pytest
-
-from codec import container
-from codec.symbols import coder
-from codec.model import bundle
-from codec.symbols.pipeline import Pipeline
-
 from conformance import cases
 
+from codec import container
+from codec.model import bundle
+from codec.symbols import coder
+from codec.symbols.pipeline import Pipeline
+
 HERE = pathlib.Path(__file__).parent / "platforms"
-SMALL = [n for n, c in cases.CASES.items()
-         if c["width"] * c["height"] <= 4096]
+SMALL = [n for n, c in cases.CASES.items() if c["width"] * c["height"] <= 4096]
 
 
 def load(path):
@@ -41,8 +39,8 @@ def plan(seed):
     for _ in range(rng.integers(1, 6)):
         n, count = int(rng.integers(2, 300)), int(rng.integers(1, 400))
         p = rng.dirichlet(np.full(n, 0.3))
-        freq = 1 + np.floor(p * (2 ** 24 - n)).astype(np.int64)
-        freq[0] += 2 ** 24 - freq.sum()
+        freq = 1 + np.floor(p * (2**24 - n)).astype(np.int64)
+        freq[0] += 2**24 - freq.sum()
         yield freq, rng.choice(n, count, p=p).astype(np.int32)
 
 
@@ -52,8 +50,15 @@ def test_the_stand_in_writes_and_reads_what_the_library_does(seed):
     for library in coder.constriction, STANDIN:
         ans = library.stream.stack.AnsCoder()
         model = library.stream.model
-        groups = [(i, model.Categorical((f - 1).astype(np.float64), lazy=False,
-                                        perfect=False)) for f, i in plan(seed)]
+        groups = [
+            (
+                i,
+                model.Categorical(
+                    (f - 1).astype(np.float64), lazy=False, perfect=False
+                ),
+            )
+            for f, i in plan(seed)
+        ]
         groups.append((np.arange(64, dtype=np.int32), model.Uniform(64)))
         for index, m in reversed(groups):
             ans.encode_reverse(index, m)
@@ -71,27 +76,32 @@ def test_conformance_with_the_stand_in(name, monkeypatch):
     monkeypatch.setattr(coder, "_MODEL", STANDIN.stream.model)
     header, _, payload = container.unpack(cases.data(name))
     z, s = Pipeline(bundle.load(), 1).read_symbols(
-        payload, header.height, header.width, header.quality)
+        payload, header.height, header.width, header.quality
+    )
     crc = zlib.crc32(s.tobytes(), zlib.crc32(z.tobytes()))
     assert f"{crc:08x}" == cases.CASES[name]["symbol_crc"]
 
 
 def script(name, *args):
     return subprocess.run(
-        [HERE / name, "--max-pixels", "1", *args], text=True,
-        capture_output=True, env={**os.environ, "PYTHON": sys.executable})
+        [HERE / name, "--max-pixels", "1", *args],
+        text=True,
+        capture_output=True,
+        env={**os.environ, "PYTHON": sys.executable},
+    )
 
 
 def report(done):
     assert done.returncode == 0, done.stderr[-3000:]
-    row = json.loads(done.stdout[done.stdout.index("{\n"):])
+    row = json.loads(done.stdout[done.stdout.index("{\n") :])
     assert row["cases"] == 2 and not row["wrong_symbols"]
     assert not row["wrong_pixels"]
     return row
 
 
-@pytest.mark.skipif(shutil.which("qemu-x86_64") is None,
-                    reason="qemu-user is not installed")
+@pytest.mark.skipif(
+    shutil.which("qemu-x86_64") is None, reason="qemu-user is not installed"
+)
 def test_two_files_without_avx():
     row = report(script("no-avx.sh"))
     assert "SSE42" in row["cpu"] and "AVX" not in row["cpu"]
@@ -121,8 +131,7 @@ def test_the_table_is_what_was_recorded():
     table = load(HERE / "table.py")
     rows = table.rows()
     assert len(rows) >= 4
-    assert all(not r["wrong_symbols"] and not r["wrong_pixels"]
-               for r in rows)
+    assert all(not r["wrong_symbols"] and not r["wrong_pixels"] for r in rows)
     page = table.PAGE.read_text()
     assert table.written(page) == page and table.table() in page
 
@@ -130,8 +139,7 @@ def test_the_table_is_what_was_recorded():
 def test_the_table_says_when_it_is_of_another_model(tmp_path, monkeypatch):
     table = load(HERE / "table.py")
     models = {r["model"] for r in table.rows()}
-    assert ("measured again" in table.table()) == (
-        models != {cases.SET["model"]})
+    assert ("measured again" in table.table()) == (models != {cases.SET["model"]})
     other = tmp_path / "cases.json"
     other.write_text('{"model": "0123456789abcdef"}')
     monkeypatch.setattr(table, "SET", other)

@@ -7,14 +7,14 @@ import struct
 import zlib
 
 import pytest
-from hypothesis import given, settings, strategies as st
-
-import codec
-from codec.errors import CodecError, FormatError, UnsupportedError
-
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from reference import decoder as ref
 from reference.encoder import settle
 from reference.samples import make_file, make_model, symbols
+
+import codec
+from codec.errors import CodecError, FormatError, UnsupportedError
 
 FILES = pathlib.Path(__file__).parent / "conformance" / "files"
 MODELS = pathlib.Path(codec.__file__).parent / "models"
@@ -23,8 +23,7 @@ few = settings(max_examples=60, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
 
 
-@pytest.fixture(scope="module", params=[(), (1, 2, 6, 11)],
-                ids=["", "in parts"])
+@pytest.fixture(scope="module", params=[(), (1, 2, 6, 11)], ids=["", "in parts"])
 def folder(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     make_model(folder, seed=1, parts=request.param)
@@ -32,6 +31,7 @@ def folder(request, tmp_path_factory):
 
 
 # Sections 2 to 5 and 7
+
 
 @few
 @given(seed=seeds)
@@ -50,12 +50,15 @@ def test_round_trip_meets_every_case(folder):
     before = list(s)
     settle(model, header, z, s)
     assert s != before  # some are skipped
-    used = {row: [s[at] for at in places]
-            for found in ref.groups(model, header, z, s)
-            for row, places in found}
+    used = {
+        row: [s[at] for at in places]
+        for found in ref.groups(model, header, z, s)
+        for row, places in found
+    }
     assert len(used) > 20
-    assert any(abs(v) > model.row_max[row]
-               for row, values in used.items() for v in values)
+    assert any(
+        abs(v) > model.row_max[row] for row, values in used.items() for v in values
+    )
 
 
 def test_slabs_are_independent(folder):
@@ -66,8 +69,13 @@ def test_slabs_are_independent(folder):
     changed = [v + 100 for v in s[:cut]] + s[cut:]
 
     def second(s):
-        return [group for found in ref.groups(model, header, z, s)
-                for group in found if group[1][0] >= cut]
+        return [
+            group
+            for found in ref.groups(model, header, z, s)
+            for group in found
+            if group[1][0] >= cut
+        ]
+
     assert second(s) == second(changed) != []
 
 
@@ -87,11 +95,19 @@ def test_rows_by_hand(tmp_path):
     assert ref.base(model, header, [9]) == bases
     s = [4, -2, -300, 7]  # levels 4, 2, 15, 7
     assert model.level[255] == 15
-    want = {0: (5 >> 10), 2: (1025 + 16 * 3 * 4) >> 10,
-            1: (-2990 + 16 * (10 * 4 + 20 * 15)) >> 10, 3: 0}
+    want = {
+        0: (5 >> 10),
+        2: (1025 + 16 * 3 * 4) >> 10,
+        1: (-2990 + 16 * (10 * 4 + 20 * 15)) >> 10,
+        3: 0,
+    }
     # Position 1, pass 3: e = 1 * 15 + 2 * 4 - 40 * 2 < 0, so R is clamped.
-    got = [(row, at) for found in ref.groups(model, header, [9], s)
-           for row, places in found for at in places]
+    got = [
+        (row, at)
+        for found in ref.groups(model, header, [9], s)
+        for row, places in found
+        for at in places
+    ]
     assert got == [(want[at], at) for at in (0, 2, 1, 3)]
     assert sorted(want.values()) == [0, 0, 1, 2]
 
@@ -109,27 +125,31 @@ def largest_sums(model):
     m, k, top = model.M, model.K, max(model.level)
 
     def sums(matrix, *limits):
-        return [sum(abs(w) * limit for w, limit in zip(row, limits))
-                for row in matrix]
+        return [sum(abs(w) * limit for w, limit in zip(row, limits)) for row in matrix]
 
     first = sums(model.w1, *[model.Z_MAX] * (9 * model.NZ))
     products = [x + abs(b) for x, b in zip(first, model.b1)]
     block = sums(model.w2, *[255] * model.HYPER)
     near, around = [top] * k, [4 * top] * m
-    e = [sums(model.c1, *around[:k]), sums(model.c2, *near, *around[:k]),
-         sums(model.c3, *near, *around)]
+    e = [
+        sums(model.c1, *around[:k]),
+        sums(model.c2, *near, *around[:k]),
+        sums(model.c3, *near, *around),
+    ]
     worst = e[0] + list(map(max, e[1], e[2]))
     bias = [max(map(abs, column)) for column in zip(*model.bias)]
-    totals = [block[i] + abs(model.b2[i // m][i % m]) + bias[i % m]
-              + 16 * worst[i % m] for i in range(16 * m)]
+    totals = [
+        block[i] + abs(model.b2[i // m][i % m]) + bias[i % m] + 16 * worst[i % m]
+        for i in range(16 * m)
+    ]
     return products + block + sum(e, []), totals
 
 
-@pytest.mark.parametrize("name", [
-    None, *sorted(path.parent.name for path in MODELS.glob("*/model.json"))])
+@pytest.mark.parametrize(
+    "name", [None, *sorted(path.parent.name for path in MODELS.glob("*/model.json"))]
+)
 def test_models_keep_the_bounds(folder, name):
-    products, totals = largest_sums(
-        ref.Model(MODELS / name if name else folder))
+    products, totals = largest_sums(ref.Model(MODELS / name if name else folder))
     assert max(products) < 2**24 and max(totals) < 2**31
 
 
@@ -150,9 +170,11 @@ def test_sections(folder):
     data, _, z, s = make_file(folder, 4, sections=sections)
     header, *rest = ref.decode_symbols(data, folder)
     assert header["sections"] == sections and rest == [z, s]
-    for bad, error in (({b"Abcd": b""}, UnsupportedError),
-                       ({b"1bcd": b""}, FormatError),
-                       ({b"ab d": b""}, FormatError)):
+    for bad, error in (
+        ({b"Abcd": b""}, UnsupportedError),
+        ({b"1bcd": b""}, FormatError),
+        ({b"ab d": b""}, FormatError),
+    ):
         with pytest.raises(error):
             ref.parse(make_file(folder, 4, sections=bad)[0])
 
@@ -184,10 +206,17 @@ def test_damage_is_refused(folder):
                 ref.decode_symbols(seal(longer), folder)
 
 
-@pytest.mark.parametrize("at, value, error", [
-    (0, 0x88, FormatError), (5, 0x00, FormatError),
-    (5, 0x21, UnsupportedError), (5, 0x13, UnsupportedError),
-    (5, 0x19, UnsupportedError), (6, None, UnsupportedError)])
+@pytest.mark.parametrize(
+    "at, value, error",
+    [
+        (0, 0x88, FormatError),
+        (5, 0x00, FormatError),
+        (5, 0x21, UnsupportedError),
+        (5, 0x13, UnsupportedError),
+        (5, 0x19, UnsupportedError),
+        (6, None, UnsupportedError),
+    ],
+)
 def test_header_is_checked(folder, at, value, error):
     data = bytearray(make_file(folder, 6)[0])
     data[at] = data[at] ^ 255 if value is None else value
@@ -201,12 +230,18 @@ def test_order_of_checks(folder):
     data = bytearray(make_file(folder, 7, sections=sections)[0])
     data[6] ^= 1  # the model
     for at, bent, error in (
-            (37, b"Bbcd", "unknown section Abcd"), (37, b"Abcd", "twice"),
-            (37, b"1bcd", "section type"), (16, b"\0\0", "height"),
-            (5, b"\x1e", "reserved"), (len(data) - 1, b"", "file_crc"),
-            (28, b"\0", "count"), (24, b"\1", "payload_length"),
-            (5, b"\x2e", "version 2"), (4, b"\r", "not an .aec")):
-        data[at:at + len(bent)] = bent
+        (37, b"Bbcd", "unknown section Abcd"),
+        (37, b"Abcd", "twice"),
+        (37, b"1bcd", "section type"),
+        (16, b"\0\0", "height"),
+        (5, b"\x1e", "reserved"),
+        (len(data) - 1, b"", "file_crc"),
+        (28, b"\0", "count"),
+        (24, b"\1", "payload_length"),
+        (5, b"\x2e", "version 2"),
+        (4, b"\r", "not an .aec"),
+    ):
+        data[at : at + len(bent)] = bent
         data = bytearray(seal(data))
         if not bent:
             data[at] ^= 1
@@ -215,6 +250,7 @@ def test_order_of_checks(folder):
 
 
 # Golden files
+
 
 def conformance():
     """The conformance set; what is large or at high quality is slow."""
@@ -230,9 +266,10 @@ def conformance():
 def test_conformance(path):
     """The reference decodes it; `symbol_crc` says: to the same symbols."""
     data = path.read_bytes()
-    ids = {hashlib.sha256(manifest.read_bytes()).digest()[:8]: manifest.parent
-           for manifest in MODELS.glob("*/model.json")}
+    ids = {
+        hashlib.sha256(manifest.read_bytes()).digest()[:8]: manifest.parent
+        for manifest in MODELS.glob("*/model.json")
+    }
     header, z, s = ref.decode_symbols(data, ids[data[6:14]])
-    assert zlib.crc32(struct.pack(f"<{len(z + s)}h", *z, *s)) == \
-        header["symbol_crc"]
+    assert zlib.crc32(struct.pack(f"<{len(z + s)}h", *z, *s)) == header["symbol_crc"]
     assert any(s)

@@ -7,13 +7,13 @@ import random
 import constriction
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
-
-from codec.errors import FormatError
-
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from reference import decoder as ref
 from reference.encoder import AnsEncoder
 from reference.samples import TOTAL, frequencies
+
+from codec.errors import FormatError
 
 AnsCoder = constriction.stream.stack.AnsCoder
 models = constriction.stream.model
@@ -24,27 +24,34 @@ seeds = st.integers(0, 2**32 - 1)
 
 # What the tests are made of
 
+
 def library_model(f):
     """constriction's model of exactly these frequencies."""
-    return models.Categorical(np.array(f, np.float64) - 1, lazy=False,
-                              perfect=False)
+    return models.Categorical(np.array(f, np.float64) - 1, lazy=False, perfect=False)
 
 
 def alphabets(rng, count):
     """Pairs of (cumulative frequencies, constriction's model)."""
     pairs = [(ref.uniform(2**k), models.Uniform(2**k)) for k in range(1, 17)]
     for _ in range(count):
-        f = frequencies(rng, rng.choice([2, 3, 8, 40, 255]),
-                        rng.choice(["even", "wide", "spike"]))
+        f = frequencies(
+            rng, rng.choice([2, 3, 8, 40, 255]), rng.choice(["even", "wide", "spike"])
+        )
         pairs.append((ref.cumulate(f), library_model(f)))
     return pairs
 
 
 def indices(rng, c, count):
     """`count` random indices, half of them as likely as `c` says."""
-    return [rng.choice([rng.randrange(len(c) - 1),
-                        bisect.bisect_right(c, rng.randrange(TOTAL)) - 1])
-            for _ in range(count)]
+    return [
+        rng.choice(
+            [
+                rng.randrange(len(c) - 1),
+                bisect.bisect_right(c, rng.randrange(TOTAL)) - 1,
+            ]
+        )
+        for _ in range(count)
+    ]
 
 
 def stream(rng, pairs, length):
@@ -76,8 +83,10 @@ def read_mine(plan, words):
         decoder = ref.AnsDecoder(words)
     except FormatError:
         return None
-    return ([[decoder.decode(c) for _ in group] for c, _, group in plan],
-            decoder.finished())
+    return (
+        [[decoder.decode(c) for _ in group] for c, _, group in plan],
+        decoder.finished(),
+    )
 
 
 def read_theirs(plan, words):
@@ -86,16 +95,19 @@ def read_theirs(plan, words):
         decoder = AnsCoder(np.array(words, np.uint32))
     except ValueError:
         return None
-    return ([decoder.decode(model, len(group)).tolist()
-             for _, model, group in plan], decoder.is_empty())
+    return (
+        [decoder.decode(model, len(group)).tolist() for _, model, group in plan],
+        decoder.is_empty(),
+    )
 
 
 # The tests
 
+
 @few
-@given(n=st.integers(2, 2000),
-       shape=st.sampled_from(["even", "wide", "spike"]),
-       seed=seeds)
+@given(
+    n=st.integers(2, 2000), shape=st.sampled_from(["even", "wide", "spike"]), seed=seeds
+)
 def test_library_has_exactly_these_frequencies(n, shape, seed):
     """States show c[i], then f[i]; decoding is tried at the ends of each."""
     f = frequencies(random.Random(seed), n, shape)
@@ -109,8 +121,7 @@ def test_library_has_exactly_these_frequencies(n, shape, seed):
         quotient, rest = divmod(state, f[i])
         assert encoder.pos() == (0, (quotient << 24) + rest + c[i])
         for q in (c[i], c[i + 1] - 1):
-            assert AnsCoder(np.array([q | 1 << 24], np.uint32)).decode(
-                model) == i
+            assert AnsCoder(np.array([q | 1 << 24], np.uint32)).decode(model) == i
 
 
 @pytest.mark.parametrize("k", range(1, 17))
@@ -138,10 +149,10 @@ def test_any_words_decode(seed, length):
     """Decoding is the inverse of encoding from any state, not only from 0."""
     rng = random.Random(seed)
     pairs = alphabets(rng, 4)
-    words = [rng.choice([0, 1, 2**32 - 1, rng.getrandbits(32)])
-             for _ in range(length)] + [rng.choice([1, rng.getrandbits(32)])]
-    plan = [(*rng.choice(pairs), [None] * rng.randint(0, 9))
-            for _ in range(9)]
+    words = [
+        rng.choice([0, 1, 2**32 - 1, rng.getrandbits(32)]) for _ in range(length)
+    ] + [rng.choice([1, rng.getrandbits(32)])]
+    plan = [(*rng.choice(pairs), [None] * rng.randint(0, 9)) for _ in range(9)]
     assert read_mine(plan, words) == read_theirs(plan, words)
     if words[-1]:
         decoder, back = ref.AnsDecoder(words), []
@@ -183,9 +194,19 @@ def test_end_rule():
         assert not words or words[-1]
         bent = list(words) or [1]
         bent[rng.randrange(len(bent))] ^= 1 << rng.randrange(32)
-        for other in (bent, words, words[:-1], words[1:], [0, *words],
-                      [*words, 0], [*words, rng.getrandbits(32)],
-                      [rng.getrandbits(32), *words], [0], [], [0, 1]):
+        for other in (
+            bent,
+            words,
+            words[:-1],
+            words[1:],
+            [0, *words],
+            [*words, 0],
+            [*words, rng.getrandbits(32)],
+            [rng.getrandbits(32), *words],
+            [0],
+            [],
+            [0, 1],
+        ):
             mine = read_mine(plan, other)
             assert mine == read_theirs(plan, other)
             assert (mine is None) == (other[-1:] == [0])

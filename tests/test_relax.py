@@ -8,11 +8,12 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from codec import search as effort  # noqa: E402
-from codec.search import choose, refine, relax, tune  # noqa: E402
-from test_effort import pipeline, total  # noqa: E402, F401
-from test_training_export import made  # noqa: E402, F401
-from training_runs import scene  # noqa: E402
+from test_effort import pipeline, total  # noqa: F401
+from test_training_export import made  # noqa: F401
+from training_runs import scene
+
+from codec import search as effort
+from codec.search import choose, refine, relax, tune
 
 
 @pytest.fixture
@@ -28,8 +29,7 @@ def relaxed(pipeline):  # noqa: F811
 def shown(it, rows, width, nearest=None):
     m = it.latent.shape[-1]
     of_step = it.choice(np.ones(m, np.float32), width, nearest)(0, 4)
-    return of_step(np.arange(32), slice(0, m), np.zeros((32, m), np.float32),
-                   rows)
+    return of_step(np.arange(32), slice(0, m), np.zeros((32, m), np.float32), rows)
 
 
 @pytest.mark.parametrize("width", [0.3, 1.0, 1.7])
@@ -45,13 +45,15 @@ def test_slopes_are_those_of_the_cost_to_expect(relaxed, width):
         _, q = shown(it, rows, width)
         low = np.floor(flat)
         s = np.where(rows < it.costs.row_skip, 0, q - low)
-        up, here = (it.costs.of(np.abs(k).astype(np.int32), rows)
-                    for k in (low + 1, low))
-        return (s * (up - here + gradient.reshape(32, -1))
-                + energy.reshape(32, -1) * s * (1 - s))
+        up, here = (
+            it.costs.of(np.abs(k).astype(np.int32), rows) for k in (low + 1, low)
+        )
+        return s * (up - here + gradient.reshape(32, -1)) + energy.reshape(
+            32, -1
+        ) * s * (1 - s)
 
     step, before = 2e-3, it.latent.copy()
-    away = np.abs(flat - np.rint(flat)) > 2 * step      # of where q jumps
+    away = np.abs(flat - np.rint(flat)) > 2 * step  # of where q jumps
     it.latent += step
     above = cost()
     it.latent -= 2 * step
@@ -59,8 +61,9 @@ def test_slopes_are_those_of_the_cost_to_expect(relaxed, width):
     it.latent[:] = before
     shown(it, rows, width)
     want = (above - below) / (2 * step)
-    slope = ((gradient + it.more + energy * (1 - 2 * it.upper))
-             * it.follows).reshape(32, -1)
+    slope = ((gradient + it.more + energy * (1 - 2 * it.upper)) * it.follows).reshape(
+        32, -1
+    )
     assert np.abs(slope - want)[away].max() < 0.02 * np.abs(want).max()
     it.step(gradient, energy, 0.1)
     moved = (it.latent - before).reshape(32, -1)
@@ -89,10 +92,15 @@ def test_bands_are_nearly_the_whole(pipeline, monkeypatch):  # noqa: F811
     x = scene(7, 16 * 100, 48)
     found = total(pipeline, x, 60, 3)[0]
     monkeypatch.setattr(refine, "BAND", 48 * 16 * 32)
-    assert [(k.start, k.stop, s.start, s.stop, c.start, c.stop) for k, s, c
-            in refine.bands(100, 3)] == [
-        (0, 32, 0, 64, 0, 32), (32, 64, 0, 96, 32, 64),
-        (64, 96, 32, 100, 32, 64), (96, 100, 64, 100, 32, 36)]
+    assert [
+        (k.start, k.stop, s.start, s.stop, c.start, c.stop)
+        for k, s, c in refine.bands(100, 3)
+    ] == [
+        (0, 32, 0, 64, 0, 32),
+        (32, 64, 0, 96, 32, 64),
+        (64, 96, 32, 100, 32, 64),
+        (96, 100, 64, 100, 32, 36),
+    ]
     banded = total(pipeline, x, 60, 3)[0]
     assert banded == pytest.approx(found, rel=2e-3)
     assert banded < 0.998 * total(pipeline, x, 60, 1)[0]
@@ -106,8 +114,7 @@ def test_shaken_values_are_shown_elsewhere(relaxed):
     it.noise, before = 0.4, it.latent.copy()
     _, one = shown(it, rows, width)
     _, other = shown(it, rows, width)
-    assert (one != other)[coded].mean() > 0.2 and np.array_equal(
-        it.latent, before)
+    assert (one != other)[coded].mean() > 0.2 and np.array_equal(it.latent, before)
     # As values at most half of noise * width away: slopes are up to 1.5 / width.
     assert np.abs(one - still).max() <= 1.5 / width * 0.2 * width + 1e-5
     assert ((np.floor(flat) <= one) & (one <= np.floor(flat) + 1))[coded].all()
@@ -118,8 +125,7 @@ def moved(relaxed, energy, more=0.0, **options):
     it, _ = relaxed
     it.follows[:], it.upper[:], it.more[:] = 1, 0.25, more
     before = it.latent.copy()
-    it.step(np.zeros_like(before), np.full_like(before, energy), 0.1,
-            **options)
+    it.step(np.zeros_like(before), np.full_like(before, energy), 0.1, **options)
     return before - it.latent
 
 
@@ -129,23 +135,26 @@ def test_caution_counts_the_error_of_chance(relaxed):
     for caution, way in ((0.25, -1), (1.0, 1)):
         relaxed[0].n = 0
         relaxed[0].mean[:] = relaxed[0].square[:] = 0
-        assert np.allclose(moved(relaxed, 4, -1.0, caution=caution),
-                           0.1 * way, rtol=1e-3)
+        assert np.allclose(
+            moved(relaxed, 4, -1.0, caution=caution), 0.1 * way, rtol=1e-3
+        )
 
 
 def test_with_a_prior_the_first_step_knows_how_steep_it_is(relaxed):
     """Without, all go as far; with, what is half as steep half as far."""
-    slope = 0.2                                     # of e = 4: a twentieth
+    slope = 0.2  # of e = 4: a twentieth
     got = moved(relaxed, 4, slope - 2, prior=1)
-    root = np.sqrt(relax.MEMORY * 16 + (1 - relax.MEMORY) * slope ** 2)
+    root = np.sqrt(relax.MEMORY * 16 + (1 - relax.MEMORY) * slope**2)
     assert np.allclose(got, 0.1 * slope / root, rtol=1e-3)
 
 
-def test_bands_count_errors_as_the_whole_does(pipeline,  # noqa: F811
-                                              monkeypatch):
+def test_bands_count_errors_as_the_whole_does(
+    pipeline,  # noqa: F811
+    monkeypatch,
+):
     """Weights are of a mean of one over the picture, not over a band."""
     x = scene(7, 16 * 70 - 9, 48)
-    x[:500] = x[:500] // 8 + 100        # flat above, busy below
+    x[:500] = x[:500] // 8 + 100  # flat above, busy below
     seen = []
 
     class Told(refine.Refiner):
@@ -155,22 +164,21 @@ def test_bands_count_errors_as_the_whole_does(pipeline,  # noqa: F811
 
     monkeypatch.setattr(refine, "Refiner", Told)
     monkeypatch.setattr(refine, "BAND", 48 * 16 * 32)
-    pipeline.encode(x, 60, dataclasses.replace(effort.PLANS[2],
-                                               tune="ms-ssim"))
+    pipeline.encode(x, 60, dataclasses.replace(effort.PLANS[2], tune="ms-ssim"))
     whole = tune.ms_ssim(x)
-    for got, (lo, hi) in zip(seen, [(0, 256), (0, 280), (128, 280)],
-                             strict=True):
+    for got, (lo, hi) in zip(seen, [(0, 256), (0, 280), (128, 280)], strict=True):
         assert np.array_equal(got, whole[lo:hi])
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_channel_that_nothing_follows_from(pipeline,  # noqa: F811
-                                             monkeypatch):
+def test_a_channel_that_nothing_follows_from(
+    pipeline,  # noqa: F811
+    monkeypatch,
+):
     """Of no energy: nothing is divided by that."""
     tables = pipeline.bundle.tables
     energy = tables["energy"].copy()
     energy[..., 3] = 0
     monkeypatch.setitem(tables, "energy", energy)
     x = scene(3, 64, 64)
-    assert total(pipeline, x, 60, 3)[0] <= 1.002 * total(
-        pipeline, x, 60, 1)[0] + 64
+    assert total(pipeline, x, 60, 3)[0] <= 1.002 * total(pipeline, x, 60, 1)[0] + 64

@@ -4,20 +4,19 @@ import struct
 
 import numpy as np
 import pytest
-
-import codec
-from codec.symbols import coder, selftest
-from codec.model import bundle
-from codec.model.session import Graphs
-from codec.symbols.pipeline import Pipeline
-
 from reference.decoder import cumulate, uniform
 from reference.encoder import AnsEncoder
+
+import codec
+from codec.model import bundle
+from codec.model.session import Graphs
+from codec.symbols import coder, selftest
+from codec.symbols.pipeline import Pipeline
 
 
 def bfloat16(a):
     """The nearest below of the numbers that have eight bits."""
-    return (a.view(np.uint32) & 0xffff0000).view(np.float32)
+    return (a.view(np.uint32) & 0xFFFF0000).view(np.float32)
 
 
 def float16(a):
@@ -31,16 +30,22 @@ def break_engine(monkeypatch, graph, change):
     def broken(self, name, **inputs):
         out = run(self, name, **inputs)
         return [change(a) for a in out] if name == graph else out
+
     monkeypatch.setattr(Graphs, "run", broken)
 
 
-@pytest.mark.parametrize("graph, change", [
-    ("exact_base", bfloat16), ("exact_base", float16),
-    ("exact_base", lambda a: a + (a == a.max())),
-    ("exact_hidden", lambda a: np.minimum(a, 254)),
-    ("exact_hidden", lambda a: a[:, ::-1]),
-    ("exact_rows0", lambda a: np.maximum(a, 1)),
-    ("exact_rows", lambda a: np.minimum(a, 62))])
+@pytest.mark.parametrize(
+    "graph, change",
+    [
+        ("exact_base", bfloat16),
+        ("exact_base", float16),
+        ("exact_base", lambda a: a + (a == a.max())),
+        ("exact_hidden", lambda a: np.minimum(a, 254)),
+        ("exact_hidden", lambda a: a[:, ::-1]),
+        ("exact_rows0", lambda a: np.maximum(a, 1)),
+        ("exact_rows", lambda a: np.minimum(a, 62)),
+    ],
+)
 def test_a_broken_engine_is_refused(monkeypatch, graph, change):
     data = codec.encode(np.zeros((9, 9, 3), np.uint8))
     break_engine(monkeypatch, graph, change)
@@ -72,10 +77,12 @@ def test_an_engine_that_multiplies_inexactly_is_refused(monkeypatch, narrow):
 
     def broken(self, name, **inputs):
         if name.startswith("exact"):
-            inputs = {n: narrow(np.ascontiguousarray(a))
-                      if a.dtype == np.float32 else a
-                      for n, a in inputs.items()}
+            inputs = {
+                n: narrow(np.ascontiguousarray(a)) if a.dtype == np.float32 else a
+                for n, a in inputs.items()
+            }
         return run(self, name, **inputs)
+
     monkeypatch.setattr(Graphs, "run", broken)
     with pytest.raises(codec.UnsupportedError, match="not exact"):
         Pipeline(bundle.load(), 1)
@@ -101,5 +108,5 @@ def test_known_answers_come_near_the_limit():
     """Sums that a format of fewer bits than float32 cannot hold."""
     b = bundle.load()
     w = b.tables["w2"].astype(np.int64)
-    assert np.abs(255 * w.sum(1)).max() > 2 ** 12
-    assert b.z_max * np.abs(b.tables["w1"][0].astype(int)).sum() > 2 ** 12
+    assert np.abs(255 * w.sum(1)).max() > 2**12
+    assert b.z_max * np.abs(b.tables["w1"][0].astype(int)).sum() > 2**12

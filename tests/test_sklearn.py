@@ -7,18 +7,19 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("sklearn")
-from sklearn.base import clone                                  # noqa: E402
-from sklearn.datasets import load_digits                        # noqa: E402
-from sklearn.exceptions import NotFittedError                   # noqa: E402
-from sklearn.linear_model import LogisticRegression             # noqa: E402
-from sklearn.pipeline import make_pipeline                      # noqa: E402
-from sklearn.preprocessing import StandardScaler                # noqa: E402
-from sklearn.utils.estimator_checks import (                    # noqa: E402
-    parametrize_with_checks)
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import (
+    parametrize_with_checks,
+)
+from test_stacks import drawn
 
-import codec                                                    # noqa: E402
-from codec.plugins.sklearn import LatentFeatures                        # noqa: E402
-from test_stacks import drawn                                   # noqa: E402
+import codec
+from codec.plugins.sklearn import LatentFeatures
 
 
 @parametrize_with_checks([LatentFeatures(), LatentFeatures(n_components=1)])
@@ -36,8 +37,13 @@ def test_every_kind_of_picture(tmp_path, pictures):
     paths = [tmp_path / f"{i}.png" for i in range(6)]
     for path, a in zip(paths, pictures):
         Image.fromarray(a).save(path)
-    for X in (pictures, list(pictures), paths, np.array(list(map(str, paths))),
-              [Image.fromarray(a) for a in pictures]):
+    for X in (
+        pictures,
+        list(pictures),
+        paths,
+        np.array(list(map(str, paths))),
+        [Image.fromarray(a) for a in pictures],
+    ):
         got = LatentFeatures().fit_transform(X)
         assert got.dtype == np.float32 and np.array_equal(got, want)
     files = [codec.encode(a) for a in pictures]
@@ -52,11 +58,10 @@ def test_order_subsets_clone_and_pickle(pictures):
     assert want.shape == (6, 3)
     assert np.allclose(made.transform(files[::-1]), want[::-1], atol=1e-5)
     for i in range(6):
-        assert np.allclose(made.transform(files[i:i + 1]), want[i], atol=1e-5)
+        assert np.allclose(made.transform(files[i : i + 1]), want[i], atol=1e-5)
     again = clone(made).fit(files).transform(files)
     assert np.array_equal(again, want)
-    assert np.array_equal(pickle.loads(pickle.dumps(made)).transform(files),
-                          want)
+    assert np.array_equal(pickle.loads(pickle.dumps(made)).transform(files), want)
     assert len(made.get_feature_names_out()) == 3
     assert np.allclose(clone(made).fit_transform(files), want, atol=1e-5)
 
@@ -78,11 +83,10 @@ def test_tables_of_pixels():
 def test_in_a_pipeline():
     """Digits from files, far better than a guess."""
     X, y = load_digits(n_class=4, return_X_y=True)
-    files = [codec.encode(np.uint8(x.reshape(8, 8) * 15), quality=80)
-             for x in X[:120]]
+    files = [codec.encode(np.uint8(x.reshape(8, 8) * 15), quality=80) for x in X[:120]]
     model = make_pipeline(
-        LatentFeatures("grid", n_components=30), StandardScaler(),
-        LogisticRegression())
+        LatentFeatures("grid", n_components=30), StandardScaler(), LogisticRegression()
+    )
     model.fit(files[:80], y[:80])
     assert model.score(files[80:], y[80:120]) > 0.8
 
@@ -91,12 +95,13 @@ def test_errors(pictures):
     with pytest.raises(NotFittedError):
         LatentFeatures().transform(pictures)
     for made, X, message in (
-            (LatentFeatures("max"), pictures, "pooling"),
-            (LatentFeatures("grid"), [pictures[0], pictures[1][:20]], "size"),
-            (LatentFeatures(), [codec.encode_batch(pictures)], "stack"),
-            (LatentFeatures(shape=(3, 3)), np.zeros((4, 8)), "shape"),
-            (LatentFeatures(white=1), np.full((4, 8), 2), "white"),
-            (LatentFeatures(), [b"no file"], "not an .aec file")):
+        (LatentFeatures("max"), pictures, "pooling"),
+        (LatentFeatures("grid"), [pictures[0], pictures[1][:20]], "size"),
+        (LatentFeatures(), [codec.encode_batch(pictures)], "stack"),
+        (LatentFeatures(shape=(3, 3)), np.zeros((4, 8)), "shape"),
+        (LatentFeatures(white=1), np.full((4, 8), 2), "white"),
+        (LatentFeatures(), [b"no file"], "not an .aec file"),
+    ):
         with pytest.raises(ValueError, match=message):
             made.fit(X)
     made = LatentFeatures("grid").fit(pictures)

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import codec
-from codec.search import targets
 from codec.limits import MAX_PIXELS
+from codec.search import targets
 
-PHOTO = np.asarray(Image.open(
-    Path(__file__).parent.parent / "examples" / "budgerigar.png")
-    .convert("RGB"))[100:356, 250:506]
+PHOTO = np.asarray(
+    Image.open(Path(__file__).parent.parent / "examples" / "budgerigar.png").convert(
+        "RGB"
+    )
+)[100:356, 250:506]
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +30,11 @@ def counted(encoder, monkeypatch):
     """An encoder and how often its two halves ran."""
     runs, pipeline = {"analyse": 0, "encode_latent": 0}, encoder._pipeline
     for name in runs:
+
         def run(*args, _name=name, _run=getattr(pipeline, name)):
             runs[_name] += 1
             return _run(*args)
+
         monkeypatch.setattr(pipeline, name, run)
     return encoder, runs
 
@@ -76,17 +81,29 @@ def test_ends_of_the_scale(encoder):
             encoder.encode(PHOTO, **target)
 
 
-@pytest.mark.parametrize("target", [
-    {"target_size": 0}, {"target_size": "x"}, {"target_psnr": -1},
-    {"target_psnr": float("nan")}, {"target_size": 9, "target_psnr": 9}])
+@pytest.mark.parametrize(
+    "target",
+    [
+        {"target_size": 0},
+        {"target_size": "x"},
+        {"target_psnr": -1},
+        {"target_psnr": float("nan")},
+        {"target_size": 9, "target_psnr": 9},
+    ],
+)
 def test_bad_targets(target):
     with pytest.raises(codec.InputError):
         codec.encode(PHOTO, **target)
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.floats(0.02, 0.2), st.floats(0.3, 3), st.floats(0.001, 0.2),
-       st.floats(0, 1), st.sampled_from([min, max]))
+@given(
+    st.floats(0.02, 0.2),
+    st.floats(0.3, 3),
+    st.floats(0.001, 0.2),
+    st.floats(0, 1),
+    st.sampled_from([min, max]),
+)
 def test_search(slope, bend, stair, at, best):
     """Of any rising function, also one of stairs, it finds what there is."""
     calls = []
@@ -101,14 +118,15 @@ def test_search(slope, bend, stair, at, best):
     low_end, high_end = evaluate(1)[0], evaluate(100)[0]
     calls.clear()
     wanted = low_end + at * (high_end - low_end)
-    low, high = ((wanted, wanted + 0.01) if best is min
-                 else (wanted - 0.01, wanted))
+    low, high = (wanted, wanted + 0.01) if best is min else (wanted - 0.01, wanted)
     found = targets._search(evaluate, low, high, 0.04, best)
     assert len(calls) <= targets.MAX_STEPS
-    if found is None:       # only where the very end would have to do
-        assert (wanted < low_end + max(stair, 0.02 * (high_end - low_end))
-                if best is max else
-                wanted > high_end - max(stair, 0.02 * (high_end - low_end)))
+    if found is None:  # only where the very end would have to do
+        assert (
+            wanted < low_end + max(stair, 0.02 * (high_end - low_end))
+            if best is max
+            else wanted > high_end - max(stair, 0.02 * (high_end - low_end))
+        )
         return
     quality, result = found
     assert quality == result
@@ -119,8 +137,8 @@ def test_search(slope, bend, stair, at, best):
 
 # Limits
 
-@pytest.mark.parametrize("image", [PHOTO, Image.fromarray(PHOTO),
-                                   codec.Picture(PHOTO)])
+
+@pytest.mark.parametrize("image", [PHOTO, Image.fromarray(PHOTO), codec.Picture(PHOTO)])
 def test_the_same_limit_on_both_sides(image):
     n = PHOTO.shape[0] * PHOTO.shape[1]
     data = codec.encode(image, max_pixels=n)
@@ -128,8 +146,7 @@ def test_the_same_limit_on_both_sides(image):
         codec.encode(image, max_pixels=n - 1)
     assert codec.decode(data, max_pixels=n).shape == PHOTO.shape
     decoder = codec.Decoder()
-    for read in (codec.decode, decoder.decode, decoder.decode_picture,
-                 decoder.symbols):
+    for read in (codec.decode, decoder.decode, decoder.decode_picture, decoder.symbols):
         with pytest.raises(codec.LimitError, match="max_pixels"):
             read(data, max_pixels=n - 1)
 
@@ -144,6 +161,7 @@ def test_the_limit_is_pillows():
 
 
 # Progress
+
 
 def test_progress_rises_to_one(encoder):
     tall = np.tile(PHOTO, (9, 1, 1))

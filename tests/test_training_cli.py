@@ -14,12 +14,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-import codec  # noqa: E402
-from codec.training import cli, state  # noqa: E402
-from training_runs import pictures, psnr, scene  # noqa: E402
+from training_runs import pictures, psnr, scene
+
+import codec
+from codec.training import cli, state
 
 AETRAIN = pathlib.Path(__file__).parent.parent / "bin" / "aetrain"
-PATIENCE = 300             # seconds, on a machine that has better to do
+PATIENCE = 300  # seconds, on a machine that has better to do
 
 
 @pytest.fixture
@@ -35,37 +36,43 @@ def fails(capsys, *argv):
     return line.splitlines()[-1]
 
 
-WEIGHTS = str(pathlib.Path(__file__).parent.parent
-              / "runs" / "photo" / "weights.safetensors")
+WEIGHTS = str(
+    pathlib.Path(__file__).parent.parent / "runs" / "photo" / "weights.safetensors"
+)
 
 
-@pytest.mark.parametrize("argv, message", [
-    ([], "DIR is missing"),
-    (["in", "--loss", "psnr"], "invalid choice"),
-    (["in", "--crop", "100"], "multiple of 64"),
-    (["in", "--hours", "-1"], "not a number from 0"),
-    (["in", "--workers", "3"], "not a multiple of --workers"),
-    (["in", "--frobnicate"], "unrecognized"),
-    (["--resume"], "--state or DIR is missing"),
-    (["in", "--resume", "--preset", "tiny"], "for new runs"),
-    (["--export", "--state", "none"], "no checkpoint"),
-    (["--resume", "--state", "none"], "no checkpoint"),
-    (["none"], "none: no such folder"),
-    (["in", "--crop", "192"], "no picture has 192"),
-    (["in", "--init", "none.safetensors"], "none.safetensors"),
-    (["in", "--out", "in"], "is not a model"),
-    (["in", "--grow", "a8=6"], "--grow and --parts are for --init"),
-    (["in", "--finish"], "--finish is for --init"),
-    (["in", "--init", "w", "--finish", "--denoise", "25"],
-     "--finish is for --init, and not for --denoise"),
-    (["in", "--resume", "--finish"], "for new runs"),
-    (["in", "--init", "w", "--parts", "48,16"], "not like 16,48"),
-    (["in", "--init", "w", "--parts", "0"], "not like 16,48"),
-    (["in", "--init", WEIGHTS, "--parts", "16,96"], "96 in the first group"),
-    (["in", "--init", WEIGHTS, "--parts", "384"], "384 channels"),
-    (["in", "--init", "w", "--grow", "a8"], "not like a8=4"),
-    (["in", "--init", WEIGHTS, "--grow", "a8=1"], "already"),
-])
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        ([], "DIR is missing"),
+        (["in", "--loss", "psnr"], "invalid choice"),
+        (["in", "--crop", "100"], "multiple of 64"),
+        (["in", "--hours", "-1"], "not a number from 0"),
+        (["in", "--workers", "3"], "not a multiple of --workers"),
+        (["in", "--frobnicate"], "unrecognized"),
+        (["--resume"], "--state or DIR is missing"),
+        (["in", "--resume", "--preset", "tiny"], "for new runs"),
+        (["--export", "--state", "none"], "no checkpoint"),
+        (["--resume", "--state", "none"], "no checkpoint"),
+        (["none"], "none: no such folder"),
+        (["in", "--crop", "192"], "no picture has 192"),
+        (["in", "--init", "none.safetensors"], "none.safetensors"),
+        (["in", "--out", "in"], "is not a model"),
+        (["in", "--grow", "a8=6"], "--grow and --parts are for --init"),
+        (["in", "--finish"], "--finish is for --init"),
+        (
+            ["in", "--init", "w", "--finish", "--denoise", "25"],
+            "--finish is for --init, and not for --denoise",
+        ),
+        (["in", "--resume", "--finish"], "for new runs"),
+        (["in", "--init", "w", "--parts", "48,16"], "not like 16,48"),
+        (["in", "--init", "w", "--parts", "0"], "not like 16,48"),
+        (["in", "--init", WEIGHTS, "--parts", "16,96"], "96 in the first group"),
+        (["in", "--init", WEIGHTS, "--parts", "384"], "384 channels"),
+        (["in", "--init", "w", "--grow", "a8"], "not like a8=4"),
+        (["in", "--init", WEIGHTS, "--grow", "a8=1"], "already"),
+    ],
+)
 def test_errors(folder, capsys, argv, message):
     assert message in fails(capsys, *argv)
 
@@ -85,19 +92,25 @@ def test_without_torch(folder, capsys, monkeypatch):
 
 
 def test_help_loads_no_torch():
-    code = ("import sys; from codec.training import cli;"
-            "assert cli.main(['--help']) == 0; "
-            "assert not {'torch', 'numpy'} & {*sys.modules}")
-    text = subprocess.run([sys.executable, "-c", code], check=True,
-                          capture_output=True, text=True).stdout
+    code = (
+        "import sys; from codec.training import cli;"
+        "assert cli.main(['--help']) == 0; "
+        "assert not {'torch', 'numpy'} & {*sys.modules}"
+    )
+    text = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
     assert "%" not in text and "(mse) (mse)" not in text
 
 
 def start(*argv):
     return subprocess.Popen(
-        [sys.executable, AETRAIN, *map(str, argv)], text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"})
+        [sys.executable, AETRAIN, *map(str, argv)],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
 
 
 def wait(what):
@@ -119,22 +132,41 @@ def alive(pid):
 def test_kill_resume_interrupt(folder, tmp_path):
     """SIGKILL leaves a checkpoint and no orphans; Ctrl-C exports."""
     checkpoint = tmp_path / "m-state" / "checkpoint.pt"
-    p = start(folder, "--preset", "tiny", "--workers", 2, "--batch", 2,
-              "--out", "m", "--save-minutes", 0, "--bf16", "off")
+    p = start(
+        folder,
+        "--preset",
+        "tiny",
+        "--workers",
+        2,
+        "--batch",
+        2,
+        "--out",
+        "m",
+        "--save-minutes",
+        0,
+        "--bf16",
+        "off",
+    )
     wait(lambda: checkpoint.exists() or p.poll() is not None)
     time.sleep(random.random())
-    children = pathlib.Path(
-        f"/proc/{p.pid}/task/{p.pid}/children").read_text().split()
+    children = pathlib.Path(f"/proc/{p.pid}/task/{p.pid}/children").read_text().split()
     assert len(children) >= 2
     p.kill()
     p.communicate()
     wait(lambda: not any(map(alive, children)))
     step = state.read(checkpoint)["step"]
 
-    p = start(folder, "--resume", "--out", "m", "--table-pictures", 2,
-              "--save-weights", "w.safetensors")
-    wait(lambda: state.read(checkpoint)["step"] > step + 1
-         or p.poll() is not None)
+    p = start(
+        folder,
+        "--resume",
+        "--out",
+        "m",
+        "--table-pictures",
+        2,
+        "--save-weights",
+        "w.safetensors",
+    )
+    wait(lambda: state.read(checkpoint)["step"] > step + 1 or p.poll() is not None)
     p.send_signal(signal.SIGINT)
     out, err = p.communicate(timeout=PATIENCE)
     assert p.returncode == 130, err

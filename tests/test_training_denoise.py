@@ -16,11 +16,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 pytest.importorskip("safetensors")
 
-import codec  # noqa: E402
-from codec.errors import ModelError, UnsupportedError  # noqa: E402
-from codec.model import bundle, encoder  # noqa: E402
+from training_runs import config, pictures, psnr, scene
+
+import codec
+from codec.errors import ModelError, UnsupportedError
+from codec.model import bundle, encoder
 from codec.training import cli, data, denoise, noise, ship, state, train
-from training_runs import config, pictures, psnr, scene  # noqa: E402
 
 SIGMA = 30.0
 WEIGHTS = pathlib.Path(__file__).parent.parent / "runs/photo/weights.safetensors"
@@ -45,9 +46,15 @@ def made(tmp_path_factory):
     ship.ship(plain, tmp / "base", n_pictures=2, log=quiet)
     state.export_averaged(plain.state, tmp / "w.safetensors")
     cfg = dataclasses.replace(
-        plain, init=str(tmp / "w.safetensors"), base=str(tmp / "base"),
-        denoise=(SIGMA,), state=str(tmp / "denoise-state"), steps=24,
-        decay_from=0.0, adam_lr=4e-3)
+        plain,
+        init=str(tmp / "w.safetensors"),
+        base=str(tmp / "base"),
+        denoise=(SIGMA,),
+        state=str(tmp / "denoise-state"),
+        steps=24,
+        decay_from=0.0,
+        adam_lr=4e-3,
+    )
     data.prepare(cfg, quiet)
     assert train.train(cfg) == "done"
     lines = []
@@ -63,10 +70,10 @@ def test_noise_is_what_a_camera_would_give():
     x = np.full((400, 400, 3), 128, np.uint8)
     seen = noisy(x, 10.0)
     assert seen.dtype == np.uint8
-    assert abs(seen.std() - np.hypot(10, 12 ** -0.5)) < 0.05
+    assert abs(seen.std() - np.hypot(10, 12**-0.5)) < 0.05
     assert abs(seen.mean() - 128) < 0.1
     dark = noisy(x * 0)
-    assert dark.min() == 0 and (dark == 0).mean() > 0.4     # clipped
+    assert dark.min() == 0 and (dark == 0).mean() > 0.4  # clipped
     assert np.array_equal(noisy(x, 0.0), x)
 
 
@@ -87,10 +94,13 @@ def test_only_the_encoder_learns(made):
     saved = state.read(f"{cfg.state}/checkpoint.pt")
     after = state.averaged(saved).state_dict()
     moved = {k for k in before if not torch.equal(before[k], after[k])}
-    assert moved == {k for k in before if k.startswith((
-        "analysis.", "hyper.")) and not k.endswith((
-            "mod", "scale_in", "scale_out"))}
-    for k, v in saved["model"].items():     # nor do the weights in use
+    assert moved == {
+        k
+        for k in before
+        if k.startswith(("analysis.", "hyper."))
+        and not k.endswith(("mod", "scale_in", "scale_out"))
+    }
+    for k, v in saved["model"].items():  # nor do the weights in use
         assert k in moved or torch.equal(v, before[k])
 
 
@@ -105,8 +115,7 @@ def test_frozen_weights_change_no_other_gradient(made):
         torch.manual_seed(1)
         bpp, mse, _, _ = model(x, torch.tensor([0.01]))
         (bpp + 0.01 * mse).sum().backward()
-        found.append({n: p.grad.clone()
-                      for n, p in state.trained(model, cfg).items()})
+        found.append({n: p.grad.clone() for n, p in state.trained(model, cfg).items()})
         assert len(run.gradient) == sum(g.numel() for g in found[-1].values())
     every, some = found
     assert len(some) < len(every)
@@ -147,14 +156,12 @@ def test_a_step_sees_noise_and_wants_none(made):
     seen, wanted, _ = train.draw(cfg, 3, crops, each)
     plain = train.draw(dataclasses.replace(cfg, denoise=()), 3, crops, each)
     assert torch.equal(wanted, plain[0]) and plain[0] is plain[1]
-    middle = (wanted * 255).abs() < 40      # where little is clipped
+    middle = (wanted * 255).abs() < 40  # where little is clipped
     added = ((seen - wanted) * 255)[middle]
     assert abs(added.std() - SIGMA) < 2 and abs(added.mean()) < 1
     model = state.load_weights(cfg.init)
-    _, mse, x_hat, _ = model(seen, torch.full((len(seen),), 0.1), False,
-                             wanted)
-    assert torch.allclose(mse, 255 ** 2 * (x_hat - wanted).square().mean(
-        (1, 2, 3)))
+    _, mse, x_hat, _ = model(seen, torch.full((len(seen),), 0.1), False, wanted)
+    assert torch.allclose(mse, 255**2 * (x_hat - wanted).square().mean((1, 2, 3)))
 
 
 def test_the_models_decoder_reads_it(made):
@@ -166,18 +173,20 @@ def test_the_models_decoder_reads_it(made):
     coded = codec.encode(noisy(clean), quality=95, model=tmp / "encoder")
     assert codec.info(coded).model == base.id
     back = codec.Decoder(model=base).decode(coded)
-    assert psnr(back, clean) > 24           # the noisy one has 18.8
+    assert psnr(back, clean) > 24  # the noisy one has 18.8
     assert coded != codec.encode(noisy(clean), quality=95, model=base)
 
 
 def test_every_effort_rounds(made):
     tmp = made[0]
     seen = noisy(scene(1))
-    one, two = (codec.encode(seen, quality=60, effort=e,
-                             model=tmp / "encoder") for e in (1, 4))
+    one, two = (
+        codec.encode(seen, quality=60, effort=e, model=tmp / "encoder") for e in (1, 4)
+    )
     assert one == two
-    assert codec.encode(seen, quality=60, effort=4, model=tmp / "base") \
-        != codec.encode(seen, quality=60, effort=1, model=tmp / "base")
+    assert codec.encode(seen, quality=60, effort=4, model=tmp / "base") != codec.encode(
+        seen, quality=60, effort=1, model=tmp / "base"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -195,16 +204,22 @@ def shipped(tmp_path_factory):
 def test_files_decode_everywhere(shipped, tmp_path):
     """The commands: one has the encoder, the other the shipped model."""
     assert {p.name for p in shipped.iterdir()} == {
-        encoder.MANIFEST, *encoder.GRAPHS}      # no copy of the model
+        encoder.MANIFEST,
+        *encoder.GRAPHS,
+    }  # no copy of the model
     clean = scene(2)
     Image.fromarray(noisy(clean, 5.0)).save(tmp_path / "in.png")
     bin = pathlib.Path(sys.executable).parent
-    for command in (["aecompress", "-q", "70", "--model", shipped, "in.png",
-                     "-o", "in.aec"],
-                    ["aedecompress", "in.aec", "-o", "out.png"]):
-        subprocess.run([bin / command[0], *map(str, command[1:])],
-                       cwd=tmp_path, check=True,
-                       env={**os.environ, "OMP_NUM_THREADS": "1"})
+    for command in (
+        ["aecompress", "-q", "70", "--model", shipped, "in.png", "-o", "in.aec"],
+        ["aedecompress", "in.aec", "-o", "out.png"],
+    ):
+        subprocess.run(
+            [bin / command[0], *map(str, command[1:])],
+            cwd=tmp_path,
+            check=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
     assert codec.info(tmp_path / "in.aec").model == bundle.load().id
     assert psnr(np.asarray(Image.open(tmp_path / "out.png")), clean) > 28
 
@@ -231,7 +246,7 @@ def test_folders_are_checked(made, tmp_path):
     graph.write_bytes(good)
     table = out / encoder.MODEL / "tables.npz"
     whole = table.read_bytes()
-    table.write_bytes(whole + b"x")         # the model's own are, too
+    table.write_bytes(whole + b"x")  # the model's own are, too
     with pytest.raises(ModelError, match="altered"):
         encoder.load(out)
     table.write_bytes(whole)
@@ -244,21 +259,30 @@ def test_folders_are_checked(made, tmp_path):
         with pytest.raises(UnsupportedError, match="not installed"):
             codec.encode(scene(1), model=out)
     digests = json.loads((out / encoder.MANIFEST).read_text())["files"]
-    for files in ({}, {**digests, "synthesis.onnx": ""},
-                  dict(list(digests.items())[:1]), [], "x"):
+    for files in (
+        {},
+        {**digests, "synthesis.onnx": ""},
+        dict(list(digests.items())[:1]),
+        [],
+        "x",
+    ):
         altered(out, files=files)
         with pytest.raises(ModelError):
             encoder.load(out)
 
 
-@pytest.mark.parametrize("argv, message", [
-    (["--denoise", "20"], "--init is missing"),
-    (["--denoise", "50,10"], "'50,10' is not a sigma"),
-    (["--denoise", "0"], "not a sigma"),
-    (["--denoise", "nan"], "not a sigma"),
-    (["--denoise", "1,2,3"], "not a sigma"),
-    (["--base", "photo"], "--base is for --denoise"),
-    (["--resume", "--denoise", "20"], "for new runs")])
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["--denoise", "20"], "--init is missing"),
+        (["--denoise", "50,10"], "'50,10' is not a sigma"),
+        (["--denoise", "0"], "not a sigma"),
+        (["--denoise", "nan"], "not a sigma"),
+        (["--denoise", "1,2,3"], "not a sigma"),
+        (["--base", "photo"], "--base is for --denoise"),
+        (["--resume", "--denoise", "20"], "for new runs"),
+    ],
+)
 def test_wrong_options(tmp_path, monkeypatch, capsys, argv, message):
     monkeypatch.chdir(tmp_path)
     pictures(tmp_path / "in")
@@ -270,16 +294,31 @@ def test_the_command(made, tmp_path, monkeypatch, capsys):
     tmp = made[0]
     monkeypatch.chdir(tmp_path)
     pictures(tmp_path / "in")
-    argv = ["in", "--denoise", "5,40", "--init", str(tmp / "w.safetensors"),
-            "--steps", "1", "--batch", "1", "--crop", "64", "--workers", "1",
-            "--bf16", "off", "--out", "e"]
-    assert cli.main(argv) == 1              # not the shipped model's weights
+    argv = [
+        "in",
+        "--denoise",
+        "5,40",
+        "--init",
+        str(tmp / "w.safetensors"),
+        "--steps",
+        "1",
+        "--batch",
+        "1",
+        "--crop",
+        "64",
+        "--workers",
+        "1",
+        "--bf16",
+        "off",
+        "--out",
+        "e",
+    ]
+    assert cli.main(argv) == 1  # not the shipped model's weights
     assert "of one training" in capsys.readouterr().err
     assert cli.main([*argv, "--base", str(tmp / "base")]) == 0
     assert capsys.readouterr().out == made[2] + "\n"
     manifest = json.loads((tmp_path / "e" / encoder.MANIFEST).read_text())
     assert manifest["training"]["denoise"] == [5, 40]
     assert encoder.load("e").id == made[2]
-    assert cli.main([*argv, "--state", "s", "--base",
-                     str(tmp / "base")]) == 1
+    assert cli.main([*argv, "--state", "s", "--base", str(tmp / "base")]) == 1
     assert "use -f" in capsys.readouterr().err

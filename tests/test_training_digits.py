@@ -14,15 +14,16 @@ pytest.importorskip("sklearn")
 
 sys.path.append(str(Path(__file__).parent.parent))
 
-import codec  # noqa: E402
-from benchmarks.digits import __main__ as report  # noqa: E402
-from benchmarks.digits import coding, knowing, models  # noqa: E402
-from codec.insight import anomaly  # noqa: E402
-from codec.model.bundle import Bundle  # noqa: E402
-from codec.symbols.pipeline import Pipeline  # noqa: E402
+from training_runs import TINY, psnr, scene
+
+import codec
+from benchmarks.digits import __main__ as report
+from benchmarks.digits import coding, knowing, models
+from codec.insight import anomaly
+from codec.model.bundle import Bundle
+from codec.symbols.pipeline import Pipeline
 from codec.training import cli, curves, data, digits, functional, state, train
-from codec.training.config import PRESETS, Config, TrainingError  # noqa: E402
-from training_runs import TINY, psnr, scene  # noqa: E402
+from codec.training.config import PRESETS, Config, TrainingError
 
 
 def quiet(line):
@@ -39,15 +40,42 @@ def folder(tmp_path_factory):
 def trained(tmp_path_factory):
     """A model as the command makes it without a folder of pictures."""
     tmp = tmp_path_factory.mktemp("preset")
-    assert cli.main([
-        "--preset", "digits", "--steps", "40", "--warmup", "4", "--ema",
-        "0.8", "--rate", "4", "--dropout", "0.1", "--workers", "1",
-        "--batch", "32", "--bf16", "off", "--table-pictures", "200",
-        "--out", str(tmp / "model"), "--state", str(tmp / "state")]) == 0
+    assert (
+        cli.main(
+            [
+                "--preset",
+                "digits",
+                "--steps",
+                "40",
+                "--warmup",
+                "4",
+                "--ema",
+                "0.8",
+                "--rate",
+                "4",
+                "--dropout",
+                "0.1",
+                "--workers",
+                "1",
+                "--batch",
+                "32",
+                "--bf16",
+                "off",
+                "--table-pictures",
+                "200",
+                "--out",
+                str(tmp / "model"),
+                "--state",
+                str(tmp / "state"),
+            ]
+        )
+        == 0
+    )
     return tmp
 
 
 # Files
+
 
 def test_idx_files_come_back(tmp_path):
     rng = np.random.default_rng(1)
@@ -60,10 +88,19 @@ def test_idx_files_come_back(tmp_path):
         assert np.array_equal(digits.read(tmp_path / "a"), a)
 
 
-@pytest.mark.parametrize("bad", [
-    b"", b"\0\0\x08", b"\0\0\x08\x03" + bytes(8), b"\0\0\x0d\x01" + bytes(4),
-    b"\0\0\x08\x01\0\0\0\x05abcd", b"\0\0\x08\x01\xff\xff\xff\xffabcd",
-    b"\0\0\x08\x01\0\0\0\x03abcd", b"\0\0\x08\x02" + bytes(8)])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"",
+        b"\0\0\x08",
+        b"\0\0\x08\x03" + bytes(8),
+        b"\0\0\x0d\x01" + bytes(4),
+        b"\0\0\x08\x01\0\0\0\x05abcd",
+        b"\0\0\x08\x01\xff\xff\xff\xffabcd",
+        b"\0\0\x08\x01\0\0\0\x03abcd",
+        b"\0\0\x08\x02" + bytes(8),
+    ],
+)
 def test_damaged_idx_files_are_errors(tmp_path, bad):
     (tmp_path / "a-idx3-ubyte").write_bytes(bad)
     with pytest.raises(ValueError):
@@ -98,6 +135,7 @@ def test_every_picture_of_an_idx_file_is_there(folder, tmp_path):
 
 # Crops
 
+
 def crops_of(tmp_path, array, *args):
     digits.write(array, tmp_path / "a-idx3-ubyte")
     index = data.build_cache(tmp_path, tmp_path / "c", quiet, 8)
@@ -106,7 +144,7 @@ def crops_of(tmp_path, array, *args):
 
 def test_shifts_move_and_never_mirror(tmp_path):
     a = np.zeros((1, 9, 9), np.uint8)
-    a[0, 3, 4:6] = 200, 90                  # a mirrored one would differ
+    a[0, 3, 4:6] = 200, 90  # a mirrored one would differ
     crops = crops_of(tmp_path, a, False, 2)
     seen = set()
     for b in crops.batch(400, np.random.default_rng(0))[..., 0]:
@@ -117,21 +155,19 @@ def test_shifts_move_and_never_mirror(tmp_path):
 
 
 def test_whole_pictures_go_together(tmp_path, monkeypatch):
-    a = np.random.default_rng(2).integers(0, 256, (7, 10, 10)).astype(
-        np.uint8)
+    a = np.random.default_rng(2).integers(0, 256, (7, 10, 10)).astype(np.uint8)
     crops = crops_of(tmp_path, a)
     monkeypatch.setattr(data, "WHOLE_PIXELS", 300)
     found = list(crops.whole([0, 2, 4, 6], 64))
     assert [n for n, _ in found] == [[0, 1, 2], [3]]
-    assert np.array_equal(np.concatenate([p[..., 0] for _, p in found]),
-                          a[::2])
+    assert np.array_equal(np.concatenate([p[..., 0] for _, p in found]), a[::2])
 
 
 # The preset
 
+
 def test_the_preset_makes_a_model_of_the_format(trained):
-    rows = [r for r in curves.read(trained / "state/log.csv")
-            if r["kind"] == "valid"]
+    rows = [r for r in curves.read(trained / "state/log.csv") if r["kind"] == "valid"]
     assert rows and {r["lambda"] for r in rows} <= {*train.VALID_LAMBDAS}
     pictures = digits.bundled()[0][-150:]
     model = trained / "model"
@@ -144,12 +180,14 @@ def test_the_preset_makes_a_model_of_the_format(trained):
         sizes.append(len(stack))
         errors.append(psnr(back, pictures))
         one = codec.Encoder(model=model).encode(pictures[3], q)
-        assert np.abs(codec.Decoder(model=model).decode(one).astype(int)
-                      - back[3]).max() <= 1
+        assert (
+            np.abs(codec.Decoder(model=model).decode(one).astype(int) - back[3]).max()
+            <= 1
+        )
     assert sizes == sorted(sizes) and errors == sorted(errors)
     assert errors[2] > 20 and sizes[2] < pictures.nbytes / 4
     size = sum(f.stat().st_size for f in model.iterdir())
-    assert size < 10 ** 6
+    assert size < 10**6
 
 
 def test_what_was_trained_is_what_runs(trained):
@@ -162,12 +200,10 @@ def test_what_was_trained_is_what_runs(trained):
     functional.use_bf16(False)
     with torch.no_grad():
         lam = model.lambda_of(torch.tensor([0.8]))
-        bpp, _, x_hat, _ = model(functional.to_float(x[None]), lam,
-                                 noise=False)
+        bpp, _, x_hat, _ = model(functional.to_float(x[None]), lam, noise=False)
     functional.use_bf16(True)
     shown = ((x_hat[0].numpy() + 0.5) * 255).round().clip(0, 255)
-    data_ = codec.Encoder(model=trained / "model").encode(
-        x[..., 0], 1 + 99 * 0.8)
+    data_ = codec.Encoder(model=trained / "model").encode(x[..., 0], 1 + 99 * 0.8)
     back = codec.Decoder(model=trained / "model").decode(data_)
     assert np.abs(back - shown[..., 0]).mean() < 1
     bits = bpp.item() * x.shape[0] * x.shape[1]
@@ -191,7 +227,7 @@ def test_clamped_samples_have_no_error_beyond_black(trained):
     cfg = Config(shape=TINY)
     model = state.empty_model(cfg.shape)
     with torch.no_grad():
-        model.synthesis.bias -= 3.0          # darker than black
+        model.synthesis.bias -= 3.0  # darker than black
     x = torch.full((1, 20, 30, 3), -0.5)
     lam = torch.tensor([0.01])
     with torch.no_grad():
@@ -226,6 +262,7 @@ def test_presets_are_settings():
 
 # The report
 
+
 def test_many_pictures_are_measured_as_one_is(trained):
     pipeline = Pipeline(Bundle(trained / "model"), 1)
     pictures = digits.bundled()[0][:7]
@@ -242,13 +279,11 @@ def test_sets_are_split_by_index():
     parts = models.sets(None)
     whole = digits.bundled()
     assert [len(p) for p in parts] == [1437, 180, 180]
-    assert np.array_equal(np.concatenate([p.labels for p in parts]),
-                          whole[1])
+    assert np.array_equal(np.concatenate([p.labels for p in parts]), whole[1])
 
 
 def test_a_set_side_by_side():
-    a = np.random.default_rng(0).integers(0, 256, (45, 4, 3)).astype(
-        np.uint8)
+    a = np.random.default_rng(0).integers(0, 256, (45, 4, 3)).astype(np.uint8)
     whole = coding.mosaic(a)
     assert whole.shape == (8, 120)
     assert np.array_equal(whole[4:, 12:15], a[44])
@@ -257,13 +292,23 @@ def test_a_set_side_by_side():
     assert d["mae"] == 0 and math.isclose(d["ms_ssim"], 1, abs_tol=1e-5)
     d = coding.distortion(a, a ^ 4)
     assert d["mae"] == pytest.approx(4, abs=1e-3)
-    assert d["psnr"] == pytest.approx(10 * math.log10(255 ** 2 / 16))
+    assert d["psnr"] == pytest.approx(10 * math.log10(255**2 / 16))
 
 
 @pytest.mark.slow
 def test_the_report_is_written(tmp_path):
-    argv = ["--out", tmp_path / "docs", "--work", tmp_path / "work",
-            "--steps", 60, "--loss-steps", 20, "--anomaly-steps", 20]
+    argv = [
+        "--out",
+        tmp_path / "docs",
+        "--work",
+        tmp_path / "work",
+        "--steps",
+        60,
+        "--loss-steps",
+        20,
+        "--anomaly-steps",
+        20,
+    ]
     report.main([str(a) for a in argv])
     page = (tmp_path / "docs/digits.md").read_text()
     assert "scikit-learn" in page and "{" not in page

@@ -8,9 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from training_runs import TINY, config
+
 from codec.training import data, functional, grow, hyper, nets, state, train
-from codec.training.values import blocks  # noqa: E402
-from training_runs import TINY, config  # noqa: E402
+from codec.training.values import blocks
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +33,11 @@ def trained(tmp_path):
     index, _ = data.indices(cfg)
     crops = data.Crops(f"{cfg.state}/train", index, cfg.crop)
     return dataclasses.replace(
-        cfg, init=str(file), state=str(tmp_path / "more"),
-        shape=grow.larger(TINY, blocks("a8=3,a16=2,s16=2"))), crops
+        cfg,
+        init=str(file),
+        state=str(tmp_path / "more"),
+        shape=grow.larger(TINY, blocks("a8=3,a16=2,s16=2")),
+    ), crops
 
 
 def coded(model, crops):
@@ -48,17 +52,22 @@ def test_a_grown_model_computes_the_same(trained):
     new = grow.grown(old, cfg.shape, crops)
     for want, got in zip(coded(old, crops), coded(new, crops)):
         assert torch.equal(want, got)
-    assert [len(grow.stream(new, n)) for n in ("a8", "a16", "s8", "s16")] \
-        == [3, 2, old.shape.s8, 2]
+    assert [len(grow.stream(new, n)) for n in ("a8", "a16", "s8", "s16")] == [
+        3,
+        2,
+        old.shape.s8,
+        2,
+    ]
 
 
 def test_new_blocks_whiten_what_comes_in_and_learn(trained):
     cfg, crops = trained
     new = grow.grown(state.load_weights(cfg.init), cfg.shape, crops)
     last = new.analysis.blocks8[-1]
-    deviation, = grow.deviations(new, [last], crops, 1)
-    assert torch.allclose(last.scale_in * (deviation + 0.02),
-                          torch.ones(len(deviation)), rtol=1e-4)
+    (deviation,) = grow.deviations(new, [last], crops, 1)
+    assert torch.allclose(
+        last.scale_in * (deviation + 0.02), torch.ones(len(deviation)), rtol=1e-4
+    )
     data.prepare(cfg, lambda line: None)
     train.train(cfg)
     model = state.averaged(state.read(f"{cfg.state}/checkpoint.pt"))
@@ -93,14 +102,12 @@ def test_sets_of_weights_start_at_nothing_and_learn(trained):
 def test_parts_start_at_nothing_and_learn(trained):
     model = learnt(*trained, grow.larger(TINY, {}, (3, 5, 12)))
     assert model.shape.parts == (3, 5, 12)
-    assert [tuple(d.shape) for d in model.rows.d] == [(2, 3), (3, 5),
-                                                      (12, 4)]
+    assert [tuple(d.shape) for d in model.rows.d] == [(2, 3), (3, 5), (12, 4)]
     assert min(d.abs().max() for d in model.rows.d) > 0
     # More parts do the same at first, and then more.
     finer = grow.larger(model.shape, {}, (3, 5, 9, 12))
     more = grow.grown(model, finer, None)
-    assert [tuple(d.shape) for d in more.rows.d] == [(2, 3), (3, 5), (3, 1),
-                                                     (12, 4)]
+    assert [tuple(d.shape) for d in more.rows.d] == [(2, 3), (3, 5), (3, 1), (12, 4)]
     torch.manual_seed(2)
     y, q = torch.randn(1, 8, 8, TINY.m), torch.tensor([0.7])
     rows = [m.code(y, q, False)[3]["rows"] for m in (model, more)]
@@ -116,27 +123,30 @@ def test_parts_start_at_nothing_and_learn(trained):
 def test_levels_are_as_expected():
     """The means of what a row's distribution gives."""
     rng = np.random.default_rng(5)
-    expected = nets.ExactRows(TINY, {
-        "sigma16": torch.ones(TINY.m),
-        "gain": torch.ones(nets.N_KNOTS, TINY.m)}).expected.numpy()
+    expected = nets.ExactRows(
+        TINY, {"sigma16": torch.ones(TINY.m), "gain": torch.ones(nets.N_KNOTS, TINY.m)}
+    ).expected.numpy()
     for row in 8, 20, 40:
         sigma = 0.11 * (256 / 0.11) ** ((row + 0.5) / 63)
-        v = torch.from_numpy(np.rint(rng.logistic(
-            0, sigma * np.sqrt(3) / np.pi, 400000)))
+        v = torch.from_numpy(
+            np.rint(rng.logistic(0, sigma * np.sqrt(3) / np.pi, 400000))
+        )
         mean = hyper.level(v).mean().item()
         assert expected[row] == pytest.approx(32 * mean, abs=0.6, rel=0.01)
 
 
 def test_what_quality_adds_moves_at_a_rate_of_its_own(trained):
     cfg, _ = trained
-    cfg = dataclasses.replace(cfg, mix_rate=3.0, shape=dataclasses.replace(
-        TINY, mix=2))
+    cfg = dataclasses.replace(cfg, mix_rate=3.0, shape=dataclasses.replace(TINY, mix=2))
     model = state.empty_model(cfg.shape)
-    rates = {id(p): g["lr"] for part in state.split_parameters(model, cfg)
-             for g in part for p in g["params"]}
+    rates = {
+        id(p): g["lr"]
+        for part in state.split_parameters(model, cfg)
+        for g in part
+        for p in g["params"]
+    }
     named = dict(model.named_parameters())
-    pairs = [(named[n], named[n.replace("delta_", "")]) for n in named
-             if "delta_" in n]
+    pairs = [(named[n], named[n.replace("delta_", "")]) for n in named if "delta_" in n]
     assert len(pairs) == 2 * (2 + 5) and len(rates) == len(named)
     for delta, weight in pairs:
         assert rates[id(delta)] == 3 * rates[id(weight)]
@@ -150,8 +160,9 @@ def test_each_picture_has_the_weights_of_its_quality():
     x, q = torch.randn(3, 32, 48, 3), torch.tensor([0.0, 0.4, 1.0])
     with torch.no_grad():
         together = model.analysis(x, q)
-        apart = torch.cat([model.analysis(x[i:i + 1], q[i:i + 1])
-                           for i in range(3)])
+        apart = torch.cat(
+            [model.analysis(x[i : i + 1], q[i : i + 1]) for i in range(3)]
+        )
         assert torch.allclose(together, apart, atol=1e-5)
         # At an end of the range it is that end's set.
         net = model.analysis
@@ -164,8 +175,9 @@ def test_each_picture_has_the_weights_of_its_quality():
     assert shares[0, 0] == shares[-1, -1] == 1 and shares.min() == 0
 
 
-@pytest.mark.parametrize("text", ["", "a8", "a8=0", "m=400", "a8=3;s8=4",
-                                  "a8=3,", "a8=3,a8=4"])
+@pytest.mark.parametrize(
+    "text", ["", "a8", "a8=0", "m=400", "a8=3;s8=4", "a8=3,", "a8=3,a8=4"]
+)
 def test_what_is_no_number_of_blocks(text):
     with pytest.raises(argparse.ArgumentTypeError, match="is not like"):
         blocks(text)

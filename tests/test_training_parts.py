@@ -8,10 +8,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from codec.training import functional as fn  # noqa: E402
-from codec.training import kernels, loss, nets, optim  # noqa: E402
-from codec.training.config import LOSSES  # noqa: E402
-from training_runs import scene  # noqa: E402
+from training_runs import scene
+
+from codec.training import functional as fn
+from codec.training import kernels, loss, nets, optim
+from codec.training.config import LOSSES
 
 
 @pytest.fixture(params=[False, True], ids=["float32", "bfloat16"])
@@ -27,14 +28,16 @@ def plain_linear(x, w, b):
 
 
 def plain_depthwise(x, w):
-    y = torch.nn.functional.conv2d(x.permute(0, 3, 1, 2), w, groups=len(w),
-                                   padding=w.shape[-1] // 2)
+    y = torch.nn.functional.conv2d(
+        x.permute(0, 3, 1, 2), w, groups=len(w), padding=w.shape[-1] // 2
+    )
     return y.permute(0, 2, 3, 1)
 
 
 def plain_unfold8(x, w, b):
     y = torch.nn.functional.conv_transpose2d(
-        x.permute(0, 3, 1, 2), w, b, stride=8, padding=(w.shape[-1] - 8) // 2)
+        x.permute(0, 3, 1, 2), w, b, stride=8, padding=(w.shape[-1] - 8) // 2
+    )
     return y.permute(0, 2, 3, 1)
 
 
@@ -49,36 +52,66 @@ def randn(*shape):
 
 def block_of(s, t):
     # Biases decide every unit: none is near enough to zero to flip.
-    return (randn(2, 6, 5, 8), randn(8, 1, 5, 5), s, randn(12, 8),
-            (torch.tensor([90.0, -90] * 6)).requires_grad_(), randn(8, 12),
-            randn(8), t)
+    return (
+        randn(2, 6, 5, 8),
+        randn(8, 1, 5, 5),
+        s,
+        randn(12, 8),
+        (torch.tensor([90.0, -90] * 6)).requires_grad_(),
+        randn(8, 12),
+        randn(8),
+        t,
+    )
 
 
 NODES = {
-    "linear": (fn.linear, plain_linear, lambda: (
-        randn(2, 3, 4, 8), randn(6, 8), randn(6))),
-    "linear_bf16": (fn.linear_bf16, plain_linear, lambda: (
-        randn(2, 3, 4, 8), randn(6, 8), randn(6))),
-    "depthwise": (fn.depthwise, plain_depthwise, lambda: (
-        randn(2, 6, 5, 8), randn(8, 1, 5, 5))),
+    "linear": (
+        fn.linear,
+        plain_linear,
+        lambda: (randn(2, 3, 4, 8), randn(6, 8), randn(6)),
+    ),
+    "linear_bf16": (
+        fn.linear_bf16,
+        plain_linear,
+        lambda: (randn(2, 3, 4, 8), randn(6, 8), randn(6)),
+    ),
+    "depthwise": (
+        fn.depthwise,
+        plain_depthwise,
+        lambda: (randn(2, 6, 5, 8), randn(8, 1, 5, 5)),
+    ),
     # So few cells that a product of matrices does it.
-    "depthwise_small": (fn.depthwise, plain_depthwise, lambda: (
-        randn(3, 2, 4, 8), randn(8, 1, 5, 5))),
-    "depthwise_row": (fn.depthwise, plain_depthwise, lambda: (
-        randn(2, 1, 7, 4), randn(4, 1, 3, 3))),
-    "unfold8": (fn.unfold8, plain_unfold8, lambda: (
-        randn(2, 3, 4, 8), randn(8, 3, 12, 12), randn(3))),
-    "block": (fn.block, plain_block, lambda: block_of(
-        randn(2, 1, 1, 8), torch.rand(8))),
-    "block modulated at its output": (fn.block, plain_block, lambda: block_of(
-        torch.rand(8), randn(2, 1, 1, 8))),
+    "depthwise_small": (
+        fn.depthwise,
+        plain_depthwise,
+        lambda: (randn(3, 2, 4, 8), randn(8, 1, 5, 5)),
+    ),
+    "depthwise_row": (
+        fn.depthwise,
+        plain_depthwise,
+        lambda: (randn(2, 1, 7, 4), randn(4, 1, 3, 3)),
+    ),
+    "unfold8": (
+        fn.unfold8,
+        plain_unfold8,
+        lambda: (randn(2, 3, 4, 8), randn(8, 3, 12, 12), randn(3)),
+    ),
+    "block": (
+        fn.block,
+        plain_block,
+        lambda: block_of(randn(2, 1, 1, 8), torch.rand(8)),
+    ),
+    "block modulated at its output": (
+        fn.block,
+        plain_block,
+        lambda: block_of(torch.rand(8), randn(2, 1, 1, 8)),
+    ),
 }
 
 
 def test_bounded_lets_values_come_back():
     """Beyond the margin only the gradient that leads inside passes."""
-    x = torch.tensor([-2.0, -2, -0.5, 0.5, 0.5, 1.5, 3, 3],
-                     requires_grad=True)
+    x = torch.tensor([-2.0, -2, -0.5, 0.5, 0.5, 1.5, 3, 3], requires_grad=True)
     y = fn.bounded(x, 0, 1, margin=1)
     assert y.tolist() == [0, 0, 0, 0.5, 0.5, 1, 1, 1]
     y.backward(torch.tensor([1.0, -1, 1, 1, -1, -1, 1, -1]))
@@ -90,16 +123,19 @@ def test_bounded_does_not_turn_noise_into_a_drift():
     torch.manual_seed(1)
     x = torch.zeros(1, requires_grad=True)
     for _ in range(500):
-        noisy = torch.randn(1) + 0.2           # down is better, on average
-        x.data -= 0.1 * torch.autograd.grad(
-            fn.bounded(x, 0.0, 9.0, margin=4), x, noisy)[0]
+        noisy = torch.randn(1) + 0.2  # down is better, on average
+        x.data -= (
+            0.1 * torch.autograd.grad(fn.bounded(x, 0.0, 9.0, margin=4), x, noisy)[0]
+        )
     assert x.item() < -2
 
 
 def test_bounded_rises_from_where_a_clamp_is_stuck():
     target, found = torch.tensor([0.5, 0.5]), {}
-    for name, bound in (("clamp", torch.clamp), ("bounded", lambda x, a, b:
-                                                fn.bounded(x, a, b, 0.2))):
+    for name, bound in (
+        ("clamp", torch.clamp),
+        ("bounded", lambda x, a, b: fn.bounded(x, a, b, 0.2)),
+    ):
         x = torch.tensor([-1.0, 2.0], requires_grad=True)
         for _ in range(200):
             loss = (bound(x, 0.0, 1.0) - target).square().sum()
@@ -117,8 +153,9 @@ def test_nodes_are_plain_autograd(name, bf16):
     y, want = node(*args).float(), plain(*args)
     g = torch.randn(y.shape)
     close(y, want, bf16)
-    for a, b in zip(torch.autograd.grad(y, leaves, g),
-                    torch.autograd.grad(want, leaves, g)):
+    for a, b in zip(
+        torch.autograd.grad(y, leaves, g), torch.autograd.grad(want, leaves, g)
+    ):
         close(a, b, bf16)
 
 
@@ -172,8 +209,7 @@ def test_windows_of_a_basis_are_blocks(lap):
     assert w.shape == (128, 3, 8 + 2 * lap, 8 + 2 * lap)
     assert torch.allclose(y, fn.space_to_depth(x, 8) @ v.t(), atol=1e-5)
     back = fn.depth_to_space(y @ v, 8) + torch.arange(3.0)
-    assert torch.allclose(fn.unfold8(y, w, torch.arange(3.0)), back,
-                          atol=1e-5)
+    assert torch.allclose(fn.unfold8(y, w, torch.arange(3.0)), back, atol=1e-5)
 
 
 def test_windows_overlap():
@@ -203,8 +239,7 @@ def test_rounding_passes_gradients():
     assert torch.autograd.grad(y.sum(), x)[0].tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("mode, kind", [("on", torch.bfloat16),
-                                        ("off", torch.float32)])
+@pytest.mark.parametrize("mode, kind", [("on", torch.bfloat16), ("off", torch.float32)])
 def test_choice_of_bfloat16(mode, kind):
     fn.choose_bf16(mode)
     assert fn.BF16 is kind
@@ -234,18 +269,17 @@ def test_muon_deals_its_matrices_out():
         params = [p.clone() for p in start]
         for p, g in zip(params, grads):
             p.grad = g
-        return optim.Muon(params, [0.1, 0.1, 0.3], decay=0.5, rank=rank,
-                          world=world, share=share)
+        return optim.Muon(
+            params, [0.1, 0.1, 0.3], decay=0.5, rank=rank, world=world, share=share
+        )
 
     alone = muon(0, 1)
     alone.step()
     other = muon(1, 2, lambda piece, owner: None)
     other.step()
-    first = muon(0, 2, lambda piece, owner: owner and piece.copy_(
-        other.flat[owner]))
+    first = muon(0, 2, lambda piece, owner: owner and piece.copy_(other.flat[owner]))
     first.step()
-    assert sorted(first.owner) == [0, 0, 1] or sorted(
-        first.owner) == [0, 1, 1]
+    assert sorted(first.owner) == [0, 0, 1] or sorted(first.owner) == [0, 1, 1]
     for a, b in zip(alone.params, first.params):
         assert torch.equal(a, b)
     # Decay and an orthogonal step, each at the parameter's own rate.
@@ -256,6 +290,7 @@ def test_muon_deals_its_matrices_out():
 
 # Losses
 
+
 def batch(*pictures):
     return fn.to_float(np.stack(pictures))
 
@@ -263,9 +298,8 @@ def batch(*pictures):
 def test_distortions_have_one_scale():
     torch.manual_seed(0)
     x = torch.zeros(2, 64, 64, 3)
-    y = x + torch.randn(x.shape) * torch.tensor([2.0, 9.0]).reshape(
-        2, 1, 1, 1) / 255
-    mse = (y - x).square().mean((1, 2, 3)) * 255 ** 2
+    y = x + torch.randn(x.shape) * torch.tensor([2.0, 9.0]).reshape(2, 1, 1, 1) / 255
+    mse = (y - x).square().mean((1, 2, 3)) * 255**2
     assert torch.equal(loss.distortion("mse", x, y, mse), mse)
     mae = loss.distortion("mae", x, y, mse)
     assert torch.allclose(mae, mse, rtol=0.05)
@@ -280,7 +314,7 @@ def test_distortions_have_one_scale():
 def test_cross_entropy_is_squared_error_at_mid_grey():
     x = torch.full((1, 8, 8, 3), 0.01)
     y = x + 0.02
-    mse = (y - x).square().mean((1, 2, 3)) * 255 ** 2
+    mse = (y - x).square().mean((1, 2, 3)) * 255**2
     got = loss.distortion("bce", x, y, mse)
     assert torch.allclose(got, mse, rtol=0.02)
 
@@ -292,10 +326,10 @@ def test_cross_entropy_at_black_and_white():
     off = torch.tensor([0.1, -0.1, -0.1, -1.5]).reshape(4, 1, 1, 1)
     y = (x + off).requires_grad_()
     d = loss.binary_cross_entropy(x, y)
-    g, = torch.autograd.grad(d.sum(), y)
+    (g,) = torch.autograd.grad(d.sum(), y)
     d = d.detach()
-    assert d[0] == pytest.approx(-math.log(0.9) * 255 ** 2 / 2, rel=1e-3)
-    assert d[1] < d[0] / 20                # shown as black, as it should
+    assert d[0] == pytest.approx(-math.log(0.9) * 255**2 / 2, rel=1e-3)
+    assert d[1] < d[0] / 20  # shown as black, as it should
     assert d[2] == pytest.approx(d[0].item(), rel=1e-3)
     assert (g[0] > 0).all() and (g[1] == 0).all() and (g[2:] < 0).all()
 
@@ -306,8 +340,18 @@ def test_dropout_leaves_out_units_and_their_gradients():
     x, dw = torch.ones(1, 1, 1, c), torch.ones(c, 1, 1, 1)
     w1 = torch.ones(hidden, c, requires_grad=True)
     w2 = torch.ones(c, hidden, requires_grad=True)
-    y = fn.block(x, dw, torch.ones(1), w1, torch.zeros(hidden), w2,
-                 torch.zeros(c), torch.ones(c), 0.1, 0.25).float()
+    y = fn.block(
+        x,
+        dw,
+        torch.ones(1),
+        w1,
+        torch.zeros(hidden),
+        w2,
+        torch.zeros(c),
+        torch.ones(c),
+        0.1,
+        0.25,
+    ).float()
     # The mean stays; what is left is as much larger.
     assert y.item() == pytest.approx(1 + hidden, rel=0.05)
     g1, g2 = torch.autograd.grad(y, (w1, w2))
@@ -320,7 +364,7 @@ def test_dropout_leaves_out_units_and_their_gradients():
 def slow_ms_ssim(a, b):
     """Wang 2003, from the paper, channel by channel, in 0..255."""
     r = np.arange(11) - 5
-    window = np.exp(-(r[:, None] ** 2 + r ** 2) / (2 * 1.5 ** 2))
+    window = np.exp(-(r[:, None] ** 2 + r**2) / (2 * 1.5**2))
     window /= window.sum()
 
     def mean(x):
@@ -331,17 +375,16 @@ def slow_ms_ssim(a, b):
     result = []
     for x, y in zip(np.moveaxis(a, 2, 0), np.moveaxis(b, 2, 0)):
         total = 1.0
-        for scale, weight in enumerate((.0448, .2856, .3001, .2363, .1333)):
+        for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
             mx, my = mean(x), mean(y)
-            vx, vy = mean(x * x) - mx ** 2, mean(y * y) - my ** 2
+            vx, vy = mean(x * x) - mx**2, mean(y * y) - my**2
             cov = mean(x * y) - mx * my
             value = (2 * cov + c2) / (vx + vy + c2)
             if scale == 4:
-                value *= (2 * mx * my + c1) / (mx ** 2 + my ** 2 + c1)
+                value *= (2 * mx * my + c1) / (mx**2 + my**2 + c1)
             total *= value.mean() ** weight
             if scale < 4:
-                x, y = (z.reshape(len(z) // 2, 2, -1, 2).mean((1, 3))
-                        for z in (x, y))
+                x, y = (z.reshape(len(z) // 2, 2, -1, 2).mean((1, 3)) for z in (x, y))
         result.append(total)
     return np.mean(result)
 
@@ -351,8 +394,9 @@ def test_ms_ssim_is_the_papers():
     a = scene(1, 176, 208)
     b = np.clip(a + rng.normal(0, 12, a.shape), 0, 255).astype(np.uint8)
     got = loss.ms_ssim(batch(a), batch(b)).item()
-    assert math.isclose(got, slow_ms_ssim(a.astype(float), b.astype(float)),
-                        abs_tol=2e-5)
+    assert math.isclose(
+        got, slow_ms_ssim(a.astype(float), b.astype(float)), abs_tol=2e-5
+    )
     assert loss.ms_ssim(batch(a), batch(a)).item() == pytest.approx(1)
     assert got < 0.99
 

@@ -13,10 +13,10 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from codec.training import curves, data, functional, ship, state, train
-from codec.training.config import Config, TrainingError  # noqa: E402
-from training_runs import TINY, config, pictures, scene  # noqa: E402
+from training_runs import TINY, config, pictures, scene
 
+from codec.training import curves, data, functional, ship, state, train
+from codec.training.config import Config, TrainingError
 
 AVERAGE = pathlib.Path(__file__).parent.parent / "runs" / "average.py"
 
@@ -41,22 +41,20 @@ def read(cfg):
     return state.read(f"{cfg.state}/checkpoint.pt")
 
 
-def test_finish_moves_rows_alone_and_lowers_the_rate(tmp_path,
-                                                     monkeypatch):
+def test_finish_moves_rows_alone_and_lowers_the_rate(tmp_path, monkeypatch):
     cfg = config(tmp_path, finish=True, steps=60, batch=4, warmup=5)
     data.prepare(cfg, quiet)
     crops = data.Crops(f"{cfg.state}/train", data.indices(cfg)[0], 64)
     start = train.start_model(cfg, crops)
     with torch.no_grad():
-        start.rows.bias += 0.6              # six rows too wide
+        start.rows.bias += 0.6  # six rows too wide
     before, _ = train.validate(start, crops, cfg)
     weights = {n: p.clone() for n, p in start.state_dict().items()}
     monkeypatch.setattr(train, "start_model", lambda *_: start)
     run(cfg)
     end = state.averaged(read(cfg))
     after, _ = train.validate(end, crops, cfg)
-    moved = {n for n, p in end.state_dict().items()
-             if not torch.equal(p, weights[n])}
+    moved = {n for n, p in end.state_dict().items() if not torch.equal(p, weights[n])}
     assert "rows.bias" in moved
     assert all(n.startswith("rows.") for n in moved)
     for (_, rate, quality), (_, lower, same) in zip(before, after):
@@ -71,8 +69,8 @@ def test_loss_goes_down(tmp_path, monkeypatch):
     @torch.no_grad()
     def spoilt(cfg, crops):
         model = start(cfg, crops)
-        model.rows.bias += 0.6              # six rows too wide
-        model.synthesis.bias += 0.1         # 25 levels too bright
+        model.rows.bias += 0.6  # six rows too wide
+        model.synthesis.bias += 0.1  # 25 levels too bright
         model.analysis.in16 *= 1.03
         model.means.w2 *= 3
         return model
@@ -86,8 +84,8 @@ def test_loss_goes_down(tmp_path, monkeypatch):
     saved = read(cfg)
     points, after = train.validate(state.averaged(saved), valid, cfg)
     assert after < 0.6 * before
-    assert saved["step"] == 60 and saved["pixels"] == 60 * 4 * 64 ** 2
-    for values in zip(*points):             # lambda, rate, quality
+    assert saved["step"] == 60 and saved["pixels"] == 60 * 4 * 64**2
+    for values in zip(*points):  # lambda, rate, quality
         assert all(b > a - 0.01 for a, b in zip(values, values[1:]))
 
 
@@ -109,8 +107,10 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):
     a, b = read(whole), read(halves)
     assert a["step"] == b["step"] == 6
     assert a["norm"] == b["norm"]
-    for x, y in zip(a["average"] + list(a["model"].values()),
-                    b["average"] + list(b["model"].values())):
+    for x, y in zip(
+        a["average"] + list(a["model"].values()),
+        b["average"] + list(b["model"].values()),
+    ):
         assert torch.equal(x, y)
 
 
@@ -155,8 +155,9 @@ def test_weights_go_out_and_in(tmp_path):
         assert model.shape == TINY
         for name, value in model.state_dict().items():
             assert torch.allclose(value, want[name], rtol=1e-3, atol=1e-4)
-    warm = dataclasses.replace(cfg, init=str(file), rate=0.0, steps=1,
-                               state=str(tmp_path / "warm"))
+    warm = dataclasses.replace(
+        cfg, init=str(file), rate=0.0, steps=1, state=str(tmp_path / "warm")
+    )
     run(warm)
     for name, value in state.averaged(read(warm)).state_dict().items():
         assert torch.allclose(value, want[name], rtol=1e-3, atol=1e-4)
@@ -184,12 +185,13 @@ def test_damaged_checkpoints_are_errors(tmp_path):
 
 # Logs
 
+
 def test_log_drops_what_the_checkpoint_does_not_have(tmp_path):
     cfg = config(tmp_path)
     run(cfg)
     log = f"{cfg.state}/log.csv"
     with open(log, "a") as f:
-        f.write("train,0.5,99,9,1,1,1\nvalid,0.5")     # killed while writing
+        f.write("train,0.5,99,9,1,1,1\nvalid,0.5")  # killed while writing
     assert [r["step"] for r in curves.read(log)].count(99) == 1
     curves.Log(log, 6)
     rows = curves.read(log)
@@ -211,6 +213,7 @@ def test_curves_are_drawn(tmp_path):
 
 
 # Pictures
+
 
 def test_unusable_pictures_are_left_out(tmp_path):
     folder = pictures(tmp_path / "in", 3)
@@ -237,11 +240,14 @@ def test_pictures_are_decoded_once(tmp_path):
     assert len(data.build_cache(folder, tmp_path / "cache", quiet)) == 3
 
 
-@pytest.mark.parametrize("make, message", [
-    (lambda d: None, "no such folder"),
-    (lambda d: d.mkdir(), "no pictures"),
-    (lambda d: pictures(d, 2, height=60), "none of its 2 pictures"),
-])
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda d: None, "no such folder"),
+        (lambda d: d.mkdir(), "no pictures"),
+        (lambda d: pictures(d, 2, height=60), "none of its 2 pictures"),
+    ],
+)
 def test_folders_without_pictures(tmp_path, make, message):
     make(tmp_path / "in")
     with pytest.raises(TrainingError, match=message):
@@ -249,29 +255,30 @@ def test_folders_without_pictures(tmp_path, make, message):
 
 
 def test_crops_need_large_pictures(tmp_path):
-    index = data.build_cache(pictures(tmp_path / "in"), tmp_path / "c",
-                             quiet)
+    index = data.build_cache(pictures(tmp_path / "in"), tmp_path / "c", quiet)
     with pytest.raises(TrainingError, match="192 pixels"):
         data.Crops(tmp_path / "c", index, 192)
 
 
 def test_crops_come_from_everywhere(tmp_path):
-    index = data.build_cache(pictures(tmp_path / "in", 1), tmp_path / "c",
-                             quiet)
+    index = data.build_cache(pictures(tmp_path / "in", 1), tmp_path / "c", quiet)
     crops = data.Crops(tmp_path / "c", index, 64)
     some = crops.batch(50, np.random.default_rng(0))
     whole = scene(0)
-    places = {tuple(b.reshape(-1)) for y in range(65) for x in range(97)
-              for b in [whole[y:y + 2, x:x + 2]]}
+    places = {
+        tuple(b.reshape(-1))
+        for y in range(65)
+        for x in range(97)
+        for b in [whole[y : y + 2, x : x + 2]]
+    }
     turned = [c for c in some if tuple(c[:2, :2].reshape(-1)) not in places]
     assert len({c.tobytes() for c in some}) == 50
-    assert 20 < len(turned) < 50            # flipped, three of four
+    assert 20 < len(turned) < 50  # flipped, three of four
     assert np.array_equal(some, crops.batch(50, np.random.default_rng(0)))
 
 
 def test_split_is_stable(tmp_path):
-    cfg = config(tmp_path, data=str(pictures(tmp_path / "in", 12)),
-                 valid_split=0.25)
+    cfg = config(tmp_path, data=str(pictures(tmp_path / "in", 12)), valid_split=0.25)
     train_index, valid = data.prepare(cfg, quiet)
     assert len(valid) == 3 and len(train_index) == 9
     assert not {e[0] for e in valid} & {e[0] for e in train_index}
@@ -284,8 +291,8 @@ def test_licences(tmp_path):
     folder = pictures(tmp_path / "in", 2)
     assert ship.licences(folder) is None
     (tmp_path / "SOURCES.csv").write_text(
-        "file,licence\nin/0.png,CC0 (README)\nin/1.png,[CC BY 4.0]\n"
-        "out/2.png,GPL\n")
+        "file,licence\nin/0.png,CC0 (README)\nin/1.png,[CC BY 4.0]\nout/2.png,GPL\n"
+    )
     assert ship.licences(folder) == {"CC BY 4.0": 1, "CC0": 1}
 
 
@@ -303,8 +310,7 @@ def test_gradients_are_taken_near_the_average(tmp_path, near):
         run.move(1.0)
         run.step += 1
         w = 0.1 if near else max(0.1, 1 / (step + 2))
-        assert any(not torch.equal(a, b)
-                   for a, b in zip(before, run.fast))
+        assert any(not torch.equal(a, b) for a, b in zip(before, run.fast))
         for p, f, a, m in zip(run.params, run.fast, run.average, mean):
             m.lerp_(f, w)
             assert torch.allclose(a, m, atol=1e-6)
@@ -319,16 +325,24 @@ def test_checkpoints_are_averaged(tmp_path):
     shutil.copy(f"{cfg.state}/checkpoint.pt", first)
     run(dataclasses.replace(cfg, steps=12), resume=True)
     last = read(cfg)
-    subprocess.run([sys.executable, AVERAGE, tmp_path / "mean", first,
-                    f"{cfg.state}/checkpoint.pt"], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            AVERAGE,
+            tmp_path / "mean",
+            first,
+            f"{cfg.state}/checkpoint.pt",
+        ],
+        check=True,
+    )
     mean = state.read(tmp_path / "mean" / "checkpoint.pt")
-    for a, b, c in zip(state.read(first)["average"], last["average"],
-                       mean["average"], strict=True):
+    for a, b, c in zip(
+        state.read(first)["average"], last["average"], mean["average"], strict=True
+    ):
         assert not torch.equal(a, b) or not a.any()
         torch.testing.assert_close(c, (a + b) / 2)
     assert all(torch.equal(a, b) for a, b in zip(mean["fast"], last["fast"]))
     rows = curves.last_validation(tmp_path / "mean" / "log.csv", 12)
     assert rows[0]["step"] == 12 and rows[0]["loss"] > 0
-    run(dataclasses.replace(cfg, state=str(tmp_path / "mean"), steps=14),
-        resume=True)
+    run(dataclasses.replace(cfg, state=str(tmp_path / "mean"), steps=14), resume=True)
     assert state.read(tmp_path / "mean" / "checkpoint.pt")["step"] == 14

@@ -12,11 +12,12 @@ from PIL import Image
 
 fsspec = pytest.importorskip("fsspec")
 
-import codec  # noqa: E402
-from codec.io import urls  # noqa: E402
-from codec.cli.main import main  # noqa: E402
-from codec.errors import CodecError, InputError, UnsupportedError  # noqa: E402
-from test_stacks import drawn, near  # noqa: E402
+from test_stacks import drawn, near
+
+import codec
+from codec.cli.main import main
+from codec.errors import CodecError, InputError, UnsupportedError
+from codec.io import urls
 
 PHOTO = drawn(1, 40, 60, (3,))[0]
 
@@ -43,28 +44,49 @@ def memory():
     fs.store.clear()
 
 
-@pytest.mark.parametrize("name, yes", [
-    ("s3://b/a.png", True), ("memory://a", True), ("zip://a::b.zip", True),
-    ("simplecache::s3://b/a", True), ("a.png", False), ("C:\\a.png", False),
-    ("C://a.png", False), ("a:b", False), ("./x://y", False), (None, False)])
+@pytest.mark.parametrize(
+    "name, yes",
+    [
+        ("s3://b/a.png", True),
+        ("memory://a", True),
+        ("zip://a::b.zip", True),
+        ("simplecache::s3://b/a", True),
+        ("a.png", False),
+        ("C:\\a.png", False),
+        ("C://a.png", False),
+        ("a:b", False),
+        ("./x://y", False),
+        (None, False),
+    ],
+)
 def test_what_is_a_url(name, yes):
     assert urls.is_url(name) is yes
 
 
 # API ----------------------------------------------------------------------
 
+
 def test_api_takes_files(memory, tmp_path):
     data = codec.encode(PHOTO)
     path = tmp_path / "a.png"
     path.write_bytes(png())
-    for source in (path, str(path), "memory://in/a.png", io.BytesIO(png()),
-                   "zip://pictures/a.png::memory://x.zip",
-                   f"file://{path}"):
+    for source in (
+        path,
+        str(path),
+        "memory://in/a.png",
+        io.BytesIO(png()),
+        "zip://pictures/a.png::memory://x.zip",
+        f"file://{path}",
+    ):
         assert codec.encode(source) == data
     memory.pipe_file("/a.aec", data)
     (tmp_path / "a.aec").write_bytes(data)
-    for source in (tmp_path / "a.aec", "memory://a.aec", io.BytesIO(data),
-                   "zip://pictures/a.aec::memory://x.zip"):
+    for source in (
+        tmp_path / "a.aec",
+        "memory://a.aec",
+        io.BytesIO(data),
+        "zip://pictures/a.aec::memory://x.zip",
+    ):
         assert (codec.decode(source) == codec.decode(data)).all()
         if hasattr(source, "seek"):
             source.seek(0)
@@ -126,15 +148,19 @@ def test_what_a_url_needs_is_told(monkeypatch):
         codec.info("s3://bucket/x.aec")
 
 
-@pytest.mark.parametrize("name, folder, top, want", [
-    ("s3://b/a.png", None, None, "s3://b/a.aec"),
-    ("s3://b/a.png", "out", None, "out/a.aec"),
-    ("s3://b/in/c/a.png", "s3://o/", "s3://b/in", "s3://o/c/a.aec"),
-    ("s3://b/in/c/a.png", "s3://o", "s3://b/in/", "s3://o/c/a.aec"),
-    ("in/c/a.png", "s3://o", "in", "s3://o/c/a.aec"),
-    ("a.png", "s3://o", None, "s3://o/a.aec"),
-    ("zip://c/a.png::x.zip", "out", "zip://::x.zip", "out/c/a.aec"),
-    ("zip://c/a.png::x.zip", "out", None, "out/a.aec")])
+@pytest.mark.parametrize(
+    "name, folder, top, want",
+    [
+        ("s3://b/a.png", None, None, "s3://b/a.aec"),
+        ("s3://b/a.png", "out", None, "out/a.aec"),
+        ("s3://b/in/c/a.png", "s3://o/", "s3://b/in", "s3://o/c/a.aec"),
+        ("s3://b/in/c/a.png", "s3://o", "s3://b/in/", "s3://o/c/a.aec"),
+        ("in/c/a.png", "s3://o", "in", "s3://o/c/a.aec"),
+        ("a.png", "s3://o", None, "s3://o/a.aec"),
+        ("zip://c/a.png::x.zip", "out", "zip://::x.zip", "out/c/a.aec"),
+        ("zip://c/a.png::x.zip", "out", None, "out/a.aec"),
+    ],
+)
 def test_names_of_outputs(name, folder, top, want):
     assert urls.target(name, ".aec", folder, top) == want
 
@@ -160,6 +186,7 @@ def test_landing(tmp_path):
 
 # Commands -----------------------------------------------------------------
 
+
 def test_command_reads_and_writes_urls(memory, tmp_path, capsys):
     assert main("aecompress", ["memory://in/a.png"]) == 0
     data = memory.cat_file("/in/a.aec")
@@ -167,22 +194,32 @@ def test_command_reads_and_writes_urls(memory, tmp_path, capsys):
     assert main("aecompress", ["memory://in/a.png"]) == 1
     assert "memory://in/a.aec: exists; use -f" in capsys.readouterr().err
     assert main("aecompress", ["-f", "memory://in/a.png"]) == 0
-    assert main("aedecompress", ["memory://in/a.aec",
-                                 "memory://out/deep/a.webp"]) == 0
+    assert main("aedecompress", ["memory://in/a.aec", "memory://out/deep/a.webp"]) == 0
     assert memory.cat_file("/out/deep/a.webp")[:4] == b"RIFF"
     assert main("aecompress", ["-l", "memory://in/a.aec"]) == 0
     assert "60x40" in capsys.readouterr().out
-    assert main("aecompress", ["zip://pictures/a.png::memory://x.zip", "-o",
-                               str(tmp_path / "z.aec")]) == 0
+    assert (
+        main(
+            "aecompress",
+            ["zip://pictures/a.png::memory://x.zip", "-o", str(tmp_path / "z.aec")],
+        )
+        == 0
+    )
     assert (tmp_path / "z.aec").read_bytes() == data
 
 
 def test_command_walks_urls(memory):
-    assert main("aecompress", ["-r", "memory://in", "--output-dir",
-                               "memory://out"]) == 0
+    assert (
+        main("aecompress", ["-r", "memory://in", "--output-dir", "memory://out"]) == 0
+    )
     assert memory.find("/out") == ["/out/a.aec", "/out/deep/b.aec"]
-    assert main("aedecompress", ["--rm", "-r", "memory://out",
-                                 "--output-dir", "memory://back"]) == 0
+    assert (
+        main(
+            "aedecompress",
+            ["--rm", "-r", "memory://out", "--output-dir", "memory://back"],
+        )
+        == 0
+    )
     assert memory.find("/out") == []
     assert memory.find("/back") == ["/back/a.png", "/back/deep/b.png"]
 
@@ -203,7 +240,12 @@ from codec.cli.main import main
 assert main("aecompress", ["a.png"]) == 0
 print("fsspec" in sys.modules)
 """
-    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path,
-                         capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert run.stdout == "False\n"
     assert np.asarray(Image.open(tmp_path / "a.png")).shape == PHOTO.shape

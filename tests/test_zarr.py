@@ -8,10 +8,11 @@ import pytest
 zarr = pytest.importorskip("zarr", minversion="3")
 numcodecs = pytest.importorskip("numcodecs")
 
-import codec  # noqa: E402
-from codec.errors import CodecError, FormatError, InputError  # noqa: E402
-from codec.plugins.numcodecs import Aecompress  # noqa: E402
-from test_stacks import drawn  # noqa: E402
+from test_stacks import drawn
+
+import codec
+from codec.errors import CodecError, FormatError, InputError
+from codec.plugins.numcodecs import Aecompress
 
 SHAPES = {
     "grey": ((60, 70), (32, 32)),
@@ -26,28 +27,33 @@ SHAPES = {
 def pictures(shape):
     """Smooth pictures of this shape."""
     colours = shape[-1:] if shape[-1] in (1, 3) else ()
-    height, width = shape[len(shape) - 2 - len(colours):
-                          len(shape) - len(colours)]
+    height, width = shape[len(shape) - 2 - len(colours) : len(shape) - len(colours)]
     n = int(np.prod(shape)) // (height * width * max(1, sum(colours)))
     a = drawn(n, height, width, (3,) if colours == (3,) else ())
     return a.reshape(shape)
 
 
 def close(a, b):
-    return (a.shape == b.shape and a.dtype == b.dtype == np.uint8
-            and np.abs(a.astype(int) - b).mean() < 4)
+    return (
+        a.shape == b.shape
+        and a.dtype == b.dtype == np.uint8
+        and np.abs(a.astype(int) - b).mean() < 4
+    )
 
 
 def make(path, name, version, quality=90):
     shape, chunks = SHAPES[name]
     options = (
-        {"compressors": numcodecs.get_codec(
-            {"id": "aecompress", "quality": quality})} if version == 2 else
-        {"serializer": {"name": "aecompress",
-                        "configuration": {"quality": quality}},
-         "compressors": None})
-    array = zarr.create_array(path, shape=shape, chunks=chunks,
-                              dtype="uint8", zarr_format=version, **options)
+        {"compressors": numcodecs.get_codec({"id": "aecompress", "quality": quality})}
+        if version == 2
+        else {
+            "serializer": {"name": "aecompress", "configuration": {"quality": quality}},
+            "compressors": None,
+        }
+    )
+    array = zarr.create_array(
+        path, shape=shape, chunks=chunks, dtype="uint8", zarr_format=version, **options
+    )
     array[...] = pictures(shape)
     return array
 
@@ -67,15 +73,22 @@ def test_metadata_and_files(version, tmp_path):
     name = {2: ".zarray", 3: "zarr.json"}[version]
     told = json.loads((tmp_path / "a" / name).read_text())
     if version == 2:
-        assert told["compressor"] == {"id": "aecompress", "quality": 60.5,
-                                      "model": None}
+        assert told["compressor"] == {
+            "id": "aecompress",
+            "quality": 60.5,
+            "model": None,
+        }
     else:
-        assert told["codecs"] == [{"name": "aecompress", "configuration":
-                                   {"quality": 60.5}}]
-    chunks = sorted(p for p in (tmp_path / "a").rglob("*")
-                    if p.is_file() and p.name not in (name, ".zattrs"))
+        assert told["codecs"] == [
+            {"name": "aecompress", "configuration": {"quality": 60.5}}
+        ]
+    chunks = sorted(
+        p
+        for p in (tmp_path / "a").rglob("*")
+        if p.is_file() and p.name not in (name, ".zattrs")
+    )
     assert len(chunks) == 3
-    for chunk in chunks:        # each is a file that any tool of ours reads
+    for chunk in chunks:  # each is a file that any tool of ours reads
         header = codec.info(chunk.read_bytes())
         assert header.is_stack and header.quality == 60.5
         assert codec.decode_batch(chunk.read_bytes()).shape == (20, 28, 28)
@@ -86,13 +99,22 @@ def test_xarray(tmp_path):
     pixels = pictures((6, 20, 30, 3))
     data = xarray.Dataset({"photo": (("time", "y", "x", "band"), pixels)})
     for version, encoding in (
-            (2, {"compressors": Aecompress(quality=90)}),
-            (3, {"serializer": {"name": "aecompress",
-                                "configuration": {"quality": 90}},
-                 "compressors": None})):
+        (2, {"compressors": Aecompress(quality=90)}),
+        (
+            3,
+            {
+                "serializer": {"name": "aecompress", "configuration": {"quality": 90}},
+                "compressors": None,
+            },
+        ),
+    ):
         path = tmp_path / f"v{version}.zarr"
-        data.to_zarr(path, zarr_format=version, consolidated=False, encoding={
-            "photo": {"chunks": (4, 20, 30, 3), **encoding}})
+        data.to_zarr(
+            path,
+            zarr_format=version,
+            consolidated=False,
+            encoding={"photo": {"chunks": (4, 20, 30, 3), **encoding}},
+        )
         back = xarray.open_zarr(path, consolidated=False, chunks=None)
         assert back.photo.dims == data.photo.dims
         assert close(back.photo.values, pixels)
@@ -109,23 +131,30 @@ def test_written_in_part(tmp_path):
 
 def test_chunks_that_were_never_written(tmp_path):
     array = zarr.create_array(
-        tmp_path / "a", shape=(4, 20, 20), chunks=(2, 20, 20), dtype="uint8",
-        fill_value=7, serializer={"name": "aecompress"}, compressors=None)
+        tmp_path / "a",
+        shape=(4, 20, 20),
+        chunks=(2, 20, 20),
+        dtype="uint8",
+        fill_value=7,
+        serializer={"name": "aecompress"},
+        compressors=None,
+    )
     assert (array[...] == 7).all()
 
 
-@pytest.mark.parametrize("shape, dtype", [
-    ((10, 10), "uint16"), ((10, 10), "float32"), ((10,), "uint8")])
+@pytest.mark.parametrize(
+    "shape, dtype", [((10, 10), "uint16"), ((10, 10), "float32"), ((10,), "uint8")]
+)
 def test_other_arrays_are_refused(shape, dtype, tmp_path):
     with pytest.raises(ValueError, match="aecompress takes"):
-        zarr.create_array(tmp_path / "a", shape=shape, dtype=dtype,
-                          serializer={"name": "aecompress"})
+        zarr.create_array(
+            tmp_path / "a", shape=shape, dtype=dtype, serializer={"name": "aecompress"}
+        )
     with pytest.raises(InputError):
         Aecompress().encode(np.zeros(shape, dtype))
 
 
-@pytest.mark.parametrize("settings", [
-    {"quality": 0}, {"quality": "x"}, {"model": 3}])
+@pytest.mark.parametrize("settings", [{"quality": 0}, {"quality": "x"}, {"model": 3}])
 def test_settings_are_checked(settings):
     with pytest.raises(InputError):
         numcodecs.get_codec({"id": "aecompress", **settings})
@@ -140,8 +169,7 @@ def test_numcodecs_contract():
     data = one.encode(pixels)
     out = np.empty_like(pixels)
     assert one.decode(data, out=out) is out and close(out, pixels)
-    for same in (bytearray(data), memoryview(data),
-                 np.frombuffer(data, np.uint8)):
+    for same in (bytearray(data), memoryview(data), np.frombuffer(data, np.uint8)):
         assert (one.decode(same) == out).all()
     fortran = one.encode(np.asfortranarray(pixels))
     assert (one.decode(fortran) == out).all()

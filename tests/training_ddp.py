@@ -3,17 +3,17 @@
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
+from training_runs import TINY
 
 from codec.training import ranks, state
 from codec.training.config import Config
 from codec.training.train import update
-from training_runs import TINY
 
 
 def codec():
     torch.manual_seed(1)
     model = state.empty_model(TINY)
-    for p in model.parameters():    # each of them gets a gradient
+    for p in model.parameters():  # each of them gets a gradient
         torch.nn.init.normal_(p, std=0.05)
     return model
 
@@ -22,8 +22,9 @@ def main():
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     rank, world = dist.get_rank(), dist.get_world_size()
-    x = torch.rand(2, 64, 64, 3, generator=torch.Generator().manual_seed(
-        rank)) - 0.5                # another share on each rank
+    x = (
+        torch.rand(2, 64, 64, 3, generator=torch.Generator().manual_seed(rank)) - 0.5
+    )  # another share on each rank
     lam = torch.tensor([0.01, 0.1])
 
     def loss(model):
@@ -32,8 +33,9 @@ def main():
 
     theirs = DistributedDataParallel(codec())
     loss(theirs).backward()
-    ours = state.State(codec(), Config(shape=TINY, clip=0.0), rank, world,
-                       dist.broadcast)
+    ours = state.State(
+        codec(), Config(shape=TINY, clip=0.0), rank, world, dist.broadcast
+    )
     loss(ours.model).backward()
     alone = ours.gradient.clone()
     assert update(ours, 0.0, world)

@@ -7,8 +7,22 @@ from PIL import Image
 
 from codec.training.config import Config, Shape
 
-TINY = Shape(c8=16, m=24, k=8, a8=1, a16=1, s8=1, s16=1, hidden8=16,
-             hidden16=16, nz=6, hyper=12, feat=8, ctx0=8, ctx1=8)
+TINY = Shape(
+    c8=16,
+    m=24,
+    k=8,
+    a8=1,
+    a16=1,
+    s8=1,
+    s16=1,
+    hidden8=16,
+    hidden16=16,
+    nz=6,
+    hyper=12,
+    feat=8,
+    ctx0=8,
+    ctx1=8,
+)
 
 
 def scene(seed, height=128, width=160):
@@ -16,13 +30,14 @@ def scene(seed, height=128, width=160):
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (7, 9, 3), dtype=np.uint8)
     size = width, height
-    smooth = np.asarray(Image.fromarray(small).resize(
-        size, Image.Resampling.BICUBIC), float)
-    edges = np.asarray(Image.fromarray(small[::-1]).resize(
-        size, Image.Resampling.NEAREST), float)
+    smooth = np.asarray(
+        Image.fromarray(small).resize(size, Image.Resampling.BICUBIC), float
+    )
+    edges = np.asarray(
+        Image.fromarray(small[::-1]).resize(size, Image.Resampling.NEAREST), float
+    )
     noise = rng.normal(0, 3, smooth.shape)
-    return np.clip(0.7 * smooth + 0.3 * edges + noise, 0, 255).astype(
-        np.uint8)
+    return np.clip(0.7 * smooth + 0.3 * edges + noise, 0, 255).astype(np.uint8)
 
 
 def pictures(folder, n=4, **size):
@@ -35,13 +50,22 @@ def pictures(folder, n=4, **size):
 
 def config(tmp_path, **more):
     """Settings of a run over four pictures, which are made."""
-    settings = {"data": str(pictures(tmp_path / "pictures")),
-                "state": str(tmp_path / "state"), "shape": TINY, "crop": 64,
-                "batch": 2, "workers": 1, "warmup": 2, "steps": 6,
-                "ema": 0.9, "name": "test", "bf16": "off"}
+    settings = {
+        "data": str(pictures(tmp_path / "pictures")),
+        "state": str(tmp_path / "state"),
+        "shape": TINY,
+        "crop": 64,
+        "batch": 2,
+        "workers": 1,
+        "warmup": 2,
+        "steps": 6,
+        "ema": 0.9,
+        "name": "test",
+        "bf16": "off",
+    }
     return Config(**{**settings, **more})
 
 
 def psnr(a, b):
     mse = np.square(a.astype(float) - b).mean()
-    return 10 * math.log10(255 ** 2 / max(mse, 1e-9))
+    return 10 * math.log10(255**2 / max(mse, 1e-9))

@@ -13,9 +13,9 @@ from codec.training.loss import binary_cross_entropy, ms_ssim
 from ..domains import others_bytes
 
 QUALITIES = (1.0, 10.0, 20.0, 27.0, 35.0, 50.0, 75.0)
-CLASS_QUALITIES = (1.0, 10.0, 50.0)      # and that of the claims
-SINGLES = 100                # digits that are also written one per file
-COLUMNS = 40                 # of the picture that holds a whole set
+CLASS_QUALITIES = (1.0, 10.0, 50.0)  # and that of the claims
+SINGLES = 100  # digits that are also written one per file
+COLUMNS = 40  # of the picture that holds a whole set
 
 
 def coded(pictures, model, quality):
@@ -28,13 +28,14 @@ def coded(pictures, model, quality):
 def distortion(pictures, back):
     """Mean errors of uint8 pictures (n, h, w), by four measures."""
     x, y = (to_float(a[..., None]) for a in (pictures, back))
-    mse = (x - y).square().mean().item() * 255 ** 2
+    mse = (x - y).square().mean().item() * 255**2
     return {
         # Of the mean error over the set, which is below the mean of PSNRs.
-        "psnr": 10 * np.log10(255 ** 2 / max(mse, 1e-9)),
+        "psnr": 10 * np.log10(255**2 / max(mse, 1e-9)),
         "mae": (x - y).abs().mean().item() * 255,
-        "bce": binary_cross_entropy(x, y).mean().item() / (255 ** 2 / 2),
-        "ms_ssim": ms_ssim(x, y).mean().item()}
+        "bce": binary_cross_entropy(x, y).mean().item() / (255**2 / 2),
+        "ms_ssim": ms_ssim(x, y).mean().item(),
+    }
 
 
 def rates(pictures, model, qualities=QUALITIES, singles=SINGLES):
@@ -49,11 +50,15 @@ def rates(pictures, model, qualities=QUALITIES, singles=SINGLES):
     rows = []
     for q in qualities:
         data, back = coded(pictures, model, q)
-        row = {"quality": q, "stack": len(data) / len(pictures),
-               **distortion(pictures, back)}
+        row = {
+            "quality": q,
+            "stack": len(data) / len(pictures),
+            **distortion(pictures, back),
+        }
         if singles:
-            row["single"] = np.mean([len(encoder.encode(a, q))
-                                     for a in pictures[:singles]])
+            row["single"] = np.mean(
+                [len(encoder.encode(a, q)) for a in pictures[:singles]]
+            )
         rows.append(row)
     return rows
 
@@ -64,8 +69,9 @@ def mosaic(pictures):
     rows = -(-n // COLUMNS)
     out = np.zeros((rows * COLUMNS, h, w), np.uint8)
     out[:n] = pictures
-    return out.reshape(rows, COLUMNS, h, w).swapaxes(1, 2).reshape(
-        rows * h, COLUMNS * w)
+    return (
+        out.reshape(rows, COLUMNS, h, w).swapaxes(1, 2).reshape(rows * h, COLUMNS * w)
+    )
 
 
 def _pillow(a, format, **options):
@@ -76,15 +82,16 @@ def _pillow(a, format, **options):
 
 def _jpeg_xl(a):
     import imagecodecs
+
     return len(imagecodecs.jpegxl_encode(a, lossless=True, effort=9))
 
 
 OTHERS = {
     "PNG, optimised": lambda a: _pillow(a, "PNG", optimize=True),
     "zlib -9": lambda a: len(zlib.compress(a.tobytes(), 9)),
-    "WebP lossless": lambda a: _pillow(a, "WEBP", lossless=True, method=6,
-                                       quality=100),
-    "JPEG XL lossless": _jpeg_xl}
+    "WebP lossless": lambda a: _pillow(a, "WEBP", lossless=True, method=6, quality=100),
+    "JPEG XL lossless": _jpeg_xl,
+}
 
 
 def others(pictures):
@@ -100,8 +107,8 @@ def others(pictures):
         try:
             found[name] = {
                 "single": np.mean([size(a) for a in pictures]),
-                "stack": size(np.ascontiguousarray(together))
-                / len(pictures)}
+                "stack": size(np.ascontiguousarray(together)) / len(pictures),
+            }
         except ImportError as e:
             print(f"{name}: left out ({e})")
     return found
@@ -129,5 +136,7 @@ def at_bits(rows, bits):
     x = np.log([8 * r["stack"] for r in rows])
     if not x[0] <= np.log(bits) <= x[-1]:
         return None
-    return {k: float(np.interp(np.log(bits), x, [r[k] for r in rows]))
-            for k in ("psnr", "mae", "bce", "ms_ssim")}
+    return {
+        k: float(np.interp(np.log(bits), x, [r[k] for r in rows]))
+        for k in ("psnr", "mae", "bce", "ms_ssim")
+    }

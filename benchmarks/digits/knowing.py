@@ -16,9 +16,9 @@ from codec import api
 from codec.insight import anomaly
 from codec.symbols.pipeline import Pipeline, quality_index
 
-STRENGTHS = (0.01, 0.1, 1.0)      # inverse regularisation, chosen by the choice
-COMPONENTS = (8, 16, 32, 64)      # of PCA's error; the choice takes one
-NEIGHBOURS = 20                   # scikit-learn's default
+STRENGTHS = (0.01, 0.1, 1.0)  # inverse regularisation, chosen by the choice
+COMPONENTS = (8, 16, 32, 64)  # of PCA's error; the choice takes one
+NEIGHBOURS = 20  # scikit-learn's default
 LEADING = 40
 BATCH = 500
 
@@ -43,17 +43,21 @@ def classify(train, choose, figures):
     """
     middle = train[0].mean(0)
     scale = (train[0] - middle).std()
-    train, choose, figures = (((x - middle) / scale, labels)
-                              for x, labels in (train, choose, figures))
+    train, choose, figures = (
+        ((x - middle) / scale, labels) for x, labels in (train, choose, figures)
+    )
     best = None
     for c in STRENGTHS:
         model = LogisticRegression(C=c, max_iter=300).fit(*train)
         score = model.score(*choose)
         if best is None or score > best[0]:
             best = score, model, c
-    return {"accuracy": best[1].score(*figures),
-            "choice": best[0], "strength": best[2],
-            "length": train[0].shape[1]}
+    return {
+        "accuracy": best[1].score(*figures),
+        "choice": best[0],
+        "strength": best[2],
+        "length": train[0].shape[1],
+    }
 
 
 def paired(train, choose, figures):
@@ -77,9 +81,13 @@ def pairs(sets, model, quality):
     labels = [s.labels for s in sets]
     latent = [latents(s.pictures, model, quality)[0] for s in sets]
     raw = [s.pictures.reshape(len(s), -1) / np.float32(255) for s in sets]
-    return {"quality": quality, **{
-        name: classify(*paired(*zip(x, labels)))
-        for name, x in (("latent", latent), ("pixels", raw))}}
+    return {
+        "quality": quality,
+        **{
+            name: classify(*paired(*zip(x, labels)))
+            for name, x in (("latent", latent), ("pixels", raw))
+        },
+    }
 
 
 def accuracies(sets, model, qualities):
@@ -94,15 +102,22 @@ def accuracies(sets, model, qualities):
     rows = []
     for q in qualities:
         parts = [latents(s.pictures, model, q) for s in sets]
-        rows.append({"quality": q, "stack": parts[2][1], **classify(*(
-            (p[0], s.labels) for p, s in zip(parts, sets)))})
+        rows.append(
+            {
+                "quality": q,
+                "stack": parts[2][1],
+                **classify(*((p[0], s.labels) for p, s in zip(parts, sets))),
+            }
+        )
     raw = [s.pictures.reshape(len(s), -1) / np.float32(255) for s in sets]
-    pca = PCA(min(rows[0]["length"], len(raw[0]), raw[0].shape[1]),
-              random_state=0).fit(raw[0])
-    return {"latent": rows,
-            "pixels": classify(*zip(raw, (s.labels for s in sets))),
-            "pca": classify(*((pca.transform(x), s.labels)
-                              for x, s in zip(raw, sets)))}
+    pca = PCA(min(rows[0]["length"], len(raw[0]), raw[0].shape[1]), random_state=0).fit(
+        raw[0]
+    )
+    return {
+        "latent": rows,
+        "pixels": classify(*zip(raw, (s.labels for s in sets))),
+        "pca": classify(*((pca.transform(x), s.labels) for x, s in zip(raw, sets))),
+    }
 
 
 def measured(pictures, pipeline, quality=anomaly.QUALITY):
@@ -115,7 +130,7 @@ def measured(pictures, pipeline, quality=anomaly.QUALITY):
     """
     out = []
     for first in range(0, len(pictures), BATCH):
-        part = pictures[first:first + BATCH]
+        part = pictures[first : first + BATCH]
         n, h, w = part.shape
         y = pipeline.analyse(np.repeat(part[..., None], 3, -1), quality)
         z = pipeline._hyper(y, quality)
@@ -123,26 +138,38 @@ def measured(pictures, pipeline, quality=anomaly.QUALITY):
         bits = np.array([costs.z(a, quality_index(quality)) for a in z])
         decoded = np.empty_like(y)
         for lo, hi, slab, means in pipeline._slabs(
-                z, y.shape, quality, pipeline._nearest(y, quality)):
+            z, y.shape, quality, pipeline._nearest(y, quality)
+        ):
             decoded[:, lo:hi] = means.out
             rows = np.empty(slab.symbols.shape, np.uint8)
             for step, coded in zip(slab.steps, slab.coded):
-                rows.reshape(-1, rows.shape[-1])[
-                    step.at, step.channels] = coded
+                rows.reshape(-1, rows.shape[-1])[step.at, step.channels] = coded
             bits += costs.cells(slab.symbols, rows).sum((1, 2))
         back = api._as_grey(pipeline.synthesise(decoded, quality, h, w))
         error = np.square(part.astype(np.float32) - back).mean((1, 2))
-        out.append(np.log2(np.stack([
-            np.maximum(error, anomaly.LEAST_MSE),
-            np.maximum(bits / (h * w), anomaly.LEAST_BPP)], 1)))
+        out.append(
+            np.log2(
+                np.stack(
+                    [
+                        np.maximum(error, anomaly.LEAST_MSE),
+                        np.maximum(bits / (h * w), anomaly.LEAST_BPP),
+                    ],
+                    1,
+                )
+            )
+        )
     return np.concatenate(out)
 
 
 def known(found):
     """Statistics as `codec.insight.calibrate` has them."""
-    return {"correlation": float(np.corrcoef(found.T)[0, 1]),
-            **{name: {"mean": v.mean(), "std": v.std(ddof=1)}
-               for name, v in zip(("error", "bits"), found.T)}}
+    return {
+        "correlation": float(np.corrcoef(found.T)[0, 1]),
+        **{
+            name: {"mean": v.mean(), "std": v.std(ddof=1)}
+            for name, v in zip(("error", "bits"), found.T)
+        },
+    }
 
 
 def unlike(train, part):
@@ -173,25 +200,30 @@ def strangers(bundle, train, digit, part):
     """
     pipeline = Pipeline(bundle, 1)
     of_train = known(measured(train.pictures[:1000], pipeline))
-    scores = [anomaly.score(row, of_train)
-              for row in measured(part.pictures, pipeline)]
-    x, y = (s.pictures.reshape(len(s), -1) / np.float32(255)
-            for s in (train, part))
+    scores = [anomaly.score(row, of_train) for row in measured(part.pictures, pipeline)]
+    x, y = (s.pictures.reshape(len(s), -1) / np.float32(255) for s in (train, part))
     pca = PCA(max(COMPONENTS), svd_solver="covariance_eigh").fit(x)
     y0 = y - pca.mean_
     shares = y0 @ pca.components_.T
     forest = IsolationForest(random_state=0).fit(x)
-    described = [latents(s.pictures, str(bundle.folder), anomaly.QUALITY)[0]
-                 for s in (train, part)]
-    found = {"distance": [s.distance for s in scores],
-             "error + bits": [s.error + s.bits for s in scores],
-             "error": [s.error for s in scores],
-             "bits": [s.bits for s in scores],
-             "neighbours of the latent": unlike(*described),
-             "neighbours of the samples": unlike(x, y),
-             "isolation forest": -forest.score_samples(y),
-             **{f"PCA {n}": np.square(y0).sum(1)
-                - np.square(shares[:, :n]).sum(1) for n in COMPONENTS}}
+    described = [
+        latents(s.pictures, str(bundle.folder), anomaly.QUALITY)[0]
+        for s in (train, part)
+    ]
+    found = {
+        "distance": [s.distance for s in scores],
+        "error + bits": [s.error + s.bits for s in scores],
+        "error": [s.error for s in scores],
+        "bits": [s.bits for s in scores],
+        "neighbours of the latent": unlike(*described),
+        "neighbours of the samples": unlike(x, y),
+        "isolation forest": -forest.score_samples(y),
+        **{
+            f"PCA {n}": np.square(y0).sum(1) - np.square(shares[:, :n]).sum(1)
+            for n in COMPONENTS
+        },
+    }
     strange = part.labels == digit
-    return {name: float(roc_auc_score(strange, values))
-            for name, values in found.items()}
+    return {
+        name: float(roc_auc_score(strange, values)) for name, values in found.items()
+    }

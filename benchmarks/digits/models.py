@@ -18,13 +18,28 @@ from codec.training.config import PRESETS, Config
 
 # For the ten models that each know nine digits.
 SMALL = dataclasses.replace(
-    PRESETS["digits"]["shape"], c8=24, m=32, k=12, a8=1, a16=1, s8=1, s16=1,
-    hidden8=48, hidden16=64, nz=8, hyper=24, feat=16, ctx0=24, ctx1=24)
+    PRESETS["digits"]["shape"],
+    c8=24,
+    m=32,
+    k=12,
+    a8=1,
+    a16=1,
+    s8=1,
+    s16=1,
+    hidden8=48,
+    hidden16=64,
+    nz=8,
+    hyper=24,
+    feat=16,
+    ctx0=24,
+    ctx1=24,
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Set:
     """Pictures uint8 (n, 28, 28) and their labels."""
+
     pictures: np.ndarray
     labels: np.ndarray
 
@@ -45,15 +60,21 @@ def sets(folder):
     """
     whole = Set(*(digits.load(folder) if folder else digits.bundled()))
     a, b = len(whole) * 8 // 10, len(whole) * 9 // 10
-    return (whole.where(slice(0, a)), whole.where(slice(a, b)),
-            whole.where(slice(b, None)))
+    return (
+        whole.where(slice(0, a)),
+        whole.where(slice(a, b)),
+        whole.where(slice(b, None)),
+    )
 
 
 def pace(steps):
     """Settings that depend on how long a run is; short ones take leaps."""
-    return {"steps": steps, "warmup": max(1, min(100, steps // 15)),
-            "ema": min(0.998, max(0.8, 1 - 12 / steps)),
-            "rate": min(4.0, max(1.0, (2400 / steps) ** 0.5))}
+    return {
+        "steps": steps,
+        "warmup": max(1, min(100, steps // 15)),
+        "ema": min(0.998, max(0.8, 1 - 12 / steps)),
+        "rate": min(4.0, max(1.0, (2400 / steps) ** 0.5)),
+    }
 
 
 def trained(work, name, train_set, choose_set, *, steps, **settings):
@@ -84,9 +105,18 @@ def trained(work, name, train_set, choose_set, *, steps, **settings):
         places[-1].mkdir(parents=True, exist_ok=True)
         if not (file := places[-1] / "digits-idx3-ubyte").exists():
             digits.write(part.pictures, file)
-    cfg = Config(**{**PRESETS["digits"], "data": str(places[0]),
-                    "valid": str(places[1]), "name": name, "workers": 1,
-                    "state": str(folder), **pace(steps), **settings})
+    cfg = Config(
+        **{
+            **PRESETS["digits"],
+            "data": str(places[0]),
+            "valid": str(places[1]),
+            "name": name,
+            "workers": 1,
+            "state": str(folder),
+            **pace(steps),
+            **settings,
+        }
+    )
     functional.choose_bf16(cfg.bf16)
     data.prepare(cfg, print)
     train.train(cfg, resume=(folder / "checkpoint.pt").exists())

@@ -11,8 +11,12 @@ from . import coding, knowing, models
 
 SHOWN = (1.0, 10.0, 27.0, 50.0)
 PARTS = ("classes", "pairs", "losses", "strangers", "lossy")
-LABELS = {"psnr": "PSNR, dB", "mae": "mean absolute error",
-          "bce": "cross-entropy, nats", "ms_ssim": "MS-SSIM"}
+LABELS = {
+    "psnr": "PSNR, dB",
+    "mae": "mean absolute error",
+    "bce": "cross-entropy, nats",
+    "ms_ssim": "MS-SSIM",
+}
 
 
 def write(o, found, claim, sets, bundle):
@@ -31,13 +35,15 @@ def write(o, found, claim, sets, bundle):
         bits = middle(found["losses"])
         draw_losses(o, ten, found["losses"], bits, folder / "losses.png")
     (folder / "results.json").write_text(
-        json.dumps(found, indent=1, sort_keys=True) + "\n")
+        json.dumps(found, indent=1, sort_keys=True) + "\n"
+    )
     (o.out / "digits.md").write_text(text(found, claim, bits))
 
 
 def _strip(axes, pictures, label):
-    axes.imshow(np.hstack(list(pictures)), "gray", vmin=0, vmax=255,
-                interpolation="nearest")
+    axes.imshow(
+        np.hstack(list(pictures)), "gray", vmin=0, vmax=255, interpolation="nearest"
+    )
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
@@ -50,13 +56,15 @@ def _save(fig, file):
 def draw_digits(ten, model, rates, file):
     """The originals, and what some qualities leave of them."""
     rows = [r for r in rates if r["quality"] in SHOWN][::-1]
-    fig = Figure(figsize=(7.6, 0.72 * (len(rows) + 1)),
-                 layout="constrained")
+    fig = Figure(figsize=(7.6, 0.72 * (len(rows) + 1)), layout="constrained")
     axes = fig.subplots(len(rows) + 1, 1)
     _strip(axes[0], ten, "original")
     for a, r in zip(axes[1:], rows):
-        _strip(a, coding.coded(ten, model, r["quality"])[1],
-               f"{8 * r['stack']:.0f} bits\n{r['psnr']:.1f} dB")
+        _strip(
+            a,
+            coding.coded(ten, model, r["quality"])[1],
+            f"{8 * r['stack']:.0f} bits\n{r['psnr']:.1f} dB",
+        )
     _save(fig, file)
 
 
@@ -65,24 +73,32 @@ def draw_rates(found, file):
     fig = Figure(figsize=(10, 3.8), layout="constrained")
     left, right = fig.subplots(1, 2)
     x = [8 * r["stack"] for r in found["rates"]]
-    left.plot(x, [r["psnr"] for r in found["rates"]], "o-",
-              label="aecompress, stack")
-    left.plot([8 * r["single"] for r in found["rates"]],
-              [r["psnr"] for r in found["rates"]], "s--",
-              label="aecompress, file per digit")
+    left.plot(x, [r["psnr"] for r in found["rates"]], "o-", label="aecompress, stack")
+    left.plot(
+        [8 * r["single"] for r in found["rates"]],
+        [r["psnr"] for r in found["rates"]],
+        "s--",
+        label="aecompress, file per digit",
+    )
     for i, (name, size) in enumerate(found["others"].items()):
-        left.axvline(8 * size["stack"], ls=":", color=f"C{i + 2}",
-                     label=f"{name}, together")
+        left.axvline(
+            8 * size["stack"], ls=":", color=f"C{i + 2}", label=f"{name}, together"
+        )
     left.set(xlabel="bits per digit", ylabel="PSNR, dB", xscale="log")
     left.legend(fontsize=7)
     if c := found.get("classes"):
-        right.plot([8 * r["stack"] for r in c["latent"]],
-                   [100 * r["accuracy"] for r in c["latent"]], "o-",
-                   label="latent of compressed files")
-        for i, (name, label) in enumerate((
-                ("pixels", "all samples"), ("pca", "PCA of equal length"))):
-            right.axhline(100 * c[name]["accuracy"], ls=":",
-                          color=f"C{i + 1}", label=label)
+        right.plot(
+            [8 * r["stack"] for r in c["latent"]],
+            [100 * r["accuracy"] for r in c["latent"]],
+            "o-",
+            label="latent of compressed files",
+        )
+        for i, (name, label) in enumerate(
+            (("pixels", "all samples"), ("pca", "PCA of equal length"))
+        ):
+            right.axhline(
+                100 * c[name]["accuracy"], ls=":", color=f"C{i + 1}", label=label
+            )
         right.legend(fontsize=7)
     right.set(xlabel="bits per digit", ylabel="accuracy, %", xscale="log")
     for axes in (left, right):
@@ -94,14 +110,21 @@ def draw_map(figures, model, quality, file):
     """The latent of the compressed figures in two dimensions."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
+
     x = knowing.latents(figures.pictures, model, quality)[0]
     x = PCA(min(32, *x.shape), random_state=0).fit_transform(x)
     fig = Figure(figsize=(10, 4.6), layout="constrained")
-    for axes, title, at in zip(fig.subplots(1, 2), ("PCA", "t-SNE"), (
-            x[:, :2], TSNE(random_state=0, perplexity=min(
-                30, len(x) // 4)).fit_transform(x))):
-        dots = axes.scatter(*at.T, c=figures.labels, cmap="tab10", s=6,
-                            vmin=-0.5, vmax=9.5)
+    for axes, title, at in zip(
+        fig.subplots(1, 2),
+        ("PCA", "t-SNE"),
+        (
+            x[:, :2],
+            TSNE(random_state=0, perplexity=min(30, len(x) // 4)).fit_transform(x),
+        ),
+    ):
+        dots = axes.scatter(
+            *at.T, c=figures.labels, cmap="tab10", s=6, vmin=-0.5, vmax=9.5
+        )
         axes.set(title=title, xticks=[], yticks=[])
     fig.colorbar(dots, ticks=range(10))
     _save(fig, file)
@@ -116,15 +139,17 @@ def middle(losses):
 
 def draw_losses(o, ten, losses, bits, file):
     """Each loss's digits at the quality nearest to a number of bits."""
-    fig = Figure(figsize=(7.6, 0.72 * (len(losses) + 1)),
-                 layout="constrained")
+    fig = Figure(figsize=(7.6, 0.72 * (len(losses) + 1)), layout="constrained")
     axes = fig.subplots(len(losses) + 1, 1)
     _strip(axes[0], ten, "original")
     for a, (loss, rows) in zip(axes[1:], losses.items()):
         r = min(rows, key=lambda r: abs(np.log(8 * r["stack"] / bits)))
         model = str(models.Path(o.work) / f"loss-{loss}")
-        _strip(a, coding.coded(ten, model, r["quality"])[1],
-               f"{loss}\n{8 * r['stack']:.0f} bits")
+        _strip(
+            a,
+            coding.coded(ten, model, r["quality"])[1],
+            f"{loss}\n{8 * r['stack']:.0f} bits",
+        )
     _save(fig, file)
 
 
@@ -135,40 +160,63 @@ def _table(header, rows):
 def text(found, claim, bits):
     """The page, in Markdown; parts that were not measured are left out."""
     m, n = found["model"], found["data"]
-    out = [PAGE.format(
-        m=m, n=n, kb=m["bytes"] / 1000, claim=claim,
-        top=found["rates"][-1]["psnr"], rates=_rates(found),
-        sizes=_sizes(found["others"], claim), what="MNIST's test half"
-        if n["folder"] else "scikit-learn's digits")]
+    out = [
+        PAGE.format(
+            m=m,
+            n=n,
+            kb=m["bytes"] / 1000,
+            claim=claim,
+            top=found["rates"][-1]["psnr"],
+            rates=_rates(found),
+            sizes=_sizes(found["others"], claim),
+            what="MNIST's test half" if n["folder"] else "scikit-learn's digits",
+        )
+    ]
     if "lossy" in found:
-        out.append("Lossy codecs at no lower PSNR, all digits in one picture, "
-                   "bytes per digit: " + ", ".join(
-                       f"{k} {v:.1f}" for k, v in found["lossy"].items())
-                   + ".\n")
+        out.append(
+            "Lossy codecs at no lower PSNR, all digits in one picture, "
+            "bytes per digit: "
+            + ", ".join(f"{k} {v:.1f}" for k, v in found["lossy"].items())
+            + ".\n"
+        )
     if "losses" in found:
-        out.append(LOSSES.format(
-            bits=bits, steps=found["steps"][0],
-            losses=_losses(found["losses"], bits)))
+        out.append(
+            LOSSES.format(
+                bits=bits,
+                steps=found["steps"][0],
+                losses=_losses(found["losses"], bits),
+            )
+        )
     if "classes" in found:
         c = found["classes"]
-        latent = next(r for r in c["latent"]
-                      if r["quality"] == claim["quality"])
-        out.append(CLASSES.format(
-            claim=claim, bits=8 * claim["stack"],
-            accuracy=100 * latent["accuracy"],
-            choice=[100 * x["choice"] for x in (latent, c["pixels"])],
-            pixels=100 * c["pixels"]["accuracy"],
-            pca=100 * c["pca"]["accuracy"]))
+        latent = next(r for r in c["latent"] if r["quality"] == claim["quality"])
+        out.append(
+            CLASSES.format(
+                claim=claim,
+                bits=8 * claim["stack"],
+                accuracy=100 * latent["accuracy"],
+                choice=[100 * x["choice"] for x in (latent, c["pixels"])],
+                pixels=100 * c["pixels"]["accuracy"],
+                pca=100 * c["pca"]["accuracy"],
+            )
+        )
     if p := found.get("pairs"):
-        out.append(PAIRS.format(**{
-            name: 100 * p[name]["accuracy"] for name in ("latent", "pixels")},
-            choice=100 * p["latent"]["choice"], n=knowing.LEADING))
+        out.append(
+            PAIRS.format(
+                **{name: 100 * p[name]["accuracy"] for name in ("latent", "pixels")},
+                choice=100 * p["latent"]["choice"],
+                n=knowing.LEADING,
+            )
+        )
     if "strangers" in found:
-        out.append(STRANGERS.format(
-            steps=found["steps"][1],
-            neighbours=knowing.NEIGHBOURS,
-            strangers=_strangers(found["strangers"]),
-            verdict=_verdict(found["strangers"])))
+        out.append(
+            STRANGERS.format(
+                steps=found["steps"][1],
+                neighbours=knowing.NEIGHBOURS,
+                strangers=_strangers(found["strangers"]),
+                verdict=_verdict(found["strangers"]),
+            )
+        )
     missing = [name for name in PARTS if name not in found]
     if missing:
         out.append(f"Not measured in this run: {', '.join(missing)}.\n")
@@ -181,58 +229,99 @@ def _sizes(others, claim):
 
     return _table(
         ["", "file per digit, bytes", "all in one file, bytes per digit"],
-        [[f"aecompress, {claim['psnr']:.1f} dB", f"{claim['single']:.1f}",
-          f"{claim['stack']:.1f}"],
-         *([name, times(o, "single"), times(o, "stack")]
-           for name, o in others.items())])
+        [
+            [
+                f"aecompress, {claim['psnr']:.1f} dB",
+                f"{claim['single']:.1f}",
+                f"{claim['stack']:.1f}",
+            ],
+            *(
+                [name, times(o, "single"), times(o, "stack")]
+                for name, o in others.items()
+            ),
+        ],
+    )
 
 
 def _rates(found):
-    acc = {r["quality"]: f"{100 * r['accuracy']:.1f}"
-           for r in found.get("classes", {}).get("latent", ())}
+    acc = {
+        r["quality"]: f"{100 * r['accuracy']:.1f}"
+        for r in found.get("classes", {}).get("latent", ())
+    }
     return _table(
-        ["quality", "bits per digit, stack", "bits, file per digit", "PSNR",
-         "MS-SSIM", "accuracy from the latent, %"],
-        [[f"{r['quality']:g}", f"{8 * r['stack']:.0f}",
-          f"{8 * r['single']:.0f}", f"{r['psnr']:.1f}",
-          f"{r['ms_ssim']:.3f}", acc.get(r["quality"], "–")]
-         for r in found["rates"]])
+        [
+            "quality",
+            "bits per digit, stack",
+            "bits, file per digit",
+            "PSNR",
+            "MS-SSIM",
+            "accuracy from the latent, %",
+        ],
+        [
+            [
+                f"{r['quality']:g}",
+                f"{8 * r['stack']:.0f}",
+                f"{8 * r['single']:.0f}",
+                f"{r['psnr']:.1f}",
+                f"{r['ms_ssim']:.3f}",
+                acc.get(r["quality"], "–"),
+            ]
+            for r in found["rates"]
+        ],
+    )
 
 
 def _losses(losses, bits):
     at = {k: coding.at_bits(rows, bits) for k, rows in losses.items()}
-    best = {k: (max if k in ("psnr", "ms_ssim") else min)(
-        v[k] for v in at.values()) for k in LABELS}
+    best = {
+        k: (max if k in ("psnr", "ms_ssim") else min)(v[k] for v in at.values())
+        for k in LABELS
+    }
 
     def cell(v, k):
         s = f"{v:.4f}" if k in ("ms_ssim", "bce") else f"{v:.2f}"
         return f"**{s}**" if v == best[k] else s
 
-    return _table(["trained for", *LABELS.values()], [
-        [loss, *(cell(v[k], k) for k in LABELS)] for loss, v in at.items()])
+    return _table(
+        ["trained for", *LABELS.values()],
+        [[loss, *(cell(v[k], k) for k in LABELS)] for loss, v in at.items()],
+    )
 
 
 def _strangers(found):
-    chosen = max(knowing.COMPONENTS, key=lambda k: np.mean(
-        [d["choose"][f"PCA {k}"] for d in found]))
-    shown = {"distance": "distance", "error + bits": "error + bits",
-             "error": "error", "bits": "bits",
-             "neighbours of the latent": "neighbours, latent",
-             "neighbours of the samples": "neighbours, samples",
-             f"PCA {chosen}": f"PCA error, {chosen} components",
-             "isolation forest": "isolation forest"}
+    chosen = max(
+        knowing.COMPONENTS,
+        key=lambda k: np.mean([d["choose"][f"PCA {k}"] for d in found]),
+    )
+    shown = {
+        "distance": "distance",
+        "error + bits": "error + bits",
+        "error": "error",
+        "bits": "bits",
+        "neighbours of the latent": "neighbours, latent",
+        "neighbours of the samples": "neighbours, samples",
+        f"PCA {chosen}": f"PCA error, {chosen} components",
+        "isolation forest": "isolation forest",
+    }
     table = {v: [d["figures"][k] for d in found] for k, v in shown.items()}
-    return _table(["", *map(str, range(10)), "mean"], [
-        [name, *(f"{v:.2f}" for v in row), f"**{np.mean(row):.3f}**"]
-        for name, row in table.items()])
+    return _table(
+        ["", *map(str, range(10)), "mean"],
+        [
+            [name, *(f"{v:.2f}" for v in row), f"**{np.mean(row):.3f}**"]
+            for name, row in table.items()
+        ],
+    )
 
 
 def _verdict(found):
-    latent, samples = (np.mean([d["figures"][f"neighbours of the {name}"]
-                                for d in found])
-                       for name in ("latent", "samples"))
-    return (f"{latent:.3f} by neighbours in the latent, "
-            f"{samples:.3f} by neighbours in the samples.")
+    latent, samples = (
+        np.mean([d["figures"][f"neighbours of the {name}"] for d in found])
+        for name in ("latent", "samples")
+    )
+    return (
+        f"{latent:.3f} by neighbours in the latent, "
+        f"{samples:.3f} by neighbours in the samples."
+    )
 
 
 PAGE = """\
@@ -260,8 +349,9 @@ for {m[steps]} steps, {m[minutes]:.1f} minutes, with the loss `{m[loss]}`.
 Bits are those of whole files over the number of digits. A stack
 ([format](format.md), section 12) holds the whole set; a file per digit carries 32
 bytes of header and checksums each time. PSNR is that of the mean squared error
-over the set. Beyond {top:.1f} dB the model has nothing to say: {m[channels]} channels for
-a cell of 256 samples are what a model of less than a megabyte has room for.
+over the set. Beyond {top:.1f} dB the model has nothing to say: {m[channels]}
+channels for a cell of 256 samples are what a model of less than a megabyte has
+room for.
 
 ![PSNR and accuracy against bits](digits/rates.png)
 

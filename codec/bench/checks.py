@@ -37,7 +37,8 @@ def monotone(rows, codec):
                         f"{picture}: {figure.removesuffix('_db')} falls "
                         f"from {low[figure]:.6g} to {high[figure]:.6g} "
                         f"{unit} between q={low['setting']} and "
-                        f"q={high['setting']}")
+                        f"q={high['setting']}"
+                    )
     return faults
 
 
@@ -62,20 +63,28 @@ def judge(rows, curves, figures, codec=codecs.OURS):
     curve = curves[codec]
     lines = []
     rate = figures[codec]["rate"]
-    lines.append((rate is not None and rate <= BD_RATE_TARGET,
-                  f"BD-rate against JPEG 4:2:0 {_percent(rate)} "
-                  f"(target {BD_RATE_TARGET:.0f} % or better)"))
+    lines.append(
+        (
+            rate is not None and rate <= BD_RATE_TARGET,
+            f"BD-rate against JPEG 4:2:0 {_percent(rate)} "
+            f"(target {BD_RATE_TARGET:.0f} % or better)",
+        )
+    )
     faults = monotone(rows, codec)
-    lines.append((not faults,
-                  f"monotone in quality on {curve.n_pictures} pictures"
-                  + (f": {len(faults)} faults" if faults else "")))
+    lines.append(
+        (
+            not faults,
+            f"monotone in quality on {curve.n_pictures} pictures"
+            + (f": {len(faults)} faults" if faults else ""),
+        )
+    )
     lines += [(False, "  " + fault) for fault in faults]
     at = dict(zip(map(float, curve.settings), curve.psnr_db))
     low, high = at.get(1.0, math.nan), at.get(100.0, math.nan)
-    lines.append((low < LOW_DB, f"mean PSNR at q=1 {low:.2f} dB "
-                                f"(below {LOW_DB:.0f})"))
-    lines.append((high > HIGH_DB, f"mean PSNR at q=100 {high:.2f} dB "
-                                  f"(above {HIGH_DB:.0f})"))
+    lines.append((low < LOW_DB, f"mean PSNR at q=1 {low:.2f} dB (below {LOW_DB:.0f})"))
+    lines.append(
+        (high > HIGH_DB, f"mean PSNR at q=100 {high:.2f} dB (above {HIGH_DB:.0f})")
+    )
     return lines
 
 

@@ -8,8 +8,20 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
-from . import (checks, codecs, metrics, pictures, report, report_speed, run,
-               speed, store, summary, tables, viewer)
+from . import (
+    checks,
+    codecs,
+    metrics,
+    pictures,
+    report,
+    report_speed,
+    run,
+    speed,
+    store,
+    summary,
+    tables,
+    viewer,
+)
 
 QUICK_CODECS = (codecs.OURS, codecs.ANCHOR, "webp", "avif-444")
 QUICK_METRICS = ("psnr",)
@@ -27,56 +39,98 @@ class _Parser(argparse.ArgumentParser):
 def parser():
     """The options of aebench."""
     options = _Parser(
-        prog="aebench", description="Measure this codec against JPEG, WebP, "
+        prog="aebench",
+        description="Measure this codec against JPEG, WebP, "
         "AVIF, JPEG XL and others on the pictures of a folder.",
         epilog="Exit: 0 all measured, 1 a picture or codec was skipped, 130 "
         "interrupted; what was measured is kept, and the same command goes "
-        "on from there.")
-    options.add_argument("folder", nargs="?", type=Path,
-                         help="pictures to measure on")
-    options.add_argument("--dataset", choices=["kodak"],
-                         help="the Kodak pictures, from FOLDER or $"
-                         + pictures.KODAK_VARIABLE + " or the network")
-    options.add_argument("--quick", action="store_true",
-                         help="PSNR only, ours against JPEG, WebP and AVIF")
-    options.add_argument("--slow", action="store_true",
-                         help="HEIC and our high efforts too, which take "
-                         "longer than all others together")
-    options.add_argument("--codecs", nargs="+", metavar="NAME",
-                         help="names or patterns of: "
-                         + " ".join(codecs.BUILDERS)
-                         + f"; {codecs.OURS}-eN@MODEL is ours at effort N "
-                         f"with that model, {codecs.OURS}-eN-ms-ssim tuned "
-                         "for MS-SSIM")
-    options.add_argument("--metrics", nargs="+", metavar="NAME",
-                         choices=list(metrics.METRICS),
-                         help=" ".join(metrics.METRICS))
-    options.add_argument("--threads", default="1",
-                         help="threads of every codec: 1 (default), all, N")
-    options.add_argument("--jobs", type=int, metavar="N",
-                         help="processes (default: the cores that --threads "
-                         "leaves)")
-    options.add_argument("--out", type=Path, metavar="DIR",
-                         help="results (default: bench-results)")
-    options.add_argument("--report", action="store_true",
-                         help="make report.html of --out anew and measure "
-                         "nothing")
-    options.add_argument("--no-report", action="store_true",
-                         help="leave report.html as it is")
-    options.add_argument("--speed", action="store_true",
-                         help="measure time, memory and cold start instead; "
-                         "leave the machine alone meanwhile")
-    options.add_argument("--max-megapixels", type=float, default=24,
-                         metavar="M", help="largest size for --speed "
-                         "(default: 24)")
-    options.add_argument("--fresh", action="store_true",
-                         help="measure again what is there already")
-    options.add_argument("--markdown", nargs="?", const="", metavar="WORD",
-                         help="print the tables of --out, or those with WORD "
-                         "in their title, as Markdown and measure nothing")
-    options.add_argument("--anchor", metavar="NAME",
-                         help="with --markdown: compare with that codec "
-                         f"(default: {codecs.ANCHOR})")
+        "on from there.",
+    )
+    options.add_argument("folder", nargs="?", type=Path, help="pictures to measure on")
+    options.add_argument(
+        "--dataset",
+        choices=["kodak"],
+        help="the Kodak pictures, from FOLDER or $"
+        + pictures.KODAK_VARIABLE
+        + " or the network",
+    )
+    options.add_argument(
+        "--quick",
+        action="store_true",
+        help="PSNR only, ours against JPEG, WebP and AVIF",
+    )
+    options.add_argument(
+        "--slow",
+        action="store_true",
+        help="HEIC and our high efforts too, which take "
+        "longer than all others together",
+    )
+    options.add_argument(
+        "--codecs",
+        nargs="+",
+        metavar="NAME",
+        help="names or patterns of: "
+        + " ".join(codecs.BUILDERS)
+        + f"; {codecs.OURS}-eN@MODEL is ours at effort N "
+        f"with that model, {codecs.OURS}-eN-ms-ssim tuned "
+        "for MS-SSIM",
+    )
+    options.add_argument(
+        "--metrics",
+        nargs="+",
+        metavar="NAME",
+        choices=list(metrics.METRICS),
+        help=" ".join(metrics.METRICS),
+    )
+    options.add_argument(
+        "--threads", default="1", help="threads of every codec: 1 (default), all, N"
+    )
+    options.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="processes (default: the cores that --threads leaves)",
+    )
+    options.add_argument(
+        "--out", type=Path, metavar="DIR", help="results (default: bench-results)"
+    )
+    options.add_argument(
+        "--report",
+        action="store_true",
+        help="make report.html of --out anew and measure nothing",
+    )
+    options.add_argument(
+        "--no-report", action="store_true", help="leave report.html as it is"
+    )
+    options.add_argument(
+        "--speed",
+        action="store_true",
+        help="measure time, memory and cold start instead; "
+        "leave the machine alone meanwhile",
+    )
+    options.add_argument(
+        "--max-megapixels",
+        type=float,
+        default=24,
+        metavar="M",
+        help="largest size for --speed (default: 24)",
+    )
+    options.add_argument(
+        "--fresh", action="store_true", help="measure again what is there already"
+    )
+    options.add_argument(
+        "--markdown",
+        nargs="?",
+        const="",
+        metavar="WORD",
+        help="print the tables of --out, or those with WORD "
+        "in their title, as Markdown and measure nothing",
+    )
+    options.add_argument(
+        "--anchor",
+        metavar="NAME",
+        help=f"with --markdown: compare with that codec (default: {codecs.ANCHOR})",
+    )
     return options
 
 
@@ -111,16 +165,14 @@ def main(arguments=None):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
-        print("aebench: interrupted; what was measured is kept",
-              file=sys.stderr)
+        print("aebench: interrupted; what was measured is kept", file=sys.stderr)
         return 130
 
 
 def _require_core():
     """All else is optional, but every table needs BD-rates."""
     if importlib.util.find_spec("bjontegaard") is None:
-        raise UsageError("bjontegaard is missing; pip install "
-                         "'aecompress[bench]'")
+        raise UsageError("bjontegaard is missing; pip install 'aecompress[bench]'")
 
 
 def _say(line):
@@ -131,8 +183,9 @@ def _measure(options):
     try:
         threads = codecs.count_threads(options.threads)
     except ValueError:
-        raise UsageError(f"--threads {options.threads}: 1, all or a number "
-                         "of threads") from None
+        raise UsageError(
+            f"--threads {options.threads}: 1, all or a number of threads"
+        ) from None
     folder = options.folder
     if options.dataset == "kodak":
         folder = pictures.kodak(folder, _say)
@@ -157,20 +210,24 @@ def _measure(options):
     table = store.Table(table_path)
     jobs = run.missing(table, sources, plan, metric_names, threads)
     n_jobs = options.jobs or max(1, (os.cpu_count() or 1) // threads)
-    _say(f"{len(sources)} pictures, {len(plan)} codecs, "
-         f"{sum(len(job.settings) for job in jobs)} of "
-         f"{len(sources) * sum(map(len, plan.values()))} measurements to "
-         "take")
+    _say(
+        f"{len(sources)} pictures, {len(plan)} codecs, "
+        f"{sum(len(job.settings) for job in jobs)} of "
+        f"{len(sources) * sum(map(len, plan.values()))} measurements to "
+        "take"
+    )
     failed = run.run(jobs, table, n_jobs, _say)
     table.tidy({name: codecs.load(name).version for name in names})
-    meta = {"dataset": options.dataset or folder.name,
-            "dataset_sha256": pictures.dataset_hash(sources),
-            "n_pictures": len({source.sha256 for source in sources}),
-            "pictures": {source.sha256: source.name for source in sources},
-            "quick": options.quick,
-            "metrics": metric_names,
-            "codecs": {name: _card(name, plan[name]) for name in names},
-            **store.environment(threads, n_jobs)}
+    meta = {
+        "dataset": options.dataset or folder.name,
+        "dataset_sha256": pictures.dataset_hash(sources),
+        "n_pictures": len({source.sha256 for source in sources}),
+        "pictures": {source.sha256: source.name for source in sources},
+        "quick": options.quick,
+        "metrics": metric_names,
+        "codecs": {name: _card(name, plan[name]) for name in names},
+        **store.environment(threads, n_jobs),
+    }
     store.write_json(options.out / "environment.json", meta)
     found = _read_back(table, meta)
     _write_curves(options.out, found, meta)
@@ -183,13 +240,20 @@ def _measure(options):
 
 def _measure_speed(options, names, sources, threads):
     """Write ``speed-N.json`` for N threads, anew after every step."""
-    sizes = [size for size in speed.SIZES
-             if size[0] * size[1] / 1e6 <= options.max_megapixels]
+    sizes = [
+        size
+        for size in speed.SIZES
+        if size[0] * size[1] / 1e6 <= options.max_megapixels
+    ]
     if not sizes:
         raise UsageError("--max-megapixels: the smallest size is 0.1")
     path = options.out / f"speed-{threads}.json"
-    found = {**store.environment(threads, 1), "times": [], "memory": [],
-             "cold_start_s": {}}
+    found = {
+        **store.environment(threads, 1),
+        "times": [],
+        "memory": [],
+        "cold_start_s": {},
+    }
     if codecs.OURS in names:
         found["cold_start_s"] = speed.cold_start(sources[0])
     for row in speed.times(sources, names, threads, sizes, say=_say):
@@ -197,31 +261,36 @@ def _measure_speed(options, names, sources, threads):
         store.write_json(path, found)
     for width, height in sizes:
         for name in names:
-            found["memory"].append(speed.memory(
-                sources[0], name, threads, width, height))
+            found["memory"].append(
+                speed.memory(sources[0], name, threads, width, height)
+            )
             store.write_json(path, found)
     print(tables.text(tables.SPEED_HEADER, tables.speed_rows(found)))
 
 
 def _card(name, settings):
     codec = codecs.load(name)
-    return {"label": codec.label, "kind": codec.kind,
-            "description": codec.description, "version": codec.version,
-            "settings": [str(setting) for setting in settings]}
+    return {
+        "label": codec.label,
+        "kind": codec.kind,
+        "description": codec.description,
+        "version": codec.version,
+        "settings": [str(setting) for setting in settings],
+    }
 
 
 def _choose_codecs(options):
     """Codecs that can run, and whether one that was named cannot."""
     there = codecs.names()
     names = []
-    for pattern in options.codecs or (
-            QUICK_CODECS if options.quick else there):
+    for pattern in options.codecs or (QUICK_CODECS if options.quick else there):
         found = [name for name in there if fnmatch(name, pattern)]
         if not found and codecs.OURS_NAME.fullmatch(pattern):
             found = [pattern]
         if not found:
-            raise UsageError(f"--codecs {pattern}: no such codec; there are "
-                             + ", ".join(there))
+            raise UsageError(
+                f"--codecs {pattern}: no such codec; there are " + ", ".join(there)
+            )
         names += [name for name in found if name not in names]
     usable = []
     for name in names:
@@ -237,7 +306,8 @@ def _choose_codecs(options):
 
 def _choose_metrics(options):
     wanted = options.metrics or (
-        QUICK_METRICS if options.quick else tuple(metrics.METRICS))
+        QUICK_METRICS if options.quick else tuple(metrics.METRICS)
+    )
     usable = []
     for name in wanted:
         try:
@@ -255,31 +325,45 @@ def _choose_metrics(options):
 def _read_back(table, meta, anchor=None):
     """The summary of the rows that ``environment.json`` speaks of."""
     cards = meta["codecs"]
-    rows = [row for row in table.rows.values()
-            if row["codec"] in cards and row["sha256"] in meta["pictures"]
-            and row["threads"] == meta["threads"]
-            and row["version"] == cards[row["codec"]]["version"]]
+    rows = [
+        row
+        for row in table.rows.values()
+        if row["codec"] in cards
+        and row["sha256"] in meta["pictures"]
+        and row["threads"] == meta["threads"]
+        and row["version"] == cards[row["codec"]]["version"]
+    ]
     return summary.summarise(
-        rows, {name: card["settings"] for name, card in cards.items()},
+        rows,
+        {name: card["settings"] for name, card in cards.items()},
         {name: card["label"] for name, card in cards.items()},
         {name: card["kind"] for name, card in cards.items()},
-        meta["metrics"], anchor or codecs.ANCHOR)
+        meta["metrics"],
+        anchor or codecs.ANCHOR,
+    )
 
 
 def _write_curves(out, found, meta):
-    short = {name: meta[name] for name in (
-        "dataset", "dataset_sha256", "machine", "threads", "commit")}
+    short = {
+        name: meta[name]
+        for name in ("dataset", "dataset_sha256", "machine", "threads", "commit")
+    }
     for name, curve in found.curves.items():
         file = name.replace("@", "-").replace("/", "-") + ".json"
-        store.write_json(out / file, store.results_json(
-            codecs.load(name), curve, {**short, "n_pictures":
-                                       curve.n_pictures}))
+        store.write_json(
+            out / file,
+            store.results_json(
+                codecs.load(name), curve, {**short, "n_pictures": curve.n_pictures}
+            ),
+        )
 
 
 def _print_text(found, n_sources):
     if len(found.pictures) < n_sources:
-        _say(f"only {len(found.pictures)} of {n_sources} pictures are whole "
-             "in every codec; the means are over those")
+        _say(
+            f"only {len(found.pictures)} of {n_sources} pictures are whole "
+            "in every codec; the means are over those"
+        )
     for title, header, rows in summary.sections(found):
         print(f"\n{title}\n{tables.text(header, rows)}")
     psnr = found.figures.get("psnr", {})
@@ -292,23 +376,26 @@ def _print_text(found, n_sources):
 def _keep_views(options, meta, sources, names, threads):
     """Pictures for the viewer, made again only when something changed."""
     path = options.out / "viewer.json"
-    key = [meta["dataset_sha256"], options.quick, {
-        name: meta["codecs"][name]["version"] for name in names
-        if name in viewer.SHOWN}]
+    key = [
+        meta["dataset_sha256"],
+        options.quick,
+        {
+            name: meta["codecs"][name]["version"]
+            for name in names
+            if name in viewer.SHOWN
+        },
+    ]
     if _load_json(path, {}).get("key") != key:
-        views = viewer.choose(sources, names, threads,
-                              2 if options.quick else 4, _say)
+        views = viewer.choose(sources, names, threads, 2 if options.quick else 4, _say)
         store.write_json(path, {"key": key, "views": views})
 
 
 def _write_report(out, found, meta):
     views = _load_json(out / "viewer.json", {}).get("views", [])
-    speeds = [_load_json(path, {}) for path in sorted(
-        out.glob("speed-*.json"))]
+    speeds = [_load_json(path, {}) for path in sorted(out.glob("speed-*.json"))]
     text = report.page(found, meta, views, speeds)
     (out / "report.html").write_text(text, "utf-8")
-    (out / "psnr.svg").write_text(
-        report.main_plot(found, meta["dataset"]), "utf-8")
+    (out / "psnr.svg").write_text(report.main_plot(found, meta["dataset"]), "utf-8")
     _say(f"{out / 'report.html'}: {len(text.encode()) / 1e6:.1f} MB")
 
 
@@ -324,27 +411,32 @@ def _kept(out, anchor=None):
         raise UsageError(f"--out {out}: {error.strerror}") from None
     name = "kodak" if meta["dataset"] == "kodak" else "pictures"
     if anchor and meta["codecs"].get(anchor, {}).get("kind") != "lossy":
-        raise UsageError(f"--anchor {anchor}: not among the lossy codecs of "
-                         f"{out}")
+        raise UsageError(f"--anchor {anchor}: not among the lossy codecs of {out}")
     return _read_back(store.Table(out / f"{name}.csv"), meta, anchor), meta
 
 
 def _print_markdown(options):
     """The README's tables, each with the command that remakes it."""
     found, meta = _kept(options.out, options.anchor)
-    folder = ("--dataset kodak" if meta["dataset"] == "kodak"
-              else "FOLDER") + (" --quick" if meta["quick"] else "")
-    shown = [(title, f"aebench {folder}", header, rows)
-             for title, header, rows in summary.sections(found)]
+    folder = ("--dataset kodak" if meta["dataset"] == "kodak" else "FOLDER") + (
+        " --quick" if meta["quick"] else ""
+    )
+    shown = [
+        (title, f"aebench {folder}", header, rows)
+        for title, header, rows in summary.sections(found)
+    ]
     for path in sorted(options.out.glob("speed-*.json")):
         speeds = _load_json(path, {})
         threads = speeds["threads"]
-        shown.append((
-            f"Speed on 768 × 512 pixels, threads: {threads}",
-            f"aebench {folder.removesuffix(' --quick')} --speed --threads "
-            f"{threads}", tables.SPEED_HEADER,
-            tables.speed_rows(speeds, report_speed.CAMERA)))
+        shown.append(
+            (
+                f"Speed on 768 × 512 pixels, threads: {threads}",
+                f"aebench {folder.removesuffix(' --quick')} --speed --threads "
+                f"{threads}",
+                tables.SPEED_HEADER,
+                tables.speed_rows(speeds, report_speed.CAMERA),
+            )
+        )
     for title, command, header, rows in shown:
         if options.markdown in title:
-            print(f"**{title}** (`{command}`)\n\n"
-                  f"{tables.markdown(header, rows)}\n")
+            print(f"**{title}** (`{command}`)\n\n{tables.markdown(header, rows)}\n")

@@ -20,8 +20,10 @@ from PIL import Image, features
 
 ANCHOR = "jpeg-420"
 OURS = "aec"
-OURS_NAME = re.compile(OURS + r"(-e(?P<effort>[1-9])(-(?P<tune>ms-ssim))?)?"
-                       r"(@(?P<model>.+))?")
+OURS_NAME = re.compile(
+    OURS + r"(-e(?P<effort>[1-9])(-(?P<tune>ms-ssim))?)?"
+    r"(@(?P<model>.+))?"
+)
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,7 @@ class Codec:
 
 
 def _pillow_version(library):
-    return (f"Pillow {metadata.version('pillow')}, {library} "
-            f"{features.version(library)}")
+    return f"Pillow {metadata.version('pillow')}, {library} {features.version(library)}"
 
 
 def _save(picture, format, **options):
@@ -84,28 +85,37 @@ def _open(data, shape=None, threads=1):
 
 def _jpeg(sampling):
     settings = (5, 10, 15, 20, 30, 40, 50, 60, 75, 85, 90, 95, 97)
-    if sampling != "4:2:0":     # not the anchor
+    if sampling != "4:2:0":  # not the anchor
         settings = (5, 15, 30, 50, 75, 90, 97)
     return Codec(
-        name="jpeg-" + sampling.replace(":", ""), label=f"JPEG {sampling}",
-        kind="lossy", settings=settings, typical=75,
+        name="jpeg-" + sampling.replace(":", ""),
+        label=f"JPEG {sampling}",
+        kind="lossy",
+        settings=settings,
+        typical=75,
         description=f"Pillow JPEG, optimize=True, subsampling={sampling}",
         version=_pillow_version("libjpeg_turbo"),
         encode=lambda picture, quality, threads: _save(
-            picture, "JPEG", quality=quality, optimize=True,
-            subsampling=sampling),
-        decode=_open)
+            picture, "JPEG", quality=quality, optimize=True, subsampling=sampling
+        ),
+        decode=_open,
+    )
 
 
 def _webp():
     return Codec(
-        name="webp", label="WebP", kind="lossy",
-        settings=(1, 10, 30, 50, 70, 80, 90, 95, 100), typical=80,
+        name="webp",
+        label="WebP",
+        kind="lossy",
+        settings=(1, 10, 30, 50, 70, 80, 90, 95, 100),
+        typical=80,
         description="Pillow WebP, method=6",
         version=_pillow_version("webp"),
         encode=lambda picture, quality, threads: _save(
-            picture, "WEBP", quality=quality, method=6),
-        decode=_open)
+            picture, "WEBP", quality=quality, method=6
+        ),
+        decode=_open,
+    )
 
 
 def _avif(sampling):
@@ -121,15 +131,25 @@ def _avif(sampling):
         return _open(data)
 
     return Codec(
-        name="avif-" + sampling.replace(":", ""), label=f"AVIF {sampling}",
-        kind="lossy", settings=(5, 20, 30, 40, 50, 60, 70, 80, 90, 95) if
-        sampling == "4:4:4" else (5, 25, 45, 60, 75, 90), typical=65,
+        name="avif-" + sampling.replace(":", ""),
+        label=f"AVIF {sampling}",
+        kind="lossy",
+        settings=(5, 20, 30, 40, 50, 60, 70, 80, 90, 95)
+        if sampling == "4:4:4"
+        else (5, 25, 45, 60, 75, 90),
+        typical=65,
         description=f"Pillow AVIF, speed=6, subsampling={sampling}",
         version=_pillow_version("avif"),
         encode=lambda picture, quality, threads: _save(
-            picture, "AVIF", quality=quality, speed=6, subsampling=sampling,
-            max_threads=threads),
-        decode=decode)
+            picture,
+            "AVIF",
+            quality=quality,
+            speed=6,
+            subsampling=sampling,
+            max_threads=threads,
+        ),
+        decode=decode,
+    )
 
 
 def _imagecodecs_version(library):
@@ -144,31 +164,45 @@ def _jxl():
 
     settings = (15.0, 7.0, 3.5, 2.0, 1.3, 0.8, 0.5, 0.2)
     return Codec(
-        name="jxl", label="JPEG XL", kind="lossy", settings=settings,
+        name="jxl",
+        label="JPEG XL",
+        kind="lossy",
+        settings=settings,
         typical=1.3,
-        description="imagecodecs JPEG XL, effort=7, the setting is the "
-                    "distance",
+        description="imagecodecs JPEG XL, effort=7, the setting is the distance",
         version=_imagecodecs_version("libjxl"),
         encode=lambda picture, distance, threads: imagecodecs.jpegxl_encode(
-            picture, effort=7, distance=distance, numthreads=threads),
-        decode=lambda data, shape=None, threads=1:
-            imagecodecs.jpegxl_decode(data, numthreads=threads))
+            picture, effort=7, distance=distance, numthreads=threads
+        ),
+        decode=lambda data, shape=None, threads=1: imagecodecs.jpegxl_decode(
+            data, numthreads=threads
+        ),
+    )
 
 
 def _j2k():
     import imagecodecs
 
     return Codec(
-        name="j2k", label="JPEG 2000", kind="lossy",
-        settings=(26, 30, 34, 38, 42, 46), typical=35,
+        name="j2k",
+        label="JPEG 2000",
+        kind="lossy",
+        settings=(26, 30, 34, 38, 42, 46),
+        typical=35,
         description="imagecodecs JPEG 2000, irreversible wavelet, the "
-                    "setting is the target PSNR",
+        "setting is the target PSNR",
         version=_imagecodecs_version("openjpeg"),
         encode=lambda picture, decibel, threads: imagecodecs.jpeg2k_encode(
-            picture, level=decibel, reversible=False, codecformat="jp2",
-            numthreads=threads),
-        decode=lambda data, shape=None, threads=1:
-            imagecodecs.jpeg2k_decode(data, numthreads=threads))
+            picture,
+            level=decibel,
+            reversible=False,
+            codecformat="jp2",
+            numthreads=threads,
+        ),
+        decode=lambda data, shape=None, threads=1: imagecodecs.jpeg2k_decode(
+            data, numthreads=threads
+        ),
+    )
 
 
 def _heic(sampling):
@@ -179,8 +213,9 @@ def _heic(sampling):
     def encode(picture, quality, threads):
         out = io.BytesIO()
         heif = pillow_heif.from_pillow(Image.fromarray(picture))
-        heif.save(out, quality=quality, chroma=chroma,
-                  enc_params={"x265:pools": str(threads)})
+        heif.save(
+            out, quality=quality, chroma=chroma, enc_params={"x265:pools": str(threads)}
+        )
         return out.getvalue()
 
     def decode(data, shape=None, threads=1):
@@ -192,25 +227,40 @@ def _heic(sampling):
     if not info["encoders"]:
         raise ImportError("this pillow-heif has no HEVC encoder")
     return Codec(
-        name=f"heic-{chroma}", label=f"HEIC {sampling}", kind="lossy",
-        settings=(10, 25, 40, 50, 60, 70, 80, 90), typical=50,
+        name=f"heic-{chroma}",
+        label=f"HEIC {sampling}",
+        kind="lossy",
+        settings=(10, 25, 40, 50, 60, 70, 80, 90),
+        typical=50,
         description=f"pillow-heif HEIC, x265, chroma={chroma}",
         version=f"pillow-heif {pillow_heif.__version__}, libheif "
-                f"{info['libheif']}, {'; '.join(info['encoders'].values())}",
-        encode=encode, decode=decode, slow=True)
+        f"{info['libheif']}, {'; '.join(info['encoders'].values())}",
+        encode=encode,
+        decode=decode,
+        slow=True,
+    )
 
 
 def _png():
     return _lossless(
-        "png", "PNG", "Pillow PNG, optimize=True", _pillow_version("zlib"),
-        lambda picture, _, threads: _save(picture, "PNG", optimize=True))
+        "png",
+        "PNG",
+        "Pillow PNG, optimize=True",
+        _pillow_version("zlib"),
+        lambda picture, _, threads: _save(picture, "PNG", optimize=True),
+    )
 
 
 def _webp_lossless():
     return _lossless(
-        "webp-lossless", "WebP lossless", "Pillow WebP, lossless, method=6",
-        _pillow_version("webp"), lambda picture, _, threads: _save(
-            picture, "WEBP", lossless=True, method=6, exact=True))
+        "webp-lossless",
+        "WebP lossless",
+        "Pillow WebP, lossless, method=6",
+        _pillow_version("webp"),
+        lambda picture, _, threads: _save(
+            picture, "WEBP", lossless=True, method=6, exact=True
+        ),
+    )
 
 
 def _jxl_lossless():
@@ -218,37 +268,57 @@ def _jxl_lossless():
     import imagecodecs
 
     return _lossless(
-        "jxl-lossless", "JPEG XL lossless",
-        "imagecodecs JPEG XL, effort=7, lossless", lossy.version,
+        "jxl-lossless",
+        "JPEG XL lossless",
+        "imagecodecs JPEG XL, effort=7, lossless",
+        lossy.version,
         lambda picture, _, threads: imagecodecs.jpegxl_encode(
-            picture, effort=7, lossless=True, numthreads=threads),
-        lossy.decode)
+            picture, effort=7, lossless=True, numthreads=threads
+        ),
+        lossy.decode,
+    )
 
 
-def _lossless(name, label, description, version, encode, decode=_open,
-              kind="lossless"):
-    return Codec(name=name, label=label, kind=kind, settings=("lossless",),
-                 typical="lossless",
-                 description=description, version=version, encode=encode,
-                 decode=decode)
+def _lossless(name, label, description, version, encode, decode=_open, kind="lossless"):
+    return Codec(
+        name=name,
+        label=label,
+        kind=kind,
+        settings=("lossless",),
+        typical="lossless",
+        description=description,
+        version=version,
+        encode=encode,
+        decode=decode,
+    )
 
 
 def _general(name, label, description, version, compress, decompress):
     """Any byte compressor on the raw pixels, row by row, R G B."""
     return _lossless(
-        name, label, description, version,
+        name,
+        label,
+        description,
+        version,
         lambda picture, _, threads: compress(picture.tobytes()),
         lambda data, shape, threads=1: np.frombuffer(
-            decompress(data), np.uint8).reshape(shape),
-        kind="general")
+            decompress(data), np.uint8
+        ).reshape(shape),
+        kind="general",
+    )
 
 
 def _zlib():
     import zlib
 
-    return _general("zlib", "zlib -9", "zlib level 9 on the raw pixels",
-                    f"zlib {zlib.ZLIB_RUNTIME_VERSION}",
-                    lambda data: zlib.compress(data, 9), zlib.decompress)
+    return _general(
+        "zlib",
+        "zlib -9",
+        "zlib level 9 on the raw pixels",
+        f"zlib {zlib.ZLIB_RUNTIME_VERSION}",
+        lambda data: zlib.compress(data, 9),
+        zlib.decompress,
+    )
 
 
 def _zstd():
@@ -256,10 +326,13 @@ def _zstd():
 
     version = ".".join(map(str, zstandard.ZSTD_VERSION))
     return _general(
-        "zstd", "zstd -19", "zstandard level 19 on the raw pixels",
+        "zstd",
+        "zstd -19",
+        "zstandard level 19 on the raw pixels",
         f"zstandard {zstandard.__version__}, zstd {version}",
         lambda data: zstandard.ZstdCompressor(level=19).compress(data),
-        lambda data: zstandard.ZstdDecompressor().decompress(data))
+        lambda data: zstandard.ZstdDecompressor().decompress(data),
+    )
 
 
 def _xz():
@@ -270,10 +343,13 @@ def _xz():
     import platform
 
     return _general(
-        "xz", "xz -9e", "xz preset 9 extreme on the raw pixels",
+        "xz",
+        "xz -9e",
+        "xz preset 9 extreme on the raw pixels",
         f"Python {platform.python_version()} lzma",
         lambda data: lzma.compress(data, preset=9 | lzma.PRESET_EXTREME),
-        lzma.decompress)
+        lzma.decompress,
+    )
 
 
 @functools.cache
@@ -281,8 +357,10 @@ def _ours_at_work(model, effort, tune, threads):
     """Loaded once per process: a measurement is of pictures, not loading."""
     import codec
 
-    return (codec.Encoder(model, threads, effort, tune),
-            codec.Decoder(model=model, threads=threads))
+    return (
+        codec.Encoder(model, threads, effort, tune),
+        codec.Decoder(model=model, threads=threads),
+    )
 
 
 def _ours(model=None, effort=None, tune=None):
@@ -297,22 +375,27 @@ def _ours(model=None, effort=None, tune=None):
     except codec.CodecError as error:
         raise ImportError(f"no model: {error}") from None
     return Codec(
-        name=OURS + (f"-e{effort}" if effort else "")
-        + (f"-{tune}" if tune else "") + (f"@{model}" if model else ""),
-        label="aecompress" + (f", effort {effort}" if effort else "")
+        name=OURS
+        + (f"-e{effort}" if effort else "")
+        + (f"-{tune}" if tune else "")
+        + (f"@{model}" if model else ""),
+        label="aecompress"
+        + (f", effort {effort}" if effort else "")
         + (f", tuned for {tune}" if tune else "")
         + (f" ({model})" if model else ""),
         kind="lossy",
-        settings=(1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100), typical=60,
+        settings=(1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100),
+        typical=60,
         description=f"codec.Encoder, effort {effort_}, tune {tune_}",
         version=f"aecompress {codec.__version__}, model {model_id}, "
-                f"code {_code_hash()}",
+        f"code {_code_hash()}",
         encode=lambda picture, quality, threads: at_work(threads)[0].encode(
-            picture, quality=quality),
-        decode=lambda data, shape=None, threads=1: at_work(
-            threads)[1].decode(data),
+            picture, quality=quality
+        ),
+        decode=lambda data, shape=None, threads=1: at_work(threads)[1].decode(data),
         # A model of other pictures has nothing to say by default.
-        slow=model is not None or effort_ not in (1, DEFAULT))
+        slow=model is not None or effort_ not in (1, DEFAULT),
+    )
 
 
 def _code_hash():
@@ -324,8 +407,7 @@ def _code_hash():
     digest = hashlib.sha256()
     root = Path(codec.__file__).parent
     for path in sorted(root.rglob("*.py")):
-        if path.relative_to(root).parts[0] not in (
-                "bench", "training", "cli"):
+        if path.relative_to(root).parts[0] not in ("bench", "training", "cli"):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -352,13 +434,16 @@ BUILDERS = {
 
 def names():
     """Every codec: ours at each effort and model, then the others."""
-    from ..search import DEFAULT, PLANS
     from ..model import bundle
+    from ..search import DEFAULT, PLANS
 
     others = [name for name in bundle.shipped() if name != bundle.DEFAULT]
-    return [OURS, *(f"{OURS}-e{n}" for n in PLANS if n != DEFAULT),
-            *(f"{OURS}@{name}" for name in others),
-            *(name for name in BUILDERS if name != OURS)]
+    return [
+        OURS,
+        *(f"{OURS}-e{n}" for n in PLANS if n != DEFAULT),
+        *(f"{OURS}@{name}" for name in others),
+        *(name for name in BUILDERS if name != OURS),
+    ]
 
 
 @functools.cache
@@ -384,16 +469,20 @@ def load(name):
     """
     ours = OURS_NAME.fullmatch(name)
     if ours:
-        return _ours(ours["model"], ours["effort"] and int(ours["effort"]),
-                     ours["tune"])
+        return _ours(
+            ours["model"], ours["effort"] and int(ours["effort"]), ours["tune"]
+        )
     return BUILDERS[name]()
 
 
 def count_threads(text):
     """``1``, ``all`` or any number of threads as an int."""
     if text == "all":
-        return len(os.sched_getaffinity(0)) if hasattr(
-            os, "sched_getaffinity") else os.cpu_count()
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count()
+        )
     count = int(text)
     if count < 1:
         raise ValueError("at least one thread")

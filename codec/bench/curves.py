@@ -28,8 +28,7 @@ import numpy as np
 
 BANDS_DB = ((27, 31), (31, 35), (35, 39), (39, 42))
 MIN_OVERLAP = 0.6
-FIGURES = {"psnr": "psnr_db", "ms-ssim": "ms_ssim_db",
-           "ssimulacra2": "ssimulacra2"}
+FIGURES = {"psnr": "psnr_db", "ms-ssim": "ms_ssim_db", "ssimulacra2": "ssimulacra2"}
 
 
 @dataclass
@@ -57,8 +56,10 @@ class Curve:
         for rate, value in sorted(zip(self.bpp, values)):
             if math.isfinite(value) and (not kept or value > kept[-1][1]):
                 kept.append((rate, value))
-        return (np.array([rate for rate, _ in kept]),
-                np.array([value for _, value in kept]))
+        return (
+            np.array([rate for rate, _ in kept]),
+            np.array([value for _, value in kept]),
+        )
 
 
 def mean_curves(rows, plan):
@@ -83,18 +84,22 @@ def mean_curves(rows, plan):
     for row in rows:
         if row["setting"] in plan.get(row["codec"], ()):
             cells[row["sha256"], row["codec"], row["setting"]] = row
-    wanted = [(codec, setting) for codec, settings in plan.items()
-              for setting in settings]
+    wanted = [
+        (codec, setting) for codec, settings in plan.items() for setting in settings
+    ]
     pictures = sorted(
-        sha for sha in {sha for sha, _, _ in cells}
-        if all((sha, codec, setting) in cells for codec, setting in wanted))
+        sha
+        for sha in {sha for sha, _, _ in cells}
+        if all((sha, codec, setting) in cells for codec, setting in wanted)
+    )
     curves = {}
     for codec, settings in plan.items():
         curve = Curve(codec, n_pictures=len(pictures))
         if pictures:
             for setting in settings:
-                _append(curve, setting, [cells[sha, codec, setting]
-                                         for sha in pictures])
+                _append(
+                    curve, setting, [cells[sha, codec, setting] for sha in pictures]
+                )
         curves[codec] = curve
     return curves, pictures
 
@@ -179,8 +184,13 @@ def _library(function, anchor, test):
         # Overlap is judged by _shared, more strictly than the warning.
         warnings.simplefilter("ignore")
         return getattr(bjontegaard, function)(
-            *anchor, *test, "pchip", require_matching_points=False,
-            interpolators=True, min_overlap=0)
+            *anchor,
+            *test,
+            "pchip",
+            require_matching_points=False,
+            interpolators=True,
+            min_overlap=0,
+        )
 
 
 def bands(anchor, metric):
@@ -227,7 +237,8 @@ def compare(curves, anchor, metric):
     for name, curve in curves.items():
         test = curve.points(metric)
         found[name] = {
-            "rate": bd_rate(base, test), "quality": bd_quality(base, test),
-            "bands": [band and bd_rate(base, test, band)
-                      for band in ranges]}
+            "rate": bd_rate(base, test),
+            "quality": bd_quality(base, test),
+            "bands": [band and bd_rate(base, test, band) for band in ranges],
+        }
     return found

@@ -26,7 +26,7 @@ def psnr(original, decoded):
     """
     error = original.astype(np.float64) - decoded
     mse = np.mean(error * error)
-    return math.inf if mse == 0 else 10 * math.log10(255 ** 2 / mse)
+    return math.inf if mse == 0 else 10 * math.log10(255**2 / mse)
 
 
 def ms_ssim(original, decoded):
@@ -54,8 +54,9 @@ def ms_ssim(original, decoded):
         return torch.from_numpy(np.ascontiguousarray(planes))[None]
 
     with torch.inference_mode():
-        return float(pytorch_msssim.ms_ssim(
-            tensor(original), tensor(decoded), data_range=255))
+        return float(
+            pytorch_msssim.ms_ssim(tensor(original), tensor(decoded), data_range=255)
+        )
 
 
 def ssimulacra2(original, decoded):
@@ -84,8 +85,11 @@ def ssimulacra2(original, decoded):
 
 METRICS = {"psnr": psnr, "ms-ssim": ms_ssim, "ssimulacra2": ssimulacra2}
 
-MODULES = {"psnr": (), "ms-ssim": ("torch", "pytorch_msssim"),
-           "ssimulacra2": ("ssimulacra2",)}
+MODULES = {
+    "psnr": (),
+    "ms-ssim": ("torch", "pytorch_msssim"),
+    "ssimulacra2": ("ssimulacra2",),
+}
 """What each metric imports, so that a missing one is named at the start."""
 
 
@@ -96,8 +100,14 @@ def decibel(similarity):
     return -10 * math.log10(1 - similarity)
 
 
-EQUAL = {"max_error": 0, "mean_error": 0.0, "psnr_db": math.inf,
-         "ms_ssim": 1.0, "ms_ssim_db": math.inf, "ssimulacra2": 100.0}
+EQUAL = {
+    "max_error": 0,
+    "mean_error": 0.0,
+    "psnr_db": math.inf,
+    "ms_ssim": 1.0,
+    "ms_ssim_db": math.inf,
+    "ssimulacra2": 100.0,
+}
 """The figures of two equal pictures, which need not be computed."""
 
 
@@ -116,8 +126,10 @@ def measure(original, decoded, names):
         Column names of the CSV to floats.
     """
     difference = np.abs(original.astype(np.int16) - decoded)
-    figures = {"max_error": int(difference.max()),
-               "mean_error": float(difference.mean())}
+    figures = {
+        "max_error": int(difference.max()),
+        "mean_error": float(difference.mean()),
+    }
     for name in names:
         value = METRICS[name](original, decoded)
         if name == "psnr":

@@ -24,7 +24,7 @@ def peak_mib():
     except (OSError, TypeError):
         import resource
 
-        unit = 2 ** 20 if sys.platform == "darwin" else 2 ** 10
+        unit = 2**20 if sys.platform == "darwin" else 2**10
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
@@ -38,8 +38,7 @@ def main(task, name, threads, raw, packed):
     else:
         picture = np.load(raw)
         if task == "encode":
-            Path(packed).write_bytes(
-                codec.encode(picture, codec.typical, int(threads)))
+            Path(packed).write_bytes(codec.encode(picture, codec.typical, int(threads)))
     print(peak_mib())
 
 

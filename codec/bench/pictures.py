@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-EXTENSIONS = {".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ".jpg",
-              ".jpeg"}
+EXTENSIONS = {".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"}
 EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"}
 KODAK_URL = "https://r0k.us/graphics/kodak/kodak/"
 KODAK_VARIABLE = "AECOMPRESS_KODAK"
@@ -53,13 +52,12 @@ def read(path):
         with Image.open(path) as image:
             if image.mode not in EIGHT_BIT:
                 raise PictureError(
-                    f"mode {image.mode} is not supported; 8-bit pictures "
-                    "only")
+                    f"mode {image.mode} is not supported; 8-bit pictures only"
+                )
             return np.asarray(image.convert("RGB"))
     except UnidentifiedImageError:
         raise PictureError("not a picture, or damaged") from None
-    except (OSError, SyntaxError, ValueError,
-            Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise PictureError(f"cannot be read: {error}") from None
 
 
@@ -82,8 +80,9 @@ def survey(folder):
     if folder.is_file():
         paths = [folder]
     elif folder.is_dir():
-        paths = sorted(path for path in folder.iterdir()
-                       if path.suffix.lower() in EXTENSIONS)
+        paths = sorted(
+            path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS
+        )
     else:
         raise PictureError(f"{folder}: no such folder")
     sources, refused = [], []
@@ -94,8 +93,7 @@ def survey(folder):
             refused.append((path.name, str(error)))
             continue
         height, width = pixels.shape[:2]
-        sources.append(Source(path, path.name, _pixel_hash(pixels), width,
-                              height))
+        sources.append(Source(path, path.name, _pixel_hash(pixels), width, height))
     return sources, refused
 
 
@@ -112,10 +110,10 @@ def dataset_hash(sources):
 
 def kodak_sums():
     """File name to sha256 of the 24 Kodak files."""
-    text = resources.files(__package__).joinpath(
-        "data/kodak.sha256").read_text("ascii")
-    return {name: digest for digest, name in
-            (line.split() for line in text.splitlines())}
+    text = resources.files(__package__).joinpath("data/kodak.sha256").read_text("ascii")
+    return {
+        name: digest for digest, name in (line.split() for line in text.splitlines())
+    }
 
 
 def kodak(folder=None, say=print):
@@ -167,4 +165,5 @@ def _fetch(url):
     except (urllib.error.URLError, OSError) as error:
         raise PictureError(
             f"the Kodak pictures cannot be fetched ({url}: {error}); give "
-            f"their folder as an argument or in {KODAK_VARIABLE}") from None
+            f"their folder as an argument or in {KODAK_VARIABLE}"
+        ) from None

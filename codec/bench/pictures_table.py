@@ -31,12 +31,22 @@ def build(found):
         points = {name: _points(group, name) for name in psnr}
         anchor = points[codecs.ANCHOR]
         at_middle = next(
-            row["bpp"] for row in group if row["codec"] == codecs.ANCHOR
-            and row["setting"] == middle)
-        rows.append([picture, at_middle, *(
-            curves.bd_rate(anchor, points[name]) for name in names)])
-    header = ["Picture", f"JPEG q={middle}, bpp",
-              *(found.labels[name] for name in names)]
+            row["bpp"]
+            for row in group
+            if row["codec"] == codecs.ANCHOR and row["setting"] == middle
+        )
+        rows.append(
+            [
+                picture,
+                at_middle,
+                *(curves.bd_rate(anchor, points[name]) for name in names),
+            ]
+        )
+    header = [
+        "Picture",
+        f"JPEG q={middle}, bpp",
+        *(found.labels[name] for name in names),
+    ]
     return header, rows
 
 

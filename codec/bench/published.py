@@ -12,29 +12,44 @@ from importlib import resources
 from .curves import Curve
 
 SHOWN = {
-    "BPG 4:4:4": "BPG 4:4:4", "HM": "HM (HEVC intra)",
-    "AV1": "AV1, slowest", "VTM": "VTM (VVC intra)",
+    "BPG 4:4:4": "BPG 4:4:4",
+    "HM": "HM (HEVC intra)",
+    "AV1": "AV1, slowest",
+    "VTM": "VTM (VVC intra)",
     "bmshj2018-hyperprior": "bmshj2018-hyperprior",
-    "mbt2018-mean": "mbt2018-mean", "mbt2018": "mbt2018",
-    "cheng2020-anchor": "cheng2020-anchor", "ELIC (paper)": "ELIC",
-    "EVC-S": "EVC-S", "EVC-L": "EVC-L", "HPCM-Large": "HPCM-Large",
+    "mbt2018-mean": "mbt2018-mean",
+    "mbt2018": "mbt2018",
+    "cheng2020-anchor": "cheng2020-anchor",
+    "ELIC (paper)": "ELIC",
+    "EVC-S": "EVC-S",
+    "EVC-L": "EVC-L",
+    "HPCM-Large": "HPCM-Large",
     "Cool-chic v5.0": "Cool-chic 5.0",
-    "2-layer_syn+SGA (shallow-ntc)": "2-layer synthesis + SGA"}
+    "2-layer_syn+SGA (shallow-ntc)": "2-layer synthesis + SGA",
+}
 """Names in the file to labels; the file has more."""
 
 
 def curves():
     """Label to (`curves.Curve`, source)."""
-    text = resources.files(__package__).joinpath(
-        "data/reference_rd.json").read_text("utf-8")
+    text = (
+        resources.files(__package__)
+        .joinpath("data/reference_rd.json")
+        .read_text("utf-8")
+    )
     listed = json.loads(text)
     found = {}
     for name, label in SHOWN.items():
         entry = listed[name]
         similarity = entry["ms_ssim"] or []
-        found[label] = Curve(
-            label, bpp=entry["bpp"], psnr_db=entry["psnr"] or [],
-            ms_ssim=similarity,
-            ms_ssim_db=[-10 * math.log10(1 - x) for x in similarity]
-        ), entry["source"]
+        found[label] = (
+            Curve(
+                label,
+                bpp=entry["bpp"],
+                psnr_db=entry["psnr"] or [],
+                ms_ssim=similarity,
+                ms_ssim_db=[-10 * math.log10(1 - x) for x in similarity],
+            ),
+            entry["source"],
+        )
     return found

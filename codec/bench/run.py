@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import codecs, metrics, pictures, store
+from . import codecs, metrics, pictures
 
 
 class MismatchError(Exception):
@@ -53,12 +53,15 @@ def missing(table, sources, plan, wanted_metrics, threads):
         for name, settings in plan.items():
             version = codecs.load(name).version
             left = tuple(
-                setting for setting in settings
-                if not table.has((source.sha256, name, str(setting), threads,
-                                  version), wanted_metrics))
+                setting
+                for setting in settings
+                if not table.has(
+                    (source.sha256, name, str(setting), threads, version),
+                    wanted_metrics,
+                )
+            )
             if left:
-                jobs.append(Job(source, name, left, tuple(wanted_metrics),
-                                threads))
+                jobs.append(Job(source, name, left, tuple(wanted_metrics), threads))
     return jobs
 
 
@@ -77,19 +80,30 @@ def measure(job):
         data = codec.encode(original, setting, job.threads)
         decoded = np.asarray(codec.decode(data, original.shape, job.threads))
         if decoded.shape != original.shape or decoded.dtype != np.uint8:
-            raise MismatchError(
-                f"decodes to {decoded.dtype} {decoded.shape}")
+            raise MismatchError(f"decodes to {decoded.dtype} {decoded.shape}")
         if codec.kind != "lossy" and not np.array_equal(original, decoded):
             raise MismatchError("is not lossless here")
         height, width = original.shape[:2]
-        rows.append({
-            "picture": job.source.name, "sha256": job.source.sha256,
-            "width": width, "height": height, "codec": job.codec,
-            "setting": str(setting), "threads": job.threads,
-            "bytes": len(data), "bpp": 8 * len(data) / (width * height),
-            "ratio": original.size / len(data), "version": codec.version,
-            **(metrics.EQUAL if codec.kind != "lossy" else
-               metrics.measure(original, decoded, job.metrics))})
+        rows.append(
+            {
+                "picture": job.source.name,
+                "sha256": job.source.sha256,
+                "width": width,
+                "height": height,
+                "codec": job.codec,
+                "setting": str(setting),
+                "threads": job.threads,
+                "bytes": len(data),
+                "bpp": 8 * len(data) / (width * height),
+                "ratio": original.size / len(data),
+                "version": codec.version,
+                **(
+                    metrics.EQUAL
+                    if codec.kind != "lossy"
+                    else metrics.measure(original, decoded, job.metrics)
+                ),
+            }
+        )
     return rows
 
 
@@ -143,7 +157,8 @@ def _results(jobs, n_processes):
         return
     # Spawned, because inference engines and forks do not agree.
     pool = concurrent.futures.ProcessPoolExecutor(
-        n_processes, multiprocessing.get_context("spawn"), _begin)
+        n_processes, multiprocessing.get_context("spawn"), _begin
+    )
     waiting = {}
     try:
         waiting = {pool.submit(_attempt, job): job for job in jobs}
@@ -183,9 +198,11 @@ class Progress:
             return
         self.said = now
         left = (now - self.started) / self.done * (self.total - self.done)
-        text = (f"{self.done}/{self.total} measurements, "
-                f"{left // 60:.0f} min {left % 60:02.0f} s left, "
-                f"{job.codec} on {job.source.name}")
+        text = (
+            f"{self.done}/{self.total} measurements, "
+            f"{left // 60:.0f} min {left % 60:02.0f} s left, "
+            f"{job.codec} on {job.source.name}"
+        )
         self.out.write(f"\r\033[K{text}" if self.terminal else f"{text}\n")
         self.out.flush()
 

@@ -27,8 +27,10 @@ REPEATS = 5
 SLOW_S = 30
 """A codec that takes longer for one picture is not given larger ones."""
 
-COMMANDS = {"aecompress": ("picture.png", "packed.aec"),
-            "aedecompress": ("packed.aec", "again.png")}
+COMMANDS = {
+    "aecompress": ("picture.png", "packed.aec"),
+    "aedecompress": ("packed.aec", "again.png"),
+}
 
 
 def fit(picture, width, height):
@@ -44,10 +46,11 @@ def fit(picture, width, height):
     """
     h, w = picture.shape[:2]
     top, left = max(0, (h - height) // 2), max(0, (w - width) // 2)
-    cut = picture[top:top + height, left:left + width]
+    cut = picture[top : top + height, left : left + width]
     more = height - cut.shape[0], width - cut.shape[1]
-    return np.ascontiguousarray(np.pad(
-        cut, ((0, more[0]), (0, more[1]), (0, 0)), "symmetric"))
+    return np.ascontiguousarray(
+        np.pad(cut, ((0, more[0]), (0, more[1]), (0, 0)), "symmetric")
+    )
 
 
 def times(sources, names, threads, sizes=SIZES, repeats=REPEATS, say=print):
@@ -85,9 +88,11 @@ def times(sources, names, threads, sizes=SIZES, repeats=REPEATS, say=print):
                     too_slow.add(name)
         for name in taken:
             row = _row(name, width, height, threads, taken[name])
-            say(f"{width}x{height} {name}: encodes "
+            say(
+                f"{width}x{height} {name}: encodes "
                 f"{row['encode_mp_per_s']:.2f}, decodes "
-                f"{row['decode_mp_per_s']:.2f} MP/s")
+                f"{row['decode_mp_per_s']:.2f} MP/s"
+            )
             yield row
 
 
@@ -102,16 +107,23 @@ def _once(codec, picture, threads):
 def _row(name, width, height, threads, taken):
     codec = codecs.load(name)
     megapixels = width * height / 1e6
-    encode_s, decode_s, size = (
-        statistics.median(column) for column in zip(*taken))
-    return {"codec": name, "label": codec.label, "kind": codec.kind,
-            "setting": str(codec.typical), "version": codec.version,
-            "threads": threads, "width": width, "height": height,
-            "repeats": len(taken), "encode_s": round(encode_s, 5),
-            "decode_s": round(decode_s, 5),
-            "encode_mp_per_s": round(megapixels / encode_s, 3),
-            "decode_mp_per_s": round(megapixels / decode_s, 3),
-            "bpp": round(8 * size / (width * height), 4)}
+    encode_s, decode_s, size = (statistics.median(column) for column in zip(*taken))
+    return {
+        "codec": name,
+        "label": codec.label,
+        "kind": codec.kind,
+        "setting": str(codec.typical),
+        "version": codec.version,
+        "threads": threads,
+        "width": width,
+        "height": height,
+        "repeats": len(taken),
+        "encode_s": round(encode_s, 5),
+        "decode_s": round(decode_s, 5),
+        "encode_mp_per_s": round(megapixels / encode_s, 3),
+        "decode_mp_per_s": round(megapixels / decode_s, 3),
+        "bpp": round(8 * size / (width * height), 4),
+    }
 
 
 def memory(source, name, threads, width, height):
@@ -136,13 +148,29 @@ def memory(source, name, threads, width, height):
         peaks = {}
         for task in ("idle", "encode", "decode"):
             run = subprocess.run(
-                [sys.executable, "-m", "codec.bench.peak", task, name,
-                 str(threads), str(raw), str(packed)],
-                capture_output=True, text=True, check=True,
-                env=_environment())
+                [
+                    sys.executable,
+                    "-m",
+                    "codec.bench.peak",
+                    task,
+                    name,
+                    str(threads),
+                    str(raw),
+                    str(packed),
+                ],
+                capture_output=True,
+                text=True,
+                check=True,
+                env=_environment(),
+            )
             peaks[f"{task}_mib"] = round(float(run.stdout), 1)
-    return {"codec": name, "threads": threads, "width": width,
-            "height": height, **peaks}
+    return {
+        "codec": name,
+        "threads": threads,
+        "width": width,
+        "height": height,
+        **peaks,
+    }
 
 
 def cold_start(source, repeats=REPEATS):
@@ -159,22 +187,27 @@ def cold_start(source, repeats=REPEATS):
     found = {"python": []}
     with tempfile.TemporaryDirectory() as folder:
         Image.fromarray(fit(pictures.read(source.path), 768, 512)).save(
-            Path(folder, "picture.png"))
+            Path(folder, "picture.png")
+        )
         for _ in range(repeats):
             found["python"].append(_timed([sys.executable, "-c", ""], folder))
             for command, files in COMMANDS.items():
-                call = ("from codec.cli.main import " + command
-                        + f"; raise SystemExit({command}())")
-                found.setdefault(command, []).append(_timed(
-                    [sys.executable, "-c", call, "-f", *files], folder))
-    return {name: round(statistics.median(values), 3)
-            for name, values in found.items()}
+                call = (
+                    "from codec.cli.main import "
+                    + command
+                    + f"; raise SystemExit({command}())"
+                )
+                found.setdefault(command, []).append(
+                    _timed([sys.executable, "-c", call, "-f", *files], folder)
+                )
+    return {name: round(statistics.median(values), 3) for name, values in found.items()}
 
 
 def _timed(command, folder):
     start = time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, capture_output=True,
-                   env=_environment())
+    subprocess.run(
+        command, cwd=folder, check=True, capture_output=True, env=_environment()
+    )
     return time.perf_counter() - start
 
 

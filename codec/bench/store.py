@@ -15,23 +15,46 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-COLUMNS = ("picture", "sha256", "width", "height", "codec", "setting",
-           "threads", "bytes", "bpp", "ratio", "psnr_db", "ms_ssim",
-           "ms_ssim_db", "ssimulacra2", "max_error", "mean_error",
-           "version")
-METRIC_COLUMNS = {"psnr": "psnr_db", "ms-ssim": "ms_ssim",
-                  "ssimulacra2": "ssimulacra2"}
+COLUMNS = (
+    "picture",
+    "sha256",
+    "width",
+    "height",
+    "codec",
+    "setting",
+    "threads",
+    "bytes",
+    "bpp",
+    "ratio",
+    "psnr_db",
+    "ms_ssim",
+    "ms_ssim_db",
+    "ssimulacra2",
+    "max_error",
+    "mean_error",
+    "version",
+)
+METRIC_COLUMNS = {"psnr": "psnr_db", "ms-ssim": "ms_ssim", "ssimulacra2": "ssimulacra2"}
 _INTEGERS = {"width", "height", "threads", "bytes", "max_error"}
 _TEXTS = {"picture", "sha256", "codec", "setting", "version"}
-PACKAGES = ("numpy", "pillow", "onnxruntime", "constriction", "imagecodecs",
-            "pillow-heif", "zstandard", "bjontegaard", "ssimulacra2",
-            "pytorch-msssim", "torch")
+PACKAGES = (
+    "numpy",
+    "pillow",
+    "onnxruntime",
+    "constriction",
+    "imagecodecs",
+    "pillow-heif",
+    "zstandard",
+    "bjontegaard",
+    "ssimulacra2",
+    "pytorch-msssim",
+    "torch",
+)
 
 
 def key(row):
     """What a row measures: equal keys are the same measurement."""
-    return (row["sha256"], row["codec"], row["setting"], row["threads"],
-            row["version"])
+    return (row["sha256"], row["codec"], row["setting"], row["threads"], row["version"])
 
 
 class Table:
@@ -50,7 +73,7 @@ class Table:
         if self.path.exists():
             text = self.path.read_text("utf-8")
             # A kill may have cut the last line short.
-            whole = text[:text.rfind("\n") + 1]
+            whole = text[: text.rfind("\n") + 1]
             for line in csv.DictReader(whole.splitlines()):
                 row = _parse(line)
                 self.rows[key(row)] = row
@@ -61,7 +84,8 @@ class Table:
         """Whether a row with this key has all these metrics."""
         row = self.rows.get(wanted)
         return row is not None and all(
-            row[METRIC_COLUMNS[name]] != "" for name in metrics)
+            row[METRIC_COLUMNS[name]] != "" for name in metrics
+        )
 
     def add(self, rows):
         """Keep rows, in memory and at once on disk."""
@@ -72,8 +96,7 @@ class Table:
             if new:
                 writer.writeheader()
             for row in rows:
-                row = {name: _rounded(row.get(name, ""))
-                       for name in COLUMNS}
+                row = {name: _rounded(row.get(name, "")) for name in COLUMNS}
                 self.rows[key(row)] = row
                 writer.writerow(row)
 
@@ -87,11 +110,20 @@ class Table:
             are superseded and go.
         """
         self.rows = {
-            name: row for name, row in self.rows.items()
-            if row["version"] == versions.get(row["codec"], row["version"])}
-        order = sorted(self.rows.values(), key=lambda row: (
-            row["codec"], row["threads"], row["version"], row["picture"],
-            row["bytes"]))
+            name: row
+            for name, row in self.rows.items()
+            if row["version"] == versions.get(row["codec"], row["version"])
+        }
+        order = sorted(
+            self.rows.values(),
+            key=lambda row: (
+                row["codec"],
+                row["threads"],
+                row["version"],
+                row["picture"],
+                row["bytes"],
+            ),
+        )
         partial = self.path.with_suffix(".partial")
         with open(partial, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
@@ -145,16 +177,26 @@ def results_json(codec, curve, meta):
     meta : dict
         Data set, machine and the like.
     """
-    results = {"bpp": curve.bpp, "psnr-rgb": curve.psnr_db,
-               "ms-ssim-rgb": curve.ms_ssim,
-               "ms-ssim-rgb-db": curve.ms_ssim_db,
-               "ssimulacra2": curve.ssimulacra2,
-               "compression-ratio": curve.ratio}
-    return {"name": codec.label, "description": codec.description,
-            "meta": {**meta, "codec": codec.name, "kind": codec.kind,
-                     "version": codec.version, "settings": curve.settings},
-            "results": {name: values for name, values in results.items()
-                        if values}}
+    results = {
+        "bpp": curve.bpp,
+        "psnr-rgb": curve.psnr_db,
+        "ms-ssim-rgb": curve.ms_ssim,
+        "ms-ssim-rgb-db": curve.ms_ssim_db,
+        "ssimulacra2": curve.ssimulacra2,
+        "compression-ratio": curve.ratio,
+    }
+    return {
+        "name": codec.label,
+        "description": codec.description,
+        "meta": {
+            **meta,
+            "codec": codec.name,
+            "kind": codec.kind,
+            "version": codec.version,
+            "settings": curve.settings,
+        },
+        "results": {name: values for name, values in results.items() if values},
+    }
 
 
 def environment(threads, jobs):
@@ -165,13 +207,20 @@ def environment(threads, jobs):
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             versions[package] = None
-    return {"machine": {"processor": _processor(),
-                        "architecture": platform.machine(),
-                        "cores": os.cpu_count(),
-                        "memory_gib": _memory_gib(),
-                        "system": platform.system()},
-            "python": sys.version.split()[0], "packages": versions,
-            "threads": threads, "jobs": jobs, "commit": _commit()}
+    return {
+        "machine": {
+            "processor": _processor(),
+            "architecture": platform.machine(),
+            "cores": os.cpu_count(),
+            "memory_gib": _memory_gib(),
+            "system": platform.system(),
+        },
+        "python": sys.version.split()[0],
+        "packages": versions,
+        "threads": threads,
+        "jobs": jobs,
+        "commit": _commit(),
+    }
 
 
 def _processor():
@@ -186,8 +235,9 @@ def _processor():
 
 def _memory_gib():
     try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-                     / 2 ** 30, 1)
+        return round(
+            os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1
+        )
     except (AttributeError, ValueError, OSError):
         return None
 
@@ -197,9 +247,20 @@ def _commit():
     place = Path(__file__).parent
     try:
         run = subprocess.run(
-            ["git", "-C", str(place), "describe", "--always", "--dirty",
-             "--abbrev=12", "--exclude=*"], capture_output=True, text=True,
-            timeout=10)
+            [
+                "git",
+                "-C",
+                str(place),
+                "describe",
+                "--always",
+                "--dirty",
+                "--abbrev=12",
+                "--exclude=*",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return run.stdout.strip() or None

@@ -26,8 +26,7 @@ class Summary:
     anchor: str
 
 
-def summarise(rows, plan, labels, kinds, metric_names,
-              anchor=codecs.ANCHOR):
+def summarise(rows, plan, labels, kinds, metric_names, anchor=codecs.ANCHOR):
     """Average, compare.
 
     Parameters
@@ -43,16 +42,18 @@ def summarise(rows, plan, labels, kinds, metric_names,
         Codec that the others are compared with.
     """
     mean, pictures = curves.mean_curves(rows, plan)
-    lossy = {name: curve for name, curve in mean.items()
-             if kinds[name] == "lossy"}
+    lossy = {name: curve for name, curve in mean.items() if kinds[name] == "lossy"}
     figures = {}
     if anchor in lossy and pictures:
         for metric in metric_names:
             if len(lossy[anchor].points(metric)[0]) > 1:
                 figures[metric] = curves.compare(lossy, anchor, metric)
     chosen = set(pictures)
-    used = [row for row in rows if row["sha256"] in chosen
-            and row["setting"] in plan.get(row["codec"], ())]
+    used = [
+        row
+        for row in rows
+        if row["sha256"] in chosen and row["setting"] in plan.get(row["codec"], ())
+    ]
     return Summary(used, pictures, mean, figures, labels, anchor)
 
 
@@ -60,12 +61,20 @@ def sections(summary):
     """(title, header, rows) of every table, for terminal and Markdown."""
     found = []
     for metric, figures in summary.figures.items():
-        title = (f"BD-rate against {summary.labels[summary.anchor]} at equal "
-                 f"{tables.TITLES[metric]}, {len(summary.pictures)} pictures")
-        found.append((title, tables.bd_header(), tables.bd_rows(
-            figures, summary.labels, summary.anchor)))
+        title = (
+            f"BD-rate against {summary.labels[summary.anchor]} at equal "
+            f"{tables.TITLES[metric]}, {len(summary.pictures)} pictures"
+        )
+        found.append(
+            (
+                title,
+                tables.bd_header(),
+                tables.bd_rows(figures, summary.labels, summary.anchor),
+            )
+        )
     ratios = tables.ratio_rows(summary.curves, summary.labels)
     if ratios:
-        found.append(("Lossless, against 24 bits per pixel",
-                      tables.RATIO_HEADER, ratios))
+        found.append(
+            ("Lossless, against 24 bits per pixel", tables.RATIO_HEADER, ratios)
+        )
     return found

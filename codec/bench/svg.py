@@ -40,32 +40,38 @@ class Axis:
     def place(self, value):
         """0..1 along the axis."""
         if self.log:
-            return math.log(value / self.low) / math.log(
-                self.high / self.low)
+            return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
     def holds(self, value):
         """Whether a value can be drawn; a little beyond is cut off."""
-        return math.isfinite(value) and (value > 0 or not self.log) and (
-            -0.5 < self.place(value) < 1.5)
+        return (
+            math.isfinite(value)
+            and (value > 0 or not self.log)
+            and (-0.5 < self.place(value) < 1.5)
+        )
 
     def ticks(self):
         """Round values inside the range."""
         if self.log:
-            powers = range(math.floor(math.log10(self.low)) - 1,
-                           math.ceil(math.log10(self.high)) + 1)
+            powers = range(
+                math.floor(math.log10(self.low)) - 1,
+                math.ceil(math.log10(self.high)) + 1,
+            )
             every = (1, 2, 5) if self.high / self.low < 300 else (1,)
-            found = [m * 10.0 ** p for p in powers for m in every]
+            found = [m * 10.0**p for p in powers for m in every]
         else:
             rough = (self.high - self.low) / 6
             unit = 10.0 ** math.floor(math.log10(rough))
             step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= rough)
             first = math.ceil(self.low / step)
-            found = [step * i for i in range(
-                first, math.floor(self.high / step + 1e-9) + 1)]
+            found = [
+                step * i for i in range(first, math.floor(self.high / step + 1e-9) + 1)
+            ]
         slack = 1e-9 * abs(self.high)
-        return [value for value in found
-                if self.low - slack <= value <= self.high + slack]
+        return [
+            value for value in found if self.low - slack <= value <= self.high + slack
+        ]
 
 
 STANDALONE = """
@@ -109,47 +115,62 @@ def plot(series, x, y, width=720, height=460, title="", alone=False):
     inner = width - left - right, height - top - bottom
 
     def at(px, py):
-        return (left + x.place(px) * inner[0],
-                top + (1 - y.place(py)) * inner[1])
+        return (left + x.place(px) * inner[0], top + (1 - y.place(py)) * inner[1])
 
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" '
-           f'viewBox="0 0 {width} {height}" role="img" '
-           f'aria-label="{html.escape(title)}">']
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" '
+        f'viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{html.escape(title)}">'
+    ]
     if alone:
-        out.append(f"<style>{STANDALONE}</style>"
-                   f'<rect width="{width}" height="{height}" fill="#fff"/>')
+        out.append(
+            f"<style>{STANDALONE}</style>"
+            f'<rect width="{width}" height="{height}" fill="#fff"/>'
+        )
     clip = f"clip{zlib.crc32(f'{title}{width}'.encode()):x}"
-    out.append(f'<clipPath id="{clip}"><rect x="{left}" y="{top}" '
-               f'width="{inner[0]}" height="{inner[1]}"/></clipPath>')
+    out.append(
+        f'<clipPath id="{clip}"><rect x="{left}" y="{top}" '
+        f'width="{inner[0]}" height="{inner[1]}"/></clipPath>'
+    )
     for value in x.ticks():
         px = at(value, y.low)[0]
-        out.append(f'<path class="grid" d="M{px:.1f} {top}V{top + inner[1]}"'
-                   f'/><text class="tick" x="{px:.1f}" '
-                   f'y="{top + inner[1] + 18}" text-anchor="middle">'
-                   f'{_number(value)}</text>')
+        out.append(
+            f'<path class="grid" d="M{px:.1f} {top}V{top + inner[1]}"'
+            f'/><text class="tick" x="{px:.1f}" '
+            f'y="{top + inner[1] + 18}" text-anchor="middle">'
+            f"{_number(value)}</text>"
+        )
     for value in y.ticks():
         py = at(x.low, value)[1]
-        out.append(f'<path class="grid" d="M{left} {py:.1f}H'
-                   f'{left + inner[0]}"/><text class="tick" '
-                   f'x="{left - 7}" y="{py + 4:.1f}" text-anchor="end">'
-                   f'{_number(value)}</text>')
-    out.append(f'<text class="axis" x="{left + inner[0] / 2}" '
-               f'y="{height - 6}" text-anchor="middle">'
-               f'{html.escape(x.label)}</text>')
-    out.append(f'<text class="axis" transform="translate(13 '
-               f'{top + inner[1] / 2}) rotate(-90)" text-anchor="middle">'
-               f'{html.escape(y.label)}</text>')
+        out.append(
+            f'<path class="grid" d="M{left} {py:.1f}H'
+            f'{left + inner[0]}"/><text class="tick" '
+            f'x="{left - 7}" y="{py + 4:.1f}" text-anchor="end">'
+            f"{_number(value)}</text>"
+        )
+    out.append(
+        f'<text class="axis" x="{left + inner[0] / 2}" '
+        f'y="{height - 6}" text-anchor="middle">'
+        f"{html.escape(x.label)}</text>"
+    )
+    out.append(
+        f'<text class="axis" transform="translate(13 '
+        f'{top + inner[1] / 2}) rotate(-90)" text-anchor="middle">'
+        f"{html.escape(y.label)}</text>"
+    )
     out.append(f'<g clip-path="url(#{clip})">')
     out += [_curve(line, x, y, at) for line in series]
     out.append("</g>")
     out += _spot_labels(series, x, y, at)
     if alone:
-        out += [f'<g class="series {line.style}'
-                f'{" dashed" if line.dashed else ""}"><path class="line" '
-                f'd="M{left + 12} {top + 16 + 17 * i}h26"/><text '
-                f'x="{left + 46}" y="{top + 20 + 17 * i}">'
-                f"{html.escape(line.label)}</text></g>"
-                for i, line in enumerate(reversed(series))]
+        out += [
+            f'<g class="series {line.style}'
+            f'{" dashed" if line.dashed else ""}"><path class="line" '
+            f'd="M{left + 12} {top + 16 + 17 * i}h26"/><text '
+            f'x="{left + 46}" y="{top + 20 + 17 * i}">'
+            f"{html.escape(line.label)}</text></g>"
+            for i, line in enumerate(reversed(series))
+        ]
     out.append("</svg>")
     return "".join(out)
 
@@ -165,33 +186,40 @@ def _curve(line, x, y, at):
     label = html.escape(line.label)
     path = "M" + "L".join(f"{px:.1f} {py:.1f}" for px, py, _ in spots)
     dashed = " dashed" if line.dashed else ""
-    out = [f'<g class="series {line.style}{dashed}" '
-           f'data-key="{html.escape(line.key)}">']
+    out = [
+        f'<g class="series {line.style}{dashed}" data-key="{html.escape(line.key)}">'
+    ]
     if len(spots) > 1:
-        out.append(f'<path class="line" d="{path}"><title>{label}</title>'
-                   "</path>")
+        out.append(f'<path class="line" d="{path}"><title>{label}</title></path>')
     if not line.dashed:
-        out += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3"><title>{label}'
-                f'{html.escape(", " + note if note else "")}</title>'
-                "</circle>" for px, py, note in spots]
+        out += [
+            f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3"><title>{label}'
+            f"{html.escape(', ' + note if note else '')}</title>"
+            "</circle>"
+            for px, py, note in spots
+        ]
     return "".join(out) + "</g>"
 
 
 def _spot_labels(series, x, y, at):
     """Names beside single points, moved down where they would overlap."""
     out, taken = [], []
-    for line in sorted((line for line in series if len(line.x) == 1),
-                       key=lambda line: -line.y[0]):
+    for line in sorted(
+        (line for line in series if len(line.x) == 1), key=lambda line: -line.y[0]
+    ):
         px, py = at(line.x[0], line.y[0])
         px, py, wide = px + 7, py + 4, 8 * len(line.label)
-        while any(abs(py - b) < 14 and px < a + w and a < px + wide
-                  for a, b, w in taken):
+        while any(
+            abs(py - b) < 14 and px < a + w and a < px + wide for a, b, w in taken
+        ):
             py += 2
         taken.append((px, py, wide))
-        out.append(f'<g class="series {line.style}" data-key='
-                   f'"{html.escape(line.key)}"><text class="spot" '
-                   f'x="{px:.1f}" y="{py:.1f}">{html.escape(line.label)}'
-                   "</text></g>")
+        out.append(
+            f'<g class="series {line.style}" data-key='
+            f'"{html.escape(line.key)}"><text class="spot" '
+            f'x="{px:.1f}" y="{py:.1f}">{html.escape(line.label)}'
+            "</text></g>"
+        )
     return out
 
 

@@ -86,7 +86,7 @@ def window(pixels):
     if height > width:
         w, h = min(width, WINDOW[1]), min(height, WINDOW[0])
     top, left = (height - h) // 2, (width - w) // 2
-    return pixels[top:top + h, left:left + w]
+    return pixels[top : top + h, left : left + w]
 
 
 def views(source, names, threads):
@@ -107,8 +107,18 @@ def views(source, names, threads):
     """
     original = pictures.read(source.path)
     pixels = source.width * source.height
-    shown = [View("original", "original", "", "", original.size, 24.0,
-                  float("inf"), _data_uri(window(original)))]
+    shown = [
+        View(
+            "original",
+            "original",
+            "",
+            "",
+            original.size,
+            24.0,
+            float("inf"),
+            _data_uri(window(original)),
+        )
+    ]
     for bpp, level in LEVELS:
         target = round(bpp * pixels / 8)
         for name in [name for name in SHOWN if name in names]:
@@ -117,14 +127,25 @@ def views(source, names, threads):
             if name == codecs.OURS:
                 target = len(data)
             decoded = np.asarray(codec.decode(data, original.shape, threads))
-            shown.append(View(
-                name, codec.label, level, str(setting), len(data),
-                round(8 * len(data) / pixels, 4),
-                round(metrics.psnr(original, decoded), 3),
-                _data_uri(window(decoded))))
+            shown.append(
+                View(
+                    name,
+                    codec.label,
+                    level,
+                    str(setting),
+                    len(data),
+                    round(8 * len(data) / pixels, 4),
+                    round(metrics.psnr(original, decoded), 3),
+                    _data_uri(window(decoded)),
+                )
+            )
     height, width = window(original).shape[:2]
-    return {"name": source.name, "width": width, "height": height,
-            "views": [asdict(view) for view in shown]}
+    return {
+        "name": source.name,
+        "width": width,
+        "height": height,
+        "views": [asdict(view) for view in shown],
+    }
 
 
 def choose(sources, names, threads, n_pictures=4, say=print):
@@ -133,8 +154,9 @@ def choose(sources, names, threads, n_pictures=4, say=print):
     They are taken evenly from the folder, not picked by how they look.
     """
     found, used = [], 0
-    order = dict.fromkeys(round((i + 0.5) * len(sources) / n_pictures - 0.5)
-                          for i in range(n_pictures))
+    order = dict.fromkeys(
+        round((i + 0.5) * len(sources) / n_pictures - 0.5) for i in range(n_pictures)
+    )
     for index in order:
         one = views(sources[index], names, threads)
         size = sum(len(view["image"]) for view in one["views"]) * 3 // 4
@@ -150,5 +172,4 @@ def _data_uri(pixels):
     out = io.BytesIO()
     # More effort costs seconds a picture and saves a percent.
     Image.fromarray(pixels).save(out, "WEBP", lossless=True, method=4)
-    return "data:image/webp;base64," + base64.b64encode(
-        out.getvalue()).decode("ascii")
+    return "data:image/webp;base64," + base64.b64encode(out.getvalue()).decode("ascii")

@@ -3,7 +3,7 @@
 import sys
 import time
 
-_WAIT_S = 0.5       # what is done by then needs no bar
+_WAIT_S = 0.5  # what is done by then needs no bar
 _EVERY_S = 0.1
 
 
@@ -48,26 +48,28 @@ class Bar:
         if not self.on or now - self.drawn < _EVERY_S:
             return
         self.drawn = now
-        from shutil import get_terminal_size    # it is slow to load
+        from shutil import get_terminal_size  # it is slow to load
+
         width = get_terminal_size().columns
-        self._put("\r" + self.text(now - self.started, width)[:width - 1]
-                  + "\x1b[K")
+        self._put("\r" + self.text(now - self.started, width)[: width - 1] + "\x1b[K")
         self.shown = True
 
     def text(self, seconds, width=80):
         """The line after so many seconds."""
-        done = self.bytes + sum(self.sizes[i] * share
-                                for i, (share, _) in self.shares.items())
+        done = self.bytes + sum(
+            self.sizes[i] * share for i, (share, _) in self.shares.items()
+        )
         pixels = self.pixels + sum(n for _, n in self.shares.values())
         share = min(1, done / self.total)
         left = seconds * (1 - share) / share if share else None
         cells = max(5, min(30, width - 60))
         full = int(share * cells)
-        return (f"[{'#' * full}{'-' * (cells - full)}] {share:4.0%}  "
-                + (f"{self.n}/{len(self.sizes)} files  "
-                   if len(self.sizes) > 1 else "")
-                + (f"{pixels / seconds / 1e6:.1f} MP/s  " if pixels else "")
-                + (f"{clock(left)} left" if left is not None else ""))
+        return (
+            f"[{'#' * full}{'-' * (cells - full)}] {share:4.0%}  "
+            + (f"{self.n}/{len(self.sizes)} files  " if len(self.sizes) > 1 else "")
+            + (f"{pixels / seconds / 1e6:.1f} MP/s  " if pixels else "")
+            + (f"{clock(left)} left" if left is not None else "")
+        )
 
     def clear(self):
         """Make room for a message."""

@@ -22,6 +22,7 @@ def compress(coder, job, notes, progress):
     CodecError, Refusal, OSError
     """
     from ..picture import open_picture
+
     options = coder.options
     start = time.perf_counter()
     with files.source(job.src) as file:
@@ -37,17 +38,20 @@ def compress(coder, job, notes, progress):
         picture = dataclasses.replace(picture, exif=None, xmp=None)
     read = time.perf_counter()
     data = coder.encoder.encode(
-        picture, QUALITY if options.quality is None else options.quality,
-        effort=options.effort, tune=options.tune,
-        max_pixels=options.max_pixels, progress=progress,
+        picture,
+        QUALITY if options.quality is None else options.quality,
+        effort=options.effort,
+        tune=options.tune,
+        max_pixels=options.max_pixels,
+        progress=progress,
         target_psnr=options.target_psnr,
-        target_size=_bytes(options.target_size, notes.pixels))
+        target_size=_bytes(options.target_size, notes.pixels),
+    )
     coded = time.perf_counter()
     files.save(job, data, options)
     notes.n_out = len(data)
     if options.rm:
-        work.remove(job, notes, lambda: verify.compressed(
-            coder, job, data, picture))
+        work.remove(job, notes, lambda: verify.compressed(coder, job, data, picture))
     written = time.perf_counter()
     _tell(job, notes, picture, data, options)
     notes.say(job.src, files.times(start, read, coded, written), level=2)
@@ -65,13 +69,20 @@ def _tell(job, notes, picture, data, options):
     found = ""
     if options.target_size or options.target_psnr:
         from codec import info
+
         found = f", quality {info(data).quality:g}"
-    notes.say(job.src, f"{width}x{height} to {len(data)} bytes, "
-              f"{8 * len(data) / (width * height):.3f} bpp{found}")
+    notes.say(
+        job.src,
+        f"{width}x{height} to {len(data)} bytes, "
+        f"{8 * len(data) / (width * height):.3f} bpp{found}",
+    )
     size = png_size(picture, below=len(data))
     if size is not None:
-        notes.say(job.src, f"a PNG, without any loss, would have {size} "
-                  f"bytes; better keep the picture as PNG")
+        notes.say(
+            job.src,
+            f"a PNG, without any loss, would have {size} "
+            f"bytes; better keep the picture as PNG",
+        )
 
 
 class _Enough(Exception):
@@ -110,11 +121,13 @@ def png_size(picture, below):
     int or None
     """
     from ..picture import to_image
+
     image = to_image(picture)
     if image.mode == "RGB":
         # Few colours make a palette, as any PNG optimiser would.
-        image = (image.convert("P", palette=1, colors=256)
-                 if image.getcolors(256) else image)
+        image = (
+            image.convert("P", palette=1, colors=256) if image.getcolors(256) else image
+        )
     counter = _Counter(below)
     try:
         image.save(counter, "PNG")

@@ -4,9 +4,9 @@ import dataclasses
 import io
 import time
 
+from ..errors import InputError
 from . import files, stack, verify, work
 from .report import Refusal
-from ..errors import InputError
 
 
 def decompress(coder, job, notes, progress):
@@ -25,12 +25,14 @@ def decompress(coder, job, notes, progress):
     notes.n_in = len(data)
     read = time.perf_counter()
     picture = coder.decoder.decode_picture(
-        data, max_pixels=options.max_pixels, progress=progress)
+        data, max_pixels=options.max_pixels, progress=progress
+    )
     height, width = picture.pixels.shape[:2]
     notes.pixels = width * height
     coded = time.perf_counter()
     if job.dst is not None:
         from ..picture import save
+
         if options.strip:
             picture = dataclasses.replace(picture, exif=None, xmp=None)
         out = io.BytesIO()
@@ -38,11 +40,18 @@ def decompress(coder, job, notes, progress):
         notes.n_out = out.tell()
         files.save(job, out.getbuffer(), options)
         if options.rm:
-            work.remove(job, notes, lambda: verify.decompressed(
-                job, out.getbuffer(), picture, kind, options))
+            work.remove(
+                job,
+                notes,
+                lambda: verify.decompressed(
+                    job, out.getbuffer(), picture, kind, options
+                ),
+            )
     written = time.perf_counter()
-    notes.say(job.src, f"{width}x{height} from {len(data)} bytes"
-              + ("" if job.dst else ", sound"))
+    notes.say(
+        job.src,
+        f"{width}x{height} from {len(data)} bytes" + ("" if job.dst else ", sound"),
+    )
     notes.say(job.src, files.times(start, read, coded, written), level=2)
 
 
@@ -62,10 +71,12 @@ def picture_format(name, extension=None):
         Pillow writes no such format.
     """
     from ..picture import format_of
+
     if extension is not None:
         name = f"--format.{extension.lstrip('.')}"
     try:
         return format_of(name)
     except InputError as error:
-        raise Refusal(f"{error}; try --format png",
-                      name if extension is None else None) from None
+        raise Refusal(
+            f"{error}; try --format png", name if extension is None else None
+        ) from None

@@ -18,9 +18,10 @@ import codec
 
 def psnr(a, b):
     """Peak signal-to-noise ratio of two uint8 arrays of one shape, in dB."""
-    error = np.mean(np.square(a.astype(np.float32) - b.astype(np.float32)),
-                    dtype=np.float64)
-    return math.inf if error == 0 else 10 * math.log10(255 ** 2 / error)
+    error = np.mean(
+        np.square(a.astype(np.float32) - b.astype(np.float32)), dtype=np.float64
+    )
+    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
 def jpeg(image, quality):
@@ -40,8 +41,9 @@ def jpeg(image, quality):
     out = io.BytesIO()
     image.save(out, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
     with Image.open(out) as back:
-        return len(out.getvalue()), psnr(np.asarray(image),
-                                         np.asarray(back.convert("RGB")))
+        return len(out.getvalue()), psnr(
+            np.asarray(image), np.asarray(back.convert("RGB"))
+        )
 
 
 def jpeg_of_equal_psnr(image, db):
@@ -76,7 +78,8 @@ def main(argv=None):
     """Compress one picture and print the comparison."""
     parser = argparse.ArgumentParser(
         prog="python -m codec.cli.demo",
-        description="Compress a picture; compare with JPEG of equal PSNR.")
+        description="Compress a picture; compare with JPEG of equal PSNR.",
+    )
     parser.add_argument("picture")
     parser.add_argument("-q", "--quality", type=float, default=50.0)
     options = parser.parse_args(argv)
@@ -91,15 +94,16 @@ def main(argv=None):
         bpp = 8 * size / (image.width * image.height)
         print(f"{name:<12} {size:9,.0f} bytes {bpp:8.3f} bpp {db:8.2f} dB")
 
-    print(f"{os.path.basename(options.picture)}, "
-          f"{image.width}x{image.height}, quality {options.quality:g}")
+    print(
+        f"{os.path.basename(options.picture)}, "
+        f"{image.width}x{image.height}, quality {options.quality:g}"
+    )
     line("aecompress", len(data))
     if other is None:
         print(f"JPEG         does not reach {db:.2f} dB")
         return 0
     line("JPEG", other)
-    print(f"             {100 * (len(data) / other - 1):+.1f} % "
-          "in size at equal PSNR")
+    print(f"             {100 * (len(data) / other - 1):+.1f} % in size at equal PSNR")
     return 0
 
 

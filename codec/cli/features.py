@@ -12,32 +12,45 @@ def check(options):
     """Set the mode; raise UsageError where other options clash."""
     if options.features is None:
         return
-    clash = (options.mode != "decompress" and "other modes"
-             or options.output is not None and "-o"
-             or options.output_dir is not None and "--output-dir"
-             or options.stdout and "-c")
+    clash = (
+        options.mode != "decompress"
+        and "other modes"
+        or options.output is not None
+        and "-o"
+        or options.output_dir is not None
+        and "--output-dir"
+        or options.stdout
+        and "-c"
+    )
     if clash:
-        raise UsageError(f"--features does not go with {clash}; see "
-                         f"{options.prog} --help")
+        raise UsageError(
+            f"--features does not go with {clash}; see {options.prog} --help"
+        )
     if not options.features.endswith(".npy"):
-        raise UsageError("--features needs a name that ends in .npy; "
-                         f"see {options.prog} --help")
+        raise UsageError(
+            f"--features needs a name that ends in .npy; see {options.prog} --help"
+        )
     options.mode = "features"
 
 
 def describe(coder, job, notes, progress):
     """Describe one job; arguments as of ``compress``."""
     from codec import features, info
+
     data = files.load_aec(job.src)
     notes.n_in = len(data)
     header = info(data)
-    found = features(data, model=coder.options.model,
-                     max_pixels=coder.options.max_pixels)
+    found = features(
+        data, model=coder.options.model, max_pixels=coder.options.max_pixels
+    )
     rows = found.reshape(-1, found.shape[-1])
     notes.pixels = header.width * header.height * len(rows)
     notes.found = found.model, rows
-    notes.say(job.src, f"{rows.shape[1]} features" + (
-        f" of each of {len(rows)} pictures" if header.is_stack else ""))
+    notes.say(
+        job.src,
+        f"{rows.shape[1]} features"
+        + (f" of each of {len(rows)} pictures" if header.is_stack else ""),
+    )
 
 
 class Table:
@@ -68,9 +81,13 @@ class Table:
         model, rows = notes.found
         self.model = self.model or model
         if model != self.model:
-            notes.error(job.src, Refusal(
-                f"described by model {model}, files before it by "
-                f"{self.model}; give it a table of its own"))
+            notes.error(
+                job.src,
+                Refusal(
+                    f"described by model {model}, files before it by "
+                    f"{self.model}; give it a table of its own"
+                ),
+            )
             return
         self.rows.append(rows)
         self.names += [(job.src, i, model) for i in range(len(rows))]
@@ -80,6 +97,7 @@ class Table:
         if not self.rows:
             return
         import numpy as np
+
         matrix, text = io.BytesIO(), io.StringIO()
         np.save(matrix, np.concatenate(self.rows))
         lines = csv.writer(text, lineterminator="\n")

@@ -14,12 +14,12 @@ import os
 import stat
 import sys
 
-from ..io import urls
 from ..errors import CodecError, FormatError, LimitError
+from ..io import urls
 from .jobs import STREAM
 from .report import Refusal
 
-MAX_BYTES = 1 << 30     # of one input held in memory
+MAX_BYTES = 1 << 30  # of one input held in memory
 EXISTS = "exists; use -f"
 
 
@@ -61,6 +61,7 @@ def take(file):
 def is_aec(file):
     """Whether a seekable file begins like an ``.aec`` file."""
     from ..container import MAGIC
+
     head = file.read(len(MAGIC))
     file.seek(0)
     return head == MAGIC
@@ -69,9 +70,10 @@ def is_aec(file):
 def is_stack(file):
     """Whether a seekable file is an ``.aec`` file of several pictures."""
     from ..container import read_sections
+
     try:
         return is_aec(file) and read_sections(file)[0].is_stack
-    except CodecError:      # whatever reads it whole says what is wrong
+    except CodecError:  # whatever reads it whole says what is wrong
         return False
     finally:
         file.seek(0)
@@ -102,8 +104,7 @@ def refuse(src, dst, force):
         return
     if os.path.isdir(dst):
         raise Refusal("is a directory; name a file in it", dst)
-    if os.path.exists(src) and os.path.exists(dst) and os.path.samefile(
-            src, dst):
+    if os.path.exists(src) and os.path.exists(dst) and os.path.samefile(src, dst):
         raise Refusal("is both input and output; name another output", dst)
     if not force and os.path.lexists(dst) and not is_device(dst):
         raise Refusal(EXISTS, dst)
@@ -117,14 +118,22 @@ def save(job, data, options):
             os.makedirs(folder, exist_ok=True)
         except FileExistsError:
             raise Refusal("is no directory", folder) from None
-    write(job.dst, data, src=job.src, force=options.force,
-          times=options.preserve, sync=options.rm)
+    write(
+        job.dst,
+        data,
+        src=job.src,
+        force=options.force,
+        times=options.preserve,
+        sync=options.rm,
+    )
 
 
 def times(start, read, coded, written):
     """Seconds of the three stages, for ``-vv``."""
-    return (f"read {read - start:.3f} s, code {coded - read:.3f} s, "
-            f"write {written - coded:.3f} s")
+    return (
+        f"read {read - start:.3f} s, code {coded - read:.3f} s, "
+        f"write {written - coded:.3f} s"
+    )
 
 
 def write(dst, data, *, src=STREAM, force=False, times=False, sync=False):
@@ -164,8 +173,7 @@ def write(dst, data, *, src=STREAM, force=False, times=False, sync=False):
                 file.write(data)
         else:
             folder, name = os.path.split(dst)
-            sibling = os.path.join(
-                folder, f".{name[:50]}.{os.urandom(6).hex()}.part")
+            sibling = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}.part")
             _fill(_create(sibling), sibling, data, src, times, sync)
             _place(sibling, dst, force)
         if sync and hasattr(os, "O_DIRECTORY") and os.path.exists(dst):
@@ -187,7 +195,7 @@ def _sync_folder(path):
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
-    except OSError:     # some network file systems cannot
+    except OSError:  # some network file systems cannot
         pass
     finally:
         os.close(fd)
@@ -200,10 +208,10 @@ def _place(sibling, dst, force):
             os.replace(sibling, dst)
             return
         try:
-            os.link(sibling, dst)       # unlike a rename, replaces nothing
+            os.link(sibling, dst)  # unlike a rename, replaces nothing
         except FileExistsError:
             raise
-        except OSError:                 # a file system without links
+        except OSError:  # a file system without links
             os.close(_create(dst))
             os.replace(sibling, dst)
             return
@@ -220,8 +228,12 @@ def _fill(fd, path, data, src, times, sync):
         with open(fd, "wb") as file:
             file.write(data)
             if hasattr(os, "fchmod"):
-                os.fchmod(fd, 0o666 & ~_umask() if not os.path.exists(src)
-                          else stat.S_IMODE(os.stat(src).st_mode) & 0o777)
+                os.fchmod(
+                    fd,
+                    0o666 & ~_umask()
+                    if not os.path.exists(src)
+                    else stat.S_IMODE(os.stat(src).st_mode) & 0o777,
+                )
             if sync:
                 file.flush()
                 os.fsync(fd)

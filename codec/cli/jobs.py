@@ -1,19 +1,39 @@
 """Which file becomes which."""
 
 import os
-from collections import namedtuple   # typing's one takes long to load
+from collections import namedtuple  # typing's one takes long to load
 
-from .report import Refusal
 from ..io import urls
+from .report import Refusal
 
 STREAM = "-"
-PICTURES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".ico", ".jp2", ".jpeg",
-            ".jpg", ".jxl", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".qoi",
-            ".tga", ".tif", ".tiff", ".webp")
+PICTURES = (
+    ".avif",
+    ".bmp",
+    ".gif",
+    ".heic",
+    ".heif",
+    ".ico",
+    ".jp2",
+    ".jpeg",
+    ".jpg",
+    ".jxl",
+    ".pbm",
+    ".pgm",
+    ".png",
+    ".pnm",
+    ".ppm",
+    ".qoi",
+    ".tga",
+    ".tif",
+    ".tiff",
+    ".webp",
+)
 
 
 class Job(namedtuple("Job", "src dst")):
     """One input and its output: paths, ``-`` for a stream, None for none."""
+
     __slots__ = ()
 
 
@@ -46,19 +66,23 @@ def make(options, complain):
     jobs = []
     for name in options.files or [STREAM]:
         if options.recursive and urls.is_url(name):
-            jobs += [Job(path, target(path, options, name))
-                     for path in urls.walk(name)
-                     if looks_like_input(path.split("::")[0], options.mode)]
+            jobs += [
+                Job(path, target(path, options, name))
+                for path in urls.walk(name)
+                if looks_like_input(path.split("::")[0], options.mode)
+            ]
             continue
         if not (options.recursive and name != STREAM and os.path.isdir(name)):
             jobs.append(Job(name, target(name, options)))
             continue
-        found = [Job(path, target(path, options, name))
-                 for path in _walk(name, options, complain)]
+        found = [
+            Job(path, target(path, options, name))
+            for path in _walk(name, options, complain)
+        ]
         if not found:
             complain(Refusal("holds no file for this command", name))
         jobs += found
-    if options.stack:       # one job, whatever goes into it
+    if options.stack:  # one job, whatever goes into it
         options.members = [job.src for job in jobs]
         return [Job(options.members[0], jobs[0].dst)] if jobs else []
     _refuse_equal_outputs(jobs)
@@ -72,8 +96,11 @@ def _walk(top, options, complain):
         skip = None
     for folder, folders, names in os.walk(top, onerror=complain):
         # What an earlier run wrote there is no input.
-        folders[:] = sorted(f for f in folders if not skip or
-                            os.path.abspath(os.path.join(folder, f)) != skip)
+        folders[:] = sorted(
+            f
+            for f in folders
+            if not skip or os.path.abspath(os.path.join(folder, f)) != skip
+        )
         for name in sorted(names):
             if looks_like_input(name, options.mode):
                 yield os.path.join(folder, name)
@@ -96,14 +123,16 @@ def target(name, options, top=None):
         return options.output
     if options.stdout or name == STREAM:
         return STREAM
-    suffix = (".aec" if options.mode == "compress"
-              else f".{(options.format or 'png').lstrip('.')}")
+    suffix = (
+        ".aec"
+        if options.mode == "compress"
+        else f".{(options.format or 'png').lstrip('.')}"
+    )
     if urls.is_url(name) or urls.is_url(options.output_dir):
         return urls.target(name, suffix, options.output_dir, top)
     path = os.path.splitext(name)[0] + suffix
     if options.output_dir is not None:
-        inner = (os.path.basename(path) if top is None
-                 else os.path.relpath(path, top))
+        inner = os.path.basename(path) if top is None else os.path.relpath(path, top)
         path = os.path.join(options.output_dir, inner)
     return path
 
@@ -115,6 +144,8 @@ def _refuse_equal_outputs(jobs):
             continue
         key = job.dst if urls.is_url(job.dst) else os.path.abspath(job.dst)
         if key in seen:
-            raise Refusal(f"is the output of both {seen[key]} and {job.src}; "
-                          f"nothing was written", job.dst)
+            raise Refusal(
+                f"is the output of both {seen[key]} and {job.src}; nothing was written",
+                job.dst,
+            )
         seen[key] = job.src

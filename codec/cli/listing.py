@@ -3,13 +3,22 @@
 import io
 import json
 
-from . import files
 from .. import container
+from . import files
 from .report import display
 
 _ROW = "{:>12} {:>8} {:>13} {:>6} {:>7} {:>7} {:<16} {:<20} {}\n"
-_HEAD = _ROW.format("bytes", "pictures", "pixels", "colour", "bpp", "quality",
-                    "model", "sections", "file")
+_HEAD = _ROW.format(
+    "bytes",
+    "pictures",
+    "pixels",
+    "colour",
+    "bpp",
+    "quality",
+    "model",
+    "sections",
+    "file",
+)
 
 
 class Listing:
@@ -24,21 +33,38 @@ class Listing:
         """List one file; raises CodecError, Refusal or OSError."""
         data = files.load_aec(job.src)
         header = container.unpack(data)[0]  # checks the whole file as well
-        n = (container.read_stack(io.BytesIO(data))[2].count
-             if header.is_stack else 1)
+        n = container.read_stack(io.BytesIO(data))[2].count if header.is_stack else 1
         n_pixels = n * header.width * header.height
-        row = {"file": job.src, "bytes": len(data), "pictures": n,
-               "width": header.width, "height": header.height, "colour": header.colour,
-               "bpp": round(8 * len(data) / n_pixels, 4),
-               "quality": header.quality, "model": header.model,
-               "version": header.version, "sections": list(header.sections)}
+        row = {
+            "file": job.src,
+            "bytes": len(data),
+            "pictures": n,
+            "width": header.width,
+            "height": header.height,
+            "colour": header.colour,
+            "bpp": round(8 * len(data) / n_pixels, 4),
+            "quality": header.quality,
+            "model": header.model,
+            "version": header.version,
+            "sections": list(header.sections),
+        }
         if self.json:
             self.rows.append(row)
             return
-        _print(("" if self.n else _HEAD) + _ROW.format(
-            len(data), n, f"{header.width}x{header.height}", header.colour,
-            f"{row['bpp']:.3f}", f"{header.quality:g}", header.model,
-            " ".join(header.sections) or "-", display(job.src)))
+        _print(
+            ("" if self.n else _HEAD)
+            + _ROW.format(
+                len(data),
+                n,
+                f"{header.width}x{header.height}",
+                header.colour,
+                f"{row['bpp']:.3f}",
+                f"{header.quality:g}",
+                header.model,
+                " ".join(header.sections) or "-",
+                display(job.src),
+            )
+        )
         self.n += 1
         self.n_bytes += len(data)
         self.n_pictures += n
@@ -49,10 +75,19 @@ class Listing:
         if self.json:
             _print(json.dumps(self.rows, indent=1) + "\n")
         elif self.n > 1:
-            _print(_ROW.format(
-                self.n_bytes, self.n_pictures, self.n_pixels, "",
-                f"{8 * self.n_bytes / self.n_pixels:.3f}", "", "", "",
-                f"{self.n} files"))
+            _print(
+                _ROW.format(
+                    self.n_bytes,
+                    self.n_pictures,
+                    self.n_pixels,
+                    "",
+                    f"{8 * self.n_bytes / self.n_pixels:.3f}",
+                    "",
+                    "",
+                    "",
+                    f"{self.n} files",
+                )
+            )
 
 
 def _print(text):

@@ -11,6 +11,7 @@ import sys
 import time
 
 import codec
+
 from ..errors import CodecError
 from . import features
 from .bar import Bar
@@ -72,7 +73,7 @@ def _run(prog, argv):
     try:
         try:
             options = parse(prog, argv)
-        except OSError as error:    # the current folder is gone
+        except OSError as error:  # the current folder is gone
             report.error(".", error)
             return report.exit
         if options.help:  # argparse would hide a closed pipe
@@ -83,6 +84,7 @@ def _run(prog, argv):
             return report.exit
         if options.completion:
             from .share import completion
+
             print(completion(prog, options.completion))
             return report.exit
         _check_names(options)
@@ -94,7 +96,7 @@ def _run(prog, argv):
         report.error(problem.filename, problem)
     try:
         (_list if options.mode == "list" else _work)(options, report)
-    except (UsageError, CodecError) as error:   # no cluster there
+    except (UsageError, CodecError) as error:  # no cluster there
         report.error(None, error)
     except Refusal as error:
         report.error(error.filename, error)
@@ -105,14 +107,17 @@ def _check_names(options):
     """Refuse unknown formats and models before anything is read."""
     if options.format is not None:
         from .decompress import picture_format
+
         picture_format("-", options.format)
     if options.model is not None:
         from ..model import bundle
+
         bundle.load(options.model)
 
 
 def _list(options, report):
     from .listing import Listing
+
     listing = Listing(options)
     for job in options.jobs:
         try:
@@ -127,14 +132,17 @@ def _list(options, report):
 def _work(options, report):
     """All modes but the list: one bar, lines in order, a summary."""
     table = features.Table(options) if options.mode == "features" else None
-    terminal = (sys.stderr is not None and sys.stderr.isatty()
-                and os.environ.get("TERM") != "dumb")
+    terminal = (
+        sys.stderr is not None
+        and sys.stderr.isatty()
+        and os.environ.get("TERM") != "dumb"
+    )
     show = terminal and not (options.quiet or options.no_progress)
     bar = Bar([_size(job.src) for job in options.jobs] if show else [], show)
     report.before = bar.clear
     start = time.monotonic()
     failed, total = [], Total()
-    waiting, due = {}, 0        # what has ended before its turn to be told
+    waiting, due = {}, 0  # what has ended before its turn to be told
     try:
         for index, notes in _outcomes(options, bar.update):
             bar.finish(index, notes.pixels)
@@ -155,26 +163,37 @@ def _work(options, report):
         except (OSError, Refusal) as error:
             report.error(error.filename, error)
     if len(options.jobs) > 1:
-        _summary(options, report, failed, total, time.monotonic() - start,
-                 options.verbose or show)
+        _summary(
+            options,
+            report,
+            failed,
+            total,
+            time.monotonic() - start,
+            options.verbose or show,
+        )
 
 
 def _outcomes(options, progress):
     """Pairs of job number and Notes, as jobs end."""
     if options.scheduler:
         from . import scheduled
+
         yield from scheduled.outcomes(options)
         return
     from . import pool
+
     n = pool.size(options)
     if n > 1:
         yield from pool.run(options, n, progress)
         return
     from .work import Coder
+
     coder = Coder(options)
     for index, job in enumerate(options.jobs):
-        yield index, coder.run(
-            job, lambda share, pixels: progress(index, share, pixels))
+        yield (
+            index,
+            coder.run(job, lambda share, pixels: progress(index, share, pixels)),
+        )
 
 
 class Total:
@@ -194,15 +213,22 @@ class Total:
 def _summary(options, report, failed, total, seconds, wanted):
     n = len(options.jobs)
     if wanted and not options.quiet:
-        sizes = (f", {total.n_in} to {total.n_out} bytes "
-                 f"({total.n_out / total.n_in:.1%})"
-                 if total.n_in and total.n_out else "")
-        report.say(None, f"{n - len(failed)} of {n} files{sizes}, "
-                   f"{total.pixels / 1e6:.1f} megapixels in {seconds:.1f} s, "
-                   f"{total.pixels / 1e6 / max(seconds, 1e-9):.1f} MP/s")
+        sizes = (
+            f", {total.n_in} to {total.n_out} bytes ({total.n_out / total.n_in:.1%})"
+            if total.n_in and total.n_out
+            else ""
+        )
+        report.say(
+            None,
+            f"{n - len(failed)} of {n} files{sizes}, "
+            f"{total.pixels / 1e6:.1f} megapixels in {seconds:.1f} s, "
+            f"{total.pixels / 1e6 / max(seconds, 1e-9):.1f} MP/s",
+        )
     if failed and options.quiet < 2:
-        report.say(None, f"{len(failed)} of {n} files failed: "
-                   + ", ".join(map(display, failed)))
+        report.say(
+            None,
+            f"{len(failed)} of {n} files failed: " + ", ".join(map(display, failed)),
+        )
 
 
 def _size(name):
@@ -221,16 +247,17 @@ def versions(prog):
     import json
     from importlib import metadata
     from pathlib import Path
+
     try:
         engine = metadata.version("onnxruntime")
     except metadata.PackageNotFoundError:
         engine = "missing"
-    lines = [f"{prog} {codec.__version__}", "format 1",
-             f"onnxruntime {engine}"]
+    lines = [f"{prog} {codec.__version__}", "format 1", f"onnxruntime {engine}"]
     models = Path(codec.__file__).parent / "models"
     for path in sorted(models.glob("*/model.json")):
         text = path.read_bytes()
         model_id = hashlib.sha256(text).hexdigest()[:16]
-        lines.append(f"model {path.parent.name} {model_id}, "
-                     f"opset {json.loads(text)['opset']}")
+        lines.append(
+            f"model {path.parent.name} {model_id}, opset {json.loads(text)['opset']}"
+        )
     return "\n".join(lines)

@@ -10,15 +10,22 @@ import os
 import re
 import sys
 
+from ..limits import MAX_PIXELS
 from . import features, jobs, scheduled
 from .jobs import STREAM
-from .report import Refusal, UsageError
-from ..limits import MAX_PIXELS
+from .report import UsageError
 
 QUALITY = 50.0
 SHELLS = ("bash", "tcsh", "zsh")
-_UNITS = {"": 1, "k": 10 ** 3, "m": 10 ** 6, "g": 10 ** 9,
-          "ki": 2 ** 10, "mi": 2 ** 20, "gi": 2 ** 30}
+_UNITS = {
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "ki": 2**10,
+    "mi": 2**20,
+    "gi": 2**30,
+}
 
 EPILOG = """\
 Two names are IN and OUT, unless the second one looks like an input too; more
@@ -45,8 +52,11 @@ class Help(argparse.RawDescriptionHelpFormatter):
 def columns():
     """How wide the terminal is; 80 where nothing tells."""
     try:
-        return (int(os.environ.get("COLUMNS", 0))
-                or os.get_terminal_size(sys.__stdout__.fileno()).columns or 80)
+        return (
+            int(os.environ.get("COLUMNS", 0))
+            or os.get_terminal_size(sys.__stdout__.fileno()).columns
+            or 80
+        )
     except (AttributeError, ValueError, OSError):
         return 80
 
@@ -54,25 +64,40 @@ def columns():
 def parser(prog):
     """The parser of ``prog``, ``aecompress`` or ``aedecompress``."""
     p = Parser(
-        prog=prog, allow_abbrev=False, add_help=False, epilog=EPILOG,
+        prog=prog,
+        allow_abbrev=False,
+        add_help=False,
+        epilog=EPILOG,
         formatter_class=Help,
         usage=f"{prog} [options] [IN [OUT] | FILE...]",
         description={
             "aecompress": "Compress pictures to .aec files.",
-            "aedecompress": "Turn .aec files back into pictures."}[prog])
-    p.add_argument("files", nargs="*", metavar="FILE",
-                   help="- is standard input or output")
+            "aedecompress": "Turn .aec files back into pictures.",
+        }[prog],
+    )
+    p.add_argument(
+        "files", nargs="*", metavar="FILE", help="- is standard input or output"
+    )
     _add_modes(p, prog)
     _add_coding(p)
     _add_files(p)
     talk = p.add_argument_group("messages")
-    talk.add_argument("-v", "--verbose", action="count", default=0,
-                      help="a line per file, also where a PNG would be "
-                      "smaller; twice: times")
-    talk.add_argument("--quiet", action="count", default=0,
-                      help="no warnings, no summary; twice: no errors")
-    talk.add_argument("--no-progress", action="store_true",
-                      help="no bar, even on a terminal")
+    talk.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=0,
+        help="a line per file, also where a PNG would be smaller; twice: times",
+    )
+    talk.add_argument(
+        "--quiet",
+        action="count",
+        default=0,
+        help="no warnings, no summary; twice: no errors",
+    )
+    talk.add_argument(
+        "--no-progress", action="store_true", help="no bar, even on a terminal"
+    )
     return p
 
 
@@ -80,81 +105,153 @@ def _add_modes(p, prog):
     mode = p.add_argument_group("what to do")
     mode.set_defaults(mode="compress" if prog == "aecompress" else "decompress")
     for flags, value, text in (
-            (("-d", "--decompress"), "decompress", "act as aedecompress"),
-            (("-t", "--test"), "test", "decode fully, write nothing"),
-            (("-l", "--list"), "list", "show what the headers say")):
-        mode.add_argument(*flags, dest="mode", action="store_const",
-                          const=value, help=text)
-    mode.add_argument("--features", metavar="FILE.npy",
-                      help="describe .aec files, a row each; their names "
-                      "go to FILE.csv")
+        (("-d", "--decompress"), "decompress", "act as aedecompress"),
+        (("-t", "--test"), "test", "decode fully, write nothing"),
+        (("-l", "--list"), "list", "show what the headers say"),
+    ):
+        mode.add_argument(
+            *flags, dest="mode", action="store_const", const=value, help=text
+        )
+    mode.add_argument(
+        "--features",
+        metavar="FILE.npy",
+        help="describe .aec files, a row each; their names go to FILE.csv",
+    )
     mode.add_argument("--json", action="store_true", help="stable form of -l")
     mode.add_argument("-h", "--help", action="store_true", help="show this")
-    mode.add_argument("-V", "--version", action="store_true",
-                      help="versions of program, format, engine and opset")
-    mode.add_argument("--completion", choices=SHELLS, metavar="SHELL",
-                      help=f"print the completions for {', '.join(SHELLS)}")
+    mode.add_argument(
+        "-V",
+        "--version",
+        action="store_true",
+        help="versions of program, format, engine and opset",
+    )
+    mode.add_argument(
+        "--completion",
+        choices=SHELLS,
+        metavar="SHELL",
+        help=f"print the completions for {', '.join(SHELLS)}",
+    )
 
 
 def _add_coding(p):
     coding = p.add_argument_group("coding")
-    coding.add_argument("-q", "--quality", type=_quality, metavar="N",
-                        help=f"1..100, higher is better ({QUALITY:g})")
-    coding.add_argument("--target-size", type=_target_size, metavar="SIZE",
-                        help="best quality of at most SIZE: 20000, 20k, 20Ki "
-                        "or 0.5bpp (bits per pixel)")
-    coding.add_argument("--target-psnr", type=_positive, metavar="DB",
-                        help="smallest file of at least DB")
-    coding.add_argument("--effort", type=int, choices=range(1, 10),
-                        metavar="N", default=None,
-                        help="1..9 (1): 2 takes 3 times as long for 1.8 %% less, "
-                        "5 takes 8 times for 6.2 %% less, 9 takes 55 times "
-                        "for 8.3 %% less")
-    coding.add_argument("--tune", choices=("psnr", "ms-ssim"),
-                        help="the metric that an --effort of 2 or more makes "
-                        "files smaller for (psnr)")
-    coding.add_argument("--stack", action="store_true",
-                        help="all inputs, of one size and colour, in the "
-                        "one file of -o")
-    coding.add_argument("--index", type=_index, metavar="N",
-                        help="of a stack, decode picture N alone, from 0 on")
-    coding.add_argument("-m", "--model", metavar="ID",
-                        help="name, id or folder of a model")
-    coding.add_argument("--format", metavar="EXT",
-                        help="of the pictures written (from OUT, else png)")
-    coding.add_argument("--strip", action="store_true",
-                        help="drop Exif and XMP; colours stay")
-    coding.add_argument("-T", "--threads", type=_count, metavar="N",
-                        help="cores to use, for one picture or for many "
-                        "at once (all)")
-    coding.add_argument("--max-pixels", type=_count, metavar="N",
-                        default=MAX_PIXELS,
-                        help=f"refuse larger pictures ({MAX_PIXELS})")
+    coding.add_argument(
+        "-q",
+        "--quality",
+        type=_quality,
+        metavar="N",
+        help=f"1..100, higher is better ({QUALITY:g})",
+    )
+    coding.add_argument(
+        "--target-size",
+        type=_target_size,
+        metavar="SIZE",
+        help="best quality of at most SIZE: 20000, 20k, 20Ki "
+        "or 0.5bpp (bits per pixel)",
+    )
+    coding.add_argument(
+        "--target-psnr",
+        type=_positive,
+        metavar="DB",
+        help="smallest file of at least DB",
+    )
+    coding.add_argument(
+        "--effort",
+        type=int,
+        choices=range(1, 10),
+        metavar="N",
+        default=None,
+        help="1..9 (1): 2 takes 3 times as long for 1.8 %% less, "
+        "5 takes 8 times for 6.2 %% less, 9 takes 55 times "
+        "for 8.3 %% less",
+    )
+    coding.add_argument(
+        "--tune",
+        choices=("psnr", "ms-ssim"),
+        help="the metric that an --effort of 2 or more makes files smaller for (psnr)",
+    )
+    coding.add_argument(
+        "--stack",
+        action="store_true",
+        help="all inputs, of one size and colour, in the one file of -o",
+    )
+    coding.add_argument(
+        "--index",
+        type=_index,
+        metavar="N",
+        help="of a stack, decode picture N alone, from 0 on",
+    )
+    coding.add_argument(
+        "-m", "--model", metavar="ID", help="name, id or folder of a model"
+    )
+    coding.add_argument(
+        "--format", metavar="EXT", help="of the pictures written (from OUT, else png)"
+    )
+    coding.add_argument(
+        "--strip", action="store_true", help="drop Exif and XMP; colours stay"
+    )
+    coding.add_argument(
+        "-T",
+        "--threads",
+        type=_count,
+        metavar="N",
+        help="cores to use, for one picture or for many at once (all)",
+    )
+    coding.add_argument(
+        "--max-pixels",
+        type=_count,
+        metavar="N",
+        default=MAX_PIXELS,
+        help=f"refuse larger pictures ({MAX_PIXELS})",
+    )
 
 
 def _add_files(p):
     out = p.add_argument_group("files")
     for flags, name, text in (
-            (("-o", "--output"), "FILE", "write to FILE"),
-            (("--output-dir",), "DIR",
-             "write to DIR, made if need be; with -r the same tree")):
+        (("-o", "--output"), "FILE", "write to FILE"),
+        (
+            ("--output-dir",),
+            "DIR",
+            "write to DIR, made if need be; with -r the same tree",
+        ),
+    ):
         out.add_argument(*flags, metavar=name, help=text)
-    out.add_argument("-r", "--recursive", action="store_true",
-                     help="of a folder, take what looks like an input in it "
-                     "and below")
-    out.add_argument("-c", "--stdout", action="store_true",
-                     help="write to standard output")
-    out.add_argument("-f", "--force", action="store_true",
-                     help="replace outputs that exist")
-    out.add_argument("-p", "--preserve", action="store_true",
-                     help="outputs keep the times of inputs (always the mode)")
+    out.add_argument(
+        "-r",
+        "--recursive",
+        action="store_true",
+        help="of a folder, take what looks like an input in it and below",
+    )
+    out.add_argument(
+        "-c", "--stdout", action="store_true", help="write to standard output"
+    )
+    out.add_argument(
+        "-f", "--force", action="store_true", help="replace outputs that exist"
+    )
+    out.add_argument(
+        "-p",
+        "--preserve",
+        action="store_true",
+        help="outputs keep the times of inputs (always the mode)",
+    )
     scheduled.add(out)
     out.set_defaults(rm=False)
-    out.add_argument("-k", "--keep", dest="rm", action="store_const",
-                     const=False, help="keep inputs (default)")
-    out.add_argument("--rm", action="store_const", const=True,
-                     help="remove each input, once its output has been read "
-                     "back, decoded and compared, without any warning")
+    out.add_argument(
+        "-k",
+        "--keep",
+        dest="rm",
+        action="store_const",
+        const=False,
+        help="keep inputs (default)",
+    )
+    out.add_argument(
+        "--rm",
+        action="store_const",
+        const=True,
+        help="remove each input, once its output has been read "
+        "back, decoded and compared, without any warning",
+    )
 
 
 def parse(prog, argv):
@@ -176,7 +273,7 @@ def parse(prog, argv):
     cut = argv.index("--") if "--" in argv else len(argv)
     options = parser(prog).parse_intermixed_args(argv[:cut])
     options.prog = prog
-    options.files += argv[cut + 1:]
+    options.files += argv[cut + 1 :]
     if not (options.help or options.version or options.completion):
         features.check(options)
         _split(options)
@@ -189,10 +286,18 @@ def parse(prog, argv):
 def _split(options):
     """Take OUT off the names, if the second of two can only be that."""
     names = options.files
-    if (len(names) == 2 and options.mode in ("compress", "decompress")
-            and not (options.output or options.output_dir or options.stdout
-                     or options.recursive or options.stack)
-            and not jobs.looks_like_input(names[1], options.mode)):
+    if (
+        len(names) == 2
+        and options.mode in ("compress", "decompress")
+        and not (
+            options.output
+            or options.output_dir
+            or options.stdout
+            or options.recursive
+            or options.stack
+        )
+        and not jobs.looks_like_input(names[1], options.mode)
+    ):
         options.output = names.pop()
 
 
@@ -201,46 +306,68 @@ def _check(options):
     several = len(options.files) > 1
     compresses = options.mode == "compress"
     writes = options.mode in ("compress", "decompress")
-    to_stream = (options.stdout or options.output == STREAM
-                 or not options.files and not options.output)
+    to_stream = (
+        options.stdout
+        or options.output == STREAM
+        or not options.files
+        and not options.output
+    )
     streams = not writes or to_stream or STREAM in options.files
     to = options.output or options.stdout
     targets = options.target_size, options.target_psnr
     rules = (
-        (options.quality is not None and not compresses,
-         "-q is for compressing"),
+        (options.quality is not None and not compresses, "-q is for compressing"),
         (any(targets) and not compresses, "targets are for compressing"),
-        ((options.quality is not None) + sum(map(bool, targets)) > 1,
-         "-q, --target-size and --target-psnr exclude each other"),
-        (options.effort is not None and options.mode != "compress",
-         "--effort is for compressing"),
-        (options.tune is not None and options.mode != "compress",
-         "--tune is for compressing"),
-        (options.tune == "ms-ssim" and (options.effort or 1) < 2,
-         "--tune ms-ssim needs --effort 2 or more"),
-        (options.format is not None and options.mode != "decompress",
-         "--format is for decompressing"),
+        (
+            (options.quality is not None) + sum(map(bool, targets)) > 1,
+            "-q, --target-size and --target-psnr exclude each other",
+        ),
+        (
+            options.effort is not None and options.mode != "compress",
+            "--effort is for compressing",
+        ),
+        (
+            options.tune is not None and options.mode != "compress",
+            "--tune is for compressing",
+        ),
+        (
+            options.tune == "ms-ssim" and (options.effort or 1) < 2,
+            "--tune ms-ssim needs --effort 2 or more",
+        ),
+        (
+            options.format is not None and options.mode != "decompress",
+            "--format is for decompressing",
+        ),
         (options.json and options.mode != "list", "--json needs -l"),
-        (options.stack and not (compresses and to),
-         "--stack is for compressing, and needs -o or -c"),
-        (options.stack and (any(targets) or options.rm or options.preserve),
-         "--stack clashes with targets, --rm and -p"),
-        (options.index is not None and (options.mode != "decompress"
-                                        or options.rm),
-         "--index is for decompressing, without --rm"),
-        (options.output is not None and several and not options.stack,
-         "-o takes one input"),
+        (
+            options.stack and not (compresses and to),
+            "--stack is for compressing, and needs -o or -c",
+        ),
+        (
+            options.stack and (any(targets) or options.rm or options.preserve),
+            "--stack clashes with targets, --rm and -p",
+        ),
+        (
+            options.index is not None and (options.mode != "decompress" or options.rm),
+            "--index is for decompressing, without --rm",
+        ),
+        (
+            options.output is not None and several and not options.stack,
+            "-o takes one input",
+        ),
         (options.output is not None and options.stdout, "-o clashes with -c"),
-        (options.output_dir is not None and (options.output or options.stdout),
-         "--output-dir clashes with -o and -c"),
-        (options.output_dir is not None
-         and (not options.files or STREAM in options.files),
-         "--output-dir needs named inputs"),
-        (options.recursive and to and not options.stack,
-         "-r clashes with -o and -c"),
+        (
+            options.output_dir is not None and (options.output or options.stdout),
+            "--output-dir clashes with -o and -c",
+        ),
+        (
+            options.output_dir is not None
+            and (not options.files or STREAM in options.files),
+            "--output-dir needs named inputs",
+        ),
+        (options.recursive and to and not options.stack, "-r clashes with -o and -c"),
         (options.recursive and not options.files, "-r needs named inputs"),
-        (options.stdout and several and not options.stack,
-         "-c takes one input"),
+        (options.stdout and several and not options.stack, "-c takes one input"),
         (options.files.count(STREAM) > 1, "- is named twice"),
         (options.rm and streams, "--rm needs named inputs and outputs"),
         (options.preserve and streams, "-p needs named inputs and outputs"),
@@ -265,8 +392,7 @@ def _quality(text):
 
 def _index(text):
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
     return int(text)
 
 
@@ -289,8 +415,7 @@ def _whole(text):
 
 def _count(text):
     if not (value := _whole(text)):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a positive whole number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
     return value
 
 
@@ -300,6 +425,6 @@ def _target_size(text):
         return _positive(text[:-3])
     if not (value := _whole(text)):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is neither a whole number nor such as 20k, 20Ki or "
-            f"0.5bpp")
+            f"{text!r} is neither a whole number nor such as 20k, 20Ki or 0.5bpp"
+        )
     return value

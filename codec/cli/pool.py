@@ -17,11 +17,14 @@ from multiprocessing import connection, resource_tracker
 from .report import Refusal
 from .work import Coder, Notes
 
-FEW = 4                 # jobs that do not pay the start of processes
+FEW = 4  # jobs that do not pay the start of processes
 WORKER_BYTES = 1 << 30  # what a worker may need for a large photograph
 _EVERY_S = 0.1
-_ENDS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP")
-         if hasattr(signal, name)]
+_ENDS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if hasattr(signal, name)
+]
 
 
 def size(options):
@@ -31,11 +34,20 @@ def size(options):
     ----------
     options : argparse.Namespace
     """
-    if (options.mode == "list" or len(options.jobs) < FEW
-            or any("-" in job for job in options.jobs)):
+    if (
+        options.mode == "list"
+        or len(options.jobs) < FEW
+        or any("-" in job for job in options.jobs)
+    ):
         return 1
-    return max(1, min(options.threads or cores(), len(options.jobs) // 2,
-                      _memory() // WORKER_BYTES))
+    return max(
+        1,
+        min(
+            options.threads or cores(),
+            len(options.jobs) // 2,
+            _memory() // WORKER_BYTES,
+        ),
+    )
 
 
 def cores():
@@ -72,18 +84,24 @@ def run(options, n, progress, coder=Coder):
     notes : Notes
         As the jobs end.
     """
-    shared = dict(vars(options), jobs=None, files=None, problems=None,
-                  threads=max(1, (options.threads or cores()) // n))
+    shared = dict(
+        vars(options),
+        jobs=None,
+        files=None,
+        problems=None,
+        threads=max(1, (options.threads or cores()) // n),
+    )
     context = multiprocessing.get_context("spawn")
     todo = iter(enumerate(options.jobs))
-    workers = {}        # connection -> (process, number of its job)
+    workers = {}  # connection -> (process, number of its job)
     if os.name == "posix":
-        resource_tracker.ensure_running()   # it would lift what is deferred
+        resource_tracker.ensure_running()  # it would lift what is deferred
 
     def start():
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, shared, coder),
-                                  daemon=True)
+        process = context.Process(
+            target=_serve, args=(theirs, shared, coder), daemon=True
+        )
         # A worker that is interrupted while it starts would print a traceback.
         with _deferred():
             process.start()
@@ -93,14 +111,14 @@ def run(options, n, progress, coder=Coder):
     def give(ours, process):
         job = next(todo, None)
         if job is None:
-            ours.close()        # which ends it
+            ours.close()  # which ends it
             process.join()
             return
         workers[ours] = process, job[0]
         try:
             ours.send(job[1])
         except OSError:
-            pass                # it has died: receiving tells
+            pass  # it has died: receiving tells
 
     try:
         for _ in range(n):
@@ -125,7 +143,7 @@ def run(options, n, progress, coder=Coder):
                 give(ours, process)
     finally:
         for process, _ in workers.values():
-            process.terminate()     # removes what it was writing
+            process.terminate()  # removes what it was writing
         for process, _ in workers.values():
             process.join(30)
             process.kill()
@@ -147,17 +165,20 @@ def _deferred():
 def _lost(job, code):
     notes = Notes()
     why = f"signal {-code}" if code and code < 0 else f"exit code {code}"
-    notes.error(job.src, Refusal(
-        f"its worker process ended with {why}; if memory is short, try -T 1"))
+    notes.error(
+        job.src,
+        Refusal(f"its worker process ended with {why}; if memory is short, try -T 1"),
+    )
     return notes
 
 
 def _serve(pipe, shared, coder):
     """A worker: one job after another, until the pipe is closed."""
     from types import SimpleNamespace
+
     for number in _ENDS:
         signal.signal(number, lambda n, frame: sys.exit(128 + n))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)    # the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
     coder = coder(SimpleNamespace(**shared))
@@ -174,4 +195,4 @@ def _serve(pipe, shared, coder):
             job = pipe.recv()
             pipe.send(("done", coder.run(job, progress)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        pass        # no more work, or the parent is gone
+        pass  # no more work, or the parent is gone

@@ -9,7 +9,7 @@ import sys
 from ..errors import CodecError, FormatError
 
 GOOD, ERROR, WARNING = 0, 1, 2
-TRACEBACK = "\0"    # between a message and a traceback, with -vv
+TRACEBACK = "\0"  # between a message and a traceback, with -vv
 
 
 class UsageError(Exception):
@@ -75,8 +75,9 @@ class Report:
     def take(self, notes):
         """Say what has happened to a job."""
         for kind, name, text in notes.lines:
-            {"error": self.error, "warning": self.warn,
-             "say": self.say}[kind](name, text)
+            {"error": self.error, "warning": self.warn, "say": self.say}[kind](
+                name, text
+            )
 
     def _line(self, name, text):
         text, *traceback = text.split(TRACEBACK)

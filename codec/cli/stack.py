@@ -9,12 +9,12 @@ import io
 import os
 import time
 
+from ..errors import InputError
+from ..io import urls
+from ..limits import over
 from . import files, verify, work
 from .jobs import STREAM, Job
 from .report import Refusal
-from ..io import urls
-from ..errors import InputError
-from ..limits import over
 
 
 def compress(coder, job, notes, progress):
@@ -24,23 +24,33 @@ def compress(coder, job, notes, progress):
     ``options.members`` are the inputs.
     """
     from codec import encode_batch
+
     from .options import QUALITY
+
     options, start = coder.options, time.perf_counter()
     for src in options.members:
         files.refuse(src, job.dst, options.force)
     pictures = Members(options, notes)
     quality = QUALITY if options.quality is None else options.quality
     try:
-        data = encode_batch(pictures, quality=quality, encoder=coder.encoder,
-                            effort=options.effort, tune=options.tune)
+        data = encode_batch(
+            pictures,
+            quality=quality,
+            encoder=coder.encoder,
+            effort=options.effort,
+            tune=options.tune,
+        )
     except InputError as error:
         raise Refusal(str(error), pictures.name) from None
     coded = time.perf_counter()
     files.save(job, data, options)
     notes.n_out = len(data)
     written = time.perf_counter()
-    notes.say(job.dst, f"{len(options.members)} pictures to {len(data)} "
-              f"bytes, {8 * len(data) / notes.pixels:.3f} bpp")
+    notes.say(
+        job.dst,
+        f"{len(options.members)} pictures to {len(data)} "
+        f"bytes, {8 * len(data) / notes.pixels:.3f} bpp",
+    )
     notes.say(job.dst, files.times(start, start, coded, written), level=2)
 
 
@@ -59,8 +69,10 @@ class Members:
 
     def __iter__(self):
         from ..picture import open_picture
+
         lost = 0
-        for self.name in self.options.members:
+        for name in self.options.members:
+            self.name = name
             with files.source(self.name) as file:
                 if files.is_aec(file):
                     raise Refusal("is an .aec file already", self.name)
@@ -69,13 +81,18 @@ class Members:
             height, width = picture.pixels.shape[:2]
             self.notes.pixels += width * height
             if self.notes.pixels > self.options.max_pixels:
-                raise over(f"the stack has {self.notes.pixels} pixels up to "
-                           "here", self.options.max_pixels)
+                raise over(
+                    f"the stack has {self.notes.pixels} pixels up to here",
+                    self.options.max_pixels,
+                )
             lost += bool(picture.exif or picture.xmp)
             yield picture
         if lost and not self.options.strip:
-            self.notes.warn(None, f"Exif and XMP of {lost} pictures left out, "
-                            "as a stack has none; --strip says that you know")
+            self.notes.warn(
+                None,
+                f"Exif and XMP of {lost} pictures left out, "
+                "as a stack has none; --strip says that you know",
+            )
 
 
 def decompress(coder, job, file, notes, progress):
@@ -92,35 +109,41 @@ def decompress(coder, job, file, notes, progress):
     progress : function of float, or None
     """
     from codec import Stack
+
     from ..container import unpack
+
     options, start = coder.options, time.perf_counter()
     notes.n_in = file.seek(0, 2)
     file.seek(0)
-    if options.index is None:       # all of it: check all of it
+    if options.index is None:  # all of it: check all of it
         data = files.take(file)
         unpack(data)
         file = io.BytesIO(data)
     stack = Stack(file, coder.decoder)
     numbers = range(len(stack))
     if options.index is not None:
-        numbers = numbers[options.index:options.index + 1]
+        numbers = numbers[options.index : options.index + 1]
         if not numbers:
-            raise Refusal(f"has pictures 0 to {len(stack) - 1}, no "
-                          f"{options.index}")
+            raise Refusal(f"has pictures 0 to {len(stack) - 1}, no {options.index}")
     height, width = stack.shape[1:3]
     notes.pixels = len(numbers) * width * height
     if notes.pixels > options.max_pixels:
-        raise over(f"{len(numbers)} pictures of {width}x{height} are "
-                   f"{notes.pixels} pixels", options.max_pixels)
+        raise over(
+            f"{len(numbers)} pictures of {width}x{height} are {notes.pixels} pixels",
+            options.max_pixels,
+        )
     write = _writer(stack, numbers, job, notes, options)
     for done, (i, pixels) in enumerate(zip(numbers, stack.pictures(numbers))):
         write(i, pixels)
         if progress:
             progress((done + 1) / len(numbers))
     if options.rm:
-        work.remove(job, notes, lambda: None)   # each was checked
-    notes.say(job.src, f"{len(numbers)} of {len(stack)} pictures, "
-              f"{width}x{height}" + ("" if job.dst else ", sound"))
+        work.remove(job, notes, lambda: None)  # each was checked
+    notes.say(
+        job.src,
+        f"{len(numbers)} of {len(stack)} pictures, "
+        f"{width}x{height}" + ("" if job.dst else ", sound"),
+    )
     notes.say(job.src, f"all {time.perf_counter() - start:.3f} s", level=2)
 
 
@@ -129,22 +152,29 @@ def _writer(stack, numbers, job, notes, options):
     from ..picture import save
     from ..types import Picture
     from .decompress import picture_format
+
     if job.dst is None:
         return lambda i, pixels: None
     kind = picture_format(job.dst, options.format)
     one_place = job.dst == STREAM or files.is_device(job.dst)
     if options.index is not None and (options.output or one_place):
+
         def named(i):
             return job.dst
     elif one_place:
-        raise Refusal(f"takes one of the {len(stack)} pictures; --index says "
-                      "which one goes there", job.dst)
+        raise Refusal(
+            f"takes one of the {len(stack)} pictures; --index says "
+            "which one goes there",
+            job.dst,
+        )
     elif os.path.isdir(job.dst):
         raise Refusal("is a directory; use --output-dir", job.dst)
     else:
+
         def named(i):
             return name(job.dst, i, len(stack))
-    for i in numbers:       # before any is written
+
+    for i in numbers:  # before any is written
         files.refuse(job.src, named(i), options.force)
 
     def write(i, pixels):
@@ -155,6 +185,7 @@ def _writer(stack, numbers, job, notes, options):
         files.save(one, out.getbuffer(), options)
         if options.rm:
             verify.decompressed(one, out.getbuffer(), picture, kind, options)
+
     return write
 
 

@@ -10,7 +10,7 @@ import sys
 
 from ..errors import CodecError
 
-MAX_PIXELS = 2 ** 26    # a folder of huge pictures must not stop a desktop
+MAX_PIXELS = 2**26  # a folder of huge pictures must not stop a desktop
 
 
 def thumbnail(source, target, size):
@@ -24,9 +24,12 @@ def thumbnail(source, target, size):
     size : int
     """
     from PIL import Image
+
     from codec import Stack, info
+
     from ..limits import check_pixels
     from ..picture import to_image
+
     header = info(source)
     check_pixels(header.width, header.height, MAX_PIXELS)
     if header.is_stack:
@@ -34,6 +37,7 @@ def thumbnail(source, target, size):
             image = Image.fromarray(stack[0])
     else:
         from codec import Decoder
+
         with open(source, "rb") as file:
             image = to_image(Decoder().decode_picture(file.read()))
     image.thumbnail((size, size))
@@ -43,8 +47,7 @@ def thumbnail(source, target, size):
 def main(argv=None):
     """The command; returns its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
-    if len(arguments) != 3 or not arguments[2].isdecimal() or not int(
-            arguments[2]):
+    if len(arguments) != 3 or not arguments[2].isdecimal() or not int(arguments[2]):
         print("usage: aecompress-thumbnailer IN OUT SIZE", file=sys.stderr)
         return 1
     source, target, size = arguments

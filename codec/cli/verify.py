@@ -7,10 +7,10 @@ import io
 
 import numpy as np
 
-from . import files
-from .report import Refusal
 from ..picture import open_picture
 from ..picture.metadata import upright
+from . import files
+from .report import Refusal
 
 # Formats that the decoder's writer writes without loss of its own.
 _EXACT = {"PNG", "TIFF", "WEBP", "BMP", "PPM", "QOI", "TGA", "SGI", "PCX"}
@@ -40,11 +40,14 @@ def compressed(coder, job, data, source):
         The file does not decode or cannot be read.
     """
     found = coder.decoder.decode_picture(
-        _read_back(job, data), max_pixels=coder.options.max_pixels)
-    same = (found.pixels.shape == source.pixels.shape
-            and _equal(found.alpha, source.alpha)
-            and (found.icc, found.exif, found.xmp)
-            == (source.icc, *upright(source.exif, source.xmp)))
+        _read_back(job, data), max_pixels=coder.options.max_pixels
+    )
+    same = (
+        found.pixels.shape == source.pixels.shape
+        and _equal(found.alpha, source.alpha)
+        and (found.icc, found.exif, found.xmp)
+        == (source.icc, *upright(source.exif, source.xmp))
+    )
     if not (same and _resembles(found.pixels, source.pixels)):
         raise Refusal("does not decode to its picture; input kept", job.dst)
 
@@ -68,24 +71,23 @@ def decompressed(job, data, source, kind, options):
     """
     found = open_picture(io.BytesIO(_read_back(job, data)), options.max_pixels)
     a, b = _visible(found), _visible(source)
-    if not (a.shape == b.shape and (
-            np.array_equal(a, b) if kind in _EXACT else _resembles(a, b))):
-        raise Refusal("is not the picture that was decoded; input kept",
-                      job.dst)
+    if not (
+        a.shape == b.shape
+        and (np.array_equal(a, b) if kind in _EXACT else _resembles(a, b))
+    ):
+        raise Refusal("is not the picture that was decoded; input kept", job.dst)
 
 
 def _read_back(job, data):
     with files.source(job.dst) as file:
         back = files.take(file)
     if back != data:
-        raise Refusal("differs from what was written there; input kept",
-                      job.dst)
+        raise Refusal("differs from what was written there; input kept", job.dst)
     return back
 
 
 def _equal(a, b):
-    return a is b or (a is not None and b is not None
-                      and np.array_equal(a, b))
+    return a is b or (a is not None and b is not None and np.array_equal(a, b))
 
 
 def _visible(picture):
@@ -108,13 +110,13 @@ def _resembles(a, b):
     black square in it, does not.
     """
     for top in range(0, a.shape[0], _BLOCK):
-        x = a[top:top + _BLOCK].astype(np.float64)
-        y = b[top:top + _BLOCK].astype(np.float64)
+        x = a[top : top + _BLOCK].astype(np.float64)
+        y = b[top : top + _BLOCK].astype(np.float64)
         x, y = (s.reshape(*s.shape[:2], -1) for s in (x, y))
         edges = np.arange(0, x.shape[1], _BLOCK)
 
         def mean(s):
-            total = np.add.reduceat(s.sum(0), edges)    # (blocks, channels)
+            total = np.add.reduceat(s.sum(0), edges)  # (blocks, channels)
             return total / (len(s) * np.diff([*edges, s.shape[1]]))[:, None]
 
         contrast = mean(y * y) - mean(y) ** 2

@@ -4,8 +4,8 @@ import functools
 import os
 import warnings
 
-from . import report
 from ..io import urls
+from . import report
 
 
 class Notes:
@@ -36,8 +36,8 @@ class Notes:
         text = report.describe(error)
         if self.verbose > 1:
             import traceback
-            text += report.TRACEBACK + "".join(
-                traceback.format_exception(error))
+
+            text += report.TRACEBACK + "".join(traceback.format_exception(error))
         self.lines.append(("error", name, text))
 
     def warn(self, name, text):
@@ -66,12 +66,14 @@ class Coder:
     def encoder(self):
         """Made after the first refusals, before the first picture."""
         from codec import Encoder
+
         return Encoder(model=self.options.model, threads=self.options.threads)
 
     @functools.cached_property
     def decoder(self):
         """Made when the first file is decoded or read back."""
         from codec import Decoder
+
         return Decoder(model=self.options.model, threads=self.options.threads)
 
     def run(self, job, progress=None):
@@ -89,22 +91,28 @@ class Coder:
             Failures are in it; only a closed pipe, an interrupt and the
             like come out as exceptions.
         """
-        from . import compress, decompress, features, stack
         from ..errors import ConversionWarning
-        act = {"compress": compress.compress,
-               "features": features.describe}.get(
-                   self.options.mode, decompress.decompress)
+        from . import compress, decompress, features, stack
+
+        act = {"compress": compress.compress, "features": features.describe}.get(
+            self.options.mode, decompress.decompress
+        )
         if self.options.stack:
             act = stack.compress
         notes = Notes(self.options.verbose)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", ConversionWarning)
-            warnings.showwarning = (
-                lambda message, *_, **__: notes.warn(job.src, str(message)))
+            warnings.showwarning = lambda message, *_, **__: notes.warn(
+                job.src, str(message)
+            )
             try:
-                act(self, job, notes, progress and (
-                    lambda share: progress(share, notes.pixels)))
+                act(
+                    self,
+                    job,
+                    notes,
+                    progress and (lambda share: progress(share, notes.pixels)),
+                )
             except BrokenPipeError:
                 raise
             except Exception as error:

@@ -15,5 +15,15 @@ from .header import MAGIC
 from .pack import pack, read_header, read_sections, unpack
 from .stack import Index, cells, pack_stack, read_stack, z_cells
 
-__all__ = ["MAGIC", "Index", "pack", "pack_stack", "read_header",
-           "cells", "read_sections", "read_stack", "unpack", "z_cells"]
+__all__ = [
+    "MAGIC",
+    "Index",
+    "pack",
+    "pack_stack",
+    "read_header",
+    "cells",
+    "read_sections",
+    "read_stack",
+    "unpack",
+    "z_cells",
+]

@@ -18,7 +18,7 @@ _TYPE = re.compile(rb"[A-Za-z][A-Za-z0-9]{3}")
 
 def check_start(data):
     """Check magic and version; returns whether sections follow."""
-    start = bytes(data[:len(MAGIC)])
+    start = bytes(data[: len(MAGIC)])
     for i, (found, wanted) in enumerate(zip(start, MAGIC)):
         if found != wanted:
             raise FormatError("not an .aec file", i)
@@ -29,8 +29,9 @@ def check_start(data):
         raise FormatError("container version 0", 5)
     if version != VERSION:
         raise UnsupportedError(
-            f"container version {version}; this program reads version "
-            f"{VERSION}", version)
+            f"container version {version}; this program reads version {VERSION}",
+            version,
+        )
     return bool(data[5] & _SECTIONS)
 
 
@@ -47,8 +48,15 @@ def write_values(header, has_sections, payload_length):
     if has_sections:
         flags |= _SECTIONS
     return HEADER.pack(
-        MAGIC, flags, model, header.width, header.height,
-        round(header.quality * 100), header.symbol_crc, payload_length)
+        MAGIC,
+        flags,
+        model,
+        header.width,
+        header.height,
+        round(header.quality * 100),
+        header.symbol_crc,
+        payload_length,
+    )
 
 
 def read_values(data, places):
@@ -64,8 +72,9 @@ def read_values(data, places):
     -------
     Header
     """
-    (_, flags, model, width, height, quality, symbol_crc,
-     payload_length) = HEADER.unpack_from(data)
+    (_, flags, model, width, height, quality, symbol_crc, payload_length) = (
+        HEADER.unpack_from(data)
+    )
     # First what would give the other fields another meaning.
     if flags & _RESERVED:
         raise UnsupportedError("reserved bit 3 is set", flags & _RESERVED)
@@ -78,19 +87,25 @@ def read_values(data, places):
         raise FormatError(f"quality {quality / 100} is not in 1..100", 18)
     if payload_length % 4 or payload_length > 2**31:
         raise FormatError(
-            f"payload length {payload_length} is not a multiple of 4 up to "
-            f"2^31", 24)
+            f"payload length {payload_length} is not a multiple of 4 up to 2^31", 24
+        )
     return Header(
-        width=width, height=height, colour=_COLOURS[flags & _RGB],
-        quality=quality / 100, model=model.hex(), symbol_crc=symbol_crc,
-        version=flags >> 4, sections=_types(data, places),
-        payload_length=payload_length)
+        width=width,
+        height=height,
+        colour=_COLOURS[flags & _RGB],
+        quality=quality / 100,
+        model=model.hex(),
+        symbol_crc=symbol_crc,
+        version=flags >> 4,
+        sections=_types(data, places),
+        payload_length=payload_length,
+    )
 
 
 def _types(data, places):
     types = []
     for start, *_ in places:
-        kind = bytes(data[start:start + 4])
+        kind = bytes(data[start : start + 4])
         if not _TYPE.fullmatch(kind):
             raise FormatError(f"section type {kind!r}", start)
         kind = kind.decode("ascii")
@@ -100,6 +115,5 @@ def _types(data, places):
     # Only now, so that damage is named before what is merely unknown.
     for kind in types:
         if kind[0].isupper() and kind not in CRITICAL:
-            raise UnsupportedError(
-                f"unknown critical section {kind}", kind)
+            raise UnsupportedError(f"unknown critical section {kind}", kind)
     return tuple(types)

@@ -12,7 +12,7 @@ from ..errors import CodecError, FormatError, InputError
 from .header import HEADER, check_start, read_values, write_values
 
 _SECTION = struct.Struct("<4sI")
-_CHUNK = 2 ** 20    # a claimed length allocates no more than this at once
+_CHUNK = 2**20  # a claimed length allocates no more than this at once
 
 
 def pack(header, payload, sections=None):
@@ -95,8 +95,9 @@ def unpack(data):
         raise _short(data, end + 4)
     if len(data) > end + 4:
         raise FormatError(
-            f"{len(data) - end - 4} bytes after the end of the file", end + 4)
-    crc, = struct.unpack_from("<I", data, end)
+            f"{len(data) - end - 4} bytes after the end of the file", end + 4
+        )
+    (crc,) = struct.unpack_from("<I", data, end)
     if zlib.crc32(data[:end]) != crc:
         raise FormatError("checksum mismatch; file is damaged", end)
     header = read_values(data, places)
@@ -167,8 +168,10 @@ def read_sections(file):
 
 
 def _sections(data, header, places):
-    return {name: bytes(data[at:at + size]) for name, (_, at, size)
-            in zip(header.sections, places)}
+    return {
+        name: bytes(data[at : at + size])
+        for name, (_, at, size) in zip(header.sections, places)
+    }
 
 
 def _view(data):
@@ -178,8 +181,9 @@ def _view(data):
 
 
 def _short(data, needed):
-    return FormatError(f"file is cut short: {len(data)} bytes, at least "
-                       f"{needed} are needed", len(data))
+    return FormatError(
+        f"file is cut short: {len(data)} bytes, at least {needed} are needed", len(data)
+    )
 
 
 def _payload_length(data):
@@ -213,7 +217,9 @@ def _layout(data):
         if size > len(data) - at:
             raise FormatError(
                 f"section at byte {start} claims {size} bytes, "
-                f"{len(data) - at} are left", start + 4)
+                f"{len(data) - at} are left",
+                start + 4,
+            )
         places.append((start, at, size))
         at += size
     return places, at

@@ -14,11 +14,11 @@ from .header import write_values
 from .pack import pack, read_sections
 
 SECTION = "STAK"
-MAX_PICTURES = 2 ** 24
-MAX_CELLS = 2 ** 16         # of 16 x 16 pixels, in a block of several
+MAX_PICTURES = 2**24
+MAX_CELLS = 2**16  # of 16 x 16 pixels, in a block of several
 _HEAD = struct.Struct("<II")
 _BLOCK = struct.Struct("<II")
-_KEPT = 20                  # bytes of the header before symbol_crc
+_KEPT = 20  # bytes of the header before symbol_crc
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Index:
     blocks : list of (int, int)
         Length of each block in bytes, and the checksum of its symbols.
     """
+
     count: int
     per_block: int
     blocks: list
@@ -77,15 +78,15 @@ def pack_stack(header, index, payloads, sections=None):
         The format has no place for one of the values.
     """
     data = _HEAD.pack(index.count, index.per_block) + b"".join(
-        _BLOCK.pack(*b) for b in index.blocks)
+        _BLOCK.pack(*b) for b in index.blocks
+    )
     head = write_values(header, True, sum(map(len, payloads)))
     header = dataclasses.replace(header, symbol_crc=_crc(head, data))
     try:
         read_index(header, head, data, sum(map(len, payloads)))
     except FormatError as error:
         raise InputError(f"cannot be written: {error}") from error
-    return pack(header, b"".join(payloads),
-                {SECTION: data, **(sections or {})})
+    return pack(header, b"".join(payloads), {SECTION: data, **(sections or {})})
 
 
 def read_stack(file):
@@ -113,8 +114,7 @@ def read_stack(file):
     header, sections, head = read_sections(file)
     if SECTION not in sections:
         raise FormatError("not a stack of pictures")
-    index = read_index(header, head, sections.pop(SECTION),
-                       header.payload_length)
+    index = read_index(header, head, sections.pop(SECTION), header.payload_length)
     return header, sections, index, len(head)
 
 
@@ -145,16 +145,16 @@ def read_index(header, head, data, payload_length):
         raise FormatError("STAK section: checksum mismatch")
     count, per_block = _HEAD.unpack_from(data)
     if not 1 <= per_block <= count <= MAX_PICTURES:
-        raise FormatError(f"STAK section: {count} pictures in blocks of "
-                          f"{per_block}")
+        raise FormatError(f"STAK section: {count} pictures in blocks of {per_block}")
     if per_block > 1 and per_block * cells(header) > MAX_CELLS:
-        raise FormatError(f"STAK section: {per_block} pictures of this size "
-                          "in a block")
+        raise FormatError(f"STAK section: {per_block} pictures of this size in a block")
     if len(data) != _HEAD.size + _BLOCK.size * math.ceil(count / per_block):
         raise FormatError(f"STAK section: {len(data)} bytes")
-    blocks = list(_BLOCK.iter_unpack(data[_HEAD.size:]))
-    if (any(size % 4 for size, _ in blocks)
-            or sum(size for size, _ in blocks) != payload_length):
+    blocks = list(_BLOCK.iter_unpack(data[_HEAD.size :]))
+    if (
+        any(size % 4 for size, _ in blocks)
+        or sum(size for size, _ in blocks) != payload_length
+    ):
         raise FormatError("STAK section: the blocks are not the payload")
     if "ALPH" in header.sections:
         raise FormatError("a stack with an ALPH section")

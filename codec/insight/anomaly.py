@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import api, picture
-from ..io import urls
 from ..errors import ModelError
+from ..io import urls
 from ..limits import MAX_PIXELS, check_pixels
 from ..model import bundle as models
 from ..types import Picture
@@ -38,6 +38,7 @@ class AnomalyScore(NamedTuple):
         Of both together, their correlation taken into account
         (Mahalanobis): 0 is the middle of the training pictures.
     """
+
     error: float
     bits: float
     distance: float
@@ -85,12 +86,10 @@ def anomaly_score(image, *, model=None, threads=None, max_pixels=MAX_PIXELS):
     if urls.is_source(image):
         with urls.opened(image) as file:
             image = picture.open_picture(file, max_pixels)
-    pic = (image if isinstance(image, Picture)
-           else picture.load(image, max_pixels))
+    pic = image if isinstance(image, Picture) else picture.load(image, max_pixels)
     check_pixels(*pic.pixels.shape[1::-1], max_pixels)
     bundle = models.load(model)
-    return score(measure(pic.pixels, _pipeline(bundle, threads)),
-                 statistics(bundle))
+    return score(measure(pic.pixels, _pipeline(bundle, threads)), statistics(bundle))
 
 
 def measure(pixels, pipeline, quality=QUALITY):
@@ -108,19 +107,31 @@ def measure(pixels, pipeline, quality=QUALITY):
     back = pipeline.synthesise(latent, quality, height, width)
     if pixels.ndim == 2:
         back = api._as_grey(back)
-    error = sum(float(np.square(
-        pixels[i:i + ROWS].astype(np.float32) - back[i:i + ROWS]).sum())
-        for i in range(0, height, ROWS)) / pixels.size
-    return (math.log2(max(error, LEAST_MSE)),
-            math.log2(max(bits / (height * width), LEAST_BPP)))
+    error = (
+        sum(
+            float(
+                np.square(
+                    pixels[i : i + ROWS].astype(np.float32) - back[i : i + ROWS]
+                ).sum()
+            )
+            for i in range(0, height, ROWS)
+        )
+        / pixels.size
+    )
+    return (
+        math.log2(max(error, LEAST_MSE)),
+        math.log2(max(bits / (height * width), LEAST_BPP)),
+    )
 
 
 def score(measured, known):
     """`AnomalyScore` of what `measure` gave, by what is known."""
-    error, bits = ((x - known[name]["mean"]) / known[name]["std"]
-                   for x, name in zip(measured, ("error", "bits")))
+    error, bits = (
+        (x - known[name]["mean"]) / known[name]["std"]
+        for x, name in zip(measured, ("error", "bits"))
+    )
     r = known["correlation"]
-    square = (error ** 2 - 2 * r * error * bits + bits ** 2) / (1 - r ** 2)
+    square = (error**2 - 2 * r * error * bits + bits**2) / (1 - r**2)
     return AnomalyScore(error, bits, math.sqrt(max(square, 0)))
 
 
@@ -131,17 +142,23 @@ def statistics(bundle):
         raise ModelError(
             f"model {bundle.id} has no statistics of its training pictures; "
             "make them with python -m codec.insight.calibrate PICTURES "
-            "--model FOLDER")
+            "--model FOLDER"
+        )
     try:
         fine = known["model"] == bundle.id and known["quality"] == QUALITY
-        numbers = [known["correlation"], *(
-            known[name][k] for name in ("error", "bits")
-            for k in ("mean", "std"))]
-        fine = fine and all(math.isfinite(x) for x in numbers) and (
-            abs(numbers[0]) < 1 and numbers[2] > 0 and numbers[4] > 0)
+        numbers = [
+            known["correlation"],
+            *(known[name][k] for name in ("error", "bits") for k in ("mean", "std")),
+        ]
+        fine = (
+            fine
+            and all(math.isfinite(x) for x in numbers)
+            and (abs(numbers[0]) < 1 and numbers[2] > 0 and numbers[4] > 0)
+        )
     except (KeyError, TypeError):
         fine = False
     if not fine:
-        raise ModelError(f"model {bundle.id}: statistics of another model, "
-                         "or senseless ones")
+        raise ModelError(
+            f"model {bundle.id}: statistics of another model, or senseless ones"
+        )
     return known

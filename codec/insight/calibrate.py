@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import picture
-from ..io import urls
 from ..errors import CodecError, InputError
+from ..io import urls
 from ..model import bundle as models
 from . import anomaly
 from .features import QUALITY, _pipeline
@@ -27,8 +27,9 @@ SIDE = 512
 def middle(pixels):
     """At most ``SIDE`` x ``SIDE`` pixels of a picture."""
     (top, height), (left, width) = (
-        (max(0, n - SIDE) // 2, min(n, SIDE)) for n in pixels.shape[:2])
-    return pixels[top:top + height, left:left + width]
+        (max(0, n - SIDE) // 2, min(n, SIDE)) for n in pixels.shape[:2]
+    )
+    return pixels[top : top + height, left : left + width]
 
 
 def write(bundle, pictures, threads=None):
@@ -51,16 +52,24 @@ def write(bundle, pictures, threads=None):
         Fewer than three pictures, or all alike.
     """
     pipeline = _pipeline(bundle, threads)
-    found = np.array([anomaly.measure(np.ascontiguousarray(middle(p)),
-                                      pipeline) for p in pictures])
+    found = np.array(
+        [anomaly.measure(np.ascontiguousarray(middle(p)), pipeline) for p in pictures]
+    )
     if len(found) < 3 or not found.std(0).all():
         raise InputError("statistics need three pictures or more that differ")
     r = float(np.corrcoef(found.T)[0, 1])
-    known = {"model": bundle.id, "quality": QUALITY, "pictures": len(found),
-             "side": SIDE, "correlation": round(max(-0.999, min(r, 0.999)), 6)}
+    known = {
+        "model": bundle.id,
+        "quality": QUALITY,
+        "pictures": len(found),
+        "side": SIDE,
+        "correlation": round(max(-0.999, min(r, 0.999)), 6),
+    }
     for name, values in zip(("error", "bits"), found.T):
-        known[name] = {"mean": round(float(values.mean()), 6),
-                       "std": round(float(values.std(ddof=1)), 6)}
+        known[name] = {
+            "mean": round(float(values.mean()), 6),
+            "std": round(float(values.std(ddof=1)), 6),
+        }
     text = json.dumps(known, indent=1, sort_keys=True) + "\n"
     urls.land(bundle.folder / models.STATISTICS, text.encode())
     bundle.statistics = known
@@ -78,14 +87,16 @@ def _pictures(folder):
 def main(argv=None):
     p = argparse.ArgumentParser(
         prog="python -m codec.insight.calibrate",
-        description="Write the statistics of a model's training pictures.")
+        description="Write the statistics of a model's training pictures.",
+    )
     p.add_argument("pictures", help="folder of the training pictures")
     p.add_argument("--model", help="name or folder of the model (the default)")
     p.add_argument("--threads", type=int)
     options = p.parse_args(argv)
     try:
-        known = write(models.load(options.model), _pictures(options.pictures),
-                      options.threads)
+        known = write(
+            models.load(options.model), _pictures(options.pictures), options.threads
+        )
     except (CodecError, OSError) as error:
         print(f"calibrate: {error}", file=sys.stderr)
         return 1

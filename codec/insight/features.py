@@ -14,12 +14,12 @@ import io
 import numpy as np
 
 from .. import api, container, picture
-from ..io import urls
 from ..errors import InputError, ModelError
+from ..io import urls
 from ..limits import MAX_PIXELS, check_pixels
 from ..model import bundle as models
-from ..symbols.pipeline import Pipeline
 from ..stacks import Stack
+from ..symbols.pipeline import Pipeline
 from ..types import Picture
 
 POOLINGS = ("stats", "grid", "none")
@@ -52,8 +52,9 @@ class Features(np.ndarray):
         super().__setstate__(state)
 
 
-def features(source, *, pooling="stats", model=None, threads=None,
-             max_pixels=MAX_PIXELS):
+def features(
+    source, *, pooling="stats", model=None, threads=None, max_pixels=MAX_PIXELS
+):
     """Describe a picture by its latent.
 
     Parameters
@@ -109,8 +110,9 @@ def features(source, *, pooling="stats", model=None, threads=None,
     True
     """
     if pooling not in POOLINGS:
-        raise InputError(f"pooling must be one of {', '.join(POOLINGS)}, "
-                         f"not {pooling!r}")
+        raise InputError(
+            f"pooling must be one of {', '.join(POOLINGS)}, not {pooling!r}"
+        )
     if urls.is_source(source):
         with urls.opened(source) as file:
             source = file.read()
@@ -131,8 +133,7 @@ def _pipeline(bundle, threads):
 
 
 def _of_picture(image, pooling, model, threads, max_pixels):
-    pic = (image if isinstance(image, Picture)
-           else picture.load(image, max_pixels))
+    pic = image if isinstance(image, Picture) else picture.load(image, max_pixels)
     check_pixels(*pic.pixels.shape[1::-1], max_pixels)
     bundle = models.load(model)
     y = _pipeline(bundle, threads).analyse(api._as_rgb(pic.pixels), QUALITY)
@@ -142,25 +143,26 @@ def _of_picture(image, pooling, model, threads, max_pixels):
 def _of_file(data, pooling, model, max_pixels):
     header, _, payload = container.unpack(data)
     check_pixels(header.width, header.height, max_pixels)
-    bundle = models.by_id(
-        header.model, None if model is None else models.load(model))
+    bundle = models.by_id(header.model, None if model is None else models.load(model))
     pipeline = _pipeline(bundle, 1)
 
     def describe(z, s):
-        latent = pipeline.dequantise(z, s, header.quality,
-                                     leading=pooling != "none")
+        latent = pipeline.dequantise(z, s, header.quality, leading=pooling != "none")
         return _pooled(latent, bundle, pooling)
 
     if not header.is_stack:
-        return describe(*pipeline.read_symbols(
-            payload, header.height, header.width, header.quality,
-            header.symbol_crc)), bundle
+        return describe(
+            *pipeline.read_symbols(
+                payload, header.height, header.width, header.quality, header.symbol_crc
+            )
+        ), bundle
     with Stack(data) as stack:
         # A picture of one pixel takes a cell: it is cells that need memory.
         side = 16 * container.cells(header) * len(stack)
         check_pixels(16, side, max_pixels)
-        return np.concatenate([describe(*block)
-                               for block in stack.symbols(pipeline)]), bundle
+        return np.concatenate(
+            [describe(*block) for block in stack.symbols(pipeline)]
+        ), bundle
 
 
 def _pooled(latent, bundle, pooling):
@@ -169,11 +171,16 @@ def _pooled(latent, bundle, pooling):
         raise ModelError("model: the latent is not finite")
     if pooling == "none":
         return latent
-    latent = latent[..., :bundle.k]
+    latent = latent[..., : bundle.k]
     if pooling == "grid":
         return latent
-    threshold = 0.5 / bundle.gain(QUALITY)[:bundle.k]
+    threshold = 0.5 / bundle.gain(QUALITY)[: bundle.k]
     cells = -3, -2
-    return np.concatenate([
-        latent.mean(cells, np.float64), latent.std(cells, np.float64),
-        (np.abs(latent) >= threshold).mean(cells)], -1).astype(np.float32)
+    return np.concatenate(
+        [
+            latent.mean(cells, np.float64),
+            latent.std(cells, np.float64),
+            (np.abs(latent) >= threshold).mean(cells),
+        ],
+        -1,
+    ).astype(np.float32)

@@ -39,8 +39,8 @@ def file_system(url):
         import fsspec
     except ImportError as error:
         raise UnsupportedError(
-            "URLs need fsspec: pip install 'aecompress[remote]'",
-            url) from error
+            "URLs need fsspec: pip install 'aecompress[remote]'", url
+        ) from error
     try:
         return fsspec.core.url_to_fs(url)
     except ImportError as error:
@@ -94,9 +94,13 @@ def walk(url):
     fs, path = file_system(url)
     scheme, *chain = url.split("::")
     scheme = scheme.split("://")[0]
-    return ["::".join([f"{scheme}://{name}", *chain]) for name in sorted(
-        name if getattr(fs, "local_file", False) else name.lstrip("/")
-        for name in fs.find(path))]
+    return [
+        "::".join([f"{scheme}://{name}", *chain])
+        for name in sorted(
+            name if getattr(fs, "local_file", False) else name.lstrip("/")
+            for name in fs.find(path)
+        )
+    ]
 
 
 def target(name, suffix, folder=None, top=None):
@@ -123,8 +127,9 @@ def target(name, suffix, folder=None, top=None):
     stem = os.path.splitext(name)[0] + suffix
     if folder is None:
         if chain:
-            raise InputError(f"{name} lies in an archive; say where to write "
-                             "(-o, --output-dir)")
+            raise InputError(
+                f"{name} lies in an archive; say where to write (-o, --output-dir)"
+            )
         return stem
     stem = stem.replace(os.sep, "/")
     if top is not None:
@@ -188,7 +193,8 @@ def land(path, data, exclusive=False, like=None):
         mode = os.stat(like).st_mode & 0o777
     if exclusive and _land_nameless(folder, name, data, mode):
         return
-    import tempfile     # slow to load, and --help comes by here
+    import tempfile  # slow to load, and --help comes by here
+
     fd, sibling = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
     try:
         _fill(fd, data, mode)

@@ -46,13 +46,21 @@ def read(folder, name):
         manifest = json.loads(text)
         digests = dict(manifest["files"].items())
         files = {n: _file(folder, n) for n in digests}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError,
-            RecursionError) as e:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as e:
         raise ModelError(f"{folder}: not a model folder ({e})") from e
     for n, digest in digests.items():
         if hashlib.sha256(files[n]).hexdigest() != digest:
-            raise ModelError(f"{folder / n}: altered (sha256 is "
-                             "not the manifest's); install it again")
+            raise ModelError(
+                f"{folder / n}: altered (sha256 is "
+                "not the manifest's); install it again"
+            )
     return text, manifest, files
 
 
@@ -104,8 +112,7 @@ class Bundle:
         self.graphs = graphs(files)
         self.nz, self.m, self.k = c["NZ"], c["M"], c["K"]
         self.z_max = c["Z_MAX"]
-        self.row_skip = self.tables.get("skip", np.full(
-            100, c["ROW_SKIP"], np.uint8))
+        self.row_skip = self.tables.get("skip", np.full(100, c["ROW_SKIP"], np.uint8))
         self.halo = self._halo()
         self.statistics = self._statistics()
 
@@ -151,7 +158,8 @@ def shipped():
 
 @functools.lru_cache(maxsize=4)
 def _load(folder):
-    from . import encoder       # builds on this one
+    from . import encoder  # builds on this one
+
     if (Path(folder) / encoder.MANIFEST).exists():
         return encoder.load(folder)
     return Bundle(folder)
@@ -181,19 +189,23 @@ def load(model=None):
     name = str(model)
     if name in shipped():
         return _load(str(SHIPPED / name))
-    if any((Path(name) / manifest).is_file()
-           for manifest in (MANIFEST, "encoder.json")):
+    if any(
+        (Path(name) / manifest).is_file() for manifest in (MANIFEST, "encoder.json")
+    ):
         return _load(str(Path(name).resolve()))
     if len(name) == 16:
         return by_id(name)
-    raise UnsupportedError(f"unknown model {name!r}; there are: "
-                           + ", ".join(shipped()), name)
+    raise UnsupportedError(
+        f"unknown model {name!r}; there are: " + ", ".join(shipped()), name
+    )
 
 
 @functools.lru_cache
 def _ids():
-    return {hashlib.sha256((SHIPPED / n / "model.json").read_bytes())
-            .hexdigest()[:16]: n for n in shipped()}
+    return {
+        hashlib.sha256((SHIPPED / n / "model.json").read_bytes()).hexdigest()[:16]: n
+        for n in shipped()
+    }
 
 
 def is_shipped(model_id):
@@ -223,5 +235,6 @@ def by_id(model_id, extra=None):
             f"the file needs model {model_id}, which is not installed "
             f"(there are: {', '.join(_ids())}); install the version of "
             "aecompress that wrote it, or give the model's folder",
-            model_id)
+            model_id,
+        )
     return _load(str(SHIPPED / name))

@@ -13,7 +13,7 @@ from ..errors import ModelError, UnsupportedError
 from . import bundle
 
 MANIFEST = "encoder.json"
-MODEL = "model"            # folder of a model that the package has not
+MODEL = "model"  # folder of a model that the package has not
 GRAPHS = ("analysis.onnx", "hyper_analysis.onnx")
 
 
@@ -43,8 +43,7 @@ def load(folder):
     folder = Path(folder)
     _, manifest, files = bundle.read(folder, MANIFEST)
     if set(files) != set(GRAPHS):
-        raise ModelError(f"{folder / MANIFEST}: an encoder is "
-                         + " and ".join(GRAPHS))
+        raise ModelError(f"{folder / MANIFEST}: an encoder is " + " and ".join(GRAPHS))
     wanted = manifest.get("model")
     if (folder / MODEL).is_dir():
         model = bundle.Bundle(folder / MODEL)
@@ -52,12 +51,14 @@ def load(folder):
         try:
             model = bundle.by_id(wanted)
         except (UnsupportedError, TypeError):
-            raise UnsupportedError(f"{folder}: an encoder for model "
-                                   f"{wanted}, which is not installed",
-                                   str(wanted)) from None
+            raise UnsupportedError(
+                f"{folder}: an encoder for model {wanted}, which is not installed",
+                str(wanted),
+            ) from None
     if model.id != wanted:
-        raise ModelError(f"{folder}: an encoder for model {wanted}, with "
-                         f"model {model.id}")
+        raise ModelError(
+            f"{folder}: an encoder for model {wanted}, with model {model.id}"
+        )
     model = copy.copy(model)
     model.folder, model.statistics = folder, None
     model.graphs = {**model.graphs, **bundle.graphs(files)}

@@ -15,13 +15,13 @@ no runtime dependency.
 
 import numpy as np
 
-GRAPH = 7                                   # of ModelProto
-NODE, INITIALIZER, INPUT, OUTPUT = 1, 5, 11, 12     # of GraphProto
+GRAPH = 7  # of ModelProto
+NODE, INITIALIZER, INPUT, OUTPUT = 1, 5, 11, 12  # of GraphProto
 NODE_INPUT, NODE_OUTPUT, VALUE_NAME = 1, 2, 1
-DIMS, DATA_TYPE, TENSOR_NAME, RAW_DATA = 1, 2, 8, 9     # of TensorProto
+DIMS, DATA_TYPE, TENSOR_NAME, RAW_DATA = 1, 2, 8, 9  # of TensorProto
 FLOAT = 1
-_BYTES = 2                      # wire type of what has a length
-_FIXED = {1: 8, 5: 4}           # wire types of a fixed size
+_BYTES = 2  # wire type of what has a length
+_FIXED = {1: 8, 5: 4}  # wire types of a fixed size
 
 
 def part_of(model, output):
@@ -74,9 +74,12 @@ def constant(model, name, array):
     tensor += _field(RAW_DATA, np.ascontiguousarray(array, "<f4").tobytes())
 
     def fixed(graph):
-        kept = [whole for number, whole, value in _fields(graph)
-                if number != INPUT or name.encode() not in _names(
-                    value, VALUE_NAME)[VALUE_NAME]]
+        kept = [
+            whole
+            for number, whole, value in _fields(graph)
+            if number != INPUT
+            or name.encode() not in _names(value, VALUE_NAME)[VALUE_NAME]
+        ]
         whole = b"".join(kept)
         if len(whole) == len(graph):
             raise ValueError(f"an ONNX model without an input {name}")
@@ -86,8 +89,10 @@ def constant(model, name, array):
 
 
 def _with_graph(model, change):
-    return b"".join(_field(GRAPH, change(value)) if number == GRAPH else whole
-                    for number, whole, value in _fields(model))
+    return b"".join(
+        _field(GRAPH, change(value)) if number == GRAPH else whole
+        for number, whole, value in _fields(model)
+    )
 
 
 def _field(number, value):
@@ -103,8 +108,7 @@ def _needed(graph, output):
             if needed.isdisjoint(names[NODE_OUTPUT]):
                 continue
             needed.update(names[NODE_INPUT])
-        elif number == OUTPUT and output not in _names(
-                value, VALUE_NAME)[VALUE_NAME]:
+        elif number == OUTPUT and output not in _names(value, VALUE_NAME)[VALUE_NAME]:
             continue
         kept.append(whole)
     return b"".join(reversed(kept))
@@ -127,7 +131,7 @@ def _fields(message):
         size, value = 0, b""
         if key & 7 == _BYTES:
             size, at = _read(message, at)
-            value = message[at:at + size]
+            value = message[at : at + size]
         elif key & 7 in _FIXED:
             size = _FIXED[key & 7]
         elif key & 7 == 0:

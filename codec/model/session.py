@@ -30,12 +30,14 @@ def _share_arena(ort):
     A session of its own would keep its largest tile for ever, and without
     any arena a decoder takes a third longer.
     """
-    info = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR,
-                             0, ort.OrtMemType.DEFAULT)
+    info = ort.OrtMemoryInfo(
+        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
+    )
     try:
         ort.create_and_register_allocator(
-            info, ort.OrtArenaCfg({"arena_extend_strategy": 1}))
-    except Exception:       # the host program has registered one: as good
+            info, ort.OrtArenaCfg({"arena_extend_strategy": 1})
+        )
+    except Exception:  # the host program has registered one: as good
         pass
 
 
@@ -67,23 +69,22 @@ class Graphs:
             made = self._sessions[name]
             if key not in made:
                 import onnxruntime as ort
+
                 _share_arena(ort)
                 o = ort.SessionOptions()
                 o.intra_op_num_threads = self.threads
                 o.inter_op_num_threads = 1
                 o.log_severity_level = 3
-                o.add_session_config_entry(
-                    "session.use_env_allocators", "1")
+                o.add_session_config_entry("session.use_env_allocators", "1")
                 # Spinning threads burn cores that others want.
-                o.add_session_config_entry(
-                    "session.intra_op.allow_spinning", "0")
+                o.add_session_config_entry("session.intra_op.allow_spinning", "0")
                 level = ort.GraphOptimizationLevel
                 o.graph_optimization_level = (
-                    level.ORT_ENABLE_ALL if self.optimise
-                    else level.ORT_DISABLE_ALL)
+                    level.ORT_ENABLE_ALL if self.optimise else level.ORT_DISABLE_ALL
+                )
                 made[key] = ort.InferenceSession(
-                    self._model(name, modulation), o,
-                    providers=["CPUExecutionProvider"])
+                    self._model(name, modulation), o, providers=["CPUExecutionProvider"]
+                )
                 while len(made) > QUALITIES:
                     made.popitem(last=False)
             made.move_to_end(key)
@@ -91,11 +92,13 @@ class Graphs:
 
     def _model(self, name, modulation):
         model = self.bundle.graphs[
-            "synthesis_gradient" if name == "synthesis_error" else name]
+            "synthesis_gradient" if name == "synthesis_error" else name
+        ]
         if name == "synthesis_error":
             model = part_of(model, "error")
-        return model if modulation is None else constant(
-            model, "modulation", modulation)
+        return (
+            model if modulation is None else constant(model, "modulation", modulation)
+        )
 
     def run(self, name, modulation=None, **inputs):
         """Outputs of one graph, a list of arrays in the graph's order.
@@ -116,20 +119,21 @@ class Graphs:
             docs/format.md, section 9, says.
         """
         one = not name.endswith(("gradient", "error")) and any(
-            x.ndim == 3 for x in inputs.values())
+            x.ndim == 3 for x in inputs.values()
+        )
         if one:
-            inputs = {k: x[None] if x.ndim == 3 else x
-                      for k, x in inputs.items()}
+            inputs = {k: x[None] if x.ndim == 3 else x for k, x in inputs.items()}
         try:
             out = self._session(name, modulation).run(None, inputs)
         except MemoryError:
             raise
-        except Exception as e:      # of many types, from the engine
+        except Exception as e:  # of many types, from the engine
             raise ModelError(f"model: graph {name} does not run: {e}") from e
         wanted = _outputs(name, inputs, self.bundle)
         if len(out) != len(wanted) or not all(map(_fits, out, wanted)):
-            raise ModelError(f"model: graph {name} gives another output than "
-                             "the format says")
+            raise ModelError(
+                f"model: graph {name} gives another output than the format says"
+            )
         return [x[0] if one and x.ndim == 4 else x for x in out]
 
 
@@ -152,8 +156,12 @@ def _outputs(name, inputs, b):
     if name == "features":
         return [("f4", (n, 4 * first[0], 4 * first[1], None))]
     if name.startswith("mean"):
-        return [("f4", (len(inputs["at"]), b.k if name in ("mean0", "mean1")
-                        else b.m - b.k))]
+        return [
+            (
+                "f4",
+                (len(inputs["at"]), b.k if name in ("mean0", "mean1") else b.m - b.k),
+            )
+        ]
     if name.startswith("exact_rows"):
         return [("u1", inputs["base"].shape)]
     return [("f4", (len(inputs["x"]), inputs["w"].shape[1]))]
@@ -161,5 +169,8 @@ def _outputs(name, inputs, b):
 
 def _fits(a, wanted):
     kind, shape = wanted
-    return (a.dtype == kind and a.ndim == len(shape)
-            and all(w in (None, n) for n, w in zip(a.shape, shape)))
+    return (
+        a.dtype == kind
+        and a.ndim == len(shape)
+        and all(w in (None, n) for n, w in zip(a.shape, shape))
+    )

@@ -13,13 +13,20 @@ import numpy as np
 
 from ..errors import ModelError
 
-EXACT = 2 ** 24             # float32 holds every integer below
-TOTAL = 2 ** 24             # sum of the frequencies of an alphabet
-LEVEL_ONE = 32              # fixed point of expected levels
-MAX_BYTES = 2 ** 28         # of all arrays, unpacked
-_RANGES = {"NZ": (1, 1024), "M": (2, 2048), "K": (1, 2047),
-           "HYPER": (1, 2048), "Z_MAX": (1, 1023), "N_ROWS": (64, 64),
-           "ROW_SKIP": (0, 63), "SLAB": (32, 32)}
+EXACT = 2**24  # float32 holds every integer below
+TOTAL = 2**24  # sum of the frequencies of an alphabet
+LEVEL_ONE = 32  # fixed point of expected levels
+MAX_BYTES = 2**28  # of all arrays, unpacked
+_RANGES = {
+    "NZ": (1, 1024),
+    "M": (2, 2048),
+    "K": (1, 2047),
+    "HYPER": (1, 2048),
+    "Z_MAX": (1, 1023),
+    "N_ROWS": (64, 64),
+    "ROW_SKIP": (0, 63),
+    "SLAB": (32, 32),
+}
 
 
 def cuts(parts, k, m):
@@ -38,9 +45,10 @@ def cuts(parts, k, m):
         Channels start..end-1 see first..start-1 of their cell.
     """
     ends = [*parts[1:], m]
-    return [(0, start, min(int(end), k)) if start < k else
-            (k, int(start), int(end))
-            for start, end in zip(map(int, parts), ends)]
+    return [
+        (0, start, min(int(end), k)) if start < k else (k, int(start), int(end))
+        for start, end in zip(map(int, parts), ends)
+    ]
 
 
 def _need(condition, what):
@@ -53,8 +61,10 @@ def check_constants(c):
     _need(isinstance(c, dict), "the manifest has no constants")
     for name, (low, high) in _RANGES.items():
         value = c.get(name)
-        _need(type(value) is int and low <= value <= high,
-              f"constant {name} is {value!r}, not {low}..{high}")
+        _need(
+            type(value) is int and low <= value <= high,
+            f"constant {name} is {value!r}, not {low}..{high}",
+        )
     _need(c["K"] < c["M"], "constant K is not below M")
 
 
@@ -76,24 +86,24 @@ def read(data, c):
     ModelError
     """
     try:
-        size = sum(i.file_size for i in
-                   zipfile.ZipFile(io.BytesIO(data)).infolist())
+        size = sum(i.file_size for i in zipfile.ZipFile(io.BytesIO(data)).infolist())
         _need(size <= MAX_BYTES, f"tables of {size} bytes")
         with np.load(io.BytesIO(data), allow_pickle=False) as z:
             t = {k: z[k] for k in z.files}
     except ModelError:
         raise
-    except Exception as e:      # of many types, from zipfile, zlib and numpy
+    except Exception as e:  # of many types, from zipfile, zlib and numpy
         raise ModelError(f"tables.npz cannot be read: {e}") from e
     _check_shapes(t, c)
     _check_frequencies(t, c)
     _need(t["level"].max() <= 15, "a level is over 15")
     if "skip" in t:
-        _need(c["ROW_SKIP"] <= t["skip"].min() and t["skip"].max() < 64,
-              "rows that are not coded are out of range")
+        _need(
+            c["ROW_SKIP"] <= t["skip"].min() and t["skip"].max() < 64,
+            "rows that are not coded are out of range",
+        )
     for name, a in t.items():
-        _need(a.dtype.kind != "f" or np.isfinite(a).all(),
-              f"{name} is not finite")
+        _need(a.dtype.kind != "f" or np.isfinite(a).all(), f"{name} is not finite")
     _need(np.abs(t["log_gain"]).max() <= 30, "a gain is out of range")
     check_bounds(t, c["Z_MAX"])
     return t
@@ -108,54 +118,77 @@ def _check_shapes(t, c):
     if "parts" in t:
         more |= _parts(t["parts"], k, m)
     wanted = {
-        "z_band": ("u1", (100,)), "z_min": ("u4", (None,)),
+        "z_band": ("u1", (100,)),
+        "z_min": ("u4", (None,)),
         "z_freq": ("u4", (None, nz, 2 * c["Z_MAX"] + 1)),
-        "row_max": ("i4", (64,)), "row_freq": ("u4", (64, None)),
-        "level": ("u1", (256,)), "w1": ("i1", (hyper, 9 * nz)),
-        "b1": ("i4", (hyper,)), "w2": ("i1", (16 * m, hyper)),
-        "b2": ("i4", (16, m)), "bias": ("i4", (100, m)),
-        "c1": ("i1", (k, k)), "c2": ("i1", (m - k, 2 * k)),
-        "c3": ("i1", (m - k, m + k)), "log_gain": ("f4", (None, m)),
+        "row_max": ("i4", (64,)),
+        "row_freq": ("u4", (64, None)),
+        "level": ("u1", (256,)),
+        "w1": ("i1", (hyper, 9 * nz)),
+        "b1": ("i4", (hyper,)),
+        "w2": ("i1", (16 * m, hyper)),
+        "b2": ("i4", (16, m)),
+        "bias": ("i4", (100, m)),
+        "c1": ("i1", (k, k)),
+        "c2": ("i1", (m - k, 2 * k)),
+        "c3": ("i1", (m - k, m + k)),
+        "log_gain": ("f4", (None, m)),
         "analysis_mod": ("f4", (None, None)),
-        "synthesis_mod": ("f4", (None, None))}
+        "synthesis_mod": ("f4", (None, None)),
+    }
     for name, (kind, shape) in (wanted | more).items():
         _need(name in t, f"table {name} is missing")
         a = t[name]
-        _need(a.dtype == kind and a.ndim == len(shape) and a.size
-              and all(w in (None, n) for n, w in zip(a.shape, shape)),
-              f"table {name} is {a.dtype} of {a.shape}")
+        _need(
+            a.dtype == kind
+            and a.ndim == len(shape)
+            and a.size
+            and all(w in (None, n) for n, w in zip(a.shape, shape)),
+            f"table {name} is {a.dtype} of {a.shape}",
+        )
         if kind == "f4":
             _need(len(a) >= 2, f"table {name} has one row")
 
 
 def _parts(parts, k, m):
     """Arrays of a model whose passes have parts."""
-    _need(parts.dtype == "u2" and parts.ndim == 1 and 0 < len(parts) < 64
-          and parts[0] > 0 and (np.diff(parts.astype(int)) > 0).all()
-          and parts[-1] < m and k not in parts,
-          "its passes cannot be cut where parts says")
+    _need(
+        parts.dtype == "u2"
+        and parts.ndim == 1
+        and 0 < len(parts) < 64
+        and parts[0] > 0
+        and (np.diff(parts.astype(int)) > 0).all()
+        and parts[-1] < m
+        and k not in parts,
+        "its passes cannot be cut where parts says",
+    )
     return {"parts": ("u2", (None,)), "expected": ("u2", (64,))} | {
         f"d{n}": ("i1", (end - start, start - first))
-        for n, (first, start, end) in enumerate(cuts(parts, k, m))}
+        for n, (first, start, end) in enumerate(cuts(parts, k, m))
+    }
 
 
 def _check_frequencies(t, c):
     bands = len(t["z_freq"])
-    _need(t["z_band"].max() < bands and len(t["z_min"]) == bands,
-          "z_band names a band that is not there")
-    _need(t["z_freq"].min() >= 1
-          and (t["z_freq"].sum(2, dtype=np.int64) == TOTAL).all(),
-          "frequencies of z are not positive with sum 2^24")
+    _need(
+        t["z_band"].max() < bands and len(t["z_min"]) == bands,
+        "z_band names a band that is not there",
+    )
+    _need(
+        t["z_freq"].min() >= 1 and (t["z_freq"].sum(2, dtype=np.int64) == TOTAL).all(),
+        "frequencies of z are not positive with sum 2^24",
+    )
     least = (24 - np.log2(t["z_freq"].max(2).astype(float))).sum(1)
-    _need((t["z_min"] <= 1000 * least + 1).all(),
-          "z_min is more than z can cost")
+    _need((t["z_min"] <= 1000 * least + 1).all(), "z_min is more than z can cost")
     width = t["row_freq"].shape[1]
     for r in range(c["ROW_SKIP"], 64):
         n = 2 * int(t["row_max"][r]) + 2
         _need(2 <= n <= min(width, 65534), f"row {r} has {n} frequencies")
         f = t["row_freq"][r, :n]
-        _need(f.min() >= 1 and f.sum(dtype=np.int64) == TOTAL,
-              f"frequencies of row {r} are not positive with sum 2^24")
+        _need(
+            f.min() >= 1 and f.sum(dtype=np.int64) == TOTAL,
+            f"frequencies of row {r} are not positive with sum 2^24",
+        )
 
 
 def check_bounds(t, z_max):
@@ -168,22 +201,24 @@ def check_bounds(t, z_max):
     z_max : int
         Largest magnitude of a z symbol.
     """
+
     def worst(w, x):
         return int(np.abs(w.astype(np.int64)).sum(1).max()) * x
 
-    def largest(b):     # in 64 bits: -2**31 has no magnitude in 32
+    def largest(b):  # in 64 bits: -2**31 has no magnitude in 32
         return int(np.abs(b.astype(np.int64)).max())
 
     top = int(t["level"].max())
     far = max(LEVEL_ONE * top, largest(t["expected"])) if "parts" in t else 0
-    _need(far < 2 ** 15, "an expected level is out of range")
+    _need(far < 2**15, "an expected level is out of range")
     # What passed 2**24 must not come back to where rows differ.
-    parts = [worst(t[f"d{n}"], far) + 2 ** 17
-             for n in range(len(t.get("parts", ())))]
-    ctx = max(worst(t["c1"], 4 * top), worst(t["c2"], 4 * top),
-              worst(t["c3"], 4 * top))
+    parts = [worst(t[f"d{n}"], far) + 2**17 for n in range(len(t.get("parts", ())))]
+    ctx = max(worst(t["c1"], 4 * top), worst(t["c2"], 4 * top), worst(t["c3"], 4 * top))
     # base + 16 e may pass 2**24: rounding keeps it beyond the clamp.
-    sums = [worst(t["w1"], z_max) + largest(t["b1"]),
-            worst(t["w2"], 255) + largest(t["b2"]) + largest(t["bias"]), ctx,
-            *parts]
+    sums = [
+        worst(t["w1"], z_max) + largest(t["b1"]),
+        worst(t["w2"], 255) + largest(t["b2"]) + largest(t["bias"]),
+        ctx,
+        *parts,
+    ]
     _need(max(sums) < EXACT, "the tables leave the exact range")

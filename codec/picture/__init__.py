@@ -18,5 +18,12 @@ from .metadata import from_sections, to_sections
 from .pil import load, open_picture
 from .writer import format_of, save, to_image
 
-__all__ = ["format_of", "from_sections", "load", "open_picture", "save",
-           "to_image", "to_sections"]
+__all__ = [
+    "format_of",
+    "from_sections",
+    "load",
+    "open_picture",
+    "save",
+    "to_image",
+    "to_sections",
+]

@@ -51,8 +51,9 @@ def fill_hidden(pixels, alpha):
 def _sums(a, step):
     """Sums over blocks of step x step; those at the edge are smaller."""
     # Row by row of blocks: reduceat would copy all of a as int64.
-    rows = [a[y:y + step].sum(axis=0, dtype=np.int64)
-            for y in range(0, a.shape[0], step)]
+    rows = [
+        a[y : y + step].sum(axis=0, dtype=np.int64) for y in range(0, a.shape[0], step)
+    ]
     return np.add.reduceat(rows, np.arange(0, a.shape[1], step), axis=1)
 
 
@@ -60,7 +61,7 @@ def _grow(a, step, shape):
     """Each element repeated step x step times, cut to shape."""
     if a.ndim == 1:
         return a
-    return a.repeat(step, 0)[:shape[0]].repeat(step, 1)[:, :shape[1]]
+    return a.repeat(step, 0)[: shape[0]].repeat(step, 1)[:, : shape[1]]
 
 
 def alpha_to_png(alpha):
@@ -128,7 +129,8 @@ def _plain_png(data, height, width):
     if found != (width, height, 8, 0):
         raise FormatError(
             "ALPH section: a PNG of {}x{}, {} bits, colour type {}; {}x{}, 8 "
-            "bits, colour type 0 is needed".format(*found, width, height))
+            "bits, colour type 0 is needed".format(*found, width, height)
+        )
     parts, n_packed, at = [data[:33]], 0, 33
     while at + 12 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)

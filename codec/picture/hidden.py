@@ -6,14 +6,15 @@ import re
 import struct
 import zlib
 
-_HEAD = 1 << 20         # the codestream of a JP2 comes after its profile
+_HEAD = 1 << 20  # the codestream of a JP2 comes after its profile
 _UNREAD = (
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
     (rb".{4}ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1)", "HEIC"),
     (rb"%PDF-", "PDF"),
     (rb"\s*(<\?xml.{0,999})?<svg", "SVG"),
     (rb"8BPB|8BPS", "Photoshop"),
-    (rb"\x1f\x8b|PK\x03\x04|BZh|7z\xbc\xaf", "an archive"))
+    (rb"\x1f\x8b|PK\x03\x04|BZh|7z\xbc\xaf", "an archive"),
+)
 _AVIF_DEPTH = re.compile(rb"av1C\x81.(.)", re.DOTALL)
 _CICP = re.compile(rb"\0\0\0\x04cICP(..)", re.DOTALL)
 _SRGB = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
@@ -73,12 +74,12 @@ def is_cut(file):
             kind = None
             while kind != b"IEND":
                 length, kind = struct.unpack(">I4s", file.read(8))
-                if kind in (b"IDAT", b"fdAT"):      # those are checked later
+                if kind in (b"IDAT", b"fdAT"):  # those are checked later
                     file.seek(length, 1)
                     struct.unpack(">I", file.read(4))
                     continue
                 data = file.read(length)
-                crc, = struct.unpack(">I", file.read(4))
+                (crc,) = struct.unpack(">I", file.read(4))
                 if crc != zlib.crc32(data, zlib.crc32(kind)):
                     return True
             return False
@@ -115,18 +116,17 @@ def depth(image, start):
             found = args[-1].bit_length()
     if image.format == "AVIF":
         for flags in b"".join(_AVIF_DEPTH.findall(start)):
-            found = max(found, 12 if flags & 0x20 else
-                        10 if flags & 0x40 else 8)
+            found = max(found, 12 if flags & 0x20 else 10 if flags & 0x40 else 8)
     if image.format == "JPEG2000":
         found = max(found, *_jpeg2000_depths(start))
     return found
 
 
 def _jpeg2000_depths(start):
-    at = start.find(b"\xff\x4f\xff\x51")     # SOC, then SIZ
+    at = start.find(b"\xff\x4f\xff\x51")  # SOC, then SIZ
     try:
-        n, = struct.unpack_from(">H", start, at + 40)
-        return [8] + [(start[at + 42 + 3 * i] & 0x7f) + 1 for i in range(n)]
+        (n,) = struct.unpack_from(">H", start, at + 40)
+        return [8] + [(start[at + 42 + 3 * i] & 0x7F) + 1 for i in range(n)]
     except (struct.error, IndexError):
         return [8]
 

@@ -10,8 +10,7 @@ from .alpha import alpha_to_png, png_to_alpha
 
 ORIENTATION = 0x0112
 _PREFIX = b"Exif\0\0"
-_XMP_ORIENTATION = re.compile(
-    rb"""(tiff:Orientation\s*(?:=\s*["']|>)\s*)[2-8]""")
+_XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation\s*(?:=\s*["']|>)\s*)[2-8]""")
 # What describes the photograph; all other tags describe the TIFF file.
 _TIFF_DIRECTORIES = (34665, 34853)
 _TIFF_TAGS = (270, 271, 272, 305, 306, 315, 316, 33432, *_TIFF_DIRECTORIES)
@@ -39,8 +38,7 @@ def read(image):
         exif = tags.tobytes() if tags else None
     if isinstance(xmp, str):
         xmp = xmp.encode()
-    icc, exif, xmp = (v if isinstance(v, bytes) else b""
-                      for v in (icc, exif, xmp))
+    icc, exif, xmp = (v if isinstance(v, bytes) else b"" for v in (icc, exif, xmp))
     exif = exif.removeprefix(_PREFIX)
     return icc or None, exif if _is_exif(exif) else None, xmp or None
 
@@ -104,7 +102,7 @@ def upright(exif, xmp):
     at, value = _orientation_entry(exif)
     if value != 1:
         one = struct.pack(_byte_order(exif) + "H", 1)
-        exif = exif[:at] + one + exif[at + 2:]
+        exif = exif[:at] + one + exif[at + 2 :]
     if xmp:
         xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
     return exif, xmp
@@ -119,11 +117,10 @@ def _orientation_entry(exif):
     if exif and _is_exif(exif):
         order = _byte_order(exif)
         try:
-            start, = struct.unpack_from(order + "I", exif, 4)
-            count, = struct.unpack_from(order + "H", exif, start)
+            (start,) = struct.unpack_from(order + "I", exif, 4)
+            (count,) = struct.unpack_from(order + "H", exif, start)
             for at in range(start + 2, start + 2 + 12 * count, 12):
-                tag, kind, n, value = struct.unpack_from(
-                    order + "HHIH", exif, at)
+                tag, kind, n, value = struct.unpack_from(order + "HHIH", exif, at)
                 if (tag, kind, n) == (ORIENTATION, 3, 1):
                     return at + 8, value if 1 <= value <= 8 else 1
         except struct.error:
@@ -146,8 +143,11 @@ def to_sections(picture):
     sections = {}
     if picture.alpha is not None:
         sections["ALPH"] = alpha_to_png(picture.alpha)
-    for kind, data in (("ICCP", picture.icc), ("exif", picture.exif),
-                       ("xmp0", picture.xmp)):
+    for kind, data in (
+        ("ICCP", picture.icc),
+        ("exif", picture.exif),
+        ("xmp0", picture.xmp),
+    ):
         if data:
             sections[kind] = data
     return sections
@@ -175,6 +175,5 @@ def from_sections(pixels, sections):
     alpha, exif = sections.get("ALPH"), sections.get("exif", b"")
     if alpha is not None:
         alpha = png_to_alpha(alpha, *pixels.shape[:2])
-    exif, xmp = upright(exif if _is_exif(exif) else None,
-                        sections.get("xmp0") or None)
+    exif, xmp = upright(exif if _is_exif(exif) else None, sections.get("xmp0") or None)
     return Picture(pixels, alpha, sections.get("ICCP") or None, exif, xmp)

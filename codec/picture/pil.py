@@ -42,10 +42,14 @@ _LOSSY = {"La": "LA", "RGBa": "RGBA", "YCbCr": "RGB", "HSV": "RGB"}
 # Formats whose 16-bit grey is 0 for black and 65535, for Pillow, for white.
 _FULL_RANGE = {"PNG", "PPM", "JPEG2000"}
 _TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90}
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _pillow_limit_lock = threading.RLock()
 
 
@@ -93,7 +97,8 @@ def load(image, max_pixels=MAX_PIXELS):
         return picture
     raise InputError(
         f"{type(image).__name__} is not a picture; an array of uint8 or a "
-        f"PIL image is needed")
+        f"PIL image is needed"
+    )
 
 
 def open_picture(file, max_pixels=MAX_PIXELS):
@@ -145,21 +150,22 @@ def _open(file):
         name = hidden.name_unread(start)
         if name is None:
             raise
-        raise InputError(
-            f"{name} is not read; convert it to PNG first") from None
+        raise InputError(f"{name} is not read; convert it to PNG first") from None
 
 
 def _load_array(a):
     if a.dtype != np.uint8:
         raise InputError(
             f"samples are {a.dtype}, not uint8; scale them to 0..255 and "
-            f"convert them with .astype(np.uint8)")
+            f"convert them with .astype(np.uint8)"
+        )
     if a.ndim == 3 and a.shape[2] == 1:
         a = a[..., 0]
     if not (a.ndim == 2 or a.ndim == 3 and a.shape[2] in (3, 4)):
         raise InputError(
             f"shape {a.shape}; (height, width), (height, width, 3) or "
-            f"(height, width, 4) is needed")
+            f"(height, width, 4) is needed"
+        )
     _check_size(a.shape[1], a.shape[0])
     return Picture(*_split(a))
 
@@ -168,7 +174,8 @@ def _check_size(width, height):
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise InputError(
             f"{width}x{height} pixels; each side must be 1..{MAX_SIDE}: cut "
-            f"it into parts or scale it down")
+            f"it into parts or scale it down"
+        )
 
 
 def _split(a):
@@ -189,12 +196,16 @@ def _load_pil(image):
     if image.format == "EPS":
         raise InputError("EPS is not read; convert it to PNG first")
     if hidden.is_raw(image):
-        raise InputError("a raw photograph, of which only the preview could "
-                         "be read; develop it to TIFF or PNG first")
+        raise InputError(
+            "a raw photograph, of which only the preview could "
+            "be read; develop it to TIFF or PNG first"
+        )
     file = getattr(image, "fp", None)
     if image.format == "PNG" and hidden.is_cut(file):
-        raise InputError("damaged picture: cut short, or broken after its "
-                         "samples; save it anew with a viewer")
+        raise InputError(
+            "damaged picture: cut short, or broken after its "
+            "samples; save it anew with a viewer"
+        )
     start = hidden.head(file)
     bits = hidden.depth(image, start)
     lost = hidden.lost_colour(image, start)
@@ -223,7 +234,8 @@ def _check_range(image, bits):
     if image.mode[0] in "IF" and image.format not in _FULL_RANGE:
         raise InputError(
             f"samples of {bits} bits in mode {image.mode}, of which the range "
-            f"is not known; scale them to 0..255 and 8 bits first")
+            f"is not known; scale them to 0..255 and 8 bits first"
+        )
 
 
 def _to_8_bits(image):
@@ -263,7 +275,8 @@ def _convert(image, icc):
 
 def _to_srgb(image, icc):
     """CMYK or LAB to sRGB; the profile, if it fits, says how."""
-    from PIL import ImageCms    # here, as it is slow to load and seldom used
+    from PIL import ImageCms  # here, as it is slow to load and seldom used
+
     if image.mode == "LAB":
         source = ImageCms.createProfile("LAB")
     elif icc and icc[16:20] == b"CMYK":
@@ -273,7 +286,8 @@ def _to_srgb(image, icc):
         return image.convert("RGB")
     try:
         done = ImageCms.profileToProfile(
-            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
     except (ImageCms.PyCMSError, OSError):
         if image.mode == "LAB":
             raise

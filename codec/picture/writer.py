@@ -18,19 +18,34 @@ from .metadata import photo_tags, upright
 # Modes that a format takes, where these are not all of L, RGB, LA, RGBA.
 # Some formats take more but write it wrongly, as BMP: without the alpha.
 _MODES = {
-    "JPEG": "L RGB", "MPO": "L RGB", "BMP": "L RGB", "DIB": "L RGB",
-    "PPM": "L RGB", "PCX": "L RGB", "EPS": "L RGB", "SPIDER": "L",
-    "QOI": "RGB RGBA", "WEBP": "RGB RGBA", "AVIF": "L RGB RGBA",
-    "SGI": "L RGB RGBA", "GIF": "L P", "PALM": "P", "BLP": "P",
-    "MSP": "1", "XBM": "1"}
+    "JPEG": "L RGB",
+    "MPO": "L RGB",
+    "BMP": "L RGB",
+    "DIB": "L RGB",
+    "PPM": "L RGB",
+    "PCX": "L RGB",
+    "EPS": "L RGB",
+    "SPIDER": "L",
+    "QOI": "RGB RGBA",
+    "WEBP": "RGB RGBA",
+    "AVIF": "L RGB RGBA",
+    "SGI": "L RGB RGBA",
+    "GIF": "L P",
+    "PALM": "P",
+    "BLP": "P",
+    "MSP": "1",
+    "XBM": "1",
+}
 # For each mode of a picture, the best first.
 _PREFERENCES = {
-    "L": ("L", "RGB", "P", "1"), "RGB": ("RGB", "P", "L", "1"),
-    "LA": ("LA", "RGBA"), "RGBA": ("RGBA",)}
+    "L": ("L", "RGB", "P", "1"),
+    "RGB": ("RGB", "P", "L", "1"),
+    "LA": ("LA", "RGBA"),
+    "RGBA": ("RGBA",),
+}
 # The decoder should add as little loss of its own as is reasonable.
 _FINE = {"quality": 95, "subsampling": "4:4:4"}
-_DEFAULTS = {"JPEG": _FINE, "MPO": _FINE, "AVIF": _FINE,
-             "WEBP": {"lossless": True}}
+_DEFAULTS = {"JPEG": _FINE, "MPO": _FINE, "AVIF": _FINE, "WEBP": {"lossless": True}}
 _NAMES = {"icc": "colour profile", "exif": "Exif", "xmp": "XMP"}
 _WITH_METADATA = {"PNG", "JPEG", "MPO", "WEBP", "AVIF", "TIFF"}
 
@@ -114,8 +129,7 @@ def _write(picture, format, options):
     metadata = {key: value for key, value in metadata.items() if value}
     if format not in _WITH_METADATA:
         metadata = _drop(metadata, _NAMES, format)
-    if (metadata.get("icc", b"")[16:20] == b"GRAY"
-            and image.mode not in ("L", "LA")):
+    if metadata.get("icc", b"")[16:20] == b"GRAY" and image.mode not in ("L", "LA"):
         # No reader would know what to do with it.
         metadata = _drop(metadata, {"icc"}, format)
     try:
@@ -205,7 +219,8 @@ def _arguments(format, icc=None, exif=None, xmp=None):
     if xmp and format == "PNG":
         found["pnginfo"] = PngImagePlugin.PngInfo()
         found["pnginfo"].add_itxt(
-            "XML:com.adobe.xmp", xmp.decode("utf-8", "surrogateescape"))
+            "XML:com.adobe.xmp", xmp.decode("utf-8", "surrogateescape")
+        )
     elif xmp:
         found["xmp"] = xmp
     return found

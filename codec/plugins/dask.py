@@ -29,13 +29,13 @@ import distributed
 from distributed.metrics import context_meter
 
 from .. import api, picture
-from ..io import urls
 from ..errors import InputError
+from ..io import urls
 from ..limits import MAX_PIXELS
 
 COMPRESS, DECOMPRESS = "aecompress", "aedecompress"
 DONE, THERE, FAILED = "done", "there", "failed"
-_AHEAD = 4      # tasks per thread that wait: enough to keep all busy
+_AHEAD = 4  # tasks per thread that wait: enough to keep all busy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Settings:
     replace : bool
         Replace outputs that are there. A repeated task then writes again.
     """
+
     quality: float = 50.0
     target_size: float | None = None
     target_psnr: float | None = None
@@ -81,6 +82,7 @@ class Result:
         Pixels, bytes read, bytes written.
     seconds : float
     """
+
     src: str
     dst: str
     state: str
@@ -105,6 +107,7 @@ class Summary:
     seconds : float
         From start to end.
     """
+
     done: int = 0
     there: int = 0
     failed: dict = dataclasses.field(default_factory=dict)
@@ -148,8 +151,7 @@ def compress(client, sources, folder=None, *, top=None, **settings):
     return _all(client, COMPRESS, sources, ".aec", folder, top, settings)
 
 
-def decompress(client, sources, folder=None, *, top=None, extension="png",
-               **settings):
+def decompress(client, sources, folder=None, *, top=None, extension="png", **settings):
     """Turn ``.aec`` files back into pictures; parameters as of `compress`.
 
     Parameters
@@ -163,8 +165,7 @@ def decompress(client, sources, folder=None, *, top=None, extension="png",
 
 def _all(client, kind, sources, suffix, folder, top, settings):
     start, summary = time.monotonic(), Summary()
-    jobs = ((src, _target(src, suffix, folder, top))
-            for src in map(os.fspath, sources))
+    jobs = ((src, _target(src, suffix, folder, top)) for src in map(os.fspath, sources))
     for _, result in run(client, kind, jobs, Settings(**settings)):
         summary.add(result)
     summary.seconds = time.monotonic() - start
@@ -200,8 +201,9 @@ def run(client, kind, jobs, settings):
     def submit(n):
         found = []
         for index, job in itertools.islice(jobs, n):
-            future = client.submit(one, kind, job, settings,
-                                   key=f"{token}-{index}", pure=False)
+            future = client.submit(
+                one, kind, job, settings, key=f"{token}-{index}", pure=False
+            )
             futures[future] = index, job
             found.append(future)
         return found
@@ -216,8 +218,7 @@ def run(client, kind, jobs, settings):
         try:
             result = future.result()
         except Exception as error:  # its workers were killed, each time
-            result = Result(src, dst, FAILED,
-                            f"{type(error).__name__}: {error}")
+            result = Result(src, dst, FAILED, f"{type(error).__name__}: {error}")
         future.release()
         yield index, result
         for new in submit(ahead()):
@@ -232,8 +233,7 @@ def absolute(name):
 @functools.cache
 def _coder(kind, model):
     # One thread: a cluster has a task per thread to keep all cores busy.
-    return (api.Encoder if kind == COMPRESS else api.Decoder)(
-        model=model, threads=1)
+    return (api.Encoder if kind == COMPRESS else api.Decoder)(model=model, threads=1)
 
 
 def one(kind, job, settings):
@@ -262,11 +262,20 @@ def one(kind, job, settings):
             landed = _land(src, dst, out, settings.replace)
     except Exception as error:
         name = "" if str(error) else type(error).__name__
-        return Result(src, dst, FAILED, f"{error}{name}",
-                      seconds=time.monotonic() - start)
-    result = Result(src, dst, DONE if landed else THERE, "", pixels,
-                    len(data), len(out), time.monotonic() - start)
-    with contextlib.suppress(ValueError):       # not on a worker
+        return Result(
+            src, dst, FAILED, f"{error}{name}", seconds=time.monotonic() - start
+        )
+    result = Result(
+        src,
+        dst,
+        DONE if landed else THERE,
+        "",
+        pixels,
+        len(data),
+        len(out),
+        time.monotonic() - start,
+    )
+    with contextlib.suppress(ValueError):  # not on a worker
         distributed.get_worker().log_event(kind, dataclasses.asdict(result))
     return result
 
@@ -279,25 +288,30 @@ def _compress(data, dst, settings):
     if isinstance(size, float):
         size *= width * height / 8
     out = _coder(COMPRESS, settings.model).encode(
-        pic, settings.quality, effort=settings.effort, tune=settings.tune,
+        pic,
+        settings.quality,
+        effort=settings.effort,
+        tune=settings.tune,
         target_size=size,
-        target_psnr=settings.target_psnr, max_pixels=settings.max_pixels)
+        target_psnr=settings.target_psnr,
+        max_pixels=settings.max_pixels,
+    )
     return out, width * height
 
 
 def _decompress(data, dst, settings):
-    pic = _stripped(_coder(DECOMPRESS, settings.model).decode_picture(
-        data, settings.max_pixels), settings)
+    pic = _stripped(
+        _coder(DECOMPRESS, settings.model).decode_picture(data, settings.max_pixels),
+        settings,
+    )
     out = io.BytesIO()
-    picture.save(pic, out, settings.format
-                 or picture.format_of(dst.split("::")[0]))
+    picture.save(pic, out, settings.format or picture.format_of(dst.split("::")[0]))
     height, width = pic.pixels.shape[:2]
     return out.getvalue(), width * height
 
 
 def _stripped(pic, settings):
-    return (dataclasses.replace(pic, exif=None, xmp=None) if settings.strip
-            else pic)
+    return dataclasses.replace(pic, exif=None, xmp=None) if settings.strip else pic
 
 
 def _exists(dst):
@@ -328,7 +342,6 @@ def connect(address):
         None answers at this address.
     """
     try:
-        return distributed.Client(address, timeout="10s",
-                                  set_as_default=False)
+        return distributed.Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(f"no scheduler at {address}: {error}") from error

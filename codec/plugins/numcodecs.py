@@ -54,20 +54,24 @@ def encode_chunk(array, quality, model):
     bytes
     """
     if array.ndim < 2:
-        raise InputError(f"a chunk of shape {array.shape} is no picture; "
-                         "(height, width) are the last axes, or the last "
-                         "but one of colours")
+        raise InputError(
+            f"a chunk of shape {array.shape} is no picture; "
+            "(height, width) are the last axes, or the last "
+            "but one of colours"
+        )
     n_colours = array.shape[-1] if array.shape[-1] in (1, 3) else 0
     if array.ndim == 2:
         n_colours = 0
     colours = (3,) if n_colours == 3 else ()
     n_axes = array.ndim - bool(n_colours)
-    size = array.shape[n_axes - 2:n_axes]
+    size = array.shape[n_axes - 2 : n_axes]
     if n_axes == 2:
         return api._cached(api.Encoder, model).encode(
-            array.reshape(*size, *colours), quality)
-    return stacks.encode_batch(array.reshape(-1, *size, *colours),
-                               quality=quality, model=model)
+            array.reshape(*size, *colours), quality
+        )
+    return stacks.encode_batch(
+        array.reshape(-1, *size, *colours), quality=quality, model=model
+    )
 
 
 def decode_chunk(data, shape=None):
@@ -84,13 +88,11 @@ def decode_chunk(data, shape=None):
     FormatError
         Damaged, or not of this shape.
     """
-    pixels = (stacks.decode_batch(data) if api.info(data).is_stack
-              else api.decode(data))
+    pixels = stacks.decode_batch(data) if api.info(data).is_stack else api.decode(data)
     if shape is None:
         return pixels
     if pixels.size != np.prod(shape):
-        raise FormatError(
-            f"the chunk holds {pixels.shape}, not {tuple(shape)}")
+        raise FormatError(f"the chunk holds {pixels.shape}, not {tuple(shape)}")
     return pixels.reshape(shape)
 
 

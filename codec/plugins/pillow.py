@@ -57,7 +57,7 @@ class AecImageFile(ImageFile.ImageFile):
                 self.n_frames = container.read_stack(self.fp)[2].count
         except FormatError as error:
             raise SyntaxError(str(error)) from error
-        except CodecError as error:     # sound, but newer than this program
+        except CodecError as error:  # sound, but newer than this program
             raise OSError(str(error)) from error
         self.is_animated = self.n_frames > 1
         self._size = header.width, header.height
@@ -68,8 +68,11 @@ class AecImageFile(ImageFile.ImageFile):
             self._mode = "L" if grey else "RGB"
         sections.pop("ALPH", None)
         told = from_sections(np.empty((0, 0), np.uint8), sections)
-        for key, value in (("icc_profile", told.icc), ("exif", told.exif),
-                           ("xmp", told.xmp)):
+        for key, value in (
+            ("icc_profile", told.icc),
+            ("exif", told.exif),
+            ("xmp", told.xmp),
+        ):
             if value:
                 self.info[key] = value
         self._is_stack, self._stack = header.is_stack, None
@@ -80,8 +83,7 @@ class AecImageFile(ImageFile.ImageFile):
         if not self._seek_check(frame):
             return
         self._frame, self.fp = frame, self._fp
-        self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0,
-                                     self.mode)]
+        self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0, self.mode)]
 
     def tell(self):
         return self._frame
@@ -107,8 +109,7 @@ class AecImageFile(ImageFile.ImageFile):
                 self._stack = self._stack or stacks.Stack(self._fp)
                 return self._stack[self._frame]
             self._fp.seek(0)
-            pic = api._cached(api.Decoder, None).decode_picture(
-                self._fp.read())
+            pic = api._cached(api.Decoder, None).decode_picture(self._fp.read())
         except CodecError as error:
             raise OSError(str(error)) from error
         if pic.alpha is None:
@@ -131,7 +132,8 @@ def _save(im, fp, filename):
     picture = _dressed(im, im, options)
     try:
         data = api._cached(api.Encoder, options.get("model")).encode(
-            picture, options.get("quality", 50))
+            picture, options.get("quality", 50)
+        )
     except CodecError as error:
         raise ValueError(f"cannot write as {FORMAT}: {error}") from error
     fp.write(data)
@@ -139,14 +141,17 @@ def _save(im, fp, filename):
 
 def _save_all(im, fp, filename):
     options = im.encoderinfo
-    frames = [_dressed(frame, im, options)
-              for image in (im, *options.get("append_images", ()))
-              for frame in ImageSequence.Iterator(image)]
+    frames = [
+        _dressed(frame, im, options)
+        for image in (im, *options.get("append_images", ()))
+        for frame in ImageSequence.Iterator(image)
+    ]
     if len(frames) == 1:
         return _save(im, fp, filename)
     try:
-        data = stacks.encode_batch(frames, model=options.get("model"),
-                                   quality=options.get("quality", 50))
+        data = stacks.encode_batch(
+            frames, model=options.get("model"), quality=options.get("quality", 50)
+        )
     except CodecError as error:
         raise ValueError(f"cannot write as {FORMAT}: {error}") from error
     fp.write(data)
@@ -155,8 +160,11 @@ def _save_all(im, fp, filename):
 def _dressed(frame, im, options):
     """One frame with the metadata that ``save`` was told to write."""
     frame = frame.copy()
-    for key, default in (("icc_profile", im.info.get("icc_profile")),
-                         ("exif", None), ("xmp", None)):
+    for key, default in (
+        ("icc_profile", im.info.get("icc_profile")),
+        ("exif", None),
+        ("xmp", None),
+    ):
         value = options.get(key, default)
         frame.info.pop(key, None)
         if isinstance(value, Image.Exif):
@@ -167,8 +175,7 @@ def _dressed(frame, im, options):
     try:
         return load(frame)
     except CodecError as error:
-        raise OSError(f"cannot write mode {frame.mode} as {FORMAT}: "
-                      f"{error}") from error
+        raise OSError(f"cannot write mode {frame.mode} as {FORMAT}: {error}") from error
 
 
 def register_pillow():

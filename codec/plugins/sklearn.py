@@ -7,8 +7,11 @@ import os
 
 import numpy as np
 from PIL.Image import Image
-from sklearn.base import (BaseEstimator, ClassNamePrefixFeaturesOutMixin,
-                          TransformerMixin)
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -18,8 +21,7 @@ from ..types import Picture
 _PICTURES = (str, os.PathLike, bytes, bytearray, memoryview, Image, Picture)
 
 
-class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
-                     BaseEstimator):
+class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Describe pictures by `codec.features`, one row for each.
 
     Parameters
@@ -62,8 +64,9 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     3
     """
 
-    def __init__(self, pooling="stats", n_components=None, *, model=None,
-                 shape=None, white=255):
+    def __init__(
+        self, pooling="stats", n_components=None, *, model=None, shape=None, white=255
+    ):
         self.pooling = pooling
         self.n_components = n_components
         self.model = model
@@ -105,17 +108,21 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         check_is_fitted(self)
         found, model_id = self._describe(X, reset=False)
         if model_id != self.model_id_:
-            raise ValueError(f"fitted to features of model {self.model_id_}, "
-                             f"not of {model_id}")
+            raise ValueError(
+                f"fitted to features of model {self.model_id_}, not of {model_id}"
+            )
         if found.shape[1] != self._n_described:
-            raise ValueError(f"fitted to pictures of {self._n_described} "
-                             f"features, not {found.shape[1]}")
+            raise ValueError(
+                f"fitted to pictures of {self._n_described} "
+                f"features, not {found.shape[1]}"
+            )
         return self._reduced(found)
 
     def _fit(self, X):
         if self.pooling not in POOLINGS:
-            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, "
-                             f"not {self.pooling!r}")
+            raise ValueError(
+                f"pooling must be one of {', '.join(POOLINGS)}, not {self.pooling!r}"
+            )
         found, self.model_id_ = self._describe(X, reset=True)
         self._n_described = self._n_features_out = found.shape[1]
         if self.n_components is not None:
@@ -124,23 +131,23 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         return found
 
     def _reduced(self, found):
-        return (found if self.n_components is None
-                else self.pca_.transform(found))
+        return found if self.n_components is None else self.pca_.transform(found)
 
     def _describe(self, X, reset):
         rows, models = [], set()
         for image in self._images(X, reset):
             row = features(image, pooling=self.pooling, model=self.model)
             if row.ndim != (1 if self.pooling == "stats" else 3):
-                raise ValueError("a stack is many pictures: give its "
-                                 "codec.features to what comes next")
+                raise ValueError(
+                    "a stack is many pictures: give its "
+                    "codec.features to what comes next"
+                )
             rows.append(np.asarray(row).ravel())
             models.add(row.model)
         if len(models) != 1:
             raise ValueError(f"features of several models: {sorted(models)}")
         if len({len(row) for row in rows}) != 1:
-            raise ValueError(f"pooling={self.pooling!r} needs pictures of "
-                             "one size")
+            raise ValueError(f"pooling={self.pooling!r} needs pictures of one size")
         return np.stack(rows), models.pop()
 
     def _images(self, X, reset):
@@ -150,17 +157,15 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             return X
         X = validate_data(self, X, reset=reset, dtype=np.float64)
         if X.min() < 0:
-            raise ValueError("Negative values in data passed to "
-                             "LatentFeatures")
+            raise ValueError("Negative values in data passed to LatentFeatures")
         if X.max() > self.white:
-            raise ValueError(f"values up to {X.max():g}, but white is "
-                             f"{self.white:g}")
+            raise ValueError(f"values up to {X.max():g}, but white is {self.white:g}")
         shape = (1, X.shape[1]) if self.shape is None else tuple(self.shape)
         if np.prod(shape) != X.shape[1]:
-            raise ValueError(f"rows of {X.shape[1]} pixels are no pictures "
-                             f"of shape {shape}")
-        return np.rint(X * (255 / self.white)).astype(np.uint8).reshape(
-            -1, *shape)
+            raise ValueError(
+                f"rows of {X.shape[1]} pixels are no pictures of shape {shape}"
+            )
+        return np.rint(X * (255 / self.white)).astype(np.uint8).reshape(-1, *shape)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -178,4 +183,5 @@ def _are_pictures(X):
         return False
     first = next(iter(X))
     return isinstance(first, _PICTURES) or (
-        isinstance(first, np.ndarray) and first.ndim > 1)
+        isinstance(first, np.ndarray) and first.ndim > 1
+    )

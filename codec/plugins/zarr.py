@@ -43,8 +43,7 @@ class AecompressCodec(ArrayBytesCodec):
     @classmethod
     def from_dict(cls, data):
         """The codec that a store's metadata name."""
-        _, settings = parse_named_configuration(
-            data, NAME, require_configuration=False)
+        _, settings = parse_named_configuration(data, NAME, require_configuration=False)
         return cls(**(settings or {}))
 
     def to_dict(self):
@@ -60,12 +59,12 @@ class AecompressCodec(ArrayBytesCodec):
         if native != np.uint8:
             raise ValueError(f"{NAME} takes arrays of uint8, not {native}")
         if len(shape) < 2:
-            raise ValueError(f"{NAME} takes arrays of pictures, not of "
-                             f"{len(shape)} axes")
+            raise ValueError(
+                f"{NAME} takes arrays of pictures, not of {len(shape)} axes"
+            )
 
     def _encode_sync(self, chunk_array, chunk_spec):
-        data = encode_chunk(chunk_array.as_numpy_array(), self.quality,
-                            self.model)
+        data = encode_chunk(chunk_array.as_numpy_array(), self.quality, self.model)
         return chunk_spec.prototype.buffer.from_bytes(data)
 
     def _decode_sync(self, chunk_bytes, chunk_spec):
@@ -73,12 +72,10 @@ class AecompressCodec(ArrayBytesCodec):
         return chunk_spec.prototype.nd_buffer.from_numpy_array(pixels)
 
     async def _encode_single(self, chunk_array, chunk_spec):
-        return await asyncio.to_thread(self._encode_sync, chunk_array,
-                                       chunk_spec)
+        return await asyncio.to_thread(self._encode_sync, chunk_array, chunk_spec)
 
     async def _decode_single(self, chunk_bytes, chunk_spec):
-        return await asyncio.to_thread(self._decode_sync, chunk_bytes,
-                                       chunk_spec)
+        return await asyncio.to_thread(self._decode_sync, chunk_bytes, chunk_spec)
 
     def compute_encoded_size(self, input_byte_length, chunk_spec):
         raise NotImplementedError("depends on the pictures")

@@ -45,6 +45,7 @@ class Plan:
     tune : str
         One of ``TUNES``: the metric that symbols are chosen for.
     """
+
     passes: int
     probes: int
     rate: float = 0.32
@@ -66,12 +67,14 @@ class Plan:
 
 
 # Found on crops of validation pictures: docs/effort.md.
-PLANS = {1: Plan(0, 0),
-         2: Plan(1, 1, 0.2, cautions=(1.3, 1.3), prior=1),
-         3: Plan(2, 1, 0.21, cautions=(1.1, 0.8), prior=0.8),
-         4: Plan(3, 1, 0.25, cautions=(0.9, 1), prior=1),
-         5: Plan(5, 1, 0.28, cautions=(0.9, 1), prior=1),
-         6: Plan(10, 1, widths=(2, 0.5), cautions=(0.3, 1.1)),
-         7: Plan(20, 2, noise=0.2, cautions=(0.15, 1.1)),
-         8: Plan(30, 2, noise=0.3, cautions=(0.1, 1.1)),
-         9: Plan(45, 2, noise=0.4)}
+PLANS = {
+    1: Plan(0, 0),
+    2: Plan(1, 1, 0.2, cautions=(1.3, 1.3), prior=1),
+    3: Plan(2, 1, 0.21, cautions=(1.1, 0.8), prior=0.8),
+    4: Plan(3, 1, 0.25, cautions=(0.9, 1), prior=1),
+    5: Plan(5, 1, 0.28, cautions=(0.9, 1), prior=1),
+    6: Plan(10, 1, widths=(2, 0.5), cautions=(0.3, 1.1)),
+    7: Plan(20, 2, noise=0.2, cautions=(0.15, 1.1)),
+    8: Plan(30, 2, noise=0.3, cautions=(0.1, 1.1)),
+    9: Plan(45, 2, noise=0.4),
+}

@@ -7,9 +7,9 @@ Contents
 ``given``    symbols that are known
 ``hyper``    z symbols: round, the dearer one a little later
 
-``nearest`` and ``given`` give a function of a slab's first row and the one after its last, and
-that gives a function of the flat positions, channels, means and rows of a
-step: its symbols, and what the decoder is to be shown instead, or None.
+``nearest`` and ``given`` give a function of a slab's first row and the one
+after its last, and that gives a function of the flat positions, channels,
+means and rows of a step: its symbols, and what the decoder is to be shown instead, or None.
 """
 
 import numpy as np
@@ -43,9 +43,10 @@ def nearest(y, gain, skip):
         flat = (y[..., lo:hi, :, :] * gain).reshape(-1, y.shape[-1])
 
         def of_step(at, channels, mean, rows):
-            return whole(flat[at, channels] - mean * gain[channels],
-                         rows), None
+            return whole(flat[at, channels] - mean * gain[channels], rows), None
+
         return of_step
+
     return of_slab
 
 
@@ -63,12 +64,14 @@ def rounded(skip):
         Of values float32 (n, c), in steps and less their means, and rows
         uint8 (n, c): float32 (n, c) whole numbers.
     """
-    zone = 0.5 + np.interp(np.arange(64), (skip, skip + ZONE_ROWS),
-                           (ZONE, 0)).astype(np.float32)
+    zone = 0.5 + np.interp(np.arange(64), (skip, skip + ZONE_ROWS), (ZONE, 0)).astype(
+        np.float32
+    )
 
     def whole(v, rows):
         # A product is faster than zeros put in places.
         return np.rint(v) * (np.abs(v) >= zone.take(rows))
+
     return whole
 
 
@@ -80,9 +83,11 @@ def given(symbols):
     function of (int, int)
         Its functions give int16 (n, c) and None.
     """
+
     def of_slab(lo, hi):
         flat = symbols[..., lo:hi, :, :].reshape(-1, symbols.shape[-1])
         return lambda at, channels, mean, rows: (flat[at, channels], None)
+
     return of_slab
 
 

@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-ONE = 2.0 ** 24
-TOP = 1023           # larger symbols cost about as much per step
+ONE = 2.0**24
+TOP = 1023  # larger symbols cost about as much per step
 
 
 class Costs:
@@ -30,11 +30,11 @@ class Costs:
         for r, top in enumerate(t["row_max"].tolist()):
             if r < row_skip:
                 continue
-            p = -np.log2(t["row_freq"][r, top:2 * top + 2] / ONE)
-            self.bits[r, :top + 1] = p[:-1][:len(k)]
-            u = np.maximum(k[top + 1:] - top, 1)
+            p = -np.log2(t["row_freq"][r, top : 2 * top + 2] / ONE)
+            self.bits[r, : top + 1] = p[:-1][: len(k)]
+            u = np.maximum(k[top + 1 :] - top, 1)
             # An escape, four bits of n, n bits and the sign.
-            self.bits[r, top + 1:] = p[-1] + 5 + np.floor(np.log2(u))
+            self.bits[r, top + 1 :] = p[-1] + 5 + np.floor(np.log2(u))
 
     def z_bits(self, quality_index):
         """Bits of each z symbol: float64 (NZ, 2 Z_MAX + 1)."""
@@ -111,5 +111,6 @@ class Counter:
 
     def write(self, symbols, rows):
         """Count symbols int16, of rows uint8 of the same shape."""
-        self.bits += float(self.costs.of(np.abs(symbols.astype(
-            np.int32)), rows).sum(dtype=np.float64))
+        self.bits += float(
+            self.costs.of(np.abs(symbols.astype(np.int32)), rows).sum(dtype=np.float64)
+        )

@@ -10,21 +10,21 @@ picture at hand scale the model's averages, place by place.
 
 import numpy as np
 
+from ..progress import part, told
 from ..symbols import passes
 from ..transform.tiles import tiles
 from ..transform.transform import padded
-from ..progress import part, told
 from . import choose, tune
 from .relax import Relaxed
 
 # On what the decoder's reaction counts, at quality 0 and 100: the lower it is,
 # the more alike what symbols of a cell do to the picture.
 CAUTION = 1.35, 0.65
-FALLS, LEAST = 0.4, 0.05     # last share of the passes, over which the rate falls
-BATCH = 2                    # probes in one run
+FALLS, LEAST = 0.4, 0.05  # last share of the passes, over which the rate falls
+BATCH = 2  # probes in one run
 # Pixels that are refined at once, besides a slab above and below. Each takes some
 # 120 bytes.
-BAND = 2 ** 24
+BAND = 2**24
 
 
 def bands(height, width):
@@ -49,8 +49,13 @@ def bands(height, width):
     for lo in range(0, height, step):
         hi = min(height, lo + step)
         top = max(0, lo - slab)
-        found.append((slice(lo, hi), slice(top, min(height, hi + slab)),
-                      slice(lo - top, hi - top)))
+        found.append(
+            (
+                slice(lo, hi),
+                slice(top, min(height, hi + slab)),
+                slice(lo - top, hi - top),
+            )
+        )
     return found
 
 
@@ -79,13 +84,17 @@ def refined(graphs, costs, pixels, y, quality, coded, plan, progress=None):
     importance = tune.ms_ssim(pixels) if plan.tune == "ms-ssim" else None
     parts = bands(*y.shape[:2])
     for i, (kept, seen, cut) in enumerate(parts):
-        in_pixels, in_blocks = (slice(n * seen.start, n * seen.stop)
-                                for n in (16, 16 // tune.BLOCK))
+        in_pixels, in_blocks = (
+            slice(n * seen.start, n * seen.stop) for n in (16, 16 // tune.BLOCK)
+        )
         found = Refiner(
-            graphs, costs, pixels[in_pixels], quality, coded(seen),
-            None if importance is None else importance[in_blocks]).run(
-            y[seen], plan, part(progress, i / len(parts),
-                                (i + 1) / len(parts)))
+            graphs,
+            costs,
+            pixels[in_pixels],
+            quality,
+            coded(seen),
+            None if importance is None else importance[in_blocks],
+        ).run(y[seen], plan, part(progress, i / len(parts), (i + 1) / len(parts)))
         symbols[kept], rows[kept] = (a[cut] for a in found)
     return symbols, rows
 
@@ -105,8 +114,7 @@ class Refiner:
         What a squared error counts (`tune`); None: the same everywhere.
     """
 
-    def __init__(self, graphs, costs, pixels, quality, code,
-                 importance=None):
+    def __init__(self, graphs, costs, pixels, quality, code, importance=None):
         b = graphs.bundle
         self.graphs, self.costs, self.code = graphs, costs, code
         self.pixels, self.bundle = pixels, b
@@ -116,8 +124,11 @@ class Refiner:
         # Bits per squared error of a sample, rate + lambda * MSE.
         self.price = b.multiplier(quality) / 3
         # A channel that nothing follows from has none.
-        self.energy = self.price / self.gain ** 2 * np.maximum(
-            b.at_quality("energy", quality), np.float32(1e-6))
+        self.energy = (
+            self.price
+            / self.gain**2
+            * np.maximum(b.at_quality("energy", quality), np.float32(1e-6))
+        )
         self.caution = np.float32(np.interp(quality, (0, 100), CAUTION))
 
     def run(self, y, plan, progress=None):
@@ -140,22 +151,29 @@ class Refiner:
         relaxed = Relaxed(y * self.gain, self.costs, plan.noise)
         nearest = choose.rounded(self.costs.row_skip)
         # The first pass sees the nearest symbols, a last look the result.
-        for n in told(range(plan.passes), progress, 0,
-                      plan.passes / (plan.passes + 1)):
+        for n in told(range(plan.passes), progress, 0, plan.passes / (plan.passes + 1)):
             done = n / plan.passes
-            state = self.code(relaxed.choice(
-                self.gain, plan.width(done), None if n else nearest))
+            state = self.code(
+                relaxed.choice(self.gain, plan.width(done), None if n else nearest)
+            )
             error, gradient, seen = self._backward(
-                state.latent, 0 if n else plan.probes)
+                state.latent, 0 if n else plan.probes
+            )
             if not n:
                 start = self._cost(state, error), state.symbols, state.rows
                 energy = self._weights(error.shape, seen)
                 energy *= self.caution
             gradient *= 2 * self.price / self.gain
-            relaxed.step(gradient, energy, plan.rate * min(1, max(
-                LEAST, (1 - done) / FALLS)), plan.caution(done), plan.prior)
-        state = self.code(choose.nearest(
-            relaxed.latent / self.gain, self.gain, self.costs.row_skip))
+            relaxed.step(
+                gradient,
+                energy,
+                plan.rate * min(1, max(LEAST, (1 - done) / FALLS)),
+                plan.caution(done),
+                plan.prior,
+            )
+        state = self.code(
+            choose.nearest(relaxed.latent / self.gain, self.gain, self.costs.row_skip)
+        )
         if self._cost(state, self._error(state.latent)) < start[0]:
             return state.symbols, state.rows
         return start[1:]
@@ -168,20 +186,24 @@ class Refiner:
     def _inputs(self, latent):
         """Of the decoder's gradient: where to, what of it, arrays."""
         h, w, _ = latent.shape
-        for (y, yy, a, b), (x, xx, c, d) in tiles(
-                h, w, self.bundle.halo["synthesis"]):
-            yield np.s_[y:yy, x:xx], np.s_[y - a:yy - a, x - c:xx - c], {
-                "latent": np.ascontiguousarray(latent[a:b, c:d]),
-                "modulation": self.modulation,
-                "pixels": padded(self.pixels, (a, b), (c, d)),
-                "weight": self._important((a, b), (c, d))}
+        for (y, yy, a, b), (x, xx, c, d) in tiles(h, w, self.bundle.halo["synthesis"]):
+            yield (
+                np.s_[y:yy, x:xx],
+                np.s_[y - a : yy - a, x - c : xx - c],
+                {
+                    "latent": np.ascontiguousarray(latent[a:b, c:d]),
+                    "modulation": self.modulation,
+                    "pixels": padded(self.pixels, (a, b), (c, d)),
+                    "weight": self._important((a, b), (c, d)),
+                },
+            )
 
     def _error(self, latent):
         """Error of cells, (h, w)."""
         error = np.empty(latent.shape[:2], np.float32)
         for to, cut, inputs in self._inputs(latent):
             none = np.empty((0, *inputs["pixels"].shape), np.int8)
-            e, = self.graphs.run("synthesis_error", probes=none, **inputs)
+            (e,) = self.graphs.run("synthesis_error", probes=none, **inputs)
             error[to] = e[cut]
         return error
 
@@ -197,10 +219,12 @@ class Refiner:
             left = n_probes
             while True:
                 n = min(left, BATCH)
-                probes = rng.integers(
-                    0, 2, (n, *inputs["pixels"].shape), np.int8) * 2 - 1
-                e, g = self.graphs.run("synthesis_gradient", probes=probes.
-                                       astype(np.int8), **inputs)
+                probes = (
+                    rng.integers(0, 2, (n, *inputs["pixels"].shape), np.int8) * 2 - 1
+                )
+                e, g = self.graphs.run(
+                    "synthesis_gradient", probes=probes.astype(np.int8), **inputs
+                )
                 for one in g[1:]:
                     seen[to] += np.square(one[cut]) / n_probes
                 left -= n
@@ -216,15 +240,20 @@ class Refiner:
     def _important(self, rows, columns):
         """What an error counts, zero beyond the picture: (16 h, 16 w)."""
         height, width = self.pixels.shape[:2]
-        y, x = (np.arange(16 * first, 16 * last) < end for
-                (first, last), end in ((rows, height), (columns, width)))
+        y, x = (
+            np.arange(16 * first, 16 * last) < end
+            for (first, last), end in ((rows, height), (columns, width))
+        )
         inside = (y[:, None] & x).astype(np.float32)
         if self.importance is not None:
-            counts = self.importance[tuple(
-                slice(16 * first // tune.BLOCK, 16 * last // tune.BLOCK)
-                for first, last in (rows, columns))]
+            counts = self.importance[
+                tuple(
+                    slice(16 * first // tune.BLOCK, 16 * last // tune.BLOCK)
+                    for first, last in (rows, columns)
+                )
+            ]
             counts = counts.repeat(tune.BLOCK, 0).repeat(tune.BLOCK, 1)
-            inside[:counts.shape[0], :counts.shape[1]] *= counts
+            inside[: counts.shape[0], : counts.shape[1]] *= counts
         return inside
 
     def _weights(self, shape, seen):
@@ -233,7 +262,7 @@ class Refiner:
         h, w = shape
         odd = (np.arange(h)[:, None] + np.arange(w)) % 2
         energy = self.energy[odd]
-        seen *= self.price / self.gain ** 2 / energy
+        seen *= self.price / self.gain**2 / energy
         for group in (np.s_[..., :k], np.s_[..., k:]):
             energy[group] *= seen[group].mean(2, keepdims=True)
         return energy
@@ -241,9 +270,11 @@ class Refiner:
 
 def _means(a, side):
     """Means over blocks of side x side, those at the edges smaller."""
+
     def sums(a):
         a = np.add.reduceat(a, np.arange(0, len(a), side), 0)
         return np.add.reduceat(a, np.arange(0, a.shape[1], side), 1)
+
     return sums(a) / sums(np.ones_like(a))
 
 

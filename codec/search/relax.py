@@ -19,8 +19,8 @@ are whole.
 
 import numpy as np
 
-MOMENTUM, MEMORY = 0.3, 0.85     # of Adam's two averages
-CHUNK = 2 ** 15                  # values: as many as the caches hold
+MOMENTUM, MEMORY = 0.3, 0.85  # of Adam's two averages
+CHUNK = 2**15  # values: as many as the caches hold
 
 
 class Relaxed:
@@ -45,8 +45,7 @@ class Relaxed:
         self.rng = np.random.default_rng(1)
         # How far q follows the value, s, and what the upper symbol costs
         # more, in bits.
-        self.follows, self.upper, self.more = (
-            np.zeros_like(latent) for _ in range(3))
+        self.follows, self.upper, self.more = (np.zeros_like(latent) for _ in range(3))
         self.mean, self.square = np.zeros_like(latent), np.zeros_like(latent)
         self.n = 0
 
@@ -71,8 +70,9 @@ class Relaxed:
 
         def of_slab(lo, hi):
             latent, follows, upper, more = (
-                a[lo:hi].reshape(-1, m) for a in (
-                    self.latent, self.follows, self.upper, self.more))
+                a[lo:hi].reshape(-1, m)
+                for a in (self.latent, self.follows, self.upper, self.more)
+            )
 
             def of_step(at, channels, mean, rows):
                 v = latent[at, channels] - mean * gain[channels]
@@ -80,7 +80,8 @@ class Relaxed:
                 t = v - low
                 if self.noise:
                     t += (self.rng.random(t.shape, np.float32) - 0.5) * (
-                        self.noise * width)
+                        self.noise * width
+                    )
                 t -= 0.5 * (1 - width)
                 t *= 1 / width
                 t.clip(0, 1, out=t)
@@ -99,7 +100,9 @@ class Relaxed:
                 low += t
                 low[dead] = 0
                 return np.rint(low), low
+
             return of_step
+
         return of_slab
 
     def step(self, gradient, energy, rate, caution=1.0, prior=0.0):
@@ -122,14 +125,25 @@ class Relaxed:
         if not self.n and prior:
             self.square = np.square(np.float32(prior * caution) * energy)
         self.n += 1
-        first = rate / (1 - MOMENTUM ** self.n)
-        second = 1 if prior else 1 / (1 - MEMORY ** self.n)
-        flat = [a.reshape(-1) for a in (
-            self.latent, gradient, energy, self.follows, self.upper,
-            self.more, self.mean, self.square)]
+        first = rate / (1 - MOMENTUM**self.n)
+        second = 1 if prior else 1 / (1 - MEMORY**self.n)
+        flat = [
+            a.reshape(-1)
+            for a in (
+                self.latent,
+                gradient,
+                energy,
+                self.follows,
+                self.upper,
+                self.more,
+                self.mean,
+                self.square,
+            )
+        ]
         for i in range(0, self.latent.size, CHUNK):
             latent, g, e, follows, upper, more, mean, square = (
-                a[i:i + CHUNK] for a in flat)
+                a[i : i + CHUNK] for a in flat
+            )
             slope = (g + more + e * (caution - 2 * caution * upper)) * follows
             mean += (1 - MOMENTUM) * (slope - mean)
             square += (1 - MEMORY) * (slope * slope - square)

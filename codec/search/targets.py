@@ -11,18 +11,18 @@ import math
 
 import numpy as np
 
-from . import PLANS
 from ..errors import LimitError
 from ..progress import part
+from . import PLANS
 
-REACH = 3.0             # of a cached latent plane, in quality
-MAX_STEPS = 12          # tries; two to five do, but for tiny pictures
-SIZE_WINDOW = 0.01      # how far below the wanted size is good enough
-PSNR_WINDOW = 0.03      # how far above the wanted PSNR is, dB
+REACH = 3.0  # of a cached latent plane, in quality
+MAX_STEPS = 12  # tries; two to five do, but for tiny pictures
+SIZE_WINDOW = 0.01  # how far below the wanted size is good enough
+PSNR_WINDOW = 0.03  # how far above the wanted PSNR is, dB
 # Where a search begins, and typical slopes there. They cost tries, not
 # results, if a picture or a model is not typical.
 _START = 50.0
-_SLOPES = {"size": 0.035, "psnr": 0.15}     # of log bytes, of dB, per quality
+_SLOPES = {"size": 0.035, "psnr": 0.15}  # of log bytes, of dB, per quality
 
 
 def for_size(pipeline, pixels, n_bytes, plan=PLANS[1], progress=None):
@@ -56,11 +56,14 @@ def for_size(pipeline, pixels, n_bytes, plan=PLANS[1], progress=None):
         return math.log(max(4, len(payload))), (payload, crc)
 
     wanted = math.log(max(4, n_bytes))
-    found = _search(evaluate, wanted + math.log1p(-SIZE_WINDOW), wanted,
-                    _SLOPES["size"], best=max)
+    found = _search(
+        evaluate, wanted + math.log1p(-SIZE_WINDOW), wanted, _SLOPES["size"], best=max
+    )
     if found is None or len(found[1][0]) > n_bytes:
-        raise LimitError("the wanted size is too small for this picture, "
-                         "even at quality 1; reduce the picture")
+        raise LimitError(
+            "the wanted size is too small for this picture, "
+            "even at quality 1; reduce the picture"
+        )
     return found[0], *found[1]
 
 
@@ -95,12 +98,12 @@ def for_psnr(pipeline, pixels, psnr, plan=PLANS[1], progress=None):
         reached = max(reached, db)
         return db, (payload, crc)
 
-    found = _search(evaluate, psnr, psnr + PSNR_WINDOW, _SLOPES["psnr"],
-                    best=min)
+    found = _search(evaluate, psnr, psnr + PSNR_WINDOW, _SLOPES["psnr"], best=min)
     if found is None:
         raise LimitError(
             f"{psnr:g} dB is out of reach for this picture: quality 100 has "
-            f"{reached:.2f} dB; ask for less")
+            f"{reached:.2f} dB; ask for less"
+        )
     return found[0], *found[1]
 
 
@@ -116,19 +119,20 @@ class _Trials:
         # How many tries there will be is not known: each takes half of what
         # is left of the bar.
         self.n += 1
-        return part(self.progress, 1 - 2. ** (1 - self.n), 1 - 2. ** -self.n)
+        return part(self.progress, 1 - 2.0 ** (1 - self.n), 1 - 2.0**-self.n)
 
     def _encode(self, quality, progress, decoded=None):
         share = 0
         if abs(quality - self.made_for) > REACH:
             share = 0.8
-            self.y = None       # two planes at once would double the memory
-            self.y = self.pipeline.analyse(self.pixels, quality,
-                                           part(progress, 0, share))
+            self.y = None  # two planes at once would double the memory
+            self.y = self.pipeline.analyse(
+                self.pixels, quality, part(progress, 0, share)
+            )
             self.made_for = quality
         return self.pipeline.encode_latent(
-            self.y, quality, self.plan, self.pixels,
-            part(progress, share, 1), decoded)
+            self.y, quality, self.plan, self.pixels, part(progress, share, 1), decoded
+        )
 
     def encode(self, quality):
         """Payload and checksum at a quality."""
@@ -138,20 +142,22 @@ class _Trials:
         """Payload, checksum and PSNR at a quality."""
         progress = self._part()
         height, width = self.pixels.shape[:2]
-        decoded = np.empty((-(-height // 16), -(-width // 16),
-                            self.pipeline.bundle.m), np.float32)
+        decoded = np.empty(
+            (-(-height // 16), -(-width // 16), self.pipeline.bundle.m), np.float32
+        )
         payload, crc = self._encode(quality, part(progress, 0, 0.6), decoded)
-        found = self.pipeline.synthesise(decoded, quality, height, width,
-                                         part(progress, 0.6, 1))
+        found = self.pipeline.synthesise(
+            decoded, quality, height, width, part(progress, 0.6, 1)
+        )
         return payload, crc, psnr(self.pixels, found)
 
 
 def psnr(a, b):
     """PSNR of two uint8 arrays of one shape, in dB, in little memory."""
-    total = sum(int(np.square(x.astype(np.int32) - y).sum(dtype=np.int64))
-                for x, y in zip(a, b))
-    return (math.inf if total == 0
-            else 10 * math.log10(255 ** 2 * a.size / total))
+    total = sum(
+        int(np.square(x.astype(np.int32) - y).sum(dtype=np.int64)) for x, y in zip(a, b)
+    )
+    return math.inf if total == 0 else 10 * math.log10(255**2 * a.size / total)
 
 
 def _search(evaluate, low, high, slope, best):
@@ -174,7 +180,7 @@ def _search(evaluate, low, high, slope, best):
     (quality, result), or None if no quality is on the right side
     """
     aim = (low + high) / 2
-    lowest, highest = 1, 100    # of what is still to be searched
+    lowest, highest = 1, 100  # of what is still to be searched
     last, good = None, None
     quality = _START
     for n in range(MAX_STEPS):
@@ -192,7 +198,7 @@ def _search(evaluate, low, high, slope, best):
         else:
             highest = quality - 0.01
         step = quality + (aim - value) / slope
-        if n >= MAX_STEPS // 2:     # a staircase: sizes of a tiny picture
+        if n >= MAX_STEPS // 2:  # a staircase: sizes of a tiny picture
             step = (lowest + highest) / 2
         quality = round(min(max(step, lowest), highest) * 100) / 100
         if lowest > highest:

@@ -9,8 +9,8 @@ equation 13 with equal means), and MS-SSIM multiplies five scales of that.
 
 import numpy as np
 
-BLOCK = 4                  # samples of a side of what shares a weight
-STRIP = 512                # rows at a time
+BLOCK = 4  # samples of a side of what shares a weight
+STRIP = 512  # rows at a time
 C2 = (0.03 * 255) ** 2
 # Exponents of MS-SSIM's scales (Wang, Simoncelli and Bovik 2003), and its
 # window of 11 samples at each of them, in blocks.
@@ -49,9 +49,10 @@ def _blocks(pixels):
     pad = (0, -height % BLOCK), (0, -width % BLOCK)
     parts = []
     for first in range(0, height, STRIP):
-        luma = pixels[first:first + STRIP] @ LUMA
-        luma = np.pad(luma, (pad[0] if first + STRIP >= height else (0, 0),
-                             pad[1]), "edge")
+        luma = pixels[first : first + STRIP] @ LUMA
+        luma = np.pad(
+            luma, (pad[0] if first + STRIP >= height else (0, 0), pad[1]), "edge"
+        )
         h, w = (n // BLOCK for n in luma.shape)
         luma = luma.reshape(h, BLOCK, w, BLOCK)
         parts.append([luma.mean((1, 3)), np.square(luma).mean((1, 3))])

@@ -21,7 +21,7 @@ from ..errors import FormatError, ModelError
 
 _ANS = constriction.stream.stack.AnsCoder
 _MODEL = constriction.stream.model
-TOTAL = 2 ** 24
+TOTAL = 2**24
 MAX_SYMBOL = 32767
 _ROWS = np.arange(64, dtype=np.uint8)
 
@@ -41,8 +41,7 @@ def categorical(freq):
     freq = np.asarray(freq, np.int64)
     if len(freq) < 2 or freq.min() < 1 or freq.sum() != TOTAL:
         raise ValueError("frequencies must be positive and sum to 2**24")
-    return _MODEL.Categorical((freq - 1).astype(np.float64), lazy=False,
-                              perfect=False)
+    return _MODEL.Categorical((freq - 1).astype(np.float64), lazy=False, perfect=False)
 
 
 def uniform(n):
@@ -108,8 +107,15 @@ class Tables:
             raise ModelError("model: its graphs name rows that are not there")
         tops = np.repeat(self.row_max, np.diff(ends, prepend=0))
         ends = ends.tolist()
-        return coded.take(by_row), [(r, lo, hi) for r, (lo, hi) in enumerate(
-            zip([0, *ends], ends)) if lo < hi], tops
+        return (
+            coded.take(by_row),
+            [
+                (r, lo, hi)
+                for r, (lo, hi) in enumerate(zip([0, *ends], ends))
+                if lo < hi
+            ],
+            tops,
+        )
 
 
 def check_size(tables, payload_length, z_positions, quality_index):
@@ -120,8 +126,9 @@ def check_size(tables, payload_length, z_positions, quality_index):
     """
     least = int(tables.z_min[tables.z_band[quality_index]])
     if 1000 * (8 * payload_length + 64) < z_positions * least:
-        raise FormatError("payload is too short for this size of "
-                          "picture: file is damaged")
+        raise FormatError(
+            "payload is too short for this size of picture: file is damaged"
+        )
 
 
 class Writer:
@@ -135,7 +142,7 @@ class Writer:
 
     def __init__(self, tables, quality_index=0):
         self.tables, self.quality_index = tables, quality_index
-        self.groups = []            # (indices, model), in order
+        self.groups = []  # (indices, model), in order
 
     def write_z(self, z):
         """z symbols: int (.., hz, wz, NZ) in -Z_MAX..Z_MAX."""
@@ -165,8 +172,8 @@ class Writer:
             self._escapes(values[escaped], tops[escaped])
 
     def _escapes(self, v, t):
-        u = np.abs(v) - t                        # 1..32767
-        n = np.frexp(u.astype(np.float64))[1] - 1     # floor(log2 u)
+        u = np.abs(v) - t  # 1..32767
+        n = np.frexp(u.astype(np.float64))[1] - 1  # floor(log2 u)
         self.put(n, uniform(16))
         bits = ((u - (1 << n)) << 1) | (v < 0)
         for k in sorted(set(n.tolist())):
@@ -196,17 +203,15 @@ class Reader:
         self.size = len(payload)
         try:
             self.coder = _ANS(words)
-        except ValueError as e:          # it ends in a zero word
-            raise FormatError("payload does not decode: file is damaged"
-                              ) from e
+        except ValueError as e:  # it ends in a zero word
+            raise FormatError("payload does not decode: file is damaged") from e
 
     def decode(self, model, n):
         """The next n indices of an alphabet: int32 (n,)."""
         try:
             return self.coder.decode(model, n)
         except (AssertionError, ValueError) as e:
-            raise FormatError("payload does not decode: file is damaged"
-                              ) from e
+            raise FormatError("payload does not decode: file is damaged") from e
 
     def read_z(self, shape):
         """z symbols, int16 of ``shape`` (.., hz, wz, NZ)."""

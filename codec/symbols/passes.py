@@ -39,6 +39,7 @@ class Step:
     last : bool
         Of its pass.
     """
+
     p: int
     at: np.ndarray
     channels: slice
@@ -65,16 +66,24 @@ def steps(shape, k, m, cuts=()):
     list of Step
     """
     h, w = shape[-2:]
-    even = np.broadcast_to((np.arange(h)[:, None] + np.arange(w)) % 2 == 0,
-                           shape)
+    even = np.broadcast_to((np.arange(h)[:, None] + np.arange(w)) % 2 == 0, shape)
     places, found = (np.flatnonzero(even), np.flatnonzero(~even)), []
     for p in range(4):
         group, end = ((0, k), (k, m))[p >> 1]
-        starts = {group: None} | {start: n for n, (first, start, _)
-                                  in enumerate(cuts) if first == group}
+        starts = {group: None} | {
+            start: n for n, (first, start, _) in enumerate(cuts) if first == group
+        }
         for start, stop in zip(starts, [*list(starts)[1:], end]):
-            found.append(Step(p, places[p & 1], slice(start, stop), group,
-                              starts[start], stop == end))
+            found.append(
+                Step(
+                    p,
+                    places[p & 1],
+                    slice(start, stop),
+                    group,
+                    starts[start],
+                    stop == end,
+                )
+            )
     return found
 
 
@@ -100,8 +109,7 @@ def bases(rows, z, lo, hi, width, quality_index, later=functools.cache):
     hidden = rows.hidden(z, lo // 4, -(-hi // 4))
 
     def base(group, alone=False):
-        return rows.base(hidden, quality_index, group, alone)[
-            ..., :hi - lo, :width, :]
+        return rows.base(hidden, quality_index, group, alone)[..., : hi - lo, :width, :]
 
     high = later(functools.partial(base, 1))
     return functools.cache(functools.partial(base, 0)), high
@@ -142,8 +150,7 @@ class Slab:
                 return self.r.rows(base, context, step.p)
             self._sums = self.r.sums(base, context, step.p)
             self._seen = []
-        lo, hi = (c - step.group for c in (step.channels.start,
-                                           step.channels.stop))
+        lo, hi = (c - step.group for c in (step.channels.start, step.channels.stop))
         self._rows = self.r.part(self._sums[:, lo:hi], self._seen, step.cut)
         return self._rows
 
@@ -159,8 +166,7 @@ class Slab:
             return near(self.r.levels(self.symbols[..., :k]))[at]
         if p == 2:
             level = self.r.levels(self.symbols[..., :k])
-            self._ctx = np.concatenate(
-                [level.reshape(n, k), near(level)], 1)
+            self._ctx = np.concatenate([level.reshape(n, k), near(level)], 1)
             return self._ctx[at]
         level = self.r.levels(self.symbols[..., k:])
         return np.concatenate([self._ctx[at], near(level)[at]], 1)
@@ -172,8 +178,9 @@ class Slab:
             self._seen.append(self.r.surprise(symbols, self._rows))
 
 
-def read_symbols(reader, rows, nz, latent_shape, quality_index,
-                 progress=None, follower=None):
+def read_symbols(
+    reader, rows, nz, latent_shape, quality_index, progress=None, follower=None
+):
     """All symbols of a picture.
 
     Parameters

@@ -15,21 +15,20 @@ import zlib
 
 import numpy as np
 
+from ..errors import FormatError, ModelError
+from ..model.session import Graphs
+from ..progress import part, told
 from ..search import PLANS, choose, refine
 from ..search.costs import Costs, Counter
-from . import coder, passes, selftest
-from ..errors import FormatError, ModelError
-from .rows import Rows
 from ..transform import transform
 from ..transform.means import Means
-from ..model.session import Graphs
 from ..transform.plane import Behind, Plane, features
-from ..progress import part, told
-
+from . import coder, passes, selftest
+from .rows import Rows
 
 # Pixels up to which means are worked out while symbols are read: what that
 # takes is lost where a file turns out to be damaged.
-MOST_BEHIND = 2 ** 24
+MOST_BEHIND = 2**24
 
 
 class Pipeline:
@@ -65,8 +64,7 @@ class Pipeline:
         return g if g.threads == 1 else Graphs(self.bundle, 1, g.optimise)
 
     def __reduce__(self):
-        return type(self), (self.bundle, self.graphs.threads,
-                            self.graphs.optimise)
+        return type(self), (self.bundle, self.graphs.threads, self.graphs.optimise)
 
     def _hyper(self, y, quality):
         """z symbols of a latent plane, int16, slab by slab."""
@@ -76,10 +74,8 @@ class Pipeline:
         out = []
         for lo, hi in passes.slabs(hy):
             n = hi - lo
-            scaled = np.zeros((*n_pictures, n + -n % 4, wy + -wy % 4, b.m),
-                              np.float32)
-            np.multiply(y[..., lo:hi, :, :], gain,
-                        out=scaled[..., :n, :wy, :])
+            scaled = np.zeros((*n_pictures, n + -n % 4, wy + -wy % 4, b.m), np.float32)
+            np.multiply(y[..., lo:hi, :, :], gain, out=scaled[..., :n, :wy, :])
             z = self.graphs.run("hyper_analysis", scaled=scaled)[0]
             out.append(choose.hyper(np.nan_to_num(z), bits))
         return np.concatenate(out, -3)
@@ -112,11 +108,11 @@ class Pipeline:
         """
         share = 0.3 if plan.passes else 0.8
         y = self.analyse(pixels, quality, part(progress, 0, share))
-        return self.encode_latent(y, quality, plan, pixels,
-                                  part(progress, share, 1))
+        return self.encode_latent(y, quality, plan, pixels, part(progress, share, 1))
 
-    def encode_latent(self, y, quality, plan=PLANS[1], pixels=None,
-                      progress=None, decoded=None):
+    def encode_latent(
+        self, y, quality, plan=PLANS[1], pixels=None, progress=None, decoded=None
+    ):
         """Payload of a latent plane.
 
         Parameters
@@ -142,25 +138,33 @@ class Pipeline:
             symbols = np.empty(y.shape, np.int16)
             for i, at in enumerate(each):
                 symbols[at], rows = self._refined(
-                    z[at], y[at], quality, plan, pixels[at],
-                    part(progress, 0.9 * i / len(each),
-                         0.9 * (i + 1) / len(each)))
+                    z[at],
+                    y[at],
+                    quality,
+                    plan,
+                    pixels[at],
+                    part(progress, 0.9 * i / len(each), 0.9 * (i + 1) / len(each)),
+                )
             if y.ndim == 3 and decoded is None:
-                return self._write_known(z, symbols, rows, quality,
-                                         part(progress, 0.9, 1))
+                return self._write_known(
+                    z, symbols, rows, quality, part(progress, 0.9, 1)
+                )
             chosen = choose.given(symbols)
             progress = part(progress, 0.9, 1)
         return self._write(z, y.shape, quality, chosen, progress, decoded)
 
     def _refined(self, z, y, quality, plan, pixels, progress):
         """Symbols and rows of one picture, better than rounded ones."""
-        def coded(seen):
-            part_of_z = z[seen.start // 4:-(-seen.stop // 4)]
-            return functools.partial(self._state, part_of_z, y[seen].shape,
-                                     quality, known={})
 
-        return refine.refined(self.graphs, self.costs(quality), pixels, y,
-                              quality, coded, plan, progress)
+        def coded(seen):
+            part_of_z = z[seen.start // 4 : -(-seen.stop // 4)]
+            return functools.partial(
+                self._state, part_of_z, y[seen].shape, quality, known={}
+            )
+
+        return refine.refined(
+            self.graphs, self.costs(quality), pixels, y, quality, coded, plan, progress
+        )
 
     def code_length(self, y, quality):
         """Bits that the latent plane of one picture costs, by the tables.
@@ -198,25 +202,29 @@ class Pipeline:
         z = self._hyper(y, quality)
         decoded = np.empty(y.shape, np.float32)
         for lo, hi, _, means in self._slabs(
-                z, y.shape, quality, self._nearest(y, quality), writer):
+            z, y.shape, quality, self._nearest(y, quality), writer
+        ):
             decoded[..., lo:hi, :, :] = means.out
         return z, decoded
 
     def _nearest(self, y, quality):
         """Choice of the nearest symbols, for `_slabs`."""
-        return choose.nearest(y, self.bundle.gain(quality),
-                              int(self.bundle.row_skip[
-                                  quality_index(quality)]))
+        return choose.nearest(
+            y,
+            self.bundle.gain(quality),
+            int(self.bundle.row_skip[quality_index(quality)]),
+        )
 
     def _write(self, z, shape, quality, chosen, progress=None, decoded=None):
         """Payload and checksum of symbols as they are chosen."""
         writer = coder.Writer(self.tables, quality_index(quality))
         writer.write_z(z)
         crc, symbols = zlib.crc32(z.astype("<i2", copy=False)), []
-        for lo, hi, slab, means in self._slabs(z, shape, quality, chosen,
-                                               writer, progress):
+        for lo, hi, slab, means in self._slabs(
+            z, shape, quality, chosen, writer, progress
+        ):
             symbols.append(slab.symbols.astype("<i2", copy=False))
-            if len(shape) == 3:         # slabs are in the order of the CRC
+            if len(shape) == 3:  # slabs are in the order of the CRC
                 crc = zlib.crc32(symbols.pop(), crc)
             if decoded is not None:
                 decoded[..., lo:hi, :, :] = means.out
@@ -229,21 +237,18 @@ class Pipeline:
         writer = coder.Writer(self.tables, quality_index(quality))
         writer.write_z(z)
         for lo, hi in told(passes.slabs(len(symbols)), progress):
-            s, r = (a[lo:hi].reshape(-1, self.bundle.m)
-                    for a in (symbols, rows))
-            for step in passes.steps(rows[lo:hi].shape[:2], self.bundle.k,
-                                     self.bundle.m, self.rows.cuts):
-                writer.write(s[step.at, step.channels],
-                             r[step.at, step.channels])
+            s, r = (a[lo:hi].reshape(-1, self.bundle.m) for a in (symbols, rows))
+            for step in passes.steps(
+                rows[lo:hi].shape[:2], self.bundle.k, self.bundle.m, self.rows.cuts
+            ):
+                writer.write(s[step.at, step.channels], r[step.at, step.channels])
         crc = zlib.crc32(z.astype("<i2", copy=False))
-        return writer.finish(), zlib.crc32(symbols.astype(
-            "<i2", copy=False), crc)
+        return writer.finish(), zlib.crc32(symbols.astype("<i2", copy=False), crc)
 
     def _state(self, z, shape, quality, chosen, known):
         """What would be coded, for an encoder that wants better."""
         state = refine.State(shape)
-        for lo, hi, slab, means in self._slabs(z, shape, quality, chosen,
-                                               known=known):
+        for lo, hi, slab, means in self._slabs(z, shape, quality, chosen, known=known):
             state.symbols[lo:hi] = slab.symbols
             state.latent[lo:hi] = means.out
             rows = state.rows[lo:hi].reshape(-1, self.bundle.m)
@@ -251,8 +256,7 @@ class Pipeline:
                 rows[step.at, step.channels] = coded
         return state
 
-    def _slabs(self, z, shape, quality, chosen, writer=None, progress=None,
-               known=None):
+    def _slabs(self, z, shape, quality, chosen, writer=None, progress=None, known=None):
         """Each slab after its four passes: lo, hi, Slab, Means.
 
         ``chosen(lo, hi)`` gives a function for the slab, and that one, of
@@ -271,19 +275,19 @@ class Pipeline:
             if known is not None:
                 known[lo] = base, seen
             slab = passes.Slab(self.rows, (*shape[:-3], hi - lo, wy), base)
-            means = Means(self.graphs, seen, step,
-                          np.zeros(slab.symbols.shape, np.float32))
+            means = Means(
+                self.graphs, seen, step, np.zeros(slab.symbols.shape, np.float32)
+            )
             symbols_of, slab.coded = chosen(lo, hi), []
             for turn in slab.steps:
                 at, ch = turn.at, turn.channels
                 if turn.cut is None:
                     mean = means.mean(turn.p, at)
-                mu = mean[:, ch.start - turn.group:ch.stop - turn.group]
+                mu = mean[:, ch.start - turn.group : ch.stop - turn.group]
                 rows = slab.rows(turn)
                 s, shown = symbols_of(at, ch, mu, rows)
                 s[rows < b.row_skip[qi]] = 0
-                s = np.clip(s, -coder.MAX_SYMBOL,
-                            coder.MAX_SYMBOL).astype(np.int16)
+                s = np.clip(s, -coder.MAX_SYMBOL, coder.MAX_SYMBOL).astype(np.int16)
                 slab.put(turn, s)
                 means.put(at, ch, s if shown is None else shown, mu)
                 slab.coded.append(rows)
@@ -291,8 +295,7 @@ class Pipeline:
                     writer.write(s, rows)
             yield lo, hi, slab, means
 
-    def decode(self, payload, height, width, quality, crc=None,
-               progress=None):
+    def decode(self, payload, height, width, quality, crc=None, progress=None):
         """Pixels of a payload of one picture.
 
         Parameters and errors are those of `read_symbols`.
@@ -302,20 +305,38 @@ class Pipeline:
         uint8 (height, width, 3)
         """
         if self.graphs.threads == 1 or height * width > MOST_BEHIND:
-            z, s = self.read_symbols(payload, height, width, quality, crc,
-                                     part(progress, 0, 0.35))
-            return self.reconstruct(z, s, quality, height, width,
-                                    part(progress, 0.35, 1))
-        plane = Plane(self.alone, quality,
-                      (-(-height // 16), -(-width // 16)))
+            z, s = self.read_symbols(
+                payload, height, width, quality, crc, part(progress, 0, 0.35)
+            )
+            return self.reconstruct(
+                z, s, quality, height, width, part(progress, 0.35, 1)
+            )
+        plane = Plane(self.alone, quality, (-(-height // 16), -(-width // 16)))
         with Behind(plane) as follower:
-            self.read_symbols(payload, height, width, quality, crc,
-                              part(progress, 0, 0.5), follower=follower)
-        return self.synthesise(plane.latent, quality, height, width,
-                               part(progress, 0.5, 1))
+            self.read_symbols(
+                payload,
+                height,
+                width,
+                quality,
+                crc,
+                part(progress, 0, 0.5),
+                follower=follower,
+            )
+        return self.synthesise(
+            plane.latent, quality, height, width, part(progress, 0.5, 1)
+        )
 
-    def read_symbols(self, payload, height, width, quality, crc=None,
-                     progress=None, n=(), follower=None):
+    def read_symbols(
+        self,
+        payload,
+        height,
+        width,
+        quality,
+        crc=None,
+        progress=None,
+        n=(),
+        follower=None,
+    ):
         """The exact path: symbols of a payload.
 
         Parameters
@@ -343,24 +364,29 @@ class Pipeline:
         b = self.bundle
         reader = coder.Reader(payload, self.tables, quality_index(quality))
         z, s = passes.read_symbols(
-            reader, self.rows, b.nz,
+            reader,
+            self.rows,
+            b.nz,
             (*n, -(-height // 16), -(-width // 16)),
-            quality_index(quality), progress, follower)
+            quality_index(quality),
+            progress,
+            follower,
+        )
         if crc is not None:
-            got = zlib.crc32(s.astype("<i2", copy=False),
-                             zlib.crc32(z.astype("<i2", copy=False)))
+            got = zlib.crc32(
+                s.astype("<i2", copy=False), zlib.crc32(z.astype("<i2", copy=False))
+            )
             if got != crc:
                 raise FormatError(
                     "symbol checksum mismatch: the file is damaged, or "
-                    "this machine's arithmetic is not exact")
+                    "this machine's arithmetic is not exact"
+                )
         return z, s
 
     def reconstruct(self, z, s, quality, height, width, progress=None):
         """Pixels of symbols: uint8 (.., height, width, 3)."""
-        latent = self.dequantise(z, s, quality,
-                                 progress=part(progress, 0, 0.3))
-        return self.synthesise(latent, quality, height, width,
-                               part(progress, 0.3, 1))
+        latent = self.dequantise(z, s, quality, progress=part(progress, 0, 0.3))
+        return self.synthesise(latent, quality, height, width, part(progress, 0.3, 1))
 
     def dequantise(self, z, s, quality, leading=False, progress=None):
         """Decoded latent plane of symbols.
@@ -386,8 +412,7 @@ class Pipeline:
     def synthesise(self, latent, quality, height, width, progress=None):
         """Pixels of a decoded latent plane: uint8 (.., height, width, 3)."""
         mod = self.bundle.at_quality("synthesis_mod", quality)
-        return transform.synthesise(latent, self.graphs, mod, height, width,
-                                    progress)
+        return transform.synthesise(latent, self.graphs, mod, height, width, progress)
 
 
 def quality_index(quality):

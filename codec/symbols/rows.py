@@ -14,8 +14,8 @@ import numpy as np
 
 from ..model.tables import LEVEL_ONE, cuts
 
-ONE = np.float32(2 ** -10)   # of what section 7 shifts right by 10
-SMALL = 2 ** 26              # products that one thread sums sooner than two
+ONE = np.float32(2**-10)  # of what section 7 shifts right by 10
+SMALL = 2**26  # products that one thread sums sooner than two
 
 
 def neighbourhoods(z, lo, hi):
@@ -23,11 +23,12 @@ def neighbourhoods(z, lo, hi):
     *n, _, w, c = z.shape
     h = hi - lo
     p = np.zeros((*n, h + 2, w + 2, c), np.float32)
-    part = z[..., max(0, lo - 1):hi + 1, :, :]
+    part = z[..., max(0, lo - 1) : hi + 1, :, :]
     top = 1 if lo == 0 else 0
-    p[..., top:top + part.shape[-3], 1:-1, :] = part
-    return np.concatenate([p[..., i:i + h, j:j + w, :] for i in range(3)
-                           for j in range(3)], -1).reshape(-1, 9 * c)
+    p[..., top : top + part.shape[-3], 1:-1, :] = part
+    return np.concatenate(
+        [p[..., i : i + h, j : j + w, :] for i in range(3) for j in range(3)], -1
+    ).reshape(-1, 9 * c)
 
 
 class Rows:
@@ -54,20 +55,23 @@ class Rows:
         self.m, k = t["bias"].shape[1], len(t["c1"])
         self.groups = slice(0, k), slice(k, self.m)
         w2 = t["w2"].reshape(16, self.m, -1)
-        self.w2 = [np.ascontiguousarray(
-            w2[:, g].reshape(-1, w2.shape[2]).T, np.float32) * ONE
-            for g in self.groups]
+        self.w2 = [
+            np.ascontiguousarray(w2[:, g].reshape(-1, w2.shape[2]).T, np.float32) * ONE
+            for g in self.groups
+        ]
         self.b2, self.bias = t["b2"], t["bias"]
         self.context = [None] + [
             np.ascontiguousarray(t[n].T, np.float32) * (16 * ONE)
-            for n in ("c1", "c2", "c3")]
+            for n in ("c1", "c2", "c3")
+        ]
         # By the bits of an int16 symbol, so that one look-up does it all.
-        v = np.abs(np.arange(65536, dtype=np.uint16).view(np.int16)
-                   .astype(np.int32))
+        v = np.abs(np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32))
         self.level = t["level"][np.minimum(v, 255)]
         self.cuts = cuts(t["parts"], k, self.m) if "parts" in t else []
-        self.parts = [np.ascontiguousarray(t[f"d{n}"].T, np.float32) * ONE
-                      for n in range(len(self.cuts))]
+        self.parts = [
+            np.ascontiguousarray(t[f"d{n}"].T, np.float32) * ONE
+            for n in range(len(self.cuts))
+        ]
         if self.cuts:
             self.expected = t["expected"].astype(np.int16)
             self.fixed_level = self.level * np.int16(LEVEL_ONE)
@@ -87,8 +91,9 @@ class Rows:
         -------
         float32 (hi - lo, wz, HYPER) of integers
         """
-        a = self.run("exact_hidden", x=neighbourhoods(z, lo, hi), w=self.w1,
-                     b=self.b1)[0]
+        a = self.run("exact_hidden", x=neighbourhoods(z, lo, hi), w=self.w1, b=self.b1)[
+            0
+        ]
         return a.reshape(*z.shape[:-3], hi - lo, z.shape[-2], -1)
 
     def base(self, hidden, quality_index, group, alone=False):
@@ -109,11 +114,10 @@ class Rows:
         """
         *n, h, w, c = hidden.shape
         channels = self.groups[group]
-        b = (self.b2 + self.bias[quality_index])[:, channels] \
-            .astype(np.float32) * ONE
+        b = (self.b2 + self.bias[quality_index])[:, channels].astype(np.float32) * ONE
         r = (self.small if alone else self.run)(
-            "exact_base", x=hidden.reshape(-1, c), w=self.w2[group],
-            b=b.ravel())[0]
+            "exact_base", x=hidden.reshape(-1, c), w=self.w2[group], b=b.ravel()
+        )[0]
         r = r.reshape(-1, h, w, 4, 4, b.shape[1]).swapaxes(2, 3)
         return r.reshape(*n, 4 * h, 4 * w, b.shape[1])
 
@@ -181,8 +185,7 @@ class Rows:
         sums = np.ascontiguousarray(sums)
         if n is None:
             return self._rows0(sums)
-        return self._seen("exact_rows", sums, self.parts[n],
-                          np.concatenate(seen, 1))
+        return self._seen("exact_rows", sums, self.parts[n], np.concatenate(seen, 1))
 
     def surprise(self, symbols, rows):
         """By how much levels exceed what rows let expect.
@@ -196,8 +199,7 @@ class Rows:
         -------
         int16 (n, c), in 1 / LEVEL_ONE of a level
         """
-        return (self.fixed_level.take(symbols.view(np.uint16))
-                - self.expected.take(rows))
+        return self.fixed_level.take(symbols.view(np.uint16)) - self.expected.take(rows)
 
 
 def neighbour_sum(x):

@@ -32,26 +32,38 @@ def check(rows, tables, z_max):
     z_max : int
     """
     _check_coder()
-    t = {k: tables[k].astype(np.int32) for k in
-         ("w1", "b1", "w2", "b2", "bias", "c1", "c2", "c3")}
+    t = {
+        k: tables[k].astype(np.int32)
+        for k in ("w1", "b1", "w2", "b2", "bias", "c1", "c2", "c3")
+    }
     n = t["w1"].shape[1]
-    x = np.stack([_pattern(n, 2 * z_max + 1) - z_max, np.full(n, z_max),
-                  np.where(t["w1"][0] < 0, -z_max, z_max)])
+    x = np.stack(
+        [
+            _pattern(n, 2 * z_max + 1) - z_max,
+            np.full(n, z_max),
+            np.where(t["w1"][0] < 0, -z_max, z_max),
+        ]
+    )
     want = np.clip((_product(x, t["w1"]) + t["b1"]) >> 4, 0, 255)
-    _same(rows.run("exact_hidden", x=x.astype(np.float32), w=rows.w1,
-                   b=rows.b1)[0], want, "hidden")
+    _same(
+        rows.run("exact_hidden", x=x.astype(np.float32), w=rows.w1, b=rows.b1)[0],
+        want,
+        "hidden",
+    )
     n = t["w2"].shape[1]
     a = np.stack([np.full(n, 255), _pattern(n, 256)]).astype(np.int32)
     base = _product(a, t["w2"]) + (t["b2"] + t["bias"][49]).ravel()
     a = a.reshape(1, 2, n).astype(np.float32)
     got = np.concatenate([rows.base(a, 49, group) for group in (0, 1)], -1)
     m = rows.m
-    _same(got / ONE, base.reshape(2, 4, 4, m).transpose(1, 0, 2, 3)
-          .reshape(4, 8, m), "base")
+    _same(
+        got / ONE,
+        base.reshape(2, 4, 4, m).transpose(1, 0, 2, 3).reshape(4, 8, m),
+        "base",
+    )
     base = base.reshape(-1, m)
     k = len(t["c1"])
-    for p, part in enumerate((slice(0, k), slice(0, k), slice(k, m),
-                              slice(k, m))):
+    for p, part in enumerate((slice(0, k), slice(0, k), slice(k, m), slice(k, m))):
         b, e, context = base[:, part], 0, None
         scaled = b.astype(np.float32) * ONE
         if p:
@@ -59,18 +71,26 @@ def check(rows, tables, z_max):
             context = _pattern(len(b) * c.shape[1], 61).reshape(len(b), -1)
             e = 16 * _product(context, c)
         for r in rows.engines():
-            _same(r.rows(scaled, context, p),
-                  np.clip((b + e) >> 10, 0, 63), f"rows of pass {p}")
+            _same(
+                r.rows(scaled, context, p),
+                np.clip((b + e) >> 10, 0, 63),
+                f"rows of pass {p}",
+            )
             if r.cuts:
-                _same(r.sums(scaled, context, p) / ONE, b + e,
-                      f"sums of pass {p}")
+                _same(r.sums(scaled, context, p) / ONE, b + e, f"sums of pass {p}")
     for n, (first, start, end) in enumerate(rows.cuts):
         b, w = base[:, start:end], tables[f"d{n}"].astype(np.int32)
-        seen = (_pattern(len(b) * (start - first), 961) - 480).reshape(
-            len(b), -1).astype(np.int16)
+        seen = (
+            (_pattern(len(b) * (start - first), 961) - 480)
+            .reshape(len(b), -1)
+            .astype(np.int16)
+        )
         for r in rows.engines():
-            _same(r.part(b.astype(np.float32) * ONE, [seen], n),
-                  np.clip((b + _product(seen, w)) >> 10, 0, 63), f"part {n}")
+            _same(
+                r.part(b.astype(np.float32) * ONE, [seen], n),
+                np.clip((b + _product(seen, w)) >> 10, 0, 63),
+                f"part {n}",
+            )
 
 
 def _pattern(n, modulus):
@@ -88,7 +108,9 @@ def _same(got, want, what):
         raise UnsupportedError(
             f"the arithmetic of this machine is not exact ({what}): its "
             "files would not decode elsewhere; try other versions of "
-            "onnxruntime and numpy", what)
+            "onnxruntime and numpy",
+            what,
+        )
 
 
 def _check_coder():
@@ -97,9 +119,8 @@ def _check_coder():
     writer.put(np.array(_BITS), coder.uniform(1 << 16))
     payload = bytes.fromhex(_PAYLOAD)
     reader = coder.Reader(payload, None)
-    got = [reader.decode(model, len(index)).tolist()
-           for index, model in writer.groups]
+    got = [reader.decode(model, len(index)).tolist() for index, model in writer.groups]
     if writer.finish() != payload or got != [[*_INDICES], [*_BITS]]:
         raise UnsupportedError(
-            "the entropy coder is not the format's: constriction 0.5 is "
-            "needed", "coder")
+            "the entropy coder is not the format's: constriction 0.5 is needed", "coder"
+        )

@@ -39,14 +39,24 @@ class _Parser(argparse.ArgumentParser):
 def parser():
     """The options; settings that are not given are left out."""
     d = Config()
-    p = _Parser(prog="aetrain", usage="aetrain [options] [DIR]",
-                description="Train a model on the pictures below DIR.",
-                formatter_class=argparse.RawDescriptionHelpFormatter,
-                epilog=EPILOG, argument_default=argparse.SUPPRESS,
-                allow_abbrev=False, add_help=False)
-    p.add_argument("dir", nargs="?", metavar="DIR", default=None,
-                   help="pictures; may be left out with --resume, and with "
-                   "--preset digits, which then takes scikit-learn's")
+    p = _Parser(
+        prog="aetrain",
+        usage="aetrain [options] [DIR]",
+        description="Train a model on the pictures below DIR.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EPILOG,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    p.add_argument(
+        "dir",
+        nargs="?",
+        metavar="DIR",
+        default=None,
+        help="pictures; may be left out with --resume, and with "
+        "--preset digits, which then takes scikit-learn's",
+    )
 
     def group(title):
         g = p.add_argument_group(title)
@@ -55,10 +65,11 @@ def parser():
             key = more.get("dest", name[2:].replace("-", "_"))
             default = getattr(d, key, None)
             if default not in (None, "", 0) and not text.endswith(")"):
-                text += f" ({default:g})" if isinstance(
-                    default, float) else f" ({default})"
-            g.add_argument(name, type=kind, help=text, metavar=metavar,
-                           **more)
+                text += (
+                    f" ({default:g})" if isinstance(default, float) else f" ({default})"
+                )
+            g.add_argument(name, type=kind, help=text, metavar=metavar, **more)
+
         return g, add
 
     count, real = number(int, 1), number(float, 0)
@@ -66,77 +77,139 @@ def parser():
     g, add = group("files")
     add("--valid", str, "pictures to validate on (a share of DIR)", "DIR")
     add("--name", str, "of the model (aec- and DIR's name)")
-    add("--out", Path, "folder of the model (its name)", "MODEL",
-        default=None)
-    add("--state", str, "folder of the run (MODEL-state)", "DIR",
-        default=None)
-    g.add_argument("-f", "--force", action="store_true", default=False,
-                   help="replace a model at MODEL")
-    add("--save-weights", Path, "write averaged weights as safetensors too",
-        "FILE", default=None)
+    add("--out", Path, "folder of the model (its name)", "MODEL", default=None)
+    add("--state", str, "folder of the run (MODEL-state)", "DIR", default=None)
+    g.add_argument(
+        "-f",
+        "--force",
+        action="store_true",
+        default=False,
+        help="replace a model at MODEL",
+    )
+    add(
+        "--save-weights",
+        Path,
+        "write averaged weights as safetensors too",
+        "FILE",
+        default=None,
+    )
     g, add = group("what to do")
-    g.add_argument("--resume", action="store_true", default=False,
-                   help="go on from the checkpoint, if there is one")
-    add("--init", str, "start from weights: of --save-weights, or a "
-        "checkpoint.pt", "FILE")
-    add("--grow", blocks, "with --init: add blocks, up to so many of a8, a16 "
+    g.add_argument(
+        "--resume",
+        action="store_true",
+        default=False,
+        help="go on from the checkpoint, if there is one",
+    )
+    add(
+        "--init",
+        str,
+        "start from weights: of --save-weights, or a checkpoint.pt",
+        "FILE",
+    )
+    add(
+        "--grow",
+        blocks,
+        "with --init: add blocks, up to so many of a8, a16 "
         "(analysis), s8, s16 (synthesis); with mix=N, N sets of weights for "
-        "quality to mix", "a8=N,..", default=None)
-    add("--parts", channels, "with --init: cut the passes at these channels",
-        "C,..", default=None)
-    g.add_argument("--export", action="store_true", default=False,
-                   help="train nothing; export the checkpoint of --state")
-    add("--preset", str, "size of the networks: " + ", ".join(PRESETS)
-        + " (photo)", choices=PRESETS, default=None)
-    g.add_argument("-h", "--help", action="store_true", default=False,
-                   help="show this")
+        "quality to mix",
+        "a8=N,..",
+        default=None,
+    )
+    add(
+        "--parts",
+        channels,
+        "with --init: cut the passes at these channels",
+        "C,..",
+        default=None,
+    )
+    g.add_argument(
+        "--export",
+        action="store_true",
+        default=False,
+        help="train nothing; export the checkpoint of --state",
+    )
+    add(
+        "--preset",
+        str,
+        "size of the networks: " + ", ".join(PRESETS) + " (photo)",
+        choices=PRESETS,
+        default=None,
+    )
+    g.add_argument("-h", "--help", action="store_true", default=False, help="show this")
     g, add = group("how long")
     add("--hours", real, "of training in all, over every resume", "H")
     add("--steps", count, "in all, instead of --hours", "N")
-    add("--patience", whole, "stop after N validations without "
-        "gain and export the best weights (never)", "N")
-    add("--decay-from", number(float, 0, 1),
-        "share of the run after which rates fall to zero", "X")
+    add(
+        "--patience",
+        whole,
+        "stop after N validations without gain and export the best weights (never)",
+        "N",
+    )
+    add(
+        "--decay-from",
+        number(float, 0, 1),
+        "share of the run after which rates fall to zero",
+        "X",
+    )
     g, add = group("how")
-    g.add_argument("--finish", action="store_true",
-                   help="with --init: train what chooses table rows alone, "
-                   "on symbols as they are coded, without noise")
-    add("--denoise", sigmas, "train the encoder alone, to take noise away: "
-        "of sigma S in grey levels, or from S to T", "S[,T]")
-    add("--base", str, "with --denoise: the model whose files it writes, "
-        "whose weights --init names (photo)", "MODEL")
-    add("--loss", str, "distortion: " + ", ".join(LOSSES) + " (mse)",
-        choices=LOSSES)
-    add("--workers", count, "one-thread processes (one per core)", "N",
-        default=None)
+    g.add_argument(
+        "--finish",
+        action="store_true",
+        help="with --init: train what chooses table rows alone, "
+        "on symbols as they are coded, without noise",
+    )
+    add(
+        "--denoise",
+        sigmas,
+        "train the encoder alone, to take noise away: "
+        "of sigma S in grey levels, or from S to T",
+        "S[,T]",
+    )
+    add(
+        "--base",
+        str,
+        "with --denoise: the model whose files it writes, "
+        "whose weights --init names (photo)",
+        "MODEL",
+    )
+    add("--loss", str, "distortion: " + ", ".join(LOSSES) + " (mse)", choices=LOSSES)
+    add("--workers", count, "one-thread processes (one per core)", "N", default=None)
     add("--batch", count, "crops per step, over all workers", "N")
-    add("--crop", number(int, 8), "side of a crop, a multiple of 64, or "
-        "less", "N")
+    add("--crop", number(int, 8), "side of a crop, a multiple of 64, or less", "N")
     add("--shift", whole, "move crops by up to N pixels (0)", "N")
     add("--rate", real, "factor on every learning rate", "X")
     add("--muon-lr", real, "rate of the hidden matrices", "X")
     add("--trunk-lr", real, "of the linear trunk", "X")
     add("--adam-lr", real, "of scales, gains, small kernels", "X")
     add("--rows-lr", real, "of the matrices that choose table rows", "X")
-    add("--mix-rate", real, "factor on those of what quality adds to "
-        "weights", "X")
+    add("--mix-rate", real, "factor on those of what quality adds to weights", "X")
     add("--weight-decay", real, "of the hidden matrices (0)", "X")
-    add("--dropout", number(float, 0, 0.9), "share of the blocks' hidden "
-        "units that a step leaves out (0)", "X")
-    add("--clip", real, "gradient norm, times its running mean; 0: never",
-        "X")
+    add(
+        "--dropout",
+        number(float, 0, 0.9),
+        "share of the blocks' hidden units that a step leaves out (0)",
+        "X",
+    )
+    add("--clip", real, "gradient norm, times its running mean; 0: never", "X")
     add("--warmup", count, "steps until the rates are full", "N")
     add("--ema", number(float, 0, 1), "of the averaged weights", "X")
-    add("--near", number(float, 0, 1), "take gradients so near the averaged "
-        "weights (0)", "X")
+    add(
+        "--near",
+        number(float, 0, 1),
+        "take gradients so near the averaged weights (0)",
+        "X",
+    )
     add("--seed", whole, "of crops, noise and start", "N")
-    add("--bf16", str, "matrix products in bfloat16: auto, on, off (auto: "
-        "measured)", choices=("auto", "on", "off"))
+    add(
+        "--bf16",
+        str,
+        "matrix products in bfloat16: auto, on, off (auto: measured)",
+        choices=("auto", "on", "off"),
+    )
     g, add = group("how often")
     add("--valid-minutes", real, "between validations", "M")
     add("--save-minutes", real, "between checkpoints", "M")
-    add("--valid-split", number(float, 0, 0.5),
-        "share of DIR kept for validation", "X")
+    add("--valid-split", number(float, 0, 0.5), "share of DIR kept for validation", "X")
     add("--table-pictures", count, "pictures the tables are fitted to", "N")
     return p
 
@@ -147,8 +220,10 @@ def main(argv=None):
     try:
         return _run(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
-        say("interrupted; --resume goes on from the last checkpoint, "
-            "--export exports it")
+        say(
+            "interrupted; --resume goes on from the last checkpoint, "
+            "--export exports it"
+        )
         return 130
     except ranks.Told:
         return 1
@@ -174,7 +249,7 @@ def say(line):
     try:
         print(f"aetrain: {line}", file=sys.stderr, flush=True)
     except OSError:
-        pass               # nobody listens any more; the run goes on
+        pass  # nobody listens any more; the run goes on
 
 
 def note(line):
@@ -189,18 +264,36 @@ def _run(argv):
     if options.pop("help"):
         print(p.format_help(), end="")
         return 0
-    run = argparse.Namespace(**{k: options.pop(k) for k in (
-        "dir", "out", "state", "force", "save_weights", "resume", "export",
-        "preset", "workers", "grow", "parts")})
-    _need("torch", "onnx", *["safetensors"] * bool(
-        run.save_weights or options.get("init")))
+    run = argparse.Namespace(
+        **{
+            k: options.pop(k)
+            for k in (
+                "dir",
+                "out",
+                "state",
+                "force",
+                "save_weights",
+                "resume",
+                "export",
+                "preset",
+                "workers",
+                "grow",
+                "parts",
+            )
+        }
+    )
+    _need(
+        "torch",
+        "onnx",
+        *["safetensors"] * bool(run.save_weights or options.get("init")),
+    )
     if ranks.launched():
-        for given, name in ((run.export, "--export"),
-                            (run.workers, "--workers")):
+        for given, name in ((run.export, "--export"), (run.workers, "--workers")):
             if given:
                 raise UsageError(f"{name} is not for torchrun")
         run.workers = ranks.world()
     with ranks.joined(), contextlib.ExitStack() as held:
+
         def start():
             found = settings(run, options)
             if not run.export:
@@ -211,13 +304,16 @@ def _run(argv):
         number = 0 if run.export else _train(cfg, resume)
     if ranks.rank():
         return 128 + number if number else 0
-    from . import ship       # brings torch, which only the workers needed
+    from . import ship  # brings torch, which only the workers needed
+
     if run.save_weights:
         from .state import export_averaged
+
         export_averaged(cfg.state, run.save_weights)
         say(f"wrote {run.save_weights}")
     _draw(cfg)
     from .functional import choose_bf16
+
     choose_bf16(cfg.bf16)
     print(ship.ship(cfg, out, n_pictures=cfg.table_pictures, log=say))
     return 128 + number if number else 0
@@ -233,49 +329,63 @@ def settings(run, given):
     given : dict
         Settings that were given.
     """
-    from ..model import bundle, encoder     # bring numpy
+    from ..model import bundle, encoder  # bring numpy
+
     again = run.resume or run.export
     for clash, text in (
-            (not again and not run.dir and run.preset != "digits",
-             "DIR is missing"),
-            (again and not run.dir and not run.state,
-             "--state or DIR is missing"),
-            (again and (run.preset or given.get("init")),
-             "--preset and --init are for new runs"),
-            (run.export and run.resume, "--export clashes with --resume"),
-            (again and any(map(given.get, ("denoise", "base", "finish"))),
-             "--denoise, --base and --finish are for new runs"),
-            (given.get("denoise") and not (again or given.get("init")),
-             "--denoise starts from the weights of a model; --init is "
-             "missing"),
-            ((run.grow or run.parts) and (
-                not given.get("init") or given.get("denoise")),
-             "--grow and --parts are for --init, and not for --denoise"),
-            (given.get("finish") and (given.get("denoise") or not (
-                again or given.get("init"))),
-             "--finish is for --init, and not for --denoise"),
-            (given.get("base") and not given.get("denoise"),
-             "--base is for --denoise"),
-            (given.get("crop", 0) > 64 and given["crop"] % 64,
-             "--crop must be a multiple of 64, or less")):
+        (not again and not run.dir and run.preset != "digits", "DIR is missing"),
+        (again and not run.dir and not run.state, "--state or DIR is missing"),
+        (
+            again and (run.preset or given.get("init")),
+            "--preset and --init are for new runs",
+        ),
+        (run.export and run.resume, "--export clashes with --resume"),
+        (
+            again and any(map(given.get, ("denoise", "base", "finish"))),
+            "--denoise, --base and --finish are for new runs",
+        ),
+        (
+            given.get("denoise") and not (again or given.get("init")),
+            "--denoise starts from the weights of a model; --init is missing",
+        ),
+        (
+            (run.grow or run.parts) and (not given.get("init") or given.get("denoise")),
+            "--grow and --parts are for --init, and not for --denoise",
+        ),
+        (
+            given.get("finish")
+            and (given.get("denoise") or not (again or given.get("init"))),
+            "--finish is for --init, and not for --denoise",
+        ),
+        (given.get("base") and not given.get("denoise"), "--base is for --denoise"),
+        (
+            given.get("crop", 0) > 64 and given["crop"] % 64,
+            "--crop must be a multiple of 64, or less",
+        ),
+    ):
         if clash:
             raise UsageError(f"{text}; see aetrain --help")
     name = given.get("name") or "aec-" + (
-        Path(run.dir).resolve().name if run.dir else run.preset or "model")
+        Path(run.dir).resolve().name if run.dir else run.preset or "model"
+    )
     folder = Path(run.state or f"{run.out or name}-state")
     checkpoint = folder / "checkpoint.pt"
     resume = again and checkpoint.exists()
     if resume:
         from .state import read
+
         cfg = Config.from_dict(read(checkpoint)["config"])
     elif run.export:
         raise TrainingError(f"{checkpoint}: no checkpoint to export")
     elif again and not run.dir:
-        raise TrainingError(f"{checkpoint}: no checkpoint to go on from; "
-                            "give DIR to start")
+        raise TrainingError(
+            f"{checkpoint}: no checkpoint to go on from; give DIR to start"
+        )
     elif checkpoint.exists():
-        raise TrainingError(f"{checkpoint} exists; --resume goes on from "
-                            "it, another --state starts anew")
+        raise TrainingError(
+            f"{checkpoint} exists; --resume goes on from "
+            "it, another --state starts anew"
+        )
     else:
         if run.dir and not Path(run.dir).is_dir():
             raise TrainingError(f"{run.dir}: no such folder")
@@ -287,38 +397,44 @@ def settings(run, given):
     if not resume and cfg.init:
         from . import grow
         from .state import load_weights
+
         start = load_weights(cfg.init)
         try:
-            cfg.shape = grow.larger(start.shape, run.grow or {},
-                                    run.parts or ())
+            cfg.shape = grow.larger(start.shape, run.grow or {}, run.parts or ())
         except ValueError as e:
             raise UsageError(f"--grow, --parts: {e}") from None
         if cfg.denoise:
             from . import denoise
+
             denoise.belongs(start, bundle.load(cfg.base or None))
     if run.workers or not resume:
         cfg.workers = run.workers or _workers(cfg.batch)
     if cfg.batch % cfg.workers:
-        raise UsageError(f"--batch {cfg.batch} is not a multiple of "
-                         f"--workers {cfg.workers}")
+        raise UsageError(
+            f"--batch {cfg.batch} is not a multiple of --workers {cfg.workers}"
+        )
     out = run.out or Path(cfg.name)
     kind = encoder.MANIFEST if cfg.denoise else bundle.MANIFEST
     if (out / kind).exists():
         if not (run.force or run.resume):
-            raise TrainingError(f"{out}: a model is there; use -f to "
-                                "replace it, or another --out")
+            raise TrainingError(
+                f"{out}: a model is there; use -f to replace it, or another --out"
+            )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise TrainingError(f"{out}: exists and is not a model; use "
-                            "another --out")
+        raise TrainingError(f"{out}: exists and is not a model; use another --out")
     if not cfg.data:
         from . import digits
+
         cfg.data = digits.unpack(folder / "scikit-learn-digits")
     return cfg, out, resume
 
 
 def _workers(batch):
-    cores = (len(os.sched_getaffinity(0))
-             if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    cores = (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1
+    )
     return max(n for n in range(1, min(cores, batch) + 1) if not batch % n)
 
 
@@ -335,10 +451,12 @@ def _train(cfg, resume):
     if not cfg.valid and len(train) + len(valid) == 2 * len(valid):
         note("warning: one picture only; it is validated on as well")
     pixels = sum(h * w for _, _, h, w in train)
-    note(f"{len(train)} pictures, {pixels / 1e6:.1f} megapixels, "
-         f"{len(valid)} to validate on; "
-         + (f"{cfg.steps} steps" if cfg.steps else f"{cfg.hours:g} hours")
-         + f" in {cfg.workers} processes; state in {cfg.state}")
+    note(
+        f"{len(train)} pictures, {pixels / 1e6:.1f} megapixels, "
+        f"{len(valid)} to validate on; "
+        + (f"{cfg.steps} steps" if cfg.steps else f"{cfg.hours:g} hours")
+        + f" in {cfg.workers} processes; state in {cfg.state}"
+    )
     drawn = [time.monotonic()]
 
     def idle():
@@ -346,8 +464,11 @@ def _train(cfg, resume):
             _draw(cfg)
             drawn[0] = time.monotonic()
 
-    end, number = (ranks.run(cfg, resume, note) if ranks.launched()
-                   else processes.run(cfg, resume, idle, say))
+    end, number = (
+        ranks.run(cfg, resume, note)
+        if ranks.launched()
+        else processes.run(cfg, resume, idle, say)
+    )
     if end == "patience":
         note(f"no gain in {cfg.patience} validations")
     return number
@@ -355,6 +476,7 @@ def _train(cfg, resume):
 
 def _draw(cfg):
     from . import curves
+
     folder = Path(cfg.state)
     curves.draw(folder / "log.csv", folder / "curves.png")
 
@@ -362,8 +484,7 @@ def _draw(cfg):
 def _need(*modules):
     for name in modules:
         if importlib.util.find_spec(name) is None:
-            raise TrainingError(f"{name} is not installed; install "
-                                "aecompress[train]")
+            raise TrainingError(f"{name} is not installed; install aecompress[train]")
 
 
 class _locked:
@@ -377,12 +498,14 @@ class _locked:
         self.file = open(self.folder / "lock", "w")
         try:
             import fcntl
+
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except ImportError:
             pass
         except OSError:
-            raise TrainingError(f"{self.folder}: another aetrain trains "
-                                "there") from None
+            raise TrainingError(
+                f"{self.folder}: another aetrain trains there"
+            ) from None
 
     def __exit__(self, *error):
         self.file.close()

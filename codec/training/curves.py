@@ -10,17 +10,17 @@ import sys
 import time
 from pathlib import Path
 
-COLUMNS = ("kind", "hours", "step", "pixels", "loss", "bpp", "psnr",
-           "lambda")
-ROW_SECONDS = 30           # of training in one row
+COLUMNS = ("kind", "hours", "step", "pixels", "loss", "bpp", "psnr", "lambda")
+ROW_SECONDS = 30  # of training in one row
 
 
 def read(log):
     """Rows of a log as dicts of numbers, none where there is no file."""
     try:
         with open(log, newline="") as f:
-            rows = [r for r in csv.reader(f)
-                    if len(r) >= 7 and r[0] in ("train", "valid")]
+            rows = [
+                r for r in csv.reader(f) if len(r) >= 7 and r[0] in ("train", "valid")
+            ]
     except FileNotFoundError:
         return []
     return [dict(zip(COLUMNS, [r[0], *map(float, r[1:])])) for r in rows]
@@ -28,12 +28,10 @@ def read(log):
 
 def last_validation(log, step):
     """Rows of the last validation up to a step, by rising lambda."""
-    rows = [r for r in read(log)
-            if r["kind"] == "valid" and r["step"] <= step]
+    rows = [r for r in read(log) if r["kind"] == "valid" and r["step"] <= step]
     last = [r for r in rows if r["step"] == rows[-1]["step"]]
     # A resumed run may have validated the same step twice.
-    return sorted({r["lambda"]: r for r in last}.values(),
-                  key=lambda r: r["lambda"])
+    return sorted({r["lambda"]: r for r in last}.values(), key=lambda r: r["lambda"])
 
 
 class Log:
@@ -54,15 +52,17 @@ class Log:
             out = csv.writer(f, lineterminator="\n")
             out.writerow(COLUMNS)
             for r in old:
-                out.writerow([f"{v:.12g}" if isinstance(v, float) else v
-                              for v in r.values()])
+                out.writerow(
+                    [f"{v:.12g}" if isinstance(v, float) else v for v in r.values()]
+                )
         os.replace(tmp, file)
         self.out = open(file, "a", buffering=1, newline="")
         self.csv = csv.writer(self.out, lineterminator="\n")
 
     def row(self, kind, state, *values):
-        self.csv.writerow([kind, f"{state.seconds / 3600:.5f}", state.step,
-                           state.pixels, *values])
+        self.csv.writerow(
+            [kind, f"{state.seconds / 3600:.5f}", state.step, state.pixels, *values]
+        )
 
 
 class Progress:
@@ -98,18 +98,19 @@ class Progress:
         """Write a row of what was not written yet."""
         if self.n:
             loss, bpp, psnr = (s / self.n for s in self.sums)
-            self.log.row("train", state, f"{loss:.5f}", f"{bpp:.4f}",
-                         f"{psnr:.3f}")
+            self.log.row("train", state, f"{loss:.5f}", f"{bpp:.4f}", f"{psnr:.3f}")
         self.since = now or time.monotonic()
         self.clear()
 
     def line(self, state, now):
         loss, bpp, psnr = (s / self.n for s in self.sums)
         rate = self.pixels / max(now - self.since, 1e-3)
-        return (f"{state.seconds / 3600:7.3f} h  step {state.step}  "
-                f"{rate / 1e6:.2f} MP/s  loss {loss:.4f}  {bpp:.3f} bpp  "
-                f"{psnr:.2f} dB  norm {state.norm or 0:.3g}  "
-                f"left {_duration(left(state))}")
+        return (
+            f"{state.seconds / 3600:7.3f} h  step {state.step}  "
+            f"{rate / 1e6:.2f} MP/s  loss {loss:.4f}  {bpp:.3f} bpp  "
+            f"{psnr:.2f} dB  norm {state.norm or 0:.3g}  "
+            f"left {_duration(left(state))}"
+        )
 
     def say(self, line, end="\n"):
         """On a terminal a line replaces an unfinished one."""
@@ -117,30 +118,35 @@ class Progress:
         try:
             print(start + line, end=end, file=sys.stderr, flush=True)
         except OSError:
-            pass           # nobody listens any more; the run goes on
+            pass  # nobody listens any more; the run goes on
 
     def validation(self, state, points, loss):
         """Say and write one validation."""
-        self.say(f"valid {state.seconds / 3600:.3f} h  step {state.step}  "
-                 f"{state.pixels / 1e9:.2f} GP  loss {loss:.4f}  bpp/dB  "
-                 + "  ".join(f"{b:.3f}/{p:.2f}" for _, b, p in points))
+        self.say(
+            f"valid {state.seconds / 3600:.3f} h  step {state.step}  "
+            f"{state.pixels / 1e9:.2f} GP  loss {loss:.4f}  bpp/dB  "
+            + "  ".join(f"{b:.3f}/{p:.2f}" for _, b, p in points)
+        )
         for lam, bpp, psnr in points:
-            self.log.row("valid", state, f"{loss:.5f}", f"{bpp:.5f}",
-                         f"{psnr:.4f}", lam)
+            self.log.row(
+                "valid", state, f"{loss:.5f}", f"{bpp:.5f}", f"{psnr:.4f}", lam
+            )
 
 
 def left(state):
     """Seconds that the run still takes, about."""
     if not state.cfg.steps:
         return state.cfg.hours * 3600 - state.seconds
-    return (state.cfg.steps - state.step) * state.seconds / max(
-        state.step, 1)
+    return (state.cfg.steps - state.step) * state.seconds / max(state.step, 1)
 
 
 def _duration(seconds):
     minutes = max(0, round(seconds / 60))
-    return (f"{minutes // 60}:{minutes % 60:02} h" if minutes >= 5
-            else f"{max(0, seconds):.0f} s")
+    return (
+        f"{minutes // 60}:{minutes % 60:02} h"
+        if minutes >= 5
+        else f"{max(0, seconds):.0f} s"
+    )
 
 
 def draw(log, picture):
@@ -163,22 +169,43 @@ def draw(log, picture):
     fig = Figure(figsize=(11, 4), layout="constrained")
     loss, rd = fig.subplots(1, 2)
     once = {r["step"]: r for r in valid}.values()
-    for part, style, label in ((train, "-", "training"),
-                               (once, "o-", "validation, averaged weights")):
-        loss.plot([r["hours"] for r in part], [r["loss"] for r in part],
-                  style, lw=1, ms=3, label=label)
-    low = sorted(r["loss"] for r in train + valid
-                 if math.isfinite(r["loss"])) or [0, 1]
-    loss.set(xlabel="hours", ylabel="loss", title="Loss", ylim=(
-        low[0] * 0.97, low[int(len(low) * 0.97)] * 1.03))
+    for part, style, label in (
+        (train, "-", "training"),
+        (once, "o-", "validation, averaged weights"),
+    ):
+        loss.plot(
+            [r["hours"] for r in part],
+            [r["loss"] for r in part],
+            style,
+            lw=1,
+            ms=3,
+            label=label,
+        )
+    low = sorted(r["loss"] for r in train + valid if math.isfinite(r["loss"])) or [0, 1]
+    loss.set(
+        xlabel="hours",
+        ylabel="loss",
+        title="Loss",
+        ylim=(low[0] * 0.97, low[int(len(low) * 0.97)] * 1.03),
+    )
     loss.legend()
     steps = sorted({r["step"] for r in valid})
-    for step in {*steps[:1], *steps[len(steps) // 2:][:1], *steps[-1:]}:
+    for step in {*steps[:1], *steps[len(steps) // 2 :][:1], *steps[-1:]}:
         part = [r for r in valid if r["step"] == step]
-        rd.plot([r["bpp"] for r in part], [r["psnr"] for r in part], "o-",
-                lw=1, ms=3, label=f"{part[0]['hours']:.2f} h")
-    rd.set(xlabel="bits per pixel (estimated)", ylabel="PSNR, dB",
-           title="Validation", xscale="log")
+        rd.plot(
+            [r["bpp"] for r in part],
+            [r["psnr"] for r in part],
+            "o-",
+            lw=1,
+            ms=3,
+            label=f"{part[0]['hours']:.2f} h",
+        )
+    rd.set(
+        xlabel="bits per pixel (estimated)",
+        ylabel="PSNR, dB",
+        title="Validation",
+        xscale="log",
+    )
     if steps:
         rd.legend()
     for axes in (loss, rd):

@@ -11,18 +11,30 @@ from PIL import Image
 from . import digits
 from .config import TrainingError
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff",
-            ".ppm", ".avif", ".jp2"}
-MIN_SIDE = 64              # unless the crops are smaller
-WHOLE_PIXELS = 2 ** 18     # of pictures that go through together
+SUFFIXES = {
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".avif",
+    ".jp2",
+}
+MIN_SIDE = 64  # unless the crops are smaller
+WHOLE_PIXELS = 2**18  # of pictures that go through together
 MAX_COMPLAINTS = 5
 
 
 def find_pictures(folder):
     """Sorted picture files below ``folder``; IDX files hold many."""
-    return sorted(p for p in Path(folder).rglob("*")
-                  if (p.suffix.lower() in SUFFIXES or digits.is_pictures(p))
-                  and p.is_file())
+    return sorted(
+        p
+        for p in Path(folder).rglob("*")
+        if (p.suffix.lower() in SUFFIXES or digits.is_pictures(p)) and p.is_file()
+    )
 
 
 def build_cache(folder, cache, log=print, least=MIN_SIDE):
@@ -52,10 +64,12 @@ def build_cache(folder, cache, log=print, least=MIN_SIDE):
     cache = Path(cache)
     files = find_pictures(folder)
     if not files:
-        raise TrainingError(f"{folder}: no pictures in it (names end in "
-                            + ", ".join(sorted(SUFFIXES)) + ")")
-    stamp = [[str(p), p.stat().st_size, p.stat().st_mtime_ns]
-             for p in files]
+        raise TrainingError(
+            f"{folder}: no pictures in it (names end in "
+            + ", ".join(sorted(SUFFIXES))
+            + ")"
+        )
+    stamp = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in files]
     old = _read(cache)
     if old and old["stamp"] == stamp:
         return load_index(cache)
@@ -73,9 +87,11 @@ def build_cache(folder, cache, log=print, least=MIN_SIDE):
     if len(skipped) > MAX_COMPLAINTS:
         log(f"... and {len(skipped) - MAX_COMPLAINTS} more left out")
     if not index:
-        raise TrainingError(f"{folder}: none of its {len(files)} pictures "
-                            f"can be used; each side must have {least} "
-                            "pixels or more")
+        raise TrainingError(
+            f"{folder}: none of its {len(files)} pictures "
+            f"can be used; each side must have {least} "
+            "pixels or more"
+        )
     os.replace(cache.with_suffix(".tmp"), cache.with_suffix(".bin"))
     # The index comes last and whole: without it the cache is not there.
     text = json.dumps({"stamp": stamp, "index": index})
@@ -88,18 +104,19 @@ def _decode(path, skipped, least):
     """Name and uint8 (h, w, 3) of each picture of a file."""
     try:
         if digits.is_pictures(path):
-            many = [(f"{path.name}-{i}", np.repeat(a[..., None], 3, -1))
-                    for i, a in enumerate(digits.read(path))]
+            many = [
+                (f"{path.name}-{i}", np.repeat(a[..., None], 3, -1))
+                for i, a in enumerate(digits.read(path))
+            ]
         else:
             with Image.open(path) as im:
                 many = [(path.name, np.asarray(im.convert("RGB")))]
-    except Exception as e:          # a broken file must not stop a run
+    except Exception as e:  # a broken file must not stop a run
         skipped.append(f"{path}: left out ({e})")
         return []
     h, w = many[0][1].shape[:2] if many else (0, 0)
     if min(h, w) < least:
-        skipped.append(f"{path}: left out ({w}x{h} is "
-                       f"under {least} pixels a side)")
+        skipped.append(f"{path}: left out ({w}x{h} is under {least} pixels a side)")
         return []
     return many
 
@@ -146,11 +163,14 @@ def indices(cfg):
     if len(index) < 2:
         return index, index
     n = min(max(1, round(len(index) * cfg.valid_split)), len(index) - 1)
-    order = sorted(range(len(index)), key=lambda i: hashlib.sha256(
-        index[i][0].encode()).digest())
+    order = sorted(
+        range(len(index)), key=lambda i: hashlib.sha256(index[i][0].encode()).digest()
+    )
     held = set(order[:n])
-    return ([e for i, e in enumerate(index) if i not in held],
-            [index[i] for i in sorted(held)])
+    return (
+        [e for i, e in enumerate(index) if i not in held],
+        [index[i] for i in sorted(held)],
+    )
 
 
 def validation_cache(cfg):
@@ -176,13 +196,13 @@ class Crops:
     """
 
     def __init__(self, cache, index, crop, flips=True, shift=0):
-        self.data = np.memmap(Path(cache).with_suffix(".bin"), np.uint8,
-                              "r")
+        self.data = np.memmap(Path(cache).with_suffix(".bin"), np.uint8, "r")
         self.index = [e for e in index if min(e[2], e[3]) >= crop]
         if not self.index:
             raise TrainingError(
                 f"no picture has {crop} pixels a side; use larger pictures "
-                f"or --crop {MIN_SIDE}")
+                f"or --crop {MIN_SIDE}"
+            )
         area = np.array([e[2] * e[3] for e in self.index], float)
         self.p, self.crop = area / area.sum(), crop
         self.flips, self.shift = flips, shift
@@ -190,7 +210,7 @@ class Crops:
     def picture(self, i):
         """uint8 (h, w, 3), mapped."""
         _, o, h, w = self.index[i]
-        return self.data[o:o + 3 * h * w].reshape(h, w, 3)
+        return self.data[o : o + 3 * h * w].reshape(h, w, 3)
 
     def batch(self, n, rng):
         """uint8 (n, crop, crop, 3)."""
@@ -200,12 +220,15 @@ class Crops:
             a = self.picture(i)
             y = rng.integers(a.shape[0] - c + 1)
             x = rng.integers(a.shape[1] - c + 1)
-            a = a[y:y + c, x:x + c]
+            a = a[y : y + c, x : x + c]
             f = rng.integers(4) if self.flips else 0
-            a = a[::-1 if f & 1 else 1, ::-1 if f & 2 else 1]
+            a = a[:: -1 if f & 1 else 1, :: -1 if f & 2 else 1]
             if self.shift:
-                y, x = np.clip(np.arange(c) + rng.integers(
-                    -self.shift, self.shift + 1, (2, 1)), 0, c - 1)
+                y, x = np.clip(
+                    np.arange(c) + rng.integers(-self.shift, self.shift + 1, (2, 1)),
+                    0,
+                    c - 1,
+                )
                 a = a[y[:, None], x]
             out[j] = a
         return out
@@ -231,12 +254,14 @@ class Crops:
             a = self.picture(i)
             h, w = (min(k // 64 * 64 or k, side) for k in a.shape[:2])
             y, x = (a.shape[0] - h) // 2, (a.shape[1] - w) // 2
-            if pixels and (pixels[0].shape[:2] != (h, w) or
-                           (len(pixels) + 1) * h * w > WHOLE_PIXELS):
+            if pixels and (
+                pixels[0].shape[:2] != (h, w)
+                or (len(pixels) + 1) * h * w > WHOLE_PIXELS
+            ):
                 yield numbers, np.stack(pixels)
                 numbers, pixels = [], []
             numbers.append(n)
-            pixels.append(a[y:y + h, x:x + w])
+            pixels.append(a[y : y + h, x : x + w])
         if pixels:
             yield numbers, np.stack(pixels)
 
@@ -250,19 +275,23 @@ def principal_components(crops, shape, seed, n_batches=40):
         ``v8`` (c8, 192): 8x8 basis; ``v16`` (m, 4 c8): basis of 2x2
         groups of those; ``sigma8``, ``sigma16``: root mean squares.
     """
+
     def depth(x, b):
         n, h, w, c = x.shape
         x = x.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)
         return x.reshape(n, h // b, w // b, -1)
 
-    n = max(8, 2 ** 16 // crops.crop ** 2)
+    n = max(8, 2**16 // crops.crop**2)
 
     def patches():
-        rng = np.random.default_rng(seed)       # the same ones each time
+        rng = np.random.default_rng(seed)  # the same ones each time
         for _ in range(n_batches):
             x = crops.batch(n, rng)
-            x = np.pad(x, ((0, 0), (0, -x.shape[1] % 16),
-                           (0, -x.shape[2] % 16), (0, 0)), "edge")
+            x = np.pad(
+                x,
+                ((0, 0), (0, -x.shape[1] % 16), (0, -x.shape[2] % 16), (0, 0)),
+                "edge",
+            )
             yield depth(x.astype(np.float32) / 255 - 0.5, 8)
 
     def basis(batches, n):
@@ -276,6 +305,9 @@ def principal_components(crops, shape, seed, n_batches=40):
 
     v8, s8 = basis(patches(), shape.c8)
     v16, s16 = basis((depth(x @ v8.T, 2) for x in patches()), shape.m)
-    return {"v8": v8.astype(np.float32), "sigma8": s8.astype(np.float32),
-            "v16": v16.astype(np.float32),
-            "sigma16": s16.astype(np.float32)}
+    return {
+        "v8": v8.astype(np.float32),
+        "sigma8": s8.astype(np.float32),
+        "v16": v16.astype(np.float32),
+        "sigma16": s16.astype(np.float32),
+    }

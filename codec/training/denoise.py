@@ -19,7 +19,7 @@ from . import graphs, noise
 from .config import TrainingError
 
 CHECK_QUALITY = 50.0
-SAME = 0.02                # how far float16 may have moved a table
+SAME = 0.02  # how far float16 may have moved a table
 
 
 def belongs(model, base):
@@ -36,14 +36,18 @@ def belongs(model, base):
     """
     blocks = [*model.synthesis.blocks16, *model.synthesis.blocks8]
     for name, mine in (
-            ("log_gain", model.log_gain.detach().numpy()),
-            ("synthesis_mod", 1 + np.concatenate(
-                [b.mod.detach().numpy() for b in blocks], 1))):
-        other = base.tables[name][:, :mine.shape[1]]    # then what mixes
+        ("log_gain", model.log_gain.detach().numpy()),
+        (
+            "synthesis_mod",
+            1 + np.concatenate([b.mod.detach().numpy() for b in blocks], 1),
+        ),
+    ):
+        other = base.tables[name][:, : mine.shape[1]]  # then what mixes
         if mine.shape != other.shape or np.abs(mine - other).max() > SAME:
             raise TrainingError(
                 f"the weights are not those of the model {base.folder.name} "
-                f"({base.id}); --init and --base must be of one training")
+                f"({base.id}); --init and --base must be of one training"
+            )
 
 
 def export(model, base, out, *, name, info):
@@ -68,11 +72,19 @@ def export(model, base, out, *, name, info):
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    files = dict(zip(encoder.GRAPHS, (graphs.analysis(model.analysis),
-                                      graphs.hyper_analysis(model.hyper))))
-    manifest = {"name": name, "format": 1, "model": base.id,
-                "files": {f: hashlib.sha256(b).hexdigest()
-                          for f, b in files.items()}, "training": info}
+    files = dict(
+        zip(
+            encoder.GRAPHS,
+            (graphs.analysis(model.analysis), graphs.hyper_analysis(model.hyper)),
+        )
+    )
+    manifest = {
+        "name": name,
+        "format": 1,
+        "model": base.id,
+        "files": {f: hashlib.sha256(b).hexdigest() for f, b in files.items()},
+        "training": info,
+    }
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
     files[encoder.MANIFEST] = text.encode()
     shutil.rmtree(out / encoder.MODEL, ignore_errors=True)
@@ -104,9 +116,11 @@ def check(out, base, denoise, pixels, name):
 
     def db(a):
         mse = np.square(a.astype(float) - pixels).mean()
-        return 10 * math.log10(255 ** 2 / max(mse, 1e-9))
+        return 10 * math.log10(255**2 / max(mse, 1e-9))
 
     bpp = len(coded) * 8 / (pixels.shape[0] * pixels.shape[1])
-    return (f"{name}, {pixels.shape[1]}x{pixels.shape[0]}, noise of sigma "
-            f"{sigma:g}, quality {CHECK_QUALITY:g}: {bpp:.3f} bpp, "
-            f"{db(seen):.2f} -> {db(back):.2f} dB")
+    return (
+        f"{name}, {pixels.shape[1]}x{pixels.shape[0]}, noise of sigma "
+        f"{sigma:g}, quality {CHECK_QUALITY:g}: {bpp:.3f} bpp, "
+        f"{db(seen):.2f} -> {db(back):.2f} dB"
+    )

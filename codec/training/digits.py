@@ -43,8 +43,7 @@ def read(path):
     if len(data) < 4 or data[:3] != b"\0\0\x08" or data[3] not in (1, 3):
         raise ValueError("not an IDX file of bytes")
     n = data[3]
-    shape = struct.unpack_from(f">{n}I", data, 4) if (
-        len(data) >= 4 + 4 * n) else (-1,)
+    shape = struct.unpack_from(f">{n}I", data, 4) if (len(data) >= 4 + 4 * n) else (-1,)
     if len(data) != 4 + 4 * n + math.prod(shape):
         raise ValueError("the size is not what the header says")
     return np.frombuffer(data, np.uint8, offset=4 + 4 * n).reshape(shape)
@@ -78,13 +77,14 @@ def load(folder):
     try:
         pictures, labels = read(out["3"]), read(out["1"])
     except KeyError:
-        raise TrainingError(f"{folder}: pictures (*idx3-ubyte, or .gz) and "
-                            "labels (*idx1-ubyte) are needed") from None
+        raise TrainingError(
+            f"{folder}: pictures (*idx3-ubyte, or .gz) and "
+            "labels (*idx1-ubyte) are needed"
+        ) from None
     except (OSError, EOFError, ValueError) as e:
         raise TrainingError(f"{folder}: {e}") from e
     if len(pictures) != len(labels):
-        raise TrainingError(f"{folder}: {len(pictures)} pictures, "
-                            f"{len(labels)} labels")
+        raise TrainingError(f"{folder}: {len(pictures)} pictures, {len(labels)} labels")
     return pictures, labels
 
 
@@ -101,15 +101,18 @@ def bundled():
     except ImportError:
         raise TrainingError(
             "scikit-learn is not installed; install aecompress[ml], or name "
-            "a folder with digits") from None
+            "a folder with digits"
+        ) from None
     from PIL import Image
+
     small, labels = load_digits(return_X_y=True)
     small = np.rint(small.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
     # 24x24 in a frame of two pixels, as MNIST's digits have one.
     out = np.zeros((len(small), SIDE, SIDE), np.uint8)
     for to, a in zip(out, small):
         to[2:-2, 2:-2] = Image.fromarray(a).resize(
-            (SIDE - 4, SIDE - 4), Image.Resampling.BICUBIC)
+            (SIDE - 4, SIDE - 4), Image.Resampling.BICUBIC
+        )
     return out, labels.astype(np.uint8)
 
 

@@ -18,7 +18,7 @@ import torch
 from . import gradient, graph, graphs, hyper, narrow, nets, recount
 from .functional import padded, to_float
 
-TOTAL = 2 ** 24
+TOTAL = 2**24
 Z_MAX = 63
 N_BANDS = 10
 T_CAP = 400
@@ -30,7 +30,7 @@ def logistic_pmf(t, n):
     tail = 1 / (1 + np.exp(np.minimum(t * (x - 0.5), 700)))
     p = tail - 1 / (1 + np.exp(np.minimum(t * (x + 0.5), 700)))
     p[1:] *= 2
-    return p                                  # p[k] = P(|s| = k)
+    return p  # p[k] = P(|s| = k)
 
 
 def to_frequencies(p):
@@ -62,12 +62,10 @@ def collect(model, crops, n_pictures, log):
             aux = model.code(y, q, noise=False)[3]
             zi = aux["z"].numpy().astype(int) + Z_MAX
             for c in range(zi.shape[-1]):
-                z[band, c] += np.bincount(zi[..., c].ravel(),
-                                          minlength=2 * Z_MAX + 1)
+                z[band, c] += np.bincount(zi[..., c].ravel(), minlength=2 * Z_MAX + 1)
             r = aux["rows"].numpy().astype(int).ravel()
             v = np.minimum(np.abs(aux["v"].numpy().ravel()), 4096)
-            flat = np.bincount(r * 4097 + v.astype(int),
-                               minlength=rows.size)
+            flat = np.bincount(r * 4097 + v.astype(int), minlength=rows.size)
             rows += flat.reshape(rows.shape)
         done = numbers[-1] + 1
         if done // 10 > numbers[0] // 10:
@@ -90,14 +88,17 @@ def fit_rows(counts):
         tail = 1 - np.cumsum(p)
         t = int(np.argmax(tail < 2e-4)) if (tail < 2e-4).any() else T_CAP
         t = min(max(t, 1), T_CAP)
-        half = p[1:t + 1] / 2
-        freqs.append(to_frequencies(np.concatenate(
-            [half[::-1], p[:1], half, [max(p[t + 1:].sum(), 1e-7)]])))
+        half = p[1 : t + 1] / 2
+        freqs.append(
+            to_frequencies(
+                np.concatenate([half[::-1], p[:1], half, [max(p[t + 1 :].sum(), 1e-7)]])
+            )
+        )
         maxima.append(t)
     width = max(map(len, freqs))
     table = np.zeros((len(freqs), width), np.uint32)
     for r, f in enumerate(freqs):
-        table[r, :len(f)] = f
+        table[r, : len(f)] = f
     return table, np.array(maxima, np.int32)
 
 
@@ -131,8 +132,12 @@ def frequencies(model, row_counts, z_counts):
     rows, maxima = fit_rows(row_counts)
     # Least bits that z can cost per position, in thousandths, rounded down.
     most = z.max(2) / TOTAL
-    return {"z_freq": z, "row_freq": rows, "row_max": maxima,
-            "z_min": np.floor(-990 * np.log2(most).sum(1)).astype(np.uint32)}
+    return {
+        "z_freq": z,
+        "row_freq": rows,
+        "row_max": maxima,
+        "z_min": np.floor(-990 * np.log2(most).sum(1)).astype(np.uint32),
+    }
 
 
 def integer_tables(model, row_counts, z_counts):
@@ -141,8 +146,7 @@ def integer_tables(model, row_counts, z_counts):
     q = torch.arange(100) / 99.0
     bias = 10 * hyper.ROW_ONE * hyper.knots(model.rows.bias, q)
     b2 = 10 * hyper.ROW_ONE * model.rows.b2
-    out = {n: t[n].numpy().astype(np.int8)
-           for n in ("w1", "w2", "c1", "c2", "c3")}
+    out = {n: t[n].numpy().astype(np.int8) for n in ("w1", "w2", "c1", "c2", "c3")}
     out["b1"] = t["b1"].numpy().astype(np.int32)
     out["b2"] = b2.detach().round().numpy().astype(np.int32)
     out["bias"] = bias.detach().round().numpy().astype(np.int32)
@@ -152,16 +156,20 @@ def integer_tables(model, row_counts, z_counts):
         out["expected"] = model.rows.expected.numpy().astype(np.uint16)
         for n in range(len(model.rows.cuts)):
             out[f"d{n}"] = t[f"d{n}"].numpy().astype(np.int8)
-    out["z_band"] = np.minimum(np.arange(100) / 99 * N_BANDS,
-                               N_BANDS - 1).astype(np.uint8)
+    out["z_band"] = np.minimum(np.arange(100) / 99 * N_BANDS, N_BANDS - 1).astype(
+        np.uint8
+    )
     out |= frequencies(model, row_counts, z_counts)
     out["log_gain"] = model.log_gain.detach().numpy()
     a, s, sets = model.analysis, model.synthesis, model.shape.mix
     shares = [nets.hats(sets).numpy()] if sets else []
-    for name, blocks in (("analysis_mod", [*a.blocks8, *a.blocks16]),
-                         ("synthesis_mod", [*s.blocks16, *s.blocks8])):
+    for name, blocks in (
+        ("analysis_mod", [*a.blocks8, *a.blocks16]),
+        ("synthesis_mod", [*s.blocks16, *s.blocks8]),
+    ):
         out[name] = np.concatenate(
-            [1 + b.mod.detach().numpy() for b in blocks] + shares, 1)
+            [1 + b.mod.detach().numpy() for b in blocks] + shares, 1
+        )
     return out
 
 
@@ -208,14 +216,14 @@ def export(model, out, crops, *, name, info, n_pictures=60, log=print):
     out.mkdir(parents=True, exist_ok=True)
     rows, z = collect(model, crops, n_pictures, log)
     log("measuring the decoder's energy")
-    tables = {**integer_tables(model, rows, z),
-              "energy": gradient.energy(model, crops)}
-    files = {"analysis.onnx": graphs.analysis(model.analysis),
-             "synthesis.onnx": graphs.synthesis(model.synthesis),
-             "hyper_analysis.onnx": graphs.hyper_analysis(model.hyper),
-             "features.onnx": graphs.features(model.means),
-             "synthesis_gradient.onnx": gradient.synthesis_gradient(
-                 model.synthesis)}
+    tables = {**integer_tables(model, rows, z), "energy": gradient.energy(model, crops)}
+    files = {
+        "analysis.onnx": graphs.analysis(model.analysis),
+        "synthesis.onnx": graphs.synthesis(model.synthesis),
+        "hyper_analysis.onnx": graphs.hyper_analysis(model.hyper),
+        "features.onnx": graphs.features(model.means),
+        "synthesis_gradient.onnx": gradient.synthesis_gradient(model.synthesis),
+    }
     for p in range(4):
         files[f"mean{p}.onnx"] = graphs.mean(model.means, p)
     for n, b in graphs.exact().items():
@@ -223,12 +231,23 @@ def export(model, out, crops, *, name, info, n_pictures=60, log=print):
     s = model.shape
     halo = receptive_field(model)
     manifest = {
-        "name": name, "format": 1, "opset": graph.OPSET,
-        "constants": {"NZ": s.nz, "M": s.m, "K": s.k, "HYPER": s.hyper,
-                      "Z_MAX": Z_MAX, "N_ROWS": hyper.N_ROWS,
-                      "ROW_SKIP": skip_rows(rows), "SLAB": 32},
+        "name": name,
+        "format": 1,
+        "opset": graph.OPSET,
+        "constants": {
+            "NZ": s.nz,
+            "M": s.m,
+            "K": s.k,
+            "HYPER": s.hyper,
+            "Z_MAX": Z_MAX,
+            "N_ROWS": hyper.N_ROWS,
+            "ROW_SKIP": skip_rows(rows),
+            "SLAB": 32,
+        },
         "halo": {"analysis": halo[0], "synthesis": halo[1]},
-        "lambda": [s.lambda_min, s.lambda_max], "training": info}
+        "lambda": [s.lambda_min, s.lambda_max],
+        "training": info,
+    }
     write(out, manifest, files, tables)
     log("finding rows that are not worth coding")
     tables["skip"] = narrow.row_skips(out, crops)
@@ -243,13 +262,14 @@ def write(out, manifest, files, tables):
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **tables)
     files = files | {"tables.npz": buffer.getvalue()}
-    manifest = manifest | {"files": {
-        f: hashlib.sha256(b).hexdigest() for f, b in sorted(files.items())}}
+    manifest = manifest | {
+        "files": {f: hashlib.sha256(b).hexdigest() for f, b in sorted(files.items())}
+    }
     text = json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
     files["model.json"] = text
     for f, b in files.items():
         (out / f"{f}.tmp").write_bytes(b)
-    for f in files:        # all written: a kill can hardly mix two models
+    for f in files:  # all written: a kill can hardly mix two models
         os.replace(out / f"{f}.tmp", out / f)
     return hashlib.sha256(text).hexdigest()[:16]
 
@@ -262,11 +282,18 @@ def commit_id():
     here = Path(__file__)
     try:
         # An installed copy may lie inside somebody else's checkout.
-        subprocess.run(["git", "ls-files", "--error-unmatch", here.name],
-                       capture_output=True, cwd=here.parent, check=True)
+        subprocess.run(
+            ["git", "ls-files", "--error-unmatch", here.name],
+            capture_output=True,
+            cwd=here.parent,
+            check=True,
+        )
         return subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40",
-             "--exclude=*"], capture_output=True, text=True,
-            cwd=here.parent, check=True).stdout.strip()
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            cwd=here.parent,
+            check=True,
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

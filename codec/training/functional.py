@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from . import kernels
 
-BF16 = torch.bfloat16      # float32 where that is faster: ``use_bf16``
+BF16 = torch.bfloat16  # float32 where that is faster: ``use_bf16``
 
 
 def use_bf16(on):
@@ -61,8 +61,9 @@ def padded(x, b):
     h, w = x.shape[1:3]
     if not (h % b or w % b):
         return x
-    return F.pad(x.permute(0, 3, 1, 2), (0, -w % b, 0, -h % b),
-                 "replicate").permute(0, 2, 3, 1)
+    return F.pad(x.permute(0, 3, 1, 2), (0, -w % b, 0, -h % b), "replicate").permute(
+        0, 2, 3, 1
+    )
 
 
 def space_to_depth(x, b):
@@ -85,8 +86,7 @@ def fold8(x, w):
     Windows of more than 8x8 pixels reach into their neighbours: a lapped
     transform.
     """
-    x = F.conv2d(x.permute(0, 3, 1, 2), w, stride=8,
-                 padding=(w.shape[-1] - 8) // 2)
+    x = F.conv2d(x.permute(0, 3, 1, 2), w, stride=8, padding=(w.shape[-1] - 8) // 2)
     return x.permute(0, 2, 3, 1)
 
 
@@ -99,10 +99,14 @@ class _Unfold8(torch.autograd.Function):
         ctx.save_for_backward(x, w)
         n, height, width, c = x.shape
         k = w.shape[-1]
-        y = (x.reshape(-1, c) @ w.reshape(c, -1)).reshape(
-            n, height * width, -1)
-        y = F.fold(y.transpose(1, 2), (8 * height, 8 * width), k,
-                   padding=(k - 8) // 2, stride=8)
+        y = (x.reshape(-1, c) @ w.reshape(c, -1)).reshape(n, height * width, -1)
+        y = F.fold(
+            y.transpose(1, 2),
+            (8 * height, 8 * width),
+            k,
+            padding=(k - 8) // 2,
+            stride=8,
+        )
         return y.permute(0, 2, 3, 1) + b
 
     @staticmethod
@@ -110,8 +114,18 @@ class _Unfold8(torch.autograd.Function):
         x, w = ctx.saved_tensors
         pad = (w.shape[-1] - 8) // 2
         gx, gw, gb = torch.ops.aten.convolution_backward(
-            g.permute(0, 3, 1, 2), x.permute(0, 3, 1, 2), w, [3], [8, 8],
-            [pad, pad], [1, 1], True, [0, 0], 1, ctx.needs_input_grad)
+            g.permute(0, 3, 1, 2),
+            x.permute(0, 3, 1, 2),
+            w,
+            [3],
+            [8, 8],
+            [pad, pad],
+            [1, 1],
+            True,
+            [0, 0],
+            1,
+            ctx.needs_input_grad,
+        )
         return gx.permute(0, 2, 3, 1), gw, gb
 
 
@@ -141,7 +155,7 @@ class _Bounded(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g):
-        x, = ctx.saved_tensors
+        (x,) = ctx.saved_tensors
         low, high = ctx.range
         # A descent step goes against g: up where g is negative.
         stuck = ((x < low) & (g > 0)) | ((x > high) & (g < 0))
@@ -190,11 +204,10 @@ def linear(x, w, b=None):
 
 def linear_bf16(x, w, b=None):
     """Linear layer in bfloat16 both ways; returns bfloat16."""
-    return F.linear(x.to(BF16), w.to(BF16),
-                    None if b is None else b.to(BF16))
+    return F.linear(x.to(BF16), w.to(BF16), None if b is None else b.to(BF16))
 
 
-SMALL = 16                 # cells of a plane that are not worth a convolution
+SMALL = 16  # cells of a plane that are not worth a convolution
 
 
 @functools.cache
@@ -223,8 +236,7 @@ def _depthwise(x, w):
     if height * width <= SMALL:
         m = _dense(w, _taps(height, width, w.shape[-1]))
         return torch.bmm(m, _planes(x)).permute(2, 1, 0).reshape(x.shape)
-    y = F.conv2d(x.permute(0, 3, 1, 2), w, padding=w.shape[-1] // 2,
-                 groups=w.shape[0])
+    y = F.conv2d(x.permute(0, 3, 1, 2), w, padding=w.shape[-1] // 2, groups=w.shape[0])
     return y.permute(0, 2, 3, 1)
 
 
@@ -247,14 +259,24 @@ def _depthwise_backward(g, x, w, learns=True):
         gx = torch.bmm(_dense(w, taps).transpose(1, 2), g)
         gm = torch.bmm(g, _planes(x).transpose(1, 2))
         gw = w.new_zeros(len(w), w[0].numel() + 1).index_add_(
-            1, taps.flatten(), gm.flatten(1))[:, :-1]
+            1, taps.flatten(), gm.flatten(1)
+        )[:, :-1]
         return gx.permute(2, 1, 0).reshape(x.shape), gw.reshape(w.shape)
     k = w.shape[-1]
     gw = kernels.depthwise_weights(g, x, k) if learns else None
     gx, theirs, _ = torch.ops.aten.convolution_backward(
-        g.permute(0, 3, 1, 2), x.permute(0, 3, 1, 2), w, [0], [1, 1],
-        [k // 2, k // 2], [1, 1], False, [0, 0], w.shape[0],
-        [True, learns and gw is None, False])
+        g.permute(0, 3, 1, 2),
+        x.permute(0, 3, 1, 2),
+        w,
+        [0],
+        [1, 1],
+        [k // 2, k // 2],
+        [1, 1],
+        False,
+        [0, 0],
+        w.shape[0],
+        [True, learns and gw is None, False],
+    )
     gw = theirs if gw is None else gw
     return gx.permute(0, 2, 3, 1), gw
 
@@ -281,14 +303,15 @@ class _Block(torch.autograd.Function):
         w1b, w2b = w1.to(BF16), (w2 * fixed[:, None]).to(BF16)
         a = torch.addmm(b1.to(BF16), u, w1b.t())
         a = F.leaky_relu_(a, leak) if leak else a.relu_()
-        if dropout:         # what is dropped is zero, and so is its gradient
+        if dropout:  # what is dropped is zero, and so is its gradient
             keep = torch.rand_like(a) >= dropout
             a = a.mul_(keep).div_(1 - dropout)
         v = torch.addmm((b2 * fixed).to(BF16), a, w2b.t())
         v = v.reshape(n, h, w, c)
         y = x + v * t if ctx.at_output else x + v
-        ctx.save_for_backward(x, dw, s, d, u, a, w1b, w2b, t,
-                              v if ctx.at_output else None)
+        ctx.save_for_backward(
+            x, dw, s, d, u, a, w1b, w2b, t, v if ctx.at_output else None
+        )
         return y
 
     @staticmethod
@@ -311,7 +334,7 @@ class _Block(torch.autograd.Function):
         ga = torch.mm(gb, w2b)
         if ctx.dropout:
             ga = ga.mul_(a != 0).div_(1 - ctx.dropout)
-        if ctx.leak:                     # the sign of a is its input's
+        if ctx.leak:  # the sign of a is its input's
             ga = torch.ops.aten.leaky_relu_backward(ga, a, ctx.leak, True)
         else:
             ga = torch.ops.aten.threshold_backward(ga, a, 0)
@@ -342,10 +365,9 @@ class _Bits(torch.autograd.Function):
     def forward(ctx, v, t):
         m = v.abs()
         a, b = (m - 0.5) * t, (m + 0.5) * t
-        e = -torch.expm1(-t)                 # 1 - exp(-t), no overflow
+        e = -torch.expm1(-t)  # 1 - exp(-t), no overflow
         nats = F.softplus(a) + F.softplus(-b) - torch.log(e)
-        ctx.save_for_backward(v, t, m, torch.sigmoid(a), torch.sigmoid(-b),
-                              (1 - e) / e)
+        ctx.save_for_backward(v, t, m, torch.sigmoid(a), torch.sigmoid(-b), (1 - e) / e)
         return nats.mul_(1 / math.log(2))
 
     @staticmethod

@@ -33,14 +33,15 @@ class _Tape(Graph):
     def latent(self, m):
         """Graph input ``latent`` (h, w, m) -> (1, m, h, w)."""
         x = self.input("latent", TensorProto.FLOAT, ["h", "w", m])
-        self.grid = [self.const(np.array([1])), *(
-            self.op("Shape", x, start=i, end=i + 1) for i in range(2))]
+        self.grid = [
+            self.const(np.array([1])),
+            *(self.op("Shape", x, start=i, end=i + 1) for i in range(2)),
+        ]
         return self.from_one(x)
 
     def from_one(self, x):
         """(h, w, c) -> (1, c, h, w): these graphs see one picture."""
-        return self.to_nchw(self.op("Unsqueeze", x,
-                                    self.const(np.array([0]))))
+        return self.to_nchw(self.op("Unsqueeze", x, self.const(np.array([0]))))
 
     def backward(self, x):
         """The gradient at the first layer's input, given the last's."""
@@ -54,9 +55,12 @@ class _Tape(Graph):
         ``Where`` would say it as well, and takes longer than the product
         of a layer: half of the time of ``synthesis_gradient`` was its.
         """
-        return self.op("Clip", self.op("Mul", x, self.const(
-            np.float32(1e30))), self.const(np.float32(otherwise)),
-            self.const(np.float32(1)))
+        return self.op(
+            "Clip",
+            self.op("Mul", x, self.const(np.float32(1e30))),
+            self.const(np.float32(otherwise)),
+            self.const(np.float32(1)),
+        )
 
     def layer(self, x, w, b=None):
         """1x1 convolution, and the function that turns it back.
@@ -76,8 +80,11 @@ class _Tape(Graph):
 
     def pixels(self, x, net):
         """As ``Graph.pixels``; its transpose is the analysis's kind."""
-        self.back.append(lambda grad: self.op(
-            "Conv", grad, self.last_window(net), **window(net.out8)))
+        self.back.append(
+            lambda grad: self.op(
+                "Conv", grad, self.last_window(net), **window(net.out8)
+            )
+        )
         return super().pixels(x, net)
 
     def last_window(self, net):
@@ -91,8 +98,7 @@ class _Tape(Graph):
         return x
 
     def unfold(self, x, c):
-        self.back.append(lambda grad: self.op("SpaceToDepth", grad,
-                                              blocksize=2))
+        self.back.append(lambda grad: self.op("SpaceToDepth", grad, blocksize=2))
         return super().unfold(x, c)
 
     def block(self, x, b, s):
@@ -102,8 +108,7 @@ class _Tape(Graph):
         if not b.at_output:
             u = self.op("Mul", u, s)
         u, back1 = self.layer(u, w1, b1)
-        a = self.op("LeakyRelu", u, alpha=b.leak) if b.leak \
-            else self.op("Relu", u)
+        a = self.op("LeakyRelu", u, alpha=b.leak) if b.leak else self.op("Relu", u)
         v, back2 = self.layer(a, w2, b2)
         scale = _np(b.scale_in)[:, None, None, None]
         # Once, however often the way back is gone.
@@ -115,8 +120,7 @@ class _Tape(Graph):
             g = back1(self.op("Mul", g, slope))
             if not b.at_output:
                 g = self.op("Mul", g, s)
-            return self.op("Add", self.kernels(g, turned, *b.dw.shape[::3]),
-                           grad)
+            return self.op("Add", self.kernels(g, turned, *b.dw.shape[::3]), grad)
 
         self.back.append(back)
         if b.at_output:
@@ -142,18 +146,22 @@ def synthesis_gradient(net):
     s = g.modulations(blocks, net.sets)
     px = g.input("pixels", TensorProto.UINT8, ["height", "width", 3])
     wt = g.input("weight", TensorProto.FLOAT, ["height", "width"])
-    probes = g.input("probes", TensorProto.INT8,
-                     ["n", "height", "width", 3])
+    probes = g.input("probes", TensorProto.INT8, ["n", "height", "width", 3])
     x = g.blocked(x, m)
     for b, mod in zip(net.blocks16, s):
         x = g.block(x, b, mod)
     x = g.unfold(g.trunk(x, net, "out16"), len(net.out8))
-    for b, mod in zip(net.blocks8, s[len(net.blocks16):]):
+    for b, mod in zip(net.blocks8, s[len(net.blocks16) :]):
         x = g.block(x, b, mod)
     x = g.pixels(x, net)
     # Of three channels before it meets them: a last axis of one is slow.
-    wt = g.to_hwc(g.op("Mul", g.op("Unsqueeze", wt, g.const(np.array(
-        [0, 1]))), g.const(np.ones((1, 3, 1, 1), np.float32))))
+    wt = g.to_hwc(
+        g.op(
+            "Mul",
+            g.op("Unsqueeze", wt, g.const(np.array([0, 1]))),
+            g.const(np.ones((1, 3, 1, 1), np.float32)),
+        )
+    )
     shown = g.op("Clip", x, g.const(np.float32(0)), g.const(np.float32(255)))
     e = g.op("Sub", shown, g.op("Cast", px, to=TensorProto.FLOAT))
     we = g.op("Mul", e, wt)
@@ -162,15 +170,21 @@ def synthesis_gradient(net):
     cells = g.op("ReduceSum", cells, g.const(np.array([1, 3])), keepdims=0)
     g.output("error", cells, TensorProto.FLOAT, ["h", "w"])
     # A sample beyond 0..255 is shown clamped: moving it changes nothing.
-    inside = g.op("Sub", g.const(np.float32(127.5)), g.op("Abs", g.op(
-        "Sub", x, g.const(np.float32(127.5)))))
+    inside = g.op(
+        "Sub",
+        g.const(np.float32(127.5)),
+        g.op("Abs", g.op("Sub", x, g.const(np.float32(127.5)))),
+    )
     inside = g.above_zero(inside)
     probes = g.op("Mul", g.op("Cast", probes, to=TensorProto.FLOAT), wt)
     # One after the other: as one batch they would not fit the caches.
-    back = [g.to_hwc(g.backward(g.to_nchw(g.op("Mul", each, inside))))
-            for each in (we, probes)]
-    g.output("gradient", g.op("Concat", *back, axis=0), TensorProto.FLOAT,
-             ["b", "h", "w", m])
+    back = [
+        g.to_hwc(g.backward(g.to_nchw(g.op("Mul", each, inside))))
+        for each in (we, probes)
+    ]
+    g.output(
+        "gradient", g.op("Concat", *back, axis=0), TensorProto.FLOAT, ["b", "h", "w", m]
+    )
     return g.finish()
 
 
@@ -186,8 +200,7 @@ def decode(model, symbols, z, q):
     """
     k, net = model.shape.k, model.means
     h, w = symbols.shape[1:3]
-    even = ((torch.arange(h)[:, None] + torch.arange(w)) % 2
-            == 0)[None, :, :, None]
+    even = ((torch.arange(h)[:, None] + torch.arange(w)) % 2 == 0)[None, :, :, None]
     add = symbols / hyper.knots(model.log_gain, q).exp()[:, None, None]
     a0, a1 = add[..., :k], add[..., k:]
     f = net.features(z)[:, :h, :w]
@@ -224,8 +237,7 @@ def energy(model, crops, n_pictures=8):
     for _, x in crops.whole(pick, 256):
         n, h, w, _ = x.shape
         x = padded(to_float(x), 16)
-        odd = (np.arange(x.shape[1] // 16)[:, None]
-               + np.arange(x.shape[2] // 16)) % 2
+        odd = (np.arange(x.shape[1] // 16)[:, None] + np.arange(x.shape[2] // 16)) % 2
         for knot in range(hyper.N_KNOTS):
             q = torch.full((n,), knot / (hyper.N_KNOTS - 1))
             gain = hyper.knots(model.log_gain, q[:1]).exp()[0].detach()
@@ -233,11 +245,11 @@ def energy(model, crops, n_pictures=8):
                 y = model.analysis(x, q)
                 aux = model.code(y, q, noise=False)[3]
             s = aux["v"].clone().requires_grad_(True)
-            shown = model.synthesis(decode(model, s, aux["z"], q), q)[
-                :, :h, :w]
-            r = torch.randint(0, 2, shown.shape, generator=signs) * 2. - 1
-            g, = torch.autograd.grad(shown, s, r)
+            shown = model.synthesis(decode(model, s, aux["z"], q), q)[:, :h, :w]
+            r = torch.randint(0, 2, shown.shape, generator=signs) * 2.0 - 1
+            (g,) = torch.autograd.grad(shown, s, r)
             g = (g * gain).square().sum(0).numpy()
-            out[knot] += [g[odd == p].mean(0) if (odd == p).any() else 0
-                          for p in (0, 1)]
-    return (out * 255 ** 2 / len(pick)).astype(np.float32)
+            out[knot] += [
+                g[odd == p].mean(0) if (odd == p).any() else 0 for p in (0, 1)
+            ]
+    return (out * 255**2 / len(pick)).astype(np.float32)

@@ -27,8 +27,7 @@ def _np(t):
 def window(w):
     """Attributes of a convolution by windows (c, 3, k, k) 8 pixels apart."""
     k = w.shape[-1]
-    return {"strides": [8, 8], "kernel_shape": [k, k],
-            "pads": [(k - 8) // 2] * 4}
+    return {"strides": [8, 8], "kernel_shape": [k, k], "pads": [(k - 8) // 2] * 4}
 
 
 class Graph:
@@ -44,13 +43,11 @@ class Graph:
 
     def output(self, name, source, kind, shape):
         self.nodes.append(helper.make_node("Identity", [source], [name]))
-        self.outputs.append(helper.make_tensor_value_info(name, kind,
-                                                          shape))
+        self.outputs.append(helper.make_tensor_value_info(name, kind, shape))
 
     def const(self, array):
         name = f"c{len(self.init)}"
-        self.init.append(numpy_helper.from_array(
-            np.ascontiguousarray(array), name))
+        self.init.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
     def weight(self, array, half=True):
@@ -58,8 +55,9 @@ class Graph:
         array = np.asarray(array, np.float32)
         if not half:
             return self.const(array)
-        return self.op("Cast", self.const(array.astype(np.float16)),
-                       to=TensorProto.FLOAT)
+        return self.op(
+            "Cast", self.const(array.astype(np.float16)), to=TensorProto.FLOAT
+        )
 
     def mixed(self, owner, name, fold=lambda w: w, half=True):
         """A weight of a module, with what quality adds to it.
@@ -83,18 +81,28 @@ class Graph:
         if rows.shape[2] % RUN == 0:
             rows = rows.reshape(len(rows), -1, RUN)
         scale = np.maximum(np.abs(rows).max(2, keepdims=True), 1e-30) / 127
-        share = self.op("Mul", self.mix, self.const(
-            scale.astype(np.float32)))
-        more = self.op("ReduceSum", self.op("Mul", share, self.op(
-            "Cast", self.const(np.rint(rows / scale).astype(np.int8)),
-            to=TensorProto.FLOAT)), self.const(np.array([0])), keepdims=0)
-        return self.op("Add", w, self.op("Reshape", more, self.const(
-            np.array(base.shape))))
+        share = self.op("Mul", self.mix, self.const(scale.astype(np.float32)))
+        more = self.op(
+            "ReduceSum",
+            self.op(
+                "Mul",
+                share,
+                self.op(
+                    "Cast",
+                    self.const(np.rint(rows / scale).astype(np.int8)),
+                    to=TensorProto.FLOAT,
+                ),
+            ),
+            self.const(np.array([0])),
+            keepdims=0,
+        )
+        return self.op(
+            "Add", w, self.op("Reshape", more, self.const(np.array(base.shape)))
+        )
 
     def op(self, kind, *inputs, **attributes):
         out = f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [out],
-                                           **attributes))
+        self.nodes.append(helper.make_node(kind, list(inputs), [out], **attributes))
         return out
 
     def to_nchw(self, x):
@@ -118,14 +126,26 @@ class Graph:
 
     def reshape(self, x, *shape):
         """To a shape of numbers, 0 where it stays, and of names."""
-        return self.op("Reshape", x, self.op("Concat", *(
-            d if isinstance(d, str) else self.const(np.array([d]))
-            for d in shape), axis=0))
+        return self.op(
+            "Reshape",
+            x,
+            self.op(
+                "Concat",
+                *(
+                    d if isinstance(d, str) else self.const(np.array([d]))
+                    for d in shape
+                ),
+                axis=0,
+            ),
+        )
 
     def times(self, size, factor, more=0):
         """A named size times a number, and more."""
-        return self.op("Add", self.op("Mul", size, self.const(
-            np.array([factor]))), self.const(np.array([more])))
+        return self.op(
+            "Add",
+            self.op("Mul", size, self.const(np.array([factor]))),
+            self.const(np.array([more])),
+        )
 
     def linear(self, x, w, b=None):
         """1x1 convolution with w of shape (out, in)."""
@@ -138,9 +158,14 @@ class Graph:
         """3x3 convolution with w (out, 9 in) as ``nets.patches3`` sorts."""
         n = w.shape[1] // 9
         w = w.reshape(-1, 3, 3, n).transpose(0, 3, 1, 2)
-        return self.op("Conv", x, self.weight(w),
-                       self.const(np.asarray(b, np.float32)),
-                       kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+        return self.op(
+            "Conv",
+            x,
+            self.weight(w),
+            self.const(np.asarray(b, np.float32)),
+            kernel_shape=[3, 3],
+            pads=[1, 1, 1, 1],
+        )
 
     def depthwise(self, x, w):
         """Depth-wise convolution with an array (c, 1, k, k)."""
@@ -148,17 +173,18 @@ class Graph:
 
     def kernels(self, x, w, n, k):
         """The same with a named weight, of n channels and k x k."""
-        return self.op("Conv", x, w, group=n, kernel_shape=[k, k],
-                       pads=[k // 2] * 4)
+        return self.op("Conv", x, w, group=n, kernel_shape=[k, k], pads=[k // 2] * 4)
 
     def block_weights(self, b):
         """Names of a block's five weights as its convolutions take them."""
         i, o = _np(b.scale_in), _np(b.scale_out)
-        return (self.mixed(b, "dw", lambda w: w * i[:, None, None, None]),
-                self.mixed(b, "w1", matrix),
-                self.mixed(b, "b1", half=False),
-                self.mixed(b, "w2", lambda w: matrix(w * o[:, None])),
-                self.mixed(b, "b2", lambda w: w * o, half=False))
+        return (
+            self.mixed(b, "dw", lambda w: w * i[:, None, None, None]),
+            self.mixed(b, "w1", matrix),
+            self.mixed(b, "b1", half=False),
+            self.mixed(b, "w2", lambda w: matrix(w * o[:, None])),
+            self.mixed(b, "b2", lambda w: w * o, half=False),
+        )
 
     def block(self, x, b, s):
         """``nets.Block``; ``s`` names its modulation, (1, c, 1, 1)."""
@@ -167,8 +193,7 @@ class Graph:
         if not b.at_output:
             u = self.op("Mul", u, s)
         u = self.op("Conv", u, w1, b1, kernel_shape=[1, 1])
-        u = self.op("LeakyRelu", u, alpha=b.leak) if b.leak \
-            else self.op("Relu", u)
+        u = self.op("LeakyRelu", u, alpha=b.leak) if b.leak else self.op("Relu", u)
         v = self.op("Conv", u, w2, b2, kernel_shape=[1, 1])
         if b.at_output:
             v = self.op("Mul", v, s)
@@ -176,8 +201,9 @@ class Graph:
 
     def trunk(self, x, owner, name):
         """A 1x1 convolution of the linear trunk, in float32."""
-        return self.op("Conv", x, self.mixed(owner, name, matrix, False),
-                       kernel_shape=[1, 1])
+        return self.op(
+            "Conv", x, self.mixed(owner, name, matrix, False), kernel_shape=[1, 1]
+        )
 
     def unfold(self, x, c):
         """(n, 4 c, h, w) -> (n, c, 2 h, 2 w), as DepthToSpace has it.
@@ -197,8 +223,7 @@ class Graph:
         They add it to another's output in passing then, where an ``Add``
         would have both brought into plain order.
         """
-        return self.kernels(x, self.const(np.ones((c, 1, 1, 1), np.float32)),
-                            c, 1)
+        return self.kernels(x, self.const(np.ones((c, 1, 1, 1), np.float32)), c, 1)
 
     def pixels(self, x, net, last=lambda x: x):
         """The last layer of ``nets.Synthesis`` -> (n, 16 h, 16 w, 3).
@@ -212,10 +237,10 @@ class Graph:
         c, _, k, _ = net.out8.shape
         over = int(k > 8)
         side, reach = (4, ([2, 0], [1])) if over else (8, ([0],))
-        w = self.reshape(self.last_window(net), 0, 0, k // side, side,
-                         k // side, side)
-        bias = self.const(np.tile(_np(net.bias) * 255 + 127.5,
-                                  side * side).astype(np.float32))
+        w = self.reshape(self.last_window(net), 0, 0, k // side, side, k // side, side)
+        bias = self.const(
+            np.tile(_np(net.bias) * 255 + 127.5, side * side).astype(np.float32)
+        )
 
         def squares(rows, columns):
             v = self.op("Gather", w, self.const(np.array(rows)), axis=2)
@@ -223,21 +248,31 @@ class Graph:
             v = self.op("Transpose", v, perm=[3, 5, 1, 0, 2, 4])
             kernel = [len(rows), len(columns)]
             v = self.reshape(v, 3 * side * side, c, *kernel)
-            return self.op("Conv", x, v, bias, kernel_shape=kernel, pads=[
-                kernel[0] - 1, kernel[1] - 1, over, over])
+            return self.op(
+                "Conv",
+                x,
+                v,
+                bias,
+                kernel_shape=kernel,
+                pads=[kernel[0] - 1, kernel[1] - 1, over, over],
+            )
 
-        x = last(self.op("Concat", *(squares(i, j) for i in reach
-                                     for j in reach), axis=1))
-        x = self.reshape(self.to_hwc(x), 0, 0, 0, len(reach), len(reach),
-                         side, side, 3)
+        x = last(
+            self.op("Concat", *(squares(i, j) for i in reach for j in reach), axis=1)
+        )
+        x = self.reshape(self.to_hwc(x), 0, 0, 0, len(reach), len(reach), side, side, 3)
         x = self.op("Transpose", x, perm=[0, 1, 3, 5, 2, 4, 6, 7])
         n, h, w = self.grid
-        x = self.reshape(x, n, self.times(h, 16, 8 * over),
-                         self.times(w, 16, 8 * over), 3)
-        if over:                # half a window before the first cell
-            x = self.op("Slice", x, *(self.const(np.array([i, i]))
-                                      for i in (2, -6)),
-                        self.const(np.array([1, 2])))
+        x = self.reshape(
+            x, n, self.times(h, 16, 8 * over), self.times(w, 16, 8 * over), 3
+        )
+        if over:  # half a window before the first cell
+            x = self.op(
+                "Slice",
+                x,
+                *(self.const(np.array([i, i])) for i in (2, -6)),
+                self.const(np.array([1, 2])),
+            )
         return x
 
     def last_window(self, net):
@@ -254,19 +289,26 @@ class Graph:
         outs = [f"m{i}" for i in range(len(sizes))]
         if len(outs) == 1:
             return [m]
-        self.nodes.append(helper.make_node(
-            "Split", [m, self.const(np.array(sizes))], outs, axis=1))
+        self.nodes.append(
+            helper.make_node("Split", [m, self.const(np.array(sizes))], outs, axis=1)
+        )
         if sets:
-            self.mix = self.op("Reshape", outs.pop(),
-                               self.const(np.array([sets, 1, 1])))
+            self.mix = self.op(
+                "Reshape", outs.pop(), self.const(np.array([sets, 1, 1]))
+            )
         return outs
 
     def finish(self):
         """The checked model as bytes."""
-        g = helper.make_graph(self.nodes, self.name, self.inputs,
-                              self.outputs, self.init)
-        m = helper.make_model(g, ir_version=IR_VERSION, opset_imports=[
-            helper.make_opsetid("", OPSET)], producer_name="aecompress")
+        g = helper.make_graph(
+            self.nodes, self.name, self.inputs, self.outputs, self.init
+        )
+        m = helper.make_model(
+            g,
+            ir_version=IR_VERSION,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            producer_name="aecompress",
+        )
         onnx.checker.check_model(m, full_check=True)
         return m.SerializeToString()
 

@@ -25,16 +25,18 @@ def analysis(net):
     s = g.modulations(blocks, net.sets)
     x = g.op("Cast", g.to_nchw(x), to=TensorProto.FLOAT)
     x = g.op("Sub", x, g.const(np.float32(127.5)))
-    x = g.op("Conv", x, g.mixed(net, "in8", lambda w: w / 255, half=False),
-             **window(net.in8))
+    x = g.op(
+        "Conv", x, g.mixed(net, "in8", lambda w: w / 255, half=False), **window(net.in8)
+    )
     for b, m in zip(net.blocks8, s):
         x = g.block(x, b, m)
     x = g.op("SpaceToDepth", x, blocksize=2)
     x = g.trunk(x, net, "in16")
-    for b, m in zip(net.blocks16, s[len(net.blocks8):]):
+    for b, m in zip(net.blocks16, s[len(net.blocks8) :]):
         x = g.block(x, b, m)
-    g.output("latent", g.to_hwc(x), TensorProto.FLOAT,
-             ["n", "h", "w", net.in16.shape[0]])
+    g.output(
+        "latent", g.to_hwc(x), TensorProto.FLOAT, ["n", "h", "w", net.in16.shape[0]]
+    )
     return g.finish()
 
 
@@ -48,11 +50,16 @@ def synthesis(net):
     for b, m in zip(net.blocks16, s):
         x = g.block(x, b, m)
     x = g.unfold(g.trunk(x, net, "out16"), len(net.out8))
-    for b, m in zip(net.blocks8, s[len(net.blocks16):]):
+    for b, m in zip(net.blocks8, s[len(net.blocks16) :]):
         x = g.block(x, b, m)
     # Rounds to even and clamps to 0..255.
-    x = g.pixels(x, net, lambda x: g.op(
-        "QuantizeLinear", x, g.const(np.float32(1)), g.const(np.uint8(0))))
+    x = g.pixels(
+        x,
+        net,
+        lambda x: g.op(
+            "QuantizeLinear", x, g.const(np.float32(1)), g.const(np.uint8(0))
+        ),
+    )
     g.output("pixels", x, TensorProto.UINT8, ["n", "height", "width", 3])
     return g.finish()
 
@@ -66,23 +73,22 @@ def hyper_analysis(net):
     one = g.const(np.float32(1))
     mag = g.op("Log", g.op("Add", g.op("Abs", y), one))
     # The engine's ``Sign`` takes as long as its logarithm.
-    sign = g.op("Clip", g.op("Mul", y, g.const(np.float32(1e30))),
-                g.const(np.float32(-1)), one)
+    sign = g.op(
+        "Clip", g.op("Mul", y, g.const(np.float32(1e30))), g.const(np.float32(-1)), one
+    )
     f = g.op("Concat", mag, g.op("Mul", mag, sign), axis=1)
     a = g.op("Relu", g.linear(f, _np(net.w1), _np(net.b1)))
     a = g.op("SpaceToDepth", a, blocksize=4)
     a = g.op("Relu", g.linear(a, _np(net.w2), _np(net.b2)))
     z = g.linear(a, _np(net.w3), _np(net.b3))
-    g.output("z", g.to_hwc(z), TensorProto.FLOAT,
-             ["n", "hz", "wz", net.w3.shape[0]])
+    g.output("z", g.to_hwc(z), TensorProto.FLOAT, ["n", "hz", "wz", net.w3.shape[0]])
     return g.finish()
 
 
 def features(net):
     """z (n, h, w, NZ) -> features (n, 4 h, 4 w, FEAT)."""
     g = Graph("features")
-    z = g.input("z", TensorProto.FLOAT,
-                ["n", "hz", "wz", net.w1.shape[1] // 9])
+    z = g.input("z", TensorProto.FLOAT, ["n", "hz", "wz", net.w1.shape[1] // 9])
     feat = net.w2.shape[0] // 16
     n, h, w = g.sizes(z)
     a = g.op("Relu", g.conv3(g.to_nchw(z), _np(net.w1), _np(net.b1)))
@@ -104,23 +110,23 @@ def mean(net, p):
     g = Graph(f"mean{p}")
     k, feat, r = net.k, net.w2.shape[0] // 16, net.o3.shape[0]
     f = g.input("features", TensorProto.FLOAT, ["n", "h", "w", feat])
-    y = g.input("latent", TensorProto.FLOAT, ["n", "h", "w", k + r]) \
-        if p else None
+    y = g.input("latent", TensorProto.FLOAT, ["n", "h", "w", k + r]) if p else None
     at = g.input("at", TensorProto.INT64, ["places"])
     white, scale = _np(net.scale_in), _np(net.scale_out)
     low, high = slice(0, k), slice(k, k + r)
 
     def here(x, c):
-        return g.op("Gather", g.op("Reshape", x, g.const(
-            np.array([-1, c]))), at, axis=0)
+        return g.op(
+            "Gather", g.op("Reshape", x, g.const(np.array([-1, c]))), at, axis=0
+        )
 
     def half(of):
-        return g.op("Slice", y, *(g.const(np.array([i])) for i in
-                                  (of.start, of.stop, 3)))
+        return g.op(
+            "Slice", y, *(g.const(np.array([i])) for i in (of.start, of.stop, 3))
+        )
 
     def around(of, dw):
-        d = g.depthwise(g.to_nchw(half(of)), _np(dw) * white[
-            of, None, None, None])
+        d = g.depthwise(g.to_nchw(half(of)), _np(dw) * white[of, None, None, None])
         return here(g.to_hwc(d), len(dw))
 
     x = here(f, feat)
@@ -166,8 +172,7 @@ def exact():
 
     def start(name, **inputs):
         g = Graph(name)
-        return g, [g.input(n, TensorProto.FLOAT, s)
-                   for n, s in inputs.items()]
+        return g, [g.input(n, TensorProto.FLOAT, s) for n, s in inputs.items()]
 
     def done(g, x, kind, shape):
         g.output("out", x, kind, shape)
@@ -175,20 +180,22 @@ def exact():
 
     def rows(g, x):
         # The cast drops the fraction of what is not negative.
-        x = g.op("Clip", x, g.const(np.float32(0)),
-                 g.const(np.float32(63.5)))
-        done(g, g.op("Cast", x, to=TensorProto.UINT8), TensorProto.UINT8,
-             ["n", "c"])
+        x = g.op("Clip", x, g.const(np.float32(0)), g.const(np.float32(63.5)))
+        done(g, g.op("Cast", x, to=TensorProto.UINT8), TensorProto.UINT8, ["n", "c"])
 
     def product(g, x, w, base):
         return g.op("Add", g.op("MatMul", x, w), base)
 
-    g, (x, w, b) = start("exact_hidden", x=["n", "i"], w=["i", "o"],
-                         b=["o"])
-    x = g.op("Floor", g.op("Mul", product(g, x, w, b), g.const(
-        np.float32(2. ** -ACT_SHIFT))))
-    done(g, g.op("Clip", x, g.const(np.float32(0)),
-                 g.const(np.float32(255))), TensorProto.FLOAT, ["n", "o"])
+    g, (x, w, b) = start("exact_hidden", x=["n", "i"], w=["i", "o"], b=["o"])
+    x = g.op(
+        "Floor", g.op("Mul", product(g, x, w, b), g.const(np.float32(2.0**-ACT_SHIFT)))
+    )
+    done(
+        g,
+        g.op("Clip", x, g.const(np.float32(0)), g.const(np.float32(255))),
+        TensorProto.FLOAT,
+        ["n", "o"],
+    )
     g, (x, w, b) = start("exact_base", x=["n", "i"], w=["i", "o"], b=["o"])
     done(g, product(g, x, w, b), TensorProto.FLOAT, ["n", "o"])
     g, (base,) = start("exact_rows0", base=["n", "c"])

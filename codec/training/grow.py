@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import torch
 
-from . import functional, nets, state
+from . import functional, state
 from .config import BLOCKS
 
 N_CROPS = 32
@@ -38,9 +38,16 @@ def grown(model, shape, crops, seed=1):
     """
     torch.manual_seed(seed)
     new = state.empty_model(shape)
-    new.load_state_dict({**new.state_dict(), **{
-        n: w for n, w in model.state_dict().items()
-        if not n.startswith("rows.d.")}})
+    new.load_state_dict(
+        {
+            **new.state_dict(),
+            **{
+                n: w
+                for n, w in model.state_dict().items()
+                if not n.startswith("rows.d.")
+            },
+        }
+    )
     recut(new.rows, model.rows)
     fresh = []
     for name in BLOCKS:
@@ -71,8 +78,9 @@ def recut(new, old):
             low, high = max(start, begin), min(end, stop)
             seen = min(start, begin) - first
             if group == first and low < high:
-                to[low - start:high - start, :seen] = d[
-                    low - begin:high - begin, :seen]
+                to[low - start : high - start, :seen] = d[
+                    low - begin : high - begin, :seen
+                ]
 
 
 def stream(model, name):
@@ -118,8 +126,11 @@ def deviations(model, blocks, crops, seed):
     s = model.shape
     for u in (np.arange(N_CROPS) + 0.5) / N_CROPS:
         lam = s.lambda_min * (s.lambda_max / s.lambda_min) ** u
-        model(functional.to_float(crops.batch(1, rng)),
-              torch.tensor([lam], dtype=torch.float32), noise=False)
+        model(
+            functional.to_float(crops.batch(1, rng)),
+            torch.tensor([lam], dtype=torch.float32),
+            noise=False,
+        )
     for h in hooks:
         h.remove()
     return [(sums[id(b)] / N_CROPS).sqrt() for b in blocks]
@@ -152,6 +163,8 @@ def larger(shape, numbers, parts=()):
         if n < getattr(shape, name) or name == "mix" and shape.mix:
             raise ValueError(f"{name} is {getattr(shape, name)} already")
     if parts and (parts[-1] >= shape.m or shape.k in parts):
-        raise ValueError(f"{shape.m} channels, of which {shape.k} in the "
-                         "first group, cannot be cut there")
+        raise ValueError(
+            f"{shape.m} channels, of which {shape.k} in the "
+            "first group, cannot be cut there"
+        )
     return dataclasses.replace(shape, **numbers, parts=parts or shape.parts)

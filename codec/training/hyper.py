@@ -22,9 +22,9 @@ N_KNOTS = 8
 N_ROWS = 64
 SIGMA_MIN, SIGMA_MAX = 0.11, 256.0
 ROW_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (N_ROWS - 1)
-LOGISTIC = math.pi / math.sqrt(3)      # 1/t = sigma / LOGISTIC
-ROW_ONE = 1024                         # fixed point of the row index
-CTX_ONE = 64                           # fixed point of the context layers
+LOGISTIC = math.pi / math.sqrt(3)  # 1/t = sigma / LOGISTIC
+ROW_ONE = 1024  # fixed point of the row index
+CTX_ONE = 64  # fixed point of the context layers
 ACT_SHIFT = 4
 
 
@@ -65,15 +65,15 @@ def patches3(x):
     """(n, h, w, c) -> (n, h, w, 9 c): 3x3 neighbourhoods, zero padded."""
     h, w = x.shape[1:3]
     x = nn.functional.pad(x, (0, 0, 1, 1, 1, 1))
-    return torch.cat([x[:, i:i + h, j:j + w] for i in range(3)
-                      for j in range(3)], -1)
+    return torch.cat(
+        [x[:, i : i + h, j : j + w] for i in range(3) for j in range(3)], -1
+    )
 
 
 def neighbours(x):
     """Sum of the four neighbours, zero outside."""
     p = nn.functional.pad(x, (0, 0, 1, 1, 1, 1))
-    return (p[:, :-2, 1:-1] + p[:, 2:, 1:-1] + p[:, 1:-1, :-2]
-            + p[:, 1:-1, 2:])
+    return p[:, :-2, 1:-1] + p[:, 2:, 1:-1] + p[:, 1:-1, :-2] + p[:, 1:-1, 2:]
 
 
 def level(v):
@@ -85,8 +85,9 @@ def expected_levels():
     """Mean level of a symbol by its row, in 1/LEVEL_ONE: (N_ROWS,)."""
     sigma = SIGMA_MIN * torch.exp(ROW_STEP * (torch.arange(N_ROWS) + 0.5))
     k = torch.arange(4096.0)
-    p = 2 ** -fn.logistic_bits(k.expand(N_ROWS, -1),
-                               (LOGISTIC / sigma)[:, None].expand(-1, len(k)))
+    p = 2 ** -fn.logistic_bits(
+        k.expand(N_ROWS, -1), (LOGISTIC / sigma)[:, None].expand(-1, len(k))
+    )
     p[:, 1:] *= 2
     return (LEVEL_ONE * (p * level(k)).sum(1) / p.sum(1)).round()
 
@@ -96,6 +97,7 @@ class ExactRows(nn.Module):
 
     Parameters are floats ``p``; the weight is round(p * S) in -127..127.
     """
+
     S1, S2, SC = 900.0, 100.0, 400.0
 
     def __init__(self, s, pca):
@@ -110,12 +112,14 @@ class ExactRows(nn.Module):
         k, r = s.k, s.m - s.k
         self.c1 = nn.Parameter(torch.eye(k) * 0.02)
         self.c2 = nn.Parameter(torch.zeros(r, 2 * k))
-        self.c3 = nn.Parameter(torch.cat(
-            [torch.zeros(r, 2 * k), torch.eye(r) * 0.02], 1))
+        self.c3 = nn.Parameter(
+            torch.cat([torch.zeros(r, 2 * k), torch.eye(r) * 0.02], 1)
+        )
         self.cuts = list(cuts(s.parts, k, s.m))
         self.d = nn.ParameterList(
             nn.Parameter(torch.zeros(end - start, start - first))
-            for first, start, end in self.cuts)
+            for first, start, end in self.cuts
+        )
         self.register_buffer("expected", expected_levels(), persistent=False)
 
     @staticmethod
@@ -125,21 +129,26 @@ class ExactRows(nn.Module):
     def tables(self):
         """The integers as the runtime will have them."""
         i = self.integer
-        return {"w1": i(self.w1, self.S1), "w2": i(self.w2, self.S2),
-                "b1": fn.round_ste(self.b1 * 10 * 2 ** ACT_SHIFT),
-                "c1": i(self.c1, self.SC), "c2": i(self.c2, self.SC),
-                "c3": i(self.c3, self.SC),
-                **{f"d{n}": i(d, self.SC) for n, d in enumerate(self.d)}}
+        return {
+            "w1": i(self.w1, self.S1),
+            "w2": i(self.w2, self.S2),
+            "b1": fn.round_ste(self.b1 * 10 * 2**ACT_SHIFT),
+            "c1": i(self.c1, self.SC),
+            "c2": i(self.c2, self.SC),
+            "c3": i(self.c3, self.SC),
+            **{f"d{n}": i(d, self.SC) for n, d in enumerate(self.d)},
+        }
 
     def base(self, z, q, t):
         """z symbols (n, h/4, w/4, nz) -> row index in 1/ROW_ONE units."""
-        a = fn.linear(patches3(z), t["w1"], t["b1"]) / 2 ** ACT_SHIFT
+        a = fn.linear(patches3(z), t["w1"], t["b1"]) / 2**ACT_SHIFT
         a = (a + (a.floor() - a).detach()).clamp(0, 255)
         r = fn.linear(a, t["w2"])
-        bias = fn.round_ste((10 * ROW_ONE) * (
-            self.b2[None] + knots(self.bias, q)[:, None]))
+        bias = fn.round_ste(
+            (10 * ROW_ONE) * (self.b2[None] + knots(self.bias, q)[:, None])
+        )
         n, h, w, _ = r.shape
-        r = (r.reshape(n, h, w, 16, self.m) + bias[:, None, None])
+        r = r.reshape(n, h, w, 16, self.m) + bias[:, None, None]
         return fn.depth_to_space(r.reshape(n, h, w, -1), 4)
 
     def add(self, base, context, c):
@@ -154,6 +163,7 @@ class ExactRows(nn.Module):
         Parts of a pass see what came before in their cell: by how much
         levels exceed what their rows let expect.
         """
+
         def bounded(r):
             return fn.bounded(r, 0, N_ROWS - 1, margin=4)
 
@@ -162,8 +172,7 @@ class ExactRows(nn.Module):
             done.append(bounded(rows[..., at:start]))
             with torch.no_grad():
                 seen = torch.cat(done, -1)[..., first:].floor().long()
-                x = (LEVEL_ONE * level(symbols[..., first:start])
-                     - self.expected[seen])
+                x = LEVEL_ONE * level(symbols[..., first:start]) - self.expected[seen]
             more = fn.linear(x, t[f"d{n}"]) / ROW_ONE
             done.append(bounded(rows[..., start:end] + more))
             at = end
@@ -191,7 +200,8 @@ class Means(nn.Module):
         self.a3 = matrix(s.ctx1, r, 0.5)
         self.o3 = nn.Parameter(torch.zeros(r, s.ctx1))
         self.ba = nn.ParameterList(
-            nn.Parameter(torch.zeros(n)) for n in (s.ctx0, s.ctx1))
+            nn.Parameter(torch.zeros(n)) for n in (s.ctx0, s.ctx1)
+        )
         sigma = pca["sigma16"]
         self.register_buffer("scale_in", 1 / (sigma + 0.02))
         self.register_buffer("scale_out", sigma.clamp(0.02, 0.3))
@@ -207,20 +217,22 @@ class Means(nn.Module):
         return self._out(h, self.h0, 0, self.k)
 
     def pass1(self, h, y0):
-        u = fn.depthwise(y0 * self.scale_in[:self.k], self.dw1)
-        a = fn.linear_bf16(torch.cat([u.to(fn.BF16), h], -1), self.a1,
-                           self.ba[0]).relu()
+        u = fn.depthwise(y0 * self.scale_in[: self.k], self.dw1)
+        a = fn.linear_bf16(
+            torch.cat([u.to(fn.BF16), h], -1), self.a1, self.ba[0]
+        ).relu()
         return self._out(a, self.o1, 0, self.k)
 
     def pass2(self, h, y0):
-        u = y0 * self.scale_in[:self.k]
+        u = y0 * self.scale_in[: self.k]
         d = fn.depthwise(u, self.dw2)
-        pre = fn.linear_bf16(torch.cat([u.to(fn.BF16), d.to(fn.BF16), h],
-                                       -1), self.a2, self.ba[1])
+        pre = fn.linear_bf16(
+            torch.cat([u.to(fn.BF16), d.to(fn.BF16), h], -1), self.a2, self.ba[1]
+        )
         mu = self._out(pre.relu(), self.o2, self.k, None)
         return mu, pre
 
     def pass3(self, pre, y1):
-        u = fn.depthwise(y1 * self.scale_in[self.k:], self.dw3)
+        u = fn.depthwise(y1 * self.scale_in[self.k :], self.dw3)
         a = (pre + fn.linear_bf16(u, self.a3)).relu()
         return self._out(a, self.o3, self.k, None)

@@ -59,6 +59,5 @@ def depthwise_weights(g, x, k):
     if correlate is None:
         return None
     out = np.zeros((k, k, x.shape[-1]), np.float32)
-    correlate(x.detach().contiguous().numpy(),
-              g.detach().contiguous().numpy(), out)
+    correlate(x.detach().contiguous().numpy(), g.detach().contiguous().numpy(), out)
     return torch.from_numpy(out).permute(2, 0, 1)[:, None].contiguous()

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from .functional import bounded
 
-HALF_LEVEL = 0.5 / 255     # what a sample next to black is rounded to it
+HALF_LEVEL = 0.5 / 255  # what a sample next to black is rounded to it
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
@@ -43,9 +43,13 @@ def binary_cross_entropy(x, x_hat):
     """
     p = x + 0.5
     o = bounded(x_hat + 0.5, HALF_LEVEL, 1 - HALF_LEVEL, margin=0)
-    nats = (torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p)
-            - p * o.log() - (1 - p) * (1 - o).log())
-    return nats.mean((1, 2, 3)) * (255 ** 2 / 2)
+    nats = (
+        torch.xlogy(p, p)
+        + torch.xlogy(1 - p, 1 - p)
+        - p * o.log()
+        - (1 - p) * (1 - o).log()
+    )
+    return nats.mean((1, 2, 3)) * (255**2 / 2)
 
 
 def ms_ssim(x, y):
@@ -57,18 +61,17 @@ def ms_ssim(x, y):
        image quality assessment", 2003.
     """
     x, y = (t.permute(0, 3, 1, 2) + 0.5 for t in (x, y))
-    g = torch.exp(-(torch.arange(11.0) - 5) ** 2 / (2 * 1.5 ** 2))
+    g = torch.exp(-((torch.arange(11.0) - 5) ** 2) / (2 * 1.5**2))
     g = (g / g.sum()).to(x)
-    c1, c2 = 0.01 ** 2, 0.03 ** 2
+    c1, c2 = 0.01**2, 0.03**2
 
     def blur(t):
         c = t.shape[1]
         t = F.conv2d(t, g.view(1, 1, 11, 1).expand(c, 1, 11, 1), groups=c)
-        return F.conv2d(t, g.view(1, 1, 1, 11).expand(c, 1, 1, 11),
-                        groups=c)
+        return F.conv2d(t, g.view(1, 1, 1, 11).expand(c, 1, 1, 11), groups=c)
 
-    levels = [k for k in range(5) if min(x.shape[2:]) >= 11 * 2 ** k]
-    weights = torch.tensor(MS_SSIM_WEIGHTS[:len(levels)])
+    levels = [k for k in range(5) if min(x.shape[2:]) >= 11 * 2**k]
+    weights = torch.tensor(MS_SSIM_WEIGHTS[: len(levels)])
     weights = weights / weights.sum()
     out = 1.0
     for k in levels:

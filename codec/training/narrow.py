@@ -12,7 +12,7 @@ from ..symbols.pipeline import Pipeline
 
 QUALITIES = 1, 15, 30, 45, 60, 75, 90, 100
 MOST = 16
-SIDE = 256           # of the middles that are coded
+SIDE = 256  # of the middles that are coded
 
 
 def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
@@ -47,8 +47,12 @@ def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
         def cost(skip):
             nonlocal whole
             pipeline.bundle.row_skip[:] = skip
-            each = np.array([rate_distortion(pipeline, y, p, quality)
-                             for y, p in zip(latents, pictures)])
+            each = np.array(
+                [
+                    rate_distortion(pipeline, y, p, quality)
+                    for y, p in zip(latents, pictures)
+                ]
+            )
             whole = each if whole is None else whole
             return each / whole @ shares
 
@@ -57,8 +61,7 @@ def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
         while best < MOST and (more := cost(best + 1)) < here:
             best, here = best + 1, more
         found.append(best)
-    return np.rint(np.interp(np.arange(1, 101), QUALITIES, found)) \
-        .astype(np.uint8)
+    return np.rint(np.interp(np.arange(1, 101), QUALITIES, found)).astype(np.uint8)
 
 
 def rate_distortion(pipeline, y, pixels, quality):
@@ -82,5 +85,6 @@ def rate_distortion(pipeline, y, pixels, quality):
     payload, _ = pipeline.encode_latent(y, quality, decoded=decoded)
     shown = pipeline.synthesise(decoded, quality, height, width)
     error = np.square(shown.astype(np.float32) - pixels).mean()
-    return (8 * len(payload) / pixels[..., 0].size
-            + pipeline.bundle.multiplier(quality) * float(error))
+    return 8 * len(payload) / pixels[..., 0].size + pipeline.bundle.multiplier(
+        quality
+    ) * float(error)

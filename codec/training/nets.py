@@ -21,8 +21,19 @@ import torch
 from torch import nn
 
 from . import functional as fn
-from .hyper import (LOGISTIC, N_KNOTS, ROW_STEP, SIGMA_MIN, ExactRows,
-                    HyperAnalysis, Means, knots, level, matrix, neighbours)
+from .hyper import (
+    LOGISTIC,
+    N_KNOTS,
+    ROW_STEP,
+    SIGMA_MIN,
+    ExactRows,
+    HyperAnalysis,
+    Means,
+    knots,
+    level,
+    matrix,
+    neighbours,
+)
 
 
 def hats(n):
@@ -35,8 +46,7 @@ def add_sets(module, n, *names):
     """For each weight ``w`` a parameter ``delta_w`` of n weights, zero."""
     for name in names if n else ():
         w = getattr(module, name)
-        setattr(module, f"delta_{name}",
-                nn.Parameter(torch.zeros(n, *w.shape)))
+        setattr(module, f"delta_{name}", nn.Parameter(torch.zeros(n, *w.shape)))
 
 
 def mixed(module, names, mix, function, *pictures):
@@ -55,9 +65,14 @@ def mixed(module, names, mix, function, *pictures):
     if mix is None:
         return function(*pictures, *weights)
     deltas = [getattr(module, f"delta_{name}") for name in names]
-    return torch.cat([function(*own, *(
-        w + torch.tensordot(m, d, 1) for w, d in zip(weights, deltas)))
-        for m, *own in zip(mix, *(p.split(1) for p in pictures))])
+    return torch.cat(
+        [
+            function(
+                *own, *(w + torch.tensordot(m, d, 1) for w, d in zip(weights, deltas))
+            )
+            for m, *own in zip(mix, *(p.split(1) for p in pictures))
+        ]
+    )
 
 
 class Block(nn.Module):
@@ -71,6 +86,7 @@ class Block(nn.Module):
     linear (docs/training-log.md). ``leak`` is the slope below zero, ``sets``
     how many sets of weights quality mixes.
     """
+
     MIXED = "dw", "w1", "b1", "w2", "b2"
 
     def __init__(self, sigma, hidden, leak, at_output, sets=0):
@@ -98,8 +114,9 @@ class Block(nn.Module):
             i, o = (s, m * t) if self.at_output else (m * s, t)
             return fn.block(x, dw, i, w1, b1, w2, b2, o, self.leak, dropout)
 
-        return mixed(self, self.MIXED, mix, block, x,
-                     1 + knots(self.mod, q)[:, None, None])
+        return mixed(
+            self, self.MIXED, mix, block, x, 1 + knots(self.mod, q)[:, None, None]
+        )
 
 
 def windows(v8, lap):
@@ -111,14 +128,15 @@ def windows(v8, lap):
 class Analysis(nn.Module):
     def __init__(self, s, pca):
         super().__init__()
-        self.in8 = windows(pca["v8"], s.lap)                # (c8, 3, k, k)
-        self.in16 = nn.Parameter(pca["v16"].clone())        # (m, 4 c8)
+        self.in8 = windows(pca["v8"], s.lap)  # (c8, 3, k, k)
+        self.in16 = nn.Parameter(pca["v16"].clone())  # (m, 4 c8)
         self.blocks8 = nn.ModuleList(
-            Block(pca["sigma8"], s.hidden8, s.leak8, False, s.mix)
-            for _ in range(s.a8))
+            Block(pca["sigma8"], s.hidden8, s.leak8, False, s.mix) for _ in range(s.a8)
+        )
         self.blocks16 = nn.ModuleList(
             Block(pca["sigma16"], s.hidden16, s.leak16, s.output16)
-            for _ in range(s.a16))
+            for _ in range(s.a16)
+        )
         add_sets(self, s.mix, "in8", "in16")
         self.sets = s.mix
 
@@ -136,15 +154,16 @@ class Analysis(nn.Module):
 class Synthesis(nn.Module):
     def __init__(self, s, pca):
         super().__init__()
-        self.out16 = nn.Parameter(pca["v16"].t().contiguous())   # (4 c8, m)
-        self.out8 = windows(pca["v8"], s.lap)               # (c8, 3, k, k)
+        self.out16 = nn.Parameter(pca["v16"].t().contiguous())  # (4 c8, m)
+        self.out8 = windows(pca["v8"], s.lap)  # (c8, 3, k, k)
         self.bias = nn.Parameter(torch.zeros(3))
         self.blocks16 = nn.ModuleList(
             Block(pca["sigma16"], s.hidden16, s.leak16, s.output16)
-            for _ in range(s.s16))
+            for _ in range(s.s16)
+        )
         self.blocks8 = nn.ModuleList(
-            Block(pca["sigma8"], s.hidden8, s.leak8, False, s.mix)
-            for _ in range(s.s8))
+            Block(pca["sigma8"], s.hidden8, s.leak8, False, s.mix) for _ in range(s.s8)
+        )
         add_sets(self, s.mix, "out8", "out16")
         self.sets = s.mix
 
@@ -155,16 +174,14 @@ class Synthesis(nn.Module):
         x = fn.depth_to_space(mixed(self, ["out16"], mix, fn.linear, y), 2)
         for b in self.blocks8:
             x = b(x, q, mix)
-        return mixed(self, ["out8"], mix, lambda x, w: fn.unfold8(
-            x, w, self.bias), x)
+        return mixed(self, ["out8"], mix, lambda x, w: fn.unfold8(x, w, self.bias), x)
 
 
 def uniform(like, noise):
     """Noise from -0.5 to 0.5: see :meth:`Codec.code`."""
     if noise is True:
         return torch.rand_like(like) - 0.5
-    return torch.stack([torch.rand(like.shape[1:], generator=g)
-                        for g in noise]) - 0.5
+    return torch.stack([torch.rand(like.shape[1:], generator=g) for g in noise]) - 0.5
 
 
 class Codec(nn.Module):
@@ -181,7 +198,7 @@ class Codec(nn.Module):
     def __init__(self, shape, pca):
         super().__init__()
         self.shape = s = shape
-        self.clamped = False    # whether samples beyond 0..255 count so
+        self.clamped = False  # whether samples beyond 0..255 count so
         self.analysis = Analysis(s, pca)
         self.synthesis = Synthesis(s, pca)
         self.hyper = HyperAnalysis(s)
@@ -193,8 +210,9 @@ class Codec(nn.Module):
 
     def q_of(self, lam):
         s = self.shape
-        return ((lam.log() - math.log(s.lambda_min))
-                / math.log(s.lambda_max / s.lambda_min))
+        return (lam.log() - math.log(s.lambda_min)) / math.log(
+            s.lambda_max / s.lambda_min
+        )
 
     def lambda_of(self, q):
         s = self.shape
@@ -231,8 +249,7 @@ class Codec(nn.Module):
 
         t = self.rows.tables()
         base = self.rows.base(zq, q, t)[:, :h, :w]
-        even = ((torch.arange(h)[:, None] + torch.arange(w)) % 2
-                == 0)[None, :, :, None]
+        even = ((torch.arange(h)[:, None] + torch.arange(w)) % 2 == 0)[None, :, :, None]
         b0, b1 = base[..., :k], base[..., k:]
         g0, g1 = gain[..., :k], gain[..., k:]
         s0, s1 = ys[..., :k], ys[..., k:]
@@ -262,10 +279,12 @@ class Codec(nn.Module):
             n_a = neighbours(l0 * even)
             ctx2 = torch.cat([l0, neighbours(l0)], -1)
             ctx3 = torch.cat([ctx2, neighbours(level(q_c))], -1)
-        r0 = torch.where(even, self.rows.add(b0, None, None),
-                         self.rows.add(b0, n_a, t["c1"]))
-        r1 = torch.where(even, self.rows.add(b1, ctx2, t["c2"]),
-                         self.rows.add(b1, ctx3, t["c3"]))
+        r0 = torch.where(
+            even, self.rows.add(b0, None, None), self.rows.add(b0, n_a, t["c1"])
+        )
+        r1 = torch.where(
+            even, self.rows.add(b1, ctx2, t["c2"]), self.rows.add(b1, ctx3, t["c3"])
+        )
         v, rows = torch.cat([v0, v1], -1), torch.cat([r0, r1], -1)
         rows = self.rows.cut(rows, torch.cat([q0, q1], -1).detach(), t)
         if noise:
@@ -274,11 +293,16 @@ class Codec(nn.Module):
             v = torch.cat([q0, q1], -1)
             rows = fn.floor_ste(rows)
         # Rows count from their lower edge: floor() is what runs.
-        ty = (LOGISTIC / SIGMA_MIN) * torch.exp((rows + (
-            0.0 if noise else 0.5)) * -ROW_STEP)
+        ty = (LOGISTIC / SIGMA_MIN) * torch.exp(
+            (rows + (0.0 if noise else 0.5)) * -ROW_STEP
+        )
         bits_y = fn.logistic_bits(v, ty).sum((1, 2, 3))
-        return (torch.cat([hat0, hat1], -1), bits_y, bits_z,
-                {"z": zq, "v": v, "rows": rows})
+        return (
+            torch.cat([hat0, hat1], -1),
+            bits_y,
+            bits_z,
+            {"z": zq, "v": v, "rows": rows},
+        )
 
     def forward(self, x, lam, noise=True, wanted=None):
         """Rate and distortion of pictures.
@@ -299,10 +323,10 @@ class Codec(nn.Module):
         q = self.q_of(lam)
         y = self.analysis(fn.padded(x, 16), q)
         y_hat, bits_y, bits_z, _ = self.code(y, q, noise)
-        x_hat = self.synthesis(y_hat, q)[:, :x.shape[1], :x.shape[2]]
+        x_hat = self.synthesis(y_hat, q)[:, : x.shape[1], : x.shape[2]]
         if self.clamped:
             x_hat = fn.bounded(x_hat, -0.5, 0.5, margin=0)
         n_px = x.shape[1] * x.shape[2]
         wanted = x if wanted is None else wanted
-        mse = (x_hat - wanted).square().mean((1, 2, 3)) * 255 ** 2
+        mse = (x_hat - wanted).square().mean((1, 2, 3)) * 255**2
         return (bits_y + bits_z) / n_px, mse, x_hat, bits_z / n_px

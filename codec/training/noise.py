@@ -2,7 +2,7 @@
 
 import numpy as np
 
-CLEAN = 1 / 8              # share of crops without noise, where sigma varies
+CLEAN = 1 / 8  # share of crops without noise, where sigma varies
 
 
 def added(pixels, sigma, rng):

@@ -21,7 +21,7 @@ def orthogonalise(g, steps=5):
         x = x.mT.contiguous()
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     plus = torch.addmm if x.dim() == 2 else torch.baddbmm
-    for _ in range(steps):      # a x + (b s + c s^2) x
+    for _ in range(steps):  # a x + (b s + c s^2) x
         s = x @ x.mT
         x = plus(x, plus(s, s, s, beta=b, alpha=c), x, beta=a)
     if tall:
@@ -47,8 +47,9 @@ class Muon:
         Called with a tensor and a rank: gives all ranks what that one has.
     """
 
-    def __init__(self, params, rates, momentum=0.95, decay=0.0, rank=0,
-                 world=1, share=None):
+    def __init__(
+        self, params, rates, momentum=0.95, decay=0.0, rank=0, world=1, share=None
+    ):
         self.params, self.rates = list(params), list(rates)
         self.momentum = momentum
         self.decay, self.rank, self.world = decay, rank, world
@@ -56,26 +57,26 @@ class Muon:
         self.buf = [torch.zeros_like(p) for p in self.params]
         cost = [0] * world
         self.owner = [0] * len(self.params)
-        for i in sorted(range(len(self.params)),
-                        key=lambda i: -self.params[i].numel()):
+        for i in sorted(range(len(self.params)), key=lambda i: -self.params[i].numel()):
             r = cost.index(min(cost))
             self.owner[i] = r
             cost[r] += self.params[i].numel() * min(self.params[i].shape[-2:])
         # Updates, each rank's in a piece of its own.
-        self.flat = [torch.zeros(sum(
-            p.numel() for p, o in zip(self.params, self.owner) if o == r))
-            for r in range(world)]
+        self.flat = [
+            torch.zeros(
+                sum(p.numel() for p, o in zip(self.params, self.owner) if o == r)
+            )
+            for r in range(world)
+        ]
         self.updates, at = [], [0] * world
         for p, r in zip(self.params, self.owner):
-            self.updates.append(
-                self.flat[r][at[r]:at[r] + p.numel()].view_as(p))
+            self.updates.append(self.flat[r][at[r] : at[r] + p.numel()].view_as(p))
             at[r] += p.numel()
 
     @torch.no_grad()
     def step(self, scale=1.0):
         """One update; gradients must already agree between ranks."""
-        for i, (p, b, v) in enumerate(
-                zip(self.params, self.buf, self.updates)):
+        for i, (p, b, v) in enumerate(zip(self.params, self.buf, self.updates)):
             b.lerp_(p.grad, 1 - self.momentum)
             if self.owner[i] == self.rank:
                 u = torch.lerp(p.grad, b, self.momentum)
@@ -83,7 +84,7 @@ class Muon:
                 v.copy_(u * max(1, p.shape[-2] / p.shape[-1]) ** 0.5)
         if self.world > 1:
             for r, piece in enumerate(self.flat):
-                if len(piece):      # ranks may be more than matrices
+                if len(piece):  # ranks may be more than matrices
                     self.share(piece, r)
         for p, v, lr in zip(self.params, self.updates, self.rates):
             if self.decay:
@@ -107,8 +108,9 @@ class AdamW:
 
     def __init__(self, groups, betas=(0.9, 0.99), eps=1e-10):
         self.rates = [g["lr"] for g in groups]
-        self.opt = torch.optim.AdamW(groups, betas=betas, eps=eps,
-                                     weight_decay=0.0, fused=True)
+        self.opt = torch.optim.AdamW(
+            groups, betas=betas, eps=eps, weight_decay=0.0, fused=True
+        )
 
     def step(self, scale=1.0):
         for g, lr in zip(self.opt.param_groups, self.rates):
@@ -120,5 +122,11 @@ class AdamW:
 
     def load_state_dict(self, s):
         # How it is computed is not the checkpoint's to say.
-        self.opt.load_state_dict({**s, "param_groups": [
-            {**g, "foreach": None, "fused": True} for g in s["param_groups"]]})
+        self.opt.load_state_dict(
+            {
+                **s,
+                "param_groups": [
+                    {**g, "foreach": None, "fused": True} for g in s["param_groups"]
+                ],
+            }
+        )

@@ -19,10 +19,12 @@ from .config import TrainingError
 ENDS = {"done": 0, "stopped": 40, "patience": 41, "diverged": 42}
 # Large tensors come and go; giving their pages back costs a tenth, and small
 # pages a fortieth (Linux; others do not look at these).
-ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "1000000000",
-               "MALLOC_TRIM_THRESHOLD_": "4000000000",
-               "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-               "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {
+    "MALLOC_MMAP_THRESHOLD_": "1000000000",
+    "MALLOC_TRIM_THRESHOLD_": "4000000000",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "OMP_NUM_THREADS": "1",
+}
 
 
 def run(cfg, resume=False, idle=lambda: None, say=print):
@@ -53,8 +55,10 @@ def run(cfg, resume=False, idle=lambda: None, say=print):
     """
     context = multiprocessing.get_context("spawn")
     stop, port = context.Event(), _free_port()
-    workers = [context.Process(target=_worker, args=(
-        rank, cfg, resume, stop, port)) for rank in range(cfg.workers)]
+    workers = [
+        context.Process(target=_worker, args=(rank, cfg, resume, stop, port))
+        for rank in range(cfg.workers)
+    ]
     got = []
 
     def on_signal(number, frame):
@@ -73,7 +77,7 @@ def run(cfg, resume=False, idle=lambda: None, say=print):
         os.environ.update(own)
         for w in workers:
             w.start()
-        for name in own:        # for the children only
+        for name in own:  # for the children only
             del os.environ[name]
         for s in before:
             signal.signal(s, on_signal)
@@ -93,17 +97,23 @@ def run(cfg, resume=False, idle=lambda: None, say=print):
             signal.signal(s, handler)
     end = {code: name for name, code in ENDS.items()}[workers[0].exitcode]
     if end == "diverged":
-        raise TrainingError("the loss is not finite any more; resume from "
-                            "the last checkpoint with a lower --rate")
+        raise TrainingError(
+            "the loss is not finite any more; resume from "
+            "the last checkpoint with a lower --rate"
+        )
     return end, got[0] if got else 0
 
 
 def _why(code):
     if code == -getattr(signal, "SIGKILL", 9):
-        return ("a training process was killed (out of memory?); --resume "
-                "goes on, a smaller --batch or --workers takes less")
-    return (f"a training process ended with code {code}; --resume goes on "
-            "from the last checkpoint")
+        return (
+            "a training process was killed (out of memory?); --resume "
+            "goes on, a smaller --batch or --workers takes less"
+        )
+    return (
+        f"a training process ended with code {code}; --resume goes on "
+        "from the last checkpoint"
+    )
 
 
 def _free_port():
@@ -121,19 +131,25 @@ def _worker(rank, cfg, resume, stop, port):
     """One process of the run; its exit code is one of ``ENDS``."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asked = []
-    signal.signal(signal.SIGINT, signal.SIG_IGN)     # where not inherited
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where not inherited
     signal.signal(signal.SIGTERM, lambda *a: asked.append(1))
     import torch
     import torch.distributed as dist
 
     from .train import train
+
     torch.set_num_threads(1)
     if cfg.workers > 1:
-        dist.init_process_group("gloo", rank=rank, world_size=cfg.workers,
-                                init_method=f"tcp://127.0.0.1:{port}")
+        dist.init_process_group(
+            "gloo",
+            rank=rank,
+            world_size=cfg.workers,
+            init_method=f"tcp://127.0.0.1:{port}",
+        )
     try:
-        code = ENDS[train(cfg, rank, cfg.workers, resume,
-                          lambda: bool(asked) or stop.is_set())]
+        code = ENDS[
+            train(cfg, rank, cfg.workers, resume, lambda: bool(asked) or stop.is_set())
+        ]
     except TrainingError as e:
         print(f"aetrain: {e}", file=sys.stderr)
         code = 1

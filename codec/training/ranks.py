@@ -55,6 +55,7 @@ def joined():
         return
     import torch
     import torch.distributed as dist
+
     torch.set_num_threads(1)
     try:
         dist.init_process_group("gloo", timeout=PATIENCE)
@@ -67,7 +68,8 @@ def joined():
             raise
         raise TrainingError(
             f"rank {rank()} has lost the others ({str(e).splitlines()[0]}); "
-            "--resume goes on from the last checkpoint") from e
+            "--resume goes on from the last checkpoint"
+        ) from e
 
 
 def leave(code):
@@ -78,7 +80,7 @@ def leave(code):
     (github.com/pytorch/pytorch, pull request 179291).
     """
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):      # nobody listens any more
+        with contextlib.suppress(OSError):  # nobody listens any more
             stream.flush()
     os._exit(code)
 
@@ -94,6 +96,7 @@ def agreed(make):
     if not launched():
         return make()
     import torch.distributed as dist
+
     found, error = None, None
     if rank() == 0:
         try:
@@ -117,6 +120,7 @@ def on_each_machine(make):
     agreed(make)
     if launched():
         import torch.distributed as dist
+
         if rank() and int(os.environ["LOCAL_RANK"]) == 0:
             make()
         dist.barrier()
@@ -128,6 +132,7 @@ def run(cfg, resume, say):
     The first SIGINT or SIGTERM that any process gets lets all save and end.
     """
     from .train import train
+
     got = []
 
     def on_signal(number, frame):
@@ -136,8 +141,7 @@ def run(cfg, resume, say):
             raise KeyboardInterrupt
         say("stopping after this step; once more ends at once")
 
-    before = {s: signal.signal(s, on_signal)
-              for s in (signal.SIGINT, signal.SIGTERM)}
+    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         end = train(cfg, rank(), world(), resume, lambda: bool(got))
     finally:
@@ -146,5 +150,6 @@ def run(cfg, resume, say):
     if end == "diverged":
         raise (Told if rank() else TrainingError)(
             "the loss is not finite any more; resume from the last "
-            "checkpoint with a lower --rate")
+            "checkpoint with a lower --rate"
+        )
     return end, got[0] if got else 0

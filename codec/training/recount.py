@@ -10,8 +10,8 @@ import numpy as np
 from ..model.bundle import Bundle
 from ..symbols.pipeline import Pipeline, quality_index
 
-MOST = 4096          # larger magnitudes are counted with it
-SIDE = 512           # of the middles that are coded
+MOST = 4096  # larger magnitudes are counted with it
+SIDE = 512  # of the middles that are coded
 
 
 class Counts:
@@ -34,7 +34,8 @@ class Counts:
         v = np.minimum(np.abs(symbols[coded].astype(np.int64)), MOST)
         flat = rows[coded].astype(np.int64) * (MOST + 1) + v
         self.rows += np.bincount(flat, minlength=self.rows.size).reshape(
-            self.rows.shape)
+            self.rows.shape
+        )
 
 
 def counts(folder, crops, n_pictures):
@@ -64,9 +65,8 @@ def counts(folder, crops, n_pictures):
             quality = 1 + round(99 * u, 2)
             at = quality_index(quality)
             found.skip = b.row_skip[at]
-            z, _ = pipeline.tell(pipeline.analyse(pictures, quality),
-                                 quality, found)
+            z, _ = pipeline.tell(pipeline.analyse(pictures, quality), quality, found)
             z_counts[b.tables["z_band"][at]] += np.bincount(
-                (z.astype(int) + channel).ravel(),
-                minlength=n * width).reshape(n, width)
+                (z.astype(int) + channel).ravel(), minlength=n * width
+            ).reshape(n, width)
     return found.rows, z_counts

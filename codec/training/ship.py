@@ -17,7 +17,7 @@ from .config import Config, TrainingError
 
 CHECK_SIDE = 1024
 CHECK_QUALITY = 50.0
-CALIBRATED = 200            # training pictures that the statistics are of
+CALIBRATED = 200  # training pictures that the statistics are of
 
 
 def ship(cfg, out, *, n_pictures=60, log=print):
@@ -44,8 +44,7 @@ def ship(cfg, out, *, n_pictures=60, log=print):
     train_index, valid_index = data.indices(cfg)
     crops = data.Crops(folder / "train", train_index, data.least(cfg))
     info = training_info(cfg, saved, len(train_index), step)
-    valid = data.Crops(data.validation_cache(cfg), valid_index,
-                       data.least(cfg))
+    valid = data.Crops(data.validation_cache(cfg), valid_index, data.least(cfg))
     sample = valid.picture(0)[:CHECK_SIDE, :CHECK_SIDE], valid.index[0][0]
     if cfg.denoise:
         base = load(cfg.base or None)
@@ -55,8 +54,14 @@ def ship(cfg, out, *, n_pictures=60, log=print):
         return model_id
     log(f"fitting tables to {min(n_pictures, len(train_index))} pictures")
     model_id = export.export(
-        model, out, crops, name=cfg.name, info=info, log=log,
-        n_pictures=min(n_pictures, len(crops.index)))
+        model,
+        out,
+        crops,
+        name=cfg.name,
+        info=info,
+        log=log,
+        n_pictures=min(n_pictures, len(crops.index)),
+    )
     log(f"wrote {out}, model {model_id}")
     statistics(out, crops, log)
     log(check(out, *sample))
@@ -69,7 +74,7 @@ def statistics(out, crops, log):
     pick = np.linspace(0, n - 1, min(n, CALIBRATED)).astype(int)
     try:
         known = calibrate.write(Bundle(out), map(crops.picture, pick))
-    except InputError as error:     # a model without them is a model
+    except InputError as error:  # a model without them is a model
         log(f"no statistics for anomaly scores: {error}")
     else:
         log(f"statistics of {known['pictures']} pictures for anomaly scores")
@@ -94,12 +99,19 @@ def training_info(cfg, saved, n_pictures, step):
     then = Config.from_dict(saved["config"])
     rows = curves.last_validation(Path(cfg.state) / "log.csv", step)
     info = {
-        "data": Path(cfg.data).resolve().name, "pictures": n_pictures,
-        "licences": licences(cfg.data), "commit": export.commit_id(),
-        "hours": round(saved["seconds"] / 3600, 4), "steps": step,
-        "pixels": saved["pixels"], "loss": then.loss, "seed": then.seed,
-        "validation": [{"lambda": r["lambda"], "bpp": r["bpp"],
-                        "psnr": r["psnr"]} for r in rows]}
+        "data": Path(cfg.data).resolve().name,
+        "pictures": n_pictures,
+        "licences": licences(cfg.data),
+        "commit": export.commit_id(),
+        "hours": round(saved["seconds"] / 3600, 4),
+        "steps": step,
+        "pixels": saved["pixels"],
+        "loss": then.loss,
+        "seed": then.seed,
+        "validation": [
+            {"lambda": r["lambda"], "bpp": r["bpp"], "psnr": r["psnr"]} for r in rows
+        ],
+    }
     if then.denoise:
         info["denoise"] = list(then.denoise)
     if then.init:
@@ -116,16 +128,16 @@ def licences(folder):
     folder = Path(folder).resolve()
     for place, start in ((folder, ""), (folder.parent, folder.name + "/")):
         try:
-            with open(place / "SOURCES.csv", newline="",
-                      encoding="utf-8") as f:
+            with open(place / "SOURCES.csv", newline="", encoding="utf-8") as f:
                 rows = list(csv.DictReader(f))
         except OSError:
             continue
         # What stands in brackets tells where a licence was found.
         found = collections.Counter(
-            re.sub(r"\s*[(:].*", "", r.get("licence") or "").strip(" []")
-            or "unknown" for r in rows
-            if (r.get("file") or "").startswith(start))
+            re.sub(r"\s*[(:].*", "", r.get("licence") or "").strip(" []") or "unknown"
+            for r in rows
+            if (r.get("file") or "").startswith(start)
+        )
         if found:
             return dict(sorted(found.items()))
     return None
@@ -147,6 +159,8 @@ def check(out, pixels, name):
         raise TrainingError(f"{out}: the exported model does not decode")
     mse = np.square(back.astype(float) - pixels).mean()
     bpp = len(coded) * 8 / (pixels.shape[0] * pixels.shape[1])
-    return (f"{name}, {pixels.shape[1]}x{pixels.shape[0]}, quality "
-            f"{CHECK_QUALITY:g}: {bpp:.3f} bpp, "
-            f"{10 * math.log10(255 ** 2 / max(mse, 1e-9)):.2f} dB")
+    return (
+        f"{name}, {pixels.shape[1]}x{pixels.shape[0]}, quality "
+        f"{CHECK_QUALITY:g}: {bpp:.3f} bpp, "
+        f"{10 * math.log10(255**2 / max(mse, 1e-9)):.2f} dB"
+    )

@@ -24,11 +24,13 @@ def trained(model, cfg):
     decoder's, or lies in the tables that both share. With ``finish`` what
     chooses table rows.
     """
+
     def moves(name):
         if cfg.finish:
             return name.startswith("rows.")
-        return not cfg.denoise or (name.startswith(("analysis.", "hyper."))
-                                   and not name.endswith(".mod"))
+        return not cfg.denoise or (
+            name.startswith(("analysis.", "hyper.")) and not name.endswith(".mod")
+        )
 
     return {n: p for n, p in model.named_parameters() if moves(n)}
 
@@ -39,9 +41,13 @@ def split_parameters(model, cfg):
     What quality adds to a weight goes with it, ``mix_rate`` times as fast.
     """
     hidden, groups = {}, {}
-    rate = {"trunk": cfg.trunk_lr, "rows": cfg.rows_lr,
-            "table": cfg.table_lr, "other": cfg.adam_lr,
-            "hidden": cfg.muon_lr}
+    rate = {
+        "trunk": cfg.trunk_lr,
+        "rows": cfg.rows_lr,
+        "table": cfg.table_lr,
+        "other": cfg.adam_lr,
+        "hidden": cfg.muon_lr,
+    }
     for name, p in trained(model, cfg).items():
         leaf = name.split(".")[-1]
         factor = cfg.mix_rate if leaf.startswith("delta_") else 1.0
@@ -59,9 +65,13 @@ def split_parameters(model, cfg):
             kind = "other"
         to = hidden if kind == "hidden" else groups
         to.setdefault((kind, factor), []).append(p)
-    return [[{"params": v, "lr": rate[kind] * factor}
-             for (kind, factor), v in found.items()]
-            for found in (hidden, groups)]
+    return [
+        [
+            {"params": v, "lr": rate[kind] * factor}
+            for (kind, factor), v in found.items()
+        ]
+        for found in (hidden, groups)
+    ]
 
 
 class State:
@@ -105,7 +115,11 @@ class State:
         self.muon = optim.Muon(
             [p for g in hidden for p in g["params"]],
             [g["lr"] for g in hidden for _ in g["params"]],
-            decay=cfg.weight_decay, rank=rank, world=world, share=share)
+            decay=cfg.weight_decay,
+            rank=rank,
+            world=world,
+            share=share,
+        )
         self.adam = optim.AdamW(groups)
         self.step, self.pixels, self.since = 0, 0, 0
         self.seconds, self.best, self.norm = 0.0, 1e9, None
@@ -117,20 +131,25 @@ class State:
         self.model.load_state_dict(saved["model"])
         for a, b in zip(self.average, saved["average"], strict=True):
             a.copy_(b)
-        for a, b in zip(self.fast, saved.get("fast", self.params),
-                        strict=True):
+        for a, b in zip(self.fast, saved.get("fast", self.params), strict=True):
             a.copy_(b.detach())
         self.muon.load_state_dict(saved["muon"])
         self.adam.load_state_dict(saved["adam"])
 
     def save(self, file):
         """Write a checkpoint."""
-        write({**{name: getattr(self, name) for name in COUNTERS},
-               "model": self.model.state_dict(), "average": self.average,
-               "fast": self.fast,
-               "muon": self.muon.state_dict(),
-               "adam": self.adam.state_dict(),
-               "config": self.cfg.to_dict()}, file)
+        write(
+            {
+                **{name: getattr(self, name) for name in COUNTERS},
+                "model": self.model.state_dict(),
+                "average": self.average,
+                "fast": self.fast,
+                "muon": self.muon.state_dict(),
+                "adam": self.adam.state_dict(),
+                "config": self.cfg.to_dict(),
+            },
+            file,
+        )
 
     def swap(self):
         """Exchange weights and averages; twice is nothing."""
@@ -189,10 +208,13 @@ def read(file):
 
 def empty_model(shape):
     """A model with nothing in it, to load weights into."""
-    pca = {"v8": torch.zeros(shape.c8, 192),
-           "v16": torch.zeros(shape.m, 4 * shape.c8),
-           "sigma8": torch.ones(shape.c8), "sigma16": torch.ones(shape.m),
-           "gain": torch.ones(nets.N_KNOTS, shape.m)}
+    pca = {
+        "v8": torch.zeros(shape.c8, 192),
+        "v16": torch.zeros(shape.m, 4 * shape.c8),
+        "sigma8": torch.ones(shape.c8),
+        "sigma16": torch.ones(shape.m),
+        "gain": torch.ones(nets.N_KNOTS, shape.m),
+    }
     return nets.Codec(shape, pca)
 
 
@@ -202,8 +224,7 @@ def averaged(saved):
     cfg = Config.from_dict(saved["config"])
     model = empty_model(cfg.shape)
     model.load_state_dict(saved["model"])
-    for p, a in zip(trained(model, cfg).values(), saved["average"],
-                    strict=True):
+    for p, a in zip(trained(model, cfg).values(), saved["average"], strict=True):
         p.copy_(a)
     return model
 
@@ -222,14 +243,22 @@ def export_averaged(state, file):
         Written as safetensors.
     """
     from safetensors.torch import save
+
     saved = read(Path(state) / "checkpoint.pt")
     cfg = Config.from_dict(saved["config"])
-    weights = {k: (v.half() if v.dim() > 1 else v).contiguous()
-               for k, v in averaged(saved).state_dict().items()}
-    text = save(weights, {
-        "name": cfg.name, "shape": json.dumps(cfg.to_dict()["shape"]),
-        "steps": str(saved["step"]),
-        "hours": f"{saved['seconds'] / 3600:.3f}"})
+    weights = {
+        k: (v.half() if v.dim() > 1 else v).contiguous()
+        for k, v in averaged(saved).state_dict().items()
+    }
+    text = save(
+        weights,
+        {
+            "name": cfg.name,
+            "shape": json.dumps(cfg.to_dict()["shape"]),
+            "steps": str(saved["step"]),
+            "hours": f"{saved['seconds'] / 3600:.3f}",
+        },
+    )
     tmp = Path(f"{file}.tmp")
     tmp.write_bytes(text)
     os.replace(tmp, file)
@@ -245,14 +274,19 @@ def load_weights(file):
     if Path(file).suffix == ".pt":
         return averaged(read(file))
     from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(file, "pt") as f:
             shape = Shape(**json.loads(f.metadata()["shape"]))
             model = empty_model(shape)
-            model.load_state_dict({k: f.get_tensor(k).float()
-                                   for k in f.keys()})
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError,
-            RuntimeError) as e:
-        raise TrainingError(f"{file}: not weights of this codec ({e})") \
-            from e
+            model.load_state_dict({k: f.get_tensor(k).float() for k in f.keys()})
+    except (
+        OSError,
+        SafetensorError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as e:
+        raise TrainingError(f"{file}: not weights of this codec ({e})") from e
     return model

@@ -1,9 +1,9 @@
 """The training loop: one function, one loop, the same in every process.
 
 Each process has one thread and a share of the batch; gradients are
-averaged over gloo (``processes`` starts them, or ``ranks`` joins them). On two cores that is a
-quarter faster than one process with two threads, and loses less when
-something else runs.
+averaged over gloo (``processes`` starts them, or ``ranks`` joins them). On
+two cores that is a quarter faster than one process with two threads, and
+loses less when something else runs.
 
 Every random number of a step follows from seed, step and place in the batch.
 So a run that was resumed sees the crops and the noise that it would have seen,
@@ -23,22 +23,28 @@ from .loss import distortion
 
 VALID_LAMBDAS = (0.0006, 0.002, 0.0067, 0.025, 0.1, 0.5)
 VALID_SIDE = 384
-MAX_BAD = 50               # steps in a row without a finite gradient
+MAX_BAD = 50  # steps in a row without a finite gradient
 
 
 def start_model(cfg, crops):
     """Weights of ``cfg.init``, or the optimal linear codec of pictures."""
     if cfg.init:
         model = state.load_weights(cfg.init)
-        return model if model.shape == cfg.shape else grow.grown(
-            model, cfg.shape, crops, cfg.seed)
+        return (
+            model
+            if model.shape == cfg.shape
+            else grow.grown(model, cfg.shape, crops, cfg.seed)
+        )
     s = cfg.shape
-    pca = {k: torch.from_numpy(v) for k, v in
-           data.principal_components(crops, s, cfg.seed).items()}
-    lam = torch.exp(torch.linspace(math.log(s.lambda_min),
-                                   math.log(s.lambda_max), nets.N_KNOTS))
+    pca = {
+        k: torch.from_numpy(v)
+        for k, v in data.principal_components(crops, s, cfg.seed).items()
+    }
+    lam = torch.exp(
+        torch.linspace(math.log(s.lambda_min), math.log(s.lambda_max), nets.N_KNOTS)
+    )
     # dR/d(step^2) = -lambda dD/d(step^2) at high rate, 768 values a patch
-    step = (12 * 768 / (2 * math.log(2) * 256 * 255 ** 2) / lam).sqrt()
+    step = (12 * 768 / (2 * math.log(2) * 256 * 255**2) / lam).sqrt()
     pca["gain"] = (1 / step)[:, None].expand(-1, s.m).clone()
     return nets.Codec(s, pca)
 
@@ -65,14 +71,21 @@ def draw(cfg, step, crops, mine):
     seeds = np.random.SeedSequence([cfg.seed, step]).spawn(cfg.batch)[mine]
     rngs = [np.random.default_rng(seed) for seed in seeds]
     x = [crops.batch(1, rng) for rng in rngs]
-    generators = [torch.Generator().manual_seed(
-        int(seed.generate_state(1, np.uint64)[0] >> 1)) for seed in seeds]
+    generators = [
+        torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
+        for seed in seeds
+    ]
     torch.manual_seed(generators[0].initial_seed())  # whatever else is random
     wanted = seen = functional.to_float(np.concatenate(x))
     if cfg.denoise:
-        seen = functional.to_float(np.concatenate([
-            noise.added(a, noise.drawn(cfg.denoise, rng), rng)
-            for a, rng in zip(x, rngs)]))
+        seen = functional.to_float(
+            np.concatenate(
+                [
+                    noise.added(a, noise.drawn(cfg.denoise, rng), rng)
+                    for a, rng in zip(x, rngs)
+                ]
+            )
+        )
     return seen, wanted, generators
 
 
@@ -108,17 +121,21 @@ def validate(model, crops, cfg, rank=0, world=1):
     pick = np.linspace(0, n - 1, min(n, cfg.valid_pictures)).astype(int)
     model.eval()
     for _, px in crops.whole(pick[rank::world], VALID_SIDE):
-        seen = px if not cfg.denoise else noise.added(
-            px, noise.typical(cfg.denoise), np.random.default_rng(cfg.seed))
+        seen = (
+            px
+            if not cfg.denoise
+            else noise.added(
+                px, noise.typical(cfg.denoise), np.random.default_rng(cfg.seed)
+            )
+        )
         seen, px = functional.to_float(seen), functional.to_float(px)
         for j, l in enumerate(lambdas):
             lam = torch.full((len(px),), l)
             bpp, mse, x_hat, _ = model(seen, lam, noise=False, wanted=px)
             d = distortion(cfg.loss, px, x_hat, mse)
-            psnr = 10 * torch.log10(255 ** 2 / mse.clamp(min=1e-9))
+            psnr = 10 * torch.log10(255**2 / mse.clamp(min=1e-9))
             loss = rate_weight(lam) * (bpp + lam * d)
-            sums[j] += torch.stack([bpp, psnr, loss,
-                                    torch.ones_like(lam)]).sum(1)
+            sums[j] += torch.stack([bpp, psnr, loss, torch.ones_like(lam)]).sum(1)
     model.train()
     if world > 1:
         dist.all_reduce(sums)
@@ -136,8 +153,12 @@ def update(run, share, world):
     norm = g.norm().item()
     if not math.isfinite(norm):
         return False
-    run.norm = norm if run.norm is None else 0.99 * run.norm + 0.01 * (
-        min(norm, cfg.clip * run.norm) if cfg.clip else norm)
+    run.norm = (
+        norm
+        if run.norm is None
+        else 0.99 * run.norm
+        + 0.01 * (min(norm, cfg.clip * run.norm) if cfg.clip else norm)
+    )
     if cfg.clip and norm > cfg.clip * run.norm:
         g.mul_(cfg.clip * run.norm / norm)
     run.move(schedule(cfg, run.step, share))
@@ -154,19 +175,24 @@ def prepare(cfg, rank, world, resume):
         To train on, to validate on.
     """
     folder = Path(cfg.state)
-    choice = torch.tensor(float(rank == 0 and (
-        cfg.bf16 == "on" or cfg.bf16 == "auto" and functional.bf16_pays())))
+    choice = torch.tensor(
+        float(
+            rank == 0
+            and (cfg.bf16 == "on" or cfg.bf16 == "auto" and functional.bf16_pays())
+        )
+    )
     if world > 1:
         dist.broadcast(choice, 0)
     functional.use_bf16(bool(choice))
     train_index, valid_index = data.indices(cfg)
-    crops = data.Crops(folder / "train", train_index, cfg.crop, cfg.flips,
-                       cfg.shift)
-    valid = data.Crops(data.validation_cache(cfg), valid_index,
-                       data.least(cfg))
+    crops = data.Crops(folder / "train", train_index, cfg.crop, cfg.flips, cfg.shift)
+    valid = data.Crops(data.validation_cache(cfg), valid_index, data.least(cfg))
     torch.manual_seed(cfg.seed)
-    model = start_model(cfg, crops) if rank == 0 and not resume \
+    model = (
+        start_model(cfg, crops)
+        if rank == 0 and not resume
         else state.empty_model(cfg.shape)
+    )
     if world > 1 and not resume:
         for t in model.state_dict().values():
             dist.broadcast(t, 0)
@@ -175,7 +201,7 @@ def prepare(cfg, rank, world, resume):
         if isinstance(m, nets.Block):
             m.dropout = cfg.dropout
     run = state.State(model, cfg, rank, world, dist.broadcast)
-    if resume:      # other machines need not see the file
+    if resume:  # other machines need not see the file
         saved = [state.read(folder / "checkpoint.pt") if rank == 0 else None]
         if world > 1:
             dist.broadcast_object_list(saved)
@@ -201,29 +227,45 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
     """
     folder, main = Path(cfg.state), rank == 0
     run, crops, valid = prepare(cfg, rank, world, resume)
-    progress = curves.Progress(curves.Log(
-        folder / "log.csv", run.step)) if main else None
+    progress = (
+        curves.Progress(curves.Log(folder / "log.csv", run.step)) if main else None
+    )
     n, bad, first = cfg.batch // world, 0, run.step
-    figures = [0.0, 0.0, 0.0]       # of the last step: loss, bpp, psnr
+    figures = [0.0, 0.0, 0.0]  # of the last step: loss, bpp, psnr
     t0 = saved_at = valid_at = time.monotonic()
     while True:
         now = time.monotonic()
         # Time is rank 0's: all ranks must take the same decisions.
-        told = torch.tensor([
-            main * (now - t0), stopping(),
-            main * (now - valid_at > 60 * cfg.valid_minutes),
-            main * (now - saved_at > 60 * cfg.save_minutes),
-            *figures], dtype=torch.float64)
+        told = torch.tensor(
+            [
+                main * (now - t0),
+                stopping(),
+                main * (now - valid_at > 60 * cfg.valid_minutes),
+                main * (now - saved_at > 60 * cfg.save_minutes),
+                *figures,
+            ],
+            dtype=torch.float64,
+        )
         if world > 1:
             dist.all_reduce(told)
         spent, stopped, valid_due, save_due, *figures = told.tolist()
         run.seconds, t0 = run.seconds + spent, now
         if main and run.step > first:
-            progress.step(run, cfg.batch * cfg.crop ** 2, *figures)
-        share = (run.step / cfg.steps if cfg.steps
-                 else run.seconds / (3600 * max(cfg.hours, 1e-9)))
-        end = ("stopped" if stopped else "done" if share >= 1 else
-               "diverged" if bad >= MAX_BAD else None)
+            progress.step(run, cfg.batch * cfg.crop**2, *figures)
+        share = (
+            run.step / cfg.steps
+            if cfg.steps
+            else run.seconds / (3600 * max(cfg.hours, 1e-9))
+        )
+        end = (
+            "stopped"
+            if stopped
+            else "done"
+            if share >= 1
+            else "diverged"
+            if bad >= MAX_BAD
+            else None
+        )
         if end:
             break
         if valid_due:
@@ -236,23 +278,24 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
             run.save(folder / "checkpoint.pt")
             saved_at = time.monotonic()
         mine = slice(rank * n, (rank + 1) * n)
-        rng = np.random.default_rng([cfg.seed, run.step])   # on all ranks
+        rng = np.random.default_rng([cfg.seed, run.step])  # on all ranks
         lam = sample_lambda(cfg, rng, cfg.batch)[mine]
         seen, x, generators = draw(cfg, run.step, crops, mine)
         run.gradient.zero_()
         bpp, mse, x_hat, _ = run.model(
-            seen, lam, False if cfg.finish else generators, x)
+            seen, lam, False if cfg.finish else generators, x
+        )
         d = distortion(cfg.loss, x, x_hat, mse)
         loss = (rate_weight(lam) * (bpp + lam * d)).mean()
         loss.backward()
         bad = 0 if update(run, share, world) else bad + 1
         run.step += 1
-        run.pixels += cfg.batch * cfg.crop ** 2
-        psnr = (255 ** 2 / mse.detach().clamp(min=1e-9)).log10().mean() * 10
+        run.pixels += cfg.batch * cfg.crop**2
+        psnr = (255**2 / mse.detach().clamp(min=1e-9)).log10().mean() * 10
         figures = [v.item() / world for v in (loss, bpp.mean(), psnr)]
     if main:
         progress.row(run)
-        if end != "diverged":       # first of all: who stops is in a hurry
+        if end != "diverged":  # first of all: who stops is in a hurry
             run.save(folder / "checkpoint.pt")
     if end in ("done", "stopped"):
         measure(run, valid, rank, world, progress)
@@ -265,8 +308,10 @@ def measure(run, valid, rank, world, progress):
     points, loss = validate(run.model, valid, run.cfg, rank, world)
     better = loss < run.best
     if better and rank == 0 and run.cfg.patience:
-        state.write({"step": run.step, "model": run.model.state_dict()},
-                    Path(run.cfg.state) / "best.pt")
+        state.write(
+            {"step": run.step, "model": run.model.state_dict()},
+            Path(run.cfg.state) / "best.pt",
+        )
     run.swap()
     run.best, run.since = (loss, 0) if better else (run.best, run.since + 1)
     if progress:

@@ -11,6 +11,7 @@ def number(kind, low, high=None):
 
     This one and the others raise argparse.ArgumentTypeError.
     """
+
     def parse(text):
         try:
             value = kind(text)
@@ -19,8 +20,10 @@ def number(kind, low, high=None):
         if value is None or not low <= value <= (high or float("inf")):
             raise argparse.ArgumentTypeError(
                 f"{text!r} is not a number from {low} "
-                + (f"to {high}" if high else "on"))
+                + (f"to {high}" if high else "on")
+            )
         return value
+
     return parse
 
 
@@ -30,18 +33,18 @@ def sigmas(text):
         found = tuple(map(float, text.split(",")))
     except ValueError:
         found = ()
-    if not (1 <= len(found) <= 2 and 0 <= found[0] <= found[-1] <= 255
-            and found[-1]):
+    if not (1 <= len(found) <= 2 and 0 <= found[0] <= found[-1] <= 255 and found[-1]):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a sigma of up to 255, nor two of them like "
-            "0,60")
+            f"{text!r} is not a sigma of up to 255, nor two of them like 0,60"
+        )
     return found
 
 
 def channels(text):
     """``16,48``: tuple of channels, 1 or more, each above the one before."""
-    found = tuple(map(int, text.split(","))) if re.fullmatch(
-        r"\d+(,\d+)*", text) else ()
+    found = (
+        tuple(map(int, text.split(","))) if re.fullmatch(r"\d+(,\d+)*", text) else ()
+    )
     if not found or found[0] < 1 or list(found) != sorted(set(found)):
         raise argparse.ArgumentTypeError(f"{text!r} is not like 16,48")
     return found
@@ -50,8 +53,12 @@ def channels(text):
 def blocks(text):
     """``a8=6,a16=5``: dict of numbers, 1..99, by ``GROWS``."""
     found = dict(re.findall(r"(\w+)=([1-9]\d?)(?:,|$)", text))
-    if not found or set(found) - set(GROWS) or text != ",".join(
-            f"{k}={v}" for k, v in found.items()):
+    if (
+        not found
+        or set(found) - set(GROWS)
+        or text != ",".join(f"{k}={v}" for k, v in found.items())
+    ):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not like a8=4,a16=4: {', '.join(GROWS)}")
+            f"{text!r} is not like a8=4,a16=4: {', '.join(GROWS)}"
+        )
     return {k: int(v) for k, v in found.items()}

@@ -5,8 +5,6 @@ last bit that differs between machines costs at most one level of a pixel
 (docs/format.md, section 8).
 """
 
-import numpy as np
-
 
 class Means:
     """Decoded latent of one slab, pass by pass.
@@ -28,8 +26,7 @@ class Means:
     def mean(self, p, at):
         """Means of pass ``p`` at flat positions: float32 (n, c)."""
         seen = {"latent": self.out} if p else {}
-        return self.graphs.run(f"mean{p}", features=self.features, at=at,
-                               **seen)[0]
+        return self.graphs.run(f"mean{p}", features=self.features, at=at, **seen)[0]
 
     def put(self, at, channels, symbols, mean):
         """Dequantise: y_hat = symbol * step + mean, at flat positions."""

@@ -36,7 +36,7 @@ def features(graphs, z, lo, hi, width):
     a, b = max(0, lo // 4 - 1), min(z.shape[-3], -(-hi // 4) + 1)
     f = graphs.run("features", z=z[..., a:b, :, :].astype(np.float32))[0]
     top = lo - 4 * a
-    return np.ascontiguousarray(f[..., top:top + hi - lo, :width, :])
+    return np.ascontiguousarray(f[..., top : top + hi - lo, :width, :])
 
 
 class Plane:
@@ -67,11 +67,15 @@ class Plane:
         *n, _, wy, channels = self.latent.shape
         b = self.graphs.bundle
         self.to = self.latent[..., lo:hi, :, :]
-        self.means = Means(self.graphs, features(self.graphs, z, lo, hi, wy),
-                           self.step, np.zeros((*n, hi - lo, wy, b.m),
-                                               np.float32))
-        self.steps = [s for s in passes.steps((*n, hi - lo, wy), b.k, b.m)
-                      if s.group < channels]
+        self.means = Means(
+            self.graphs,
+            features(self.graphs, z, lo, hi, wy),
+            self.step,
+            np.zeros((*n, hi - lo, wy, b.m), np.float32),
+        )
+        self.steps = [
+            s for s in passes.steps((*n, hi - lo, wy), b.k, b.m) if s.group < channels
+        ]
         self.mean = self.means.mean(0, self.steps[0].at)
 
     def add(self, symbols, p):
@@ -91,7 +95,7 @@ class Plane:
         if p + 1 < len(self.steps):
             self.mean = self.means.mean(p + 1, self.steps[p + 1].at)
         else:
-            self.to[:] = self.means.out[..., :self.to.shape[-1]]
+            self.to[:] = self.means.out[..., : self.to.shape[-1]]
 
 
 # Threads with nothing to do, at most KEPT of them: a new one for each picture

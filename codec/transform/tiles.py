@@ -7,7 +7,7 @@ pads with zeros, as it does untiled. Only the networks run tile by tile:
 there is one latent plane and one stream of symbols.
 """
 
-SIDE = 64            # latent cells: a tile has at most 1024 x 1024 pixels
+SIDE = 64  # latent cells: a tile has at most 1024 x 1024 pixels
 
 
 def spans(n, halo):
@@ -26,8 +26,10 @@ def spans(n, halo):
     """
     parts = -(-n // SIDE)
     edges = [n * i // parts for i in range(parts + 1)]
-    return [(lo, hi, max(0, lo - halo), min(n, hi + halo))
-            for lo, hi in zip(edges, edges[1:])]
+    return [
+        (lo, hi, max(0, lo - halo), min(n, hi + halo))
+        for lo, hi in zip(edges, edges[1:])
+    ]
 
 
 def tiles(height, width, halo):

@@ -18,6 +18,7 @@ def picture(name, source=False):
     """The reference picture of a case, or its source: uint8 ndarray."""
     import numpy as np
     from PIL import Image
+
     with Image.open(FILES / f"{name}{'.in' * source}.png") as image:
         return np.asarray(image)
 
@@ -25,6 +26,7 @@ def picture(name, source=False):
 def difference(a, b):
     """Largest difference in levels, and how many samples differ."""
     import numpy as np
+
     d = np.abs(a.astype(np.int16) - b)
     return int(d.max()), int((d > 0).sum())
 
@@ -37,5 +39,6 @@ def within(a, b, tolerance):
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     levels, count = difference(a, b)
-    return (levels <= tolerance["levels"]
-            and count <= max(1, tolerance["share"] * a.size))
+    return levels <= tolerance["levels"] and count <= max(
+        1, tolerance["share"] * a.size
+    )

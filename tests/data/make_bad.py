@@ -32,7 +32,7 @@ def seal(data):
 
 def patch(data, at, new):
     """A sound file with other bytes at one place, sealed again."""
-    return seal(data[:at] + new + data[at + len(new):-4])
+    return seal(data[:at] + new + data[at + len(new) : -4])
 
 
 def with_sections(data, *sections):
@@ -50,22 +50,31 @@ def with_payload(data, payload):
 
 
 def chunk(kind, data):
-    return (struct.pack(">I", len(data)) + kind + data
-            + struct.pack(">I", zlib.crc32(kind + data)))
+    return (
+        struct.pack(">I", len(data))
+        + kind
+        + data
+        + struct.pack(">I", zlib.crc32(kind + data))
+    )
 
 
 def png(width, height, raw, *others):
     """An 8-bit greyscale PNG of whatever is handed in as its samples."""
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(
-        ">IIBBBBB", width, height, 8, 0, 0, 0, 0)) + b"".join(others)
-        + chunk(b"IDAT", raw) + chunk(b"IEND", b""))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+        + b"".join(others)
+        + chunk(b"IDAT", raw)
+        + chunk(b"IEND", b"")
+    )
 
 
 def inflating(n_bytes):
     """A deflate stream of so many zeros."""
     c = zlib.compressobj(9)
-    return b"".join([*(c.compress(bytes(1 << 20))
-                       for _ in range(n_bytes >> 20)), c.flush()])
+    return b"".join(
+        [*(c.compress(bytes(1 << 20)) for _ in range(n_bytes >> 20)), c.flush()]
+    )
 
 
 def files():
@@ -80,8 +89,12 @@ def files():
     yield "empty", "no bytes at all", f, b""
     yield "only-magic", "nothing after the magic", f, good[:5]
     yield "magic", "a PNG file's first bytes", f, b"\x89PNG\r\n\x1a\n" + good
-    yield ("text-mode", "sent through something that rewrites line ends", f,
-           good.replace(b"\n", b"\r\n"))
+    yield (
+        "text-mode",
+        "sent through something that rewrites line ends",
+        f,
+        good.replace(b"\n", b"\r\n"),
+    )
     yield "version-0", "container version 0", f, patch(good, 5, b"\x01")
     yield "version-2", "container version 2", u, patch(good, 5, b"\x21")
     yield "bit-3", "the reserved bit is set", u, patch(good, 5, b"\x19")
@@ -90,58 +103,134 @@ def files():
     yield "cut-payload", "ends in the payload", f, good[:40]
     yield "cut-one", "the last byte is missing", f, good[:-1]
     yield "one-more", "a byte after the end", f, good + b"\0"
-    yield ("flipped-bit", "one bit of the payload is another", f,
-           good[:33] + bytes([good[33] ^ 8]) + good[34:])
+    yield (
+        "flipped-bit",
+        "one bit of the payload is another",
+        f,
+        good[:33] + bytes([good[33] ^ 8]) + good[34:],
+    )
     yield "width-0", "width 0", f, patch(good, 14, b"\0\0")
     yield "height-16385", "height 16385", f, patch(good, 16, b"\x01\x40")
     yield "quality-99", "quality 0.99", f, patch(good, 18, b"\x63\0")
-    yield "model", "names a model that nobody has", u, patch(
-        good, 6, b"\xff" * 8)
-    yield "symbol-crc", "another symbol checksum", f, patch(
-        good, 20, b"\0\0\0\0")
-    yield "payload-length", "payload_length over the end of the file", f, \
-        patch(good, 24, b"\xff\xff\xff\x7f")
-    yield "payload-odd", "a payload of 7 bytes", f, seal(
-        good[:24] + struct.pack("<I", 7) + payload[:7])
-    yield "payload-none", "no payload where one is needed", f, with_payload(
-        good, b"")
-    yield "payload-zero", "the last word of the payload is 0", f, \
-        with_payload(good, payload[:-4] + bytes(4))
-    yield "payload-more", "a payload with words left over", f, with_payload(
-        good, bytes(range(8)) + payload)
-    yield "payload-noise", "a payload of noise", f, with_payload(
-        good, bytes(i * i * 7 % 251 + 1 for i in range(120)))
-    yield "sections-none", "the list of sections is empty", f, \
-        with_sections(good)
-    yield "section-length", "a section longer than the file", f, patch(
-        with_sections(good, (b"xmp0", b"text")), 33, b"\xff\xff\xff\xff")
-    yield "section-count", "255 sections are claimed, one is there", f, \
-        patch(with_sections(good, (b"xmp0", b"")), 28, b"\xff")
-    yield "section-type", "a section type that is no word", f, \
-        with_sections(good, (b"a\0\0\0", b""))
-    yield "section-twice", "two profiles", f, with_sections(
-        good, (b"ICCP", b"a"), (b"ICCP", b"b"))
-    yield "section-unknown", "a critical section that nobody knows", u, \
-        with_sections(good, (b"TILE", b""))
-    yield "alph-empty", "an alpha plane without bytes", f, with_sections(
-        good, (b"ALPH", b""))
-    yield "alph-no-png", "an alpha plane that is no PNG", f, with_sections(
-        good, (b"ALPH", b"GIF89a" + bytes(60)))
-    yield "alph-size", "an alpha plane of another size", f, with_sections(
-        good, (b"ALPH", png(63, 64, zlib.compress(bytes(64 * 64)))))
-    yield "alph-claims", "a PNG of 65000 x 65000 as alpha", f, \
-        with_sections(good, (b"ALPH", png(65000, 65000, zlib.compress(b""))))
-    yield "alph-cut", "the PNG ends in the middle", f, with_sections(
-        good, (b"ALPH", alpha[:50]))
-    yield "alph-short", "too few samples in the PNG", f, with_sections(
-        good, (b"ALPH", png(w, h, zlib.compress(bytes(99)))))
-    yield ("claims-huge", "claims 16384 x 16384 pixels, over the default "
-           "limit; FormatError where that is raised", limit,
-           patch(good, 14, huge))
-    yield ("claims-huge-100", "the same in a file of 100 bytes", limit, patch(
-        with_payload(good, payload[-68:]), 14, huge))
-    yield ("claims-9000", "claims 9000 x 9000 pixels, within the limit", f,
-           patch(good, 14, struct.pack("<HH", 9000, 9000)))
+    yield "model", "names a model that nobody has", u, patch(good, 6, b"\xff" * 8)
+    yield "symbol-crc", "another symbol checksum", f, patch(good, 20, b"\0\0\0\0")
+    yield (
+        "payload-length",
+        "payload_length over the end of the file",
+        f,
+        patch(good, 24, b"\xff\xff\xff\x7f"),
+    )
+    yield (
+        "payload-odd",
+        "a payload of 7 bytes",
+        f,
+        seal(good[:24] + struct.pack("<I", 7) + payload[:7]),
+    )
+    yield "payload-none", "no payload where one is needed", f, with_payload(good, b"")
+    yield (
+        "payload-zero",
+        "the last word of the payload is 0",
+        f,
+        with_payload(good, payload[:-4] + bytes(4)),
+    )
+    yield (
+        "payload-more",
+        "a payload with words left over",
+        f,
+        with_payload(good, bytes(range(8)) + payload),
+    )
+    yield (
+        "payload-noise",
+        "a payload of noise",
+        f,
+        with_payload(good, bytes(i * i * 7 % 251 + 1 for i in range(120))),
+    )
+    yield "sections-none", "the list of sections is empty", f, with_sections(good)
+    yield (
+        "section-length",
+        "a section longer than the file",
+        f,
+        patch(with_sections(good, (b"xmp0", b"text")), 33, b"\xff\xff\xff\xff"),
+    )
+    yield (
+        "section-count",
+        "255 sections are claimed, one is there",
+        f,
+        patch(with_sections(good, (b"xmp0", b"")), 28, b"\xff"),
+    )
+    yield (
+        "section-type",
+        "a section type that is no word",
+        f,
+        with_sections(good, (b"a\0\0\0", b"")),
+    )
+    yield (
+        "section-twice",
+        "two profiles",
+        f,
+        with_sections(good, (b"ICCP", b"a"), (b"ICCP", b"b")),
+    )
+    yield (
+        "section-unknown",
+        "a critical section that nobody knows",
+        u,
+        with_sections(good, (b"TILE", b"")),
+    )
+    yield (
+        "alph-empty",
+        "an alpha plane without bytes",
+        f,
+        with_sections(good, (b"ALPH", b"")),
+    )
+    yield (
+        "alph-no-png",
+        "an alpha plane that is no PNG",
+        f,
+        with_sections(good, (b"ALPH", b"GIF89a" + bytes(60))),
+    )
+    yield (
+        "alph-size",
+        "an alpha plane of another size",
+        f,
+        with_sections(good, (b"ALPH", png(63, 64, zlib.compress(bytes(64 * 64))))),
+    )
+    yield (
+        "alph-claims",
+        "a PNG of 65000 x 65000 as alpha",
+        f,
+        with_sections(good, (b"ALPH", png(65000, 65000, zlib.compress(b"")))),
+    )
+    yield (
+        "alph-cut",
+        "the PNG ends in the middle",
+        f,
+        with_sections(good, (b"ALPH", alpha[:50])),
+    )
+    yield (
+        "alph-short",
+        "too few samples in the PNG",
+        f,
+        with_sections(good, (b"ALPH", png(w, h, zlib.compress(bytes(99))))),
+    )
+    yield (
+        "claims-huge",
+        "claims 16384 x 16384 pixels, over the default "
+        "limit; FormatError where that is raised",
+        limit,
+        patch(good, 14, huge),
+    )
+    yield (
+        "claims-huge-100",
+        "the same in a file of 100 bytes",
+        limit,
+        patch(with_payload(good, payload[-68:]), 14, huge),
+    )
+    yield (
+        "claims-9000",
+        "claims 9000 x 9000 pixels, within the limit",
+        f,
+        patch(good, 14, struct.pack("<HH", 9000, 9000)),
+    )
 
 
 def bombs():
@@ -153,11 +242,16 @@ def bombs():
     good = (GOOD / "block-64x64.aec").read_bytes()
     rows = bytes(65 * 64)
     text = chunk(b"zTXt", b"k\0\0" + inflating(64 << 20))
-    yield ("alph-text", "a text in the alpha's PNG inflates to 64 MiB",
-           with_sections(good, (b"ALPH", png(64, 64, zlib.compress(rows),
-                                             text))))
-    yield ("alph-idat", "the alpha's samples go on for 64 MiB", with_sections(
-        good, (b"ALPH", png(64, 64, inflating(64 << 20)))))
+    yield (
+        "alph-text",
+        "a text in the alpha's PNG inflates to 64 MiB",
+        with_sections(good, (b"ALPH", png(64, 64, zlib.compress(rows), text))),
+    )
+    yield (
+        "alph-idat",
+        "the alpha's samples go on for 64 MiB",
+        with_sections(good, (b"ALPH", png(64, 64, inflating(64 << 20)))),
+    )
 
 
 def main():

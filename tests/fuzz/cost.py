@@ -21,9 +21,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 PAGE = HERE.parent.parent / "SECURITY.md"
 sys.path.insert(0, str(HERE.parent))
 
-from codec.bench.peak import peak_mib  # noqa: E402
-from conformance import cases  # noqa: E402
-from data import make_bad  # noqa: E402
+from conformance import cases
+from data import make_bad
+
+from codec.bench.peak import peak_mib
 
 
 def flips(data):
@@ -37,6 +38,7 @@ def flips(data):
 def swapped(data):
     """Sections exchanged, doubled and left out, sealed again."""
     from codec import container
+
     header, sections, payload = container.unpack(data)
     found = [(k.encode(), v) for k, v in sections.items()]
     bare = container.pack(header, payload)
@@ -49,6 +51,7 @@ def swapped(data):
 def claim(width, height, n_bytes):
     """A small file that claims to be large."""
     from codec import container
+
     noise = bytes(i * i * 7 % 251 + 1 for i in range(n_bytes))
     data = make_bad.with_payload(cases.data("block-64x64"), noise)
     assert container.unpack(data)
@@ -58,18 +61,20 @@ def claim(width, height, n_bytes):
 def shortest(width, height):
     """A file that claims so much, hardly longer than the model demands."""
     from codec import FormatError, container
-    from codec.symbols import coder
     from codec.model import bundle
+    from codec.symbols import coder
     from codec.symbols.pipeline import Pipeline, quality_index
+
     header, n = container.unpack(claim(width, height, 68))[0], 68
     tables = Pipeline(bundle.load(), 1).tables
     while True:
         try:
-            coder.check_size(tables, n, container.z_cells(header),
-                             quality_index(header.quality))
+            coder.check_size(
+                tables, n, container.z_cells(header), quality_index(header.quality)
+            )
             return claim(width, height, n)
         except FormatError:
-            n += n // 8 * 4     # whole words
+            n += n // 8 * 4  # whole words
 
 
 def groups():
@@ -80,25 +85,28 @@ def groups():
         "a sound file of 64 x 64": lambda: [small],
         "tests/data/bad": lambda: [f[-1] for f in make_bad.files()],
         "cut at every byte": lambda: [
-            d[:n] for d in (small, alpha) for n in range(len(d))],
+            d[:n] for d in (small, alpha) for n in range(len(d))
+        ],
         "every single bit flipped": lambda: flips(small),
         "every bit flipped, checksum mended": lambda: (
-            make_bad.seal(d) for d in flips(small[:-4])),
+            make_bad.seal(d) for d in flips(small[:-4])
+        ),
         "sections swapped or doubled": lambda: swapped(full),
         "texts and samples that inflate to 64 MiB": lambda: [
-            b[-1] for b in make_bad.bombs()],
+            b[-1] for b in make_bad.bombs()
+        ],
         "100 bytes claim 16384 x 16384": lambda: [claim(16384, 16384, 68)],
         "65 kB claim 16384 x 16384": lambda: [claim(16384, 16384, 65536)],
         "100 bytes claim 9400 x 9400": lambda: [claim(9400, 9400, 68)],
-        "as few bytes as may claim 9400 x 9400": lambda: [
-            shortest(9400, 9400)],
+        "as few bytes as may claim 9400 x 9400": lambda: [shortest(9400, 9400)],
     }
 
 
 def measure(name):
     """Decode a group; a dict of what it cost."""
     import codec
-    codec.decode(cases.data("one-pixel"))       # loads the model
+
+    codec.decode(cases.data("one-pixel"))  # loads the model
     n, errors, slowest = 0, {}, 0
     for data in groups()[name]():
         start = time.process_time()
@@ -117,40 +125,50 @@ def measure(name):
 
 def fuzz_table():
     """The long runs that were recorded, the last of each target."""
-    last = {r["target"]: r for r in
-            json.loads((HERE / "results.json").read_text())}
-    return ("| Target | Executions | Seconds | Findings | Date |\n"
-            "|---|---:|---:|---:|---|\n" + "".join(
-                f"| {r['target']} | {r['executions']:,} | {r['seconds']:,} | 0 "
-                f"| {r['date']} |\n" for r in last.values()))
+    last = {r["target"]: r for r in json.loads((HERE / "results.json").read_text())}
+    return (
+        "| Target | Executions | Seconds | Findings | Date |\n"
+        "|---|---:|---:|---:|---|\n"
+        + "".join(
+            f"| {r['target']} | {r['executions']:,} | {r['seconds']:,} | 0 "
+            f"| {r['date']} |\n"
+            for r in last.values()
+        )
+    )
 
 
 def put(page, mark, text):
     """A page with another text between two marks."""
     begin, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->\n"
-    return re.sub(f"{begin}.*?{end}", lambda _: begin + text + end, page,
-                  flags=re.S)
+    return re.sub(f"{begin}.*?{end}", lambda _: begin + text + end, page, flags=re.S)
 
 
 def main():
     if sys.argv[1:] and sys.argv[1] != "--write":
         print(json.dumps(measure(sys.argv[1])))
         return
-    lines = ["| Files | How many | Outcome | Slowest, CPU s | MiB |\n",
-             "|---|---:|---|---:|---:|\n"]
+    lines = [
+        "| Files | How many | Outcome | Slowest, CPU s | MiB |\n",
+        "|---|---:|---|---:|---:|\n",
+    ]
     page = PAGE.read_text()
     for name in groups():
         old = re.search(rf"^\| {re.escape(name)} \|.*\n", page, flags=re.M)
         if old and sys.argv[2:] and name not in sys.argv[2:]:
             lines.append(old[0])
             continue
-        done = subprocess.run([sys.executable, __file__, name], check=True,
-                              capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, __file__, name], check=True, capture_output=True, text=True
+        )
         r = json.loads(done.stdout)
-        outcome = ", ".join(f"{v} {k}" if len(r["outcomes"]) > 1 else k
-                            for k, v in sorted(r["outcomes"].items()))
-        lines.append(f"| {name} | {r['files']} | {outcome} | "
-                     f"{r['slowest']:.3f} | {r['mib']:.0f} |\n")
+        outcome = ", ".join(
+            f"{v} {k}" if len(r["outcomes"]) > 1 else k
+            for k, v in sorted(r["outcomes"].items())
+        )
+        lines.append(
+            f"| {name} | {r['files']} | {outcome} | "
+            f"{r['slowest']:.3f} | {r['mib']:.0f} |\n"
+        )
         print(lines[-1], end="", flush=True)
     if sys.argv[1:]:
         page = put(page, "cost", "".join(lines))

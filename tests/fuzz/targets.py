@@ -17,13 +17,59 @@ import codec
 from codec import container, picture
 from codec.model import bundle
 
-MAX_PIXELS = 1 << 15        # a file that claims more is refused at once
-DTYPES = ("u1", "u1", "u1", ">u2", "i1", "f4", "f8", "c8", "?", "O", "S2",
-          "M8[s]", "u1,u1")
-MODES = ("1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I",
-         "F", "LA", "PA", "RGBX", "RGBa", "La", "I;16")
-QUALITIES = (1, 100, 50.004, 0, 101, -1, float("nan"), float("inf"), "50",
-             "x", None, True, 10 ** 400, 1 + 1j, np.float32(30), [50])
+MAX_PIXELS = 1 << 15  # a file that claims more is refused at once
+DTYPES = (
+    "u1",
+    "u1",
+    "u1",
+    ">u2",
+    "i1",
+    "f4",
+    "f8",
+    "c8",
+    "?",
+    "O",
+    "S2",
+    "M8[s]",
+    "u1,u1",
+)
+MODES = (
+    "1",
+    "L",
+    "P",
+    "RGB",
+    "RGBA",
+    "CMYK",
+    "YCbCr",
+    "LAB",
+    "HSV",
+    "I",
+    "F",
+    "LA",
+    "PA",
+    "RGBX",
+    "RGBa",
+    "La",
+    "I;16",
+)
+QUALITIES = (
+    1,
+    100,
+    50.004,
+    0,
+    101,
+    -1,
+    float("nan"),
+    float("inf"),
+    "50",
+    "x",
+    None,
+    True,
+    10**400,
+    1 + 1j,
+    np.float32(30),
+    [50],
+)
 
 
 def sealed(data):
@@ -108,8 +154,11 @@ def _odd_array(take):
     n = int(np.prod(shape, dtype=np.int64))
     raw = np.arange(n, dtype=np.uint32) * (take() + 1) + take() * 7919
     samples = (raw >> take() % 8).astype(np.uint8)
-    a = (samples.reshape(shape).astype(dtype) if dtype.names is None
-         else np.zeros(shape, dtype))
+    a = (
+        samples.reshape(shape).astype(dtype)
+        if dtype.names is None
+        else np.zeros(shape, dtype)
+    )
     layout = take() % 7
     if layout == 1:
         a = np.asfortranarray(a)
@@ -152,10 +201,16 @@ def encoder(data):
         return next(left, 0)
 
     odd = take()
-    thing = (_odd_image(take) if odd % 3 == 0 else
-             _odd_array(take) if odd % 16 else bytes(data))
-    quality = (QUALITIES[take() % len(QUALITIES)] if take() % 4 == 0
-               else 1 + take() * 99 / 255)
+    thing = (
+        _odd_image(take)
+        if odd % 3 == 0
+        else _odd_array(take)
+        if odd % 16
+        else bytes(data)
+    )
+    quality = (
+        QUALITIES[take() % len(QUALITIES)] if take() % 4 == 0 else 1 + take() * 99 / 255
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -20,7 +20,7 @@ import zlib
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent)]
 
-from conformance import cases  # noqa: E402
+from conformance import cases
 
 
 def engine_decoder(options):
@@ -28,23 +28,29 @@ def engine_decoder(options):
     versions = {}
     if options.wasm:
         import wasm
+
         versions["onnxruntime-web"] = wasm.use(options.wasm)
     try:
         import constriction
+
         coder = "constriction"
         del constriction
     except ImportError:
         sys.path.append(str(HERE / "standin"))
         coder = "stand-in in Python"
     import numpy as np
+
     from codec import container
     from codec.model import bundle
     from codec.symbols.pipeline import Pipeline
+
     if not options.wasm:
         import onnxruntime
+
         versions["onnxruntime"] = onnxruntime.__version__
-    pipeline = Pipeline(bundle.by_id(cases.SET["model"]), options.threads,
-                        not options.plain)
+    pipeline = Pipeline(
+        bundle.by_id(cases.SET["model"]), options.threads, not options.plain
+    )
     versions |= {"numpy": np.__version__, "coder": coder}
 
     def decode(name):
@@ -55,6 +61,7 @@ def engine_decoder(options):
         if cases.CASES[name]["tolerance"] is None:
             return crc, None
         from codec.api import _as_grey
+
         pixels = pipeline.reconstruct(z, s, header.quality, *size)
         return crc, (_as_grey(pixels) if header.colour == "grey" else pixels)
 
@@ -64,8 +71,9 @@ def engine_decoder(options):
 def reference_decoder(options):
     """The same with the slow reference decoder: symbols only."""
     import numpy as np
-    from codec.model import bundle
     from reference import decoder
+
+    from codec.model import bundle
 
     def decode(name):
         folder = bundle.SHIPPED / bundle.DEFAULT
@@ -88,17 +96,28 @@ def pixels_of(name):
 def features():
     """What numpy found of the vector units that matter here."""
     import numpy as np
+
     core = np._core if hasattr(np, "_core") else np.core
     found = core._multiarray_umath.__cpu_features__
-    return [n for n in ("SSE42", "AVX", "FMA3", "AVX2", "AVX512F", "ASIMD",
-                        "SVE") if found.get(n)]
+    return [
+        n
+        for n in ("SSE42", "AVX", "FMA3", "AVX2", "AVX512F", "ASIMD", "SVE")
+        if found.get(n)
+    ]
 
 
 def check(names, decode):
     """What came of the cases: a dict for the record."""
-    row = {"cases": 0, "wrong_symbols": [], "wrong_pixels": [],
-           "pictures": 0, "samples": 0, "differ": 0, "levels": 0,
-           "worst_share": 0.0}
+    row = {
+        "cases": 0,
+        "wrong_symbols": [],
+        "wrong_pixels": [],
+        "pictures": 0,
+        "samples": 0,
+        "differ": 0,
+        "levels": 0,
+        "worst_share": 0.0,
+    }
     for name in names:
         start = time.time()
         case = cases.CASES[name]
@@ -114,8 +133,7 @@ def check(names, decode):
             row["differ"] += count
             row["levels"] = max(row["levels"], levels)
             if pixels.size >= 1000:
-                row["worst_share"] = max(row["worst_share"],
-                                         count / pixels.size)
+                row["worst_share"] = max(row["worst_share"], count / pixels.size)
             if not cases.within(pixels, reference, case["tolerance"]):
                 row["wrong_pixels"].append(name)
         print(f"{name}: {time.time() - start:.1f} s", flush=True)
@@ -126,32 +144,49 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", help="the machine, in words")
     parser.add_argument("--record", metavar="NAME")
-    parser.add_argument("--reference", action="store_true",
-                        help="symbols by tests/reference: Python and numpy "
-                        "are enough")
-    parser.add_argument("--wasm", metavar="DIR",
-                        help="graphs in onnxruntime-web of DIR/node_modules")
+    parser.add_argument(
+        "--reference",
+        action="store_true",
+        help="symbols by tests/reference: Python and numpy are enough",
+    )
+    parser.add_argument(
+        "--wasm", metavar="DIR", help="graphs in onnxruntime-web of DIR/node_modules"
+    )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--plain", action="store_true",
-                        help="without the engine's graph optimisations")
-    parser.add_argument("--max-pixels", type=int, default=1 << 30,
-                        help="leave out larger cases")
+    parser.add_argument(
+        "--plain", action="store_true", help="without the engine's graph optimisations"
+    )
+    parser.add_argument(
+        "--max-pixels", type=int, default=1 << 30, help="leave out larger cases"
+    )
     options = parser.parse_args()
     make = reference_decoder if options.reference else engine_decoder
     start = time.time()
     decode, versions = make(options)
-    row = check([n for n, c in cases.CASES.items() if c["width"] * c["height"]
-                 <= options.max_pixels], decode)
-    row = {"what": options.what, "machine": platform.machine(),
-           "cpu": features(),
-           "python": platform.python_version(), "versions": versions,
-           "model": cases.SET["model"], "all_cases": len(cases.CASES),
-           "date": datetime.date.today().isoformat(),
-           "seconds": round(time.time() - start)} | row
+    row = check(
+        [
+            n
+            for n, c in cases.CASES.items()
+            if c["width"] * c["height"] <= options.max_pixels
+        ],
+        decode,
+    )
+    row = {
+        "what": options.what,
+        "machine": platform.machine(),
+        "cpu": features(),
+        "python": platform.python_version(),
+        "versions": versions,
+        "model": cases.SET["model"],
+        "all_cases": len(cases.CASES),
+        "date": datetime.date.today().isoformat(),
+        "seconds": round(time.time() - start),
+    } | row
     print(json.dumps(row, indent=1))
     if options.record:
         (HERE / "results" / f"{options.record}.json").write_text(
-            json.dumps(row, indent=1) + "\n")
+            json.dumps(row, indent=1) + "\n"
+        )
     return 1 if row["wrong_symbols"] or row["wrong_pixels"] else 0
 
 

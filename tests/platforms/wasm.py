@@ -21,8 +21,8 @@ class Node:
 
     def __init__(self, modules):
         self.process = subprocess.Popen(
-            ["node", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            cwd=modules)
+            ["node", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=modules
+        )
         self.version = self._receive()[0]["ready"]
 
     def _take(self, n):
@@ -35,14 +35,28 @@ class Node:
         head = json.loads(self._take(struct.unpack("<I", self._take(4))[0]))
         if "error" in head:
             raise RuntimeError(head["error"])
-        return head, [np.frombuffer(self._take(o["bytes"]), o["type"])
-                      .reshape(o["dims"]) for o in head.get("outputs", ())]
+        return head, [
+            np.frombuffer(self._take(o["bytes"]), o["type"]).reshape(o["dims"])
+            for o in head.get("outputs", ())
+        ]
 
     def run(self, graph, path, inputs):
         parts = {n: np.ascontiguousarray(a) for n, a in inputs.items()}
-        head = json.dumps({"graph": graph, "path": str(path), "inputs": [
-            {"name": n, "type": a.dtype.name, "dims": a.shape,
-             "bytes": a.nbytes} for n, a in parts.items()]}).encode()
+        head = json.dumps(
+            {
+                "graph": graph,
+                "path": str(path),
+                "inputs": [
+                    {
+                        "name": n,
+                        "type": a.dtype.name,
+                        "dims": a.shape,
+                        "bytes": a.nbytes,
+                    }
+                    for n, a in parts.items()
+                ],
+            }
+        ).encode()
         pipe = self.process.stdin
         pipe.write(struct.pack("<I", len(head)) + head)
         for a in parts.values():
@@ -71,5 +85,6 @@ def use(modules):
             return node.run(self.name, self.path, inputs | self.fixed)
 
     session.Graphs._session = lambda self, name, modulation=None: Session(
-        name, self.bundle.folder / f"{name}.onnx", modulation)
+        name, self.bundle.folder / f"{name}.onnx", modulation
+    )
     return node.version

@@ -35,20 +35,33 @@ class Model:
         for name, value in json.loads(manifest)["constants"].items():
             setattr(self, name, value)
         with np.load(folder / "tables.npz", allow_pickle=False) as arrays:
-            for name in ("z_band", "z_freq", "row_max", "row_freq", "level",
-                         "w1", "b1", "w2", "b2", "bias", "c1", "c2", "c3"):
+            for name in (
+                "z_band",
+                "z_freq",
+                "row_max",
+                "row_freq",
+                "level",
+                "w1",
+                "b1",
+                "w2",
+                "b2",
+                "bias",
+                "c1",
+                "c2",
+                "c3",
+            ):
                 setattr(self, name, arrays[name].tolist())
-            self.skip = (arrays["skip"].tolist() if "skip" in arrays
-                         else [self.ROW_SKIP] * 100)
-            self.parts = (arrays["parts"].tolist() if "parts" in arrays
-                          else [])
+            self.skip = (
+                arrays["skip"].tolist() if "skip" in arrays else [self.ROW_SKIP] * 100
+            )
+            self.parts = arrays["parts"].tolist() if "parts" in arrays else []
             if self.parts:
                 self.expected = arrays["expected"].tolist()
-                self.d = [arrays[f"d{n}"].tolist()
-                          for n in range(len(self.parts))]
+                self.d = [arrays[f"d{n}"].tolist() for n in range(len(self.parts))]
 
 
 # Sections 2 to 4: the container
+
 
 def parse(data):
     """Check the container, in the order of section 4, and take it apart.
@@ -80,8 +93,13 @@ def parse(data):
     if len(data) < 32:
         raise FormatError("cut short", len(data))
     header = {"colour": bool(flags & 1), "model": data[6:14]}
-    (header["width"], header["height"], header["quality"],
-     header["symbol_crc"], length) = struct.unpack_from("<HHHII", data, 14)
+    (
+        header["width"],
+        header["height"],
+        header["quality"],
+        header["symbol_crc"],
+        length,
+    ) = struct.unpack_from("<HHHII", data, 14)
     header["payload_length"] = length
     if length % 4 or length > 2**31:
         raise FormatError("payload_length", 24)
@@ -124,12 +142,13 @@ def split_sections(data):
         at += 8
         if at + length > len(data):
             raise FormatError("section longer than the file", at)
-        found.append((kind, data[at:at + length]))
+        found.append((kind, data[at : at + length]))
         at += length
     return found, at
 
 
 # Section 6: the entropy decoder
+
 
 def cumulate(freq):
     """c[0..n]: the sums of all frequencies before each index."""
@@ -177,6 +196,7 @@ class AnsDecoder:
 
 # Section 7: rows
 
+
 def dot(matrix, vector):
     """The product of a matrix (list of rows) with a vector."""
     return [sum(map(operator.mul, row, vector)) for row in matrix]
@@ -206,29 +226,29 @@ def base(model, header, z):
     out = [0] * (hy * wy * m)
     for zr, zc in itertools.product(range(hz), range(wz)):
         p = []
-        for r, c in itertools.product((zr - 1, zr, zr + 1),
-                                      (zc - 1, zc, zc + 1)):
+        for r, c in itertools.product((zr - 1, zr, zr + 1), (zc - 1, zc, zc + 1)):
             inside = 0 <= r < hz and 0 <= c < wz
             start = (r * wz + c) * nz
-            p += z[start:start + nz] if inside else [0] * nz
-        a = [clamp((x + b) >> 4, 0, 255)
-             for x, b in zip(dot(model.w1, p), model.b1)]
+            p += z[start : start + nz] if inside else [0] * nz
+        a = [clamp((x + b) >> 4, 0, 255) for x, b in zip(dot(model.w1, p), model.b1)]
         block = dot(model.w2, a)
         for offset in range(16):
             r, c = zr * 4 + offset // 4, zc * 4 + offset % 4
             if r >= hy or c >= wy:
                 continue
             for k in range(m):
-                out[(r * wy + c) * m + k] = (block[offset * m + k]
-                                             + model.b2[offset][k] + bias[k])
+                out[(r * wy + c) * m + k] = (
+                    block[offset * m + k] + model.b2[offset][k] + bias[k]
+                )
     return out
 
 
 def parts(model, which):
     """The parts of a pass: first and last + 1 channel, cut or None."""
     low, high = (0, model.K) if which < 2 else (model.K, model.M)
-    starts = [(low, None)] + [(c, n) for n, c in enumerate(model.parts)
-                              if low < c < high]
+    starts = [(low, None)] + [
+        (c, n) for n, c in enumerate(model.parts) if low < c < high
+    ]
     ends = [c for c, _ in starts[1:]] + [high]
     return [(start, end, n) for (start, n), end in zip(starts, ends)]
 
@@ -264,15 +284,13 @@ def rows(model, wy, slab, positions, which, part, bases, s, known):
 
     def levels(r, c, low, high):
         start = (r * wy + c) * m
-        return [model.level[min(abs(v), 255)]
-                for v in s[start + low:start + high]]
+        return [model.level[min(abs(v), 255)] for v in s[start + low : start + high]]
 
     def around(r, c, low, high):
         total = [0] * (high - low)
         for rr, cc in ((r - 1, c), (r + 1, c), (r, c - 1), (r, c + 1)):
             if rr in slab and 0 <= cc < wy:
-                total = list(map(operator.add, total,
-                                 levels(rr, cc, low, high)))
+                total = list(map(operator.add, total, levels(rr, cc, low, high)))
         return total
 
     for r, c in positions:
@@ -283,23 +301,26 @@ def rows(model, wy, slab, positions, which, part, bases, s, known):
         elif which == 2:
             e = dot(model.c2, levels(r, c, 0, k) + around(r, c, 0, k))
         else:
-            e = dot(model.c3, levels(r, c, 0, k) + around(r, c, 0, k)
-                    + around(r, c, k, m))
+            e = dot(
+                model.c3, levels(r, c, 0, k) + around(r, c, 0, k) + around(r, c, k, m)
+            )
         low, cell = 0 if which < 2 else k, (r * wy + c) * m
         start, end, cut = part
         more = [0] * (end - start)
         if cut is not None:
-            seen = [32 * level - model.expected[known[at]] for at, level in
-                    enumerate(levels(r, c, low, start), cell + low)]
+            seen = [
+                32 * level - model.expected[known[at]]
+                for at, level in enumerate(levels(r, c, low, start), cell + low)
+            ]
             more = dot(model.d[cut], seen)
         for i, x in enumerate(more):
             at = cell + start + i
-            known[at] = clamp((bases[at] + 16 * e[start - low + i] + x) >> 10,
-                              0, 63)
+            known[at] = clamp((bases[at] + 16 * e[start - low + i] + x) >> 10, 0, 63)
             yield known[at], at
 
 
 # Section 5: the payload
+
 
 def groups(model, header, z, s):
     """The groups of s in the order of the payload, part by part.
@@ -328,12 +349,14 @@ def groups(model, header, z, s):
         slab = range(top, min(top + model.SLAB, hy))
         known = {}
         for which in range(4):
-            positions = [(r, c) for r in slab for c in range(wy)
-                         if (r + c) % 2 == which % 2]
+            positions = [
+                (r, c) for r in slab for c in range(wy) if (r + c) % 2 == which % 2
+            ]
             for part in parts(model, which):
                 found = {}
-                for row, at in rows(model, wy, slab, positions, which, part,
-                                    bases, s, known):
+                for row, at in rows(
+                    model, wy, slab, positions, which, part, bases, s, known
+                ):
                     if row >= skip:
                         found.setdefault(row, []).append(at)
                 yield sorted(found.items())
@@ -344,7 +367,7 @@ def decode_part(decoder, model, found, s):
     escapes = []
     for row, places in found:
         t = model.row_max[row]
-        c = cumulate(model.row_freq[row][:2 * t + 2])
+        c = cumulate(model.row_freq[row][: 2 * t + 2])
         for at in places:
             i = decoder.decode(c)
             if i <= 2 * t:
@@ -354,7 +377,7 @@ def decode_part(decoder, model, found, s):
     ns = [decoder.decode(uniform(16)) for _ in escapes]
     for n in range(16):
         for at, t in [e for e, its_n in zip(escapes, ns) if its_n == n]:
-            v = decoder.decode(uniform(2**(n + 1)))
+            v = decoder.decode(uniform(2 ** (n + 1)))
             magnitude = t + 2**n + (v >> 1)
             if magnitude > 32767:
                 raise FormatError("symbol over 32767")
@@ -395,8 +418,7 @@ def decode_symbols(data, model_dir):
     header, words = parse(bytes(data))
     model = Model(model_dir)
     if header["model"] != model.id:
-        raise UnsupportedError(f"model {header['model'].hex()}",
-                               header["model"])
+        raise UnsupportedError(f"model {header['model'].hex()}", header["model"])
     hy, wy, hz, wz = sizes(header)
     decoder = AnsDecoder(words)
 

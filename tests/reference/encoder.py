@@ -7,8 +7,7 @@ decoder (`groups`), so a round trip does not test section 7.
 import struct
 import zlib
 
-from .decoder import (cumulate, groups, quality_step, sizes, symbol_crc,
-                      uniform)
+from .decoder import cumulate, groups, quality_step, sizes, symbol_crc, uniform
 
 
 class AnsEncoder:
@@ -44,7 +43,7 @@ def part_indices(model, found, s):
     out, escapes = [], []
     for row, places in found:
         t = model.row_max[row]
-        c = cumulate(model.row_freq[row][:2 * t + 2])
+        c = cumulate(model.row_freq[row][: 2 * t + 2])
         for symbol in (s[at] for at in places):
             if abs(symbol) <= t:
                 out.append((symbol + t, c))
@@ -55,7 +54,7 @@ def part_indices(model, found, s):
             escapes.append((n, (excess - 2**n) << 1 | (symbol < 0)))
     out += [(n, uniform(16)) for n, _ in escapes]
     escapes.sort(key=lambda escape: escape[0])  # stable
-    return out + [(v, uniform(2**(n + 1))) for n, v in escapes]
+    return out + [(v, uniform(2 ** (n + 1))) for n, v in escapes]
 
 
 def encode_symbols(model, header, z, s):
@@ -80,8 +79,10 @@ def encode_symbols(model, header, z, s):
     band = model.z_band[quality_step(header) - 1]
     for channel in range(model.NZ):
         c = cumulate(model.z_freq[band][channel])
-        plan += [(z[position * model.NZ + channel] + model.Z_MAX, c)
-                 for position in range(hz * wz)]
+        plan += [
+            (z[position * model.NZ + channel] + model.Z_MAX, c)
+            for position in range(hz * wz)
+        ]
     settle(model, header, z, s)
     for found in groups(model, header, z, s):
         plan += part_indices(model, found, s)
@@ -110,8 +111,15 @@ def pack(model, header, words, crc):
     sections = header["sections"]
     flags = 1 << 4 | header["colour"] | bool(sections) << 2
     out = b"\x89AEC\n" + struct.pack(
-        "<B8sHHHII", flags, model.id, header["width"], header["height"],
-        header["quality"], crc, 4 * len(words))
+        "<B8sHHHII",
+        flags,
+        model.id,
+        header["width"],
+        header["height"],
+        header["quality"],
+        crc,
+        4 * len(words),
+    )
     if sections:
         out += bytes([len(sections)])
     for kind, data in sections.items():

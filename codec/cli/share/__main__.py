@@ -8,8 +8,9 @@ import shtab
 from argparse_manpage.manpage import Manpage
 
 import codec
-from . import _NAMES
+
 from ..options import parser
+from . import _NAMES
 
 _SECTIONS = """\
 .SH EXAMPLES
@@ -46,16 +47,24 @@ def page(prog):
     p = parser(prog)
     epilog, p.epilog = p.epilog, None
     page = Manpage(p)
-    page.date = ""      # the same text on every day
+    page.date = ""  # the same text on every day
     page.source = f"aecompress {codec.__version__}"
     page.manual = "aecompress"
     names, _, codes = epilog.strip().partition("Exit code: ")
-    text = str(page).rstrip().replace(
-        f".SH NAME\n{prog}\n",    # whatis wants the purpose there
-        f".SH NAME\n{prog} \\- {p.description[0].lower()}"
-        f"{p.description[1:-1]}\n")
-    return (text + f"\n.SH NAMES\n{names.strip()}\n"
-            + f".SH EXIT STATUS\n{codes}\n" + _SECTIONS)
+    text = (
+        str(page)
+        .rstrip()
+        .replace(
+            f".SH NAME\n{prog}\n",  # whatis wants the purpose there
+            f".SH NAME\n{prog} \\- {p.description[0].lower()}{p.description[1:-1]}\n",
+        )
+    )
+    return (
+        text
+        + f"\n.SH NAMES\n{names.strip()}\n"
+        + f".SH EXIT STATUS\n{codes}\n"
+        + _SECTIONS
+    )
 
 
 def main():

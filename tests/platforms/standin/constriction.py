@@ -15,12 +15,12 @@ class Categorical:
     def __init__(self, weights, lazy, perfect):
         freq = weights.astype(np.int64) + 1
         self.c = [0, *np.cumsum(freq).tolist()]
-        assert self.c[-1] == 2 ** 24 and not lazy and not perfect
+        assert self.c[-1] == 2**24 and not lazy and not perfect
 
 
 class Uniform:
     def __init__(self, n):
-        self.c = range(0, 2 ** 24 + 1, 2 ** 24 // n)
+        self.c = range(0, 2**24 + 1, 2**24 // n)
 
 
 class AnsCoder:
@@ -31,11 +31,11 @@ class AnsCoder:
         self._refill()
 
     def _refill(self):
-        while self.state < 2 ** 32 and self.words:
+        while self.state < 2**32 and self.words:
             self.state = self.state << 32 | self.words.pop()
 
     def _one(self, c):
-        q = self.state % 2 ** 24
+        q = self.state % 2**24
         i = bisect.bisect_right(c, q) - 1
         self.state = (self.state >> 24) * (c[i + 1] - c[i]) + q - c[i]
         self._refill()
@@ -48,12 +48,12 @@ class AnsCoder:
         for i in reversed(indices.tolist()):
             c, f = model.c[i], model.c[i + 1] - model.c[i]
             if self.state >> 40 >= f:
-                self.words.append(self.state % 2 ** 32)
+                self.words.append(self.state % 2**32)
                 self.state >>= 32
             self.state = (self.state // f << 24) + self.state % f + c
 
     def get_compressed(self):
-        words = [*self.words, self.state % 2 ** 32, self.state >> 32]
+        words = [*self.words, self.state % 2**32, self.state >> 32]
         while words and words[-1] == 0:
             words.pop()
         return np.array(words, np.uint32)
@@ -64,4 +64,5 @@ class AnsCoder:
 
 stream = SimpleNamespace(
     stack=SimpleNamespace(AnsCoder=AnsCoder),
-    model=SimpleNamespace(Categorical=Categorical, Uniform=Uniform))
+    model=SimpleNamespace(Categorical=Categorical, Uniform=Uniform),
+)

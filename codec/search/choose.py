@@ -9,7 +9,8 @@ Contents
 
 ``nearest`` and ``given`` give a function of a slab's first row and the one
 after its last, and that gives a function of the flat positions, channels,
-means and rows of a step: its symbols, and what the decoder is to be shown instead, or None.
+means and rows of a step: its symbols, and what the decoder is to be shown
+instead, or None.
 """
 
 import numpy as np

@@ -21,7 +21,7 @@ from PIL import ImageFile
 
 import codec
 from codec.bench import codecs, pictures
-from codec.model import bundle
+from codec.model import find
 from codec.search.targets import psnr
 from codec.training import noise
 
@@ -86,7 +86,7 @@ class Bench:
     """
 
     def __init__(self, model):
-        base = bundle.load(None).id
+        base = find.load(None).id
         self.decoder = codec.Decoder(threads=1)
         self.ours = {"aec": codec.Encoder(threads=1)}
         self.encoders = {
@@ -98,7 +98,7 @@ class Bench:
         }
         self.encoders["none"] = ""
         if model:
-            own = bundle.load(model)
+            own = find.load(model)
             self.ours["aec-denoise"] = codec.Encoder(model=own, threads=1)
             self.encoders["aec-denoise"] = hashlib.sha256(
                 b"".join(own.graphs[n] for n in sorted(own.graphs))

@@ -43,10 +43,10 @@ OTHERS = {"jpeg-420": "JPEG 4:2:0", "avif-444": "AVIF 4:4:4"}
 def measure(source, efforts, qualities):
     """Rows of one picture."""
     import codec
-    from codec.model import bundle
+    from codec.model import find
 
     encoder, decoder = codec.Encoder(threads=1), codec.Decoder(threads=1)
-    model, x = bundle.load(None), pictures.read(source.path)
+    model, x = find.load(None), pictures.read(source.path)
     n, rows = x.shape[0] * x.shape[1], []
     encoder.encode(x[:64, :64], effort=2)  # the graphs are loaded
     for effort in efforts:
@@ -104,12 +104,12 @@ def add(path, rows):
 
 def fill(path, sources, efforts, qualities, jobs):
     """Measure the pictures that the file does not have whole."""
-    from codec.model import bundle
+    from codec.model import find
 
     there = {
         (r["sha256"], r["effort"], r["quality"])
         for r in read(path)
-        if r["model"] == bundle.load(None).id
+        if r["model"] == find.load(None).id
     }
     left = []
     for source in sources:

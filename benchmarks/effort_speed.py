@@ -36,9 +36,9 @@ def measure(sources, turns):
     """Rows of all efforts, in turns."""
     import codec
     from codec.cli.pool import cores
-    from codec.model import bundle
+    from codec.model import find
 
-    model, threads = bundle.load(None).id, cores()
+    model, threads = find.load(None).id, cores()
     encoders = {e: codec.Encoder(threads=threads, effort=e) for e in EFFORTS}
     decoder = codec.Decoder(threads=threads)
     for source in sources:

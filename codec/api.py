@@ -16,7 +16,7 @@ from . import container, picture
 from .errors import InputError, UnsupportedError
 from .io import urls
 from .limits import MAX_PIXELS, check_pixels
-from .model import bundle as models
+from .model import find
 from .search import DEFAULT as DEFAULT_EFFORT
 from .search import PLANS, TUNES, targets
 from .symbols.pipeline import Pipeline
@@ -106,7 +106,7 @@ class Encoder:
     def __init__(self, model=None, threads=None, effort=DEFAULT_EFFORT, tune="psnr"):
         self._effort, self._tune = _check_effort(effort), _check_tune(tune)
         self._plan()
-        self._pipeline = Pipeline(models.load(model), threads)
+        self._pipeline = Pipeline(find.load(model), threads)
 
     @property
     def model_id(self):
@@ -224,7 +224,7 @@ class Decoder:
     """
 
     def __init__(self, model=None, threads=None):
-        self._extra = None if model is None else models.load(model)
+        self._extra = None if model is None else find.load(model)
         self._threads = threads
         self._pipelines, self._lock = {}, threading.Lock()
 
@@ -235,7 +235,7 @@ class Decoder:
         with self._lock:
             if model_id not in self._pipelines:
                 self._pipelines[model_id] = Pipeline(
-                    models.by_id(model_id, self._extra), self._threads
+                    find.by_id(model_id, self._extra), self._threads
                 )
             return self._pipelines[model_id]
 

@@ -11,7 +11,8 @@ from test_stacks import drawn
 
 import codec
 from codec.insight import anomaly, calibrate
-from codec.model import bundle as models
+from codec.model import find
+from codec.model.bundle import STATISTICS, Bundle
 from codec.symbols.pipeline import Pipeline
 
 
@@ -23,12 +24,12 @@ def photo():
 @pytest.fixture
 def folder(tmp_path):
     """A copy of the default model, to be altered."""
-    return shutil.copytree(models.load().folder, tmp_path / "model")
+    return shutil.copytree(find.load().folder, tmp_path / "model")
 
 
 def test_measure_is_of_the_file(photo):
     """Bits and error are those of what encode and decode do."""
-    p = Pipeline(models.load(), 1)
+    p = Pipeline(find.load(), 1)
     for image in photo, photo[:100, :90, 0]:
         error, bits = anomaly.measure(image, p)
         data = codec.encode(image, quality=anomaly.QUALITY)
@@ -39,8 +40,8 @@ def test_measure_is_of_the_file(photo):
 
 
 def test_the_formula(photo):
-    known = models.load().statistics
-    measured = anomaly.measure(photo, Pipeline(models.load(), 1))
+    known = find.load().statistics
+    measured = anomaly.measure(photo, Pipeline(find.load(), 1))
     z = [
         (x - known[n]["mean"]) / known[n]["std"]
         for x, n in zip(measured, ("error", "bits"))
@@ -65,14 +66,14 @@ def test_flat_pictures_have_a_score():
 
 
 def test_statistics_are_no_part_of_the_id(folder):
-    assert (folder / models.STATISTICS).exists()
-    (folder / models.STATISTICS).unlink()
-    b = models.Bundle(folder)
-    assert b.id == models.load().id and b.statistics is None
+    assert (folder / STATISTICS).exists()
+    (folder / STATISTICS).unlink()
+    b = Bundle(folder)
+    assert b.id == find.load().id and b.statistics is None
     with pytest.raises(codec.ModelError, match="calibrate"):
         codec.anomaly_score(np.zeros((9, 9), np.uint8), model=b)
     made = calibrate.write(b, drawn(4, 40, 40, (3,)), threads=1)
-    assert models.Bundle(folder).statistics == made
+    assert Bundle(folder).statistics == made
     assert made["pictures"] == 4 and made["model"] == b.id
     assert (
         codec.anomaly_score(drawn(1, 40, 40, (3,), seed=5)[0], model=folder).distance
@@ -81,7 +82,7 @@ def test_statistics_are_no_part_of_the_id(folder):
 
 
 def test_calibrated_pictures_are_the_middle_of_their_scores(folder):
-    b = models.Bundle(folder)
+    b = Bundle(folder)
     pictures = drawn(8, 48, 48, (3,))
     calibrate.write(b, pictures, threads=1)
     got = np.array([codec.anomaly_score(a, model=b) for a in pictures])
@@ -93,7 +94,7 @@ def test_calibrated_pictures_are_the_middle_of_their_scores(folder):
 @pytest.mark.parametrize("pictures", [[], [np.zeros((9, 9, 3), np.uint8)] * 4])
 def test_too_little_to_calibrate_with(folder, pictures):
     with pytest.raises(codec.InputError, match="three pictures"):
-        calibrate.write(models.Bundle(folder), pictures, threads=1)
+        calibrate.write(Bundle(folder), pictures, threads=1)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_too_little_to_calibrate_with(folder, pictures):
     ],
 )
 def test_senseless_statistics(folder, change):
-    path = folder / models.STATISTICS
+    path = folder / STATISTICS
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(codec.ModelError, match="statistics"):
         codec.anomaly_score(np.zeros((9, 9), np.uint8), model=folder)
@@ -117,7 +118,7 @@ def test_senseless_statistics(folder, change):
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"[" * 100_000])
 def test_unreadable_statistics(folder, text):
-    (folder / models.STATISTICS).write_bytes(text)
+    (folder / STATISTICS).write_bytes(text)
     with pytest.raises(codec.ModelError, match="statistics"):
         codec.anomaly_score(np.zeros((9, 9), np.uint8), model=folder)
 

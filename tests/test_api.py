@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import codec
-from codec.model import bundle
+from codec.model import find
 from codec.symbols import passes
 from codec.symbols.pipeline import Pipeline
 from codec.transform import tiles, transform
@@ -85,7 +85,7 @@ def test_info_reads_the_header_only():
     data = codec.encode(PHOTO[:50, :70], quality=12.34)
     h = codec.info(data[:40])
     assert (h.width, h.height, h.colour, h.quality) == (70, 50, "rgb", 12.34)
-    assert h.model == bundle.load().id
+    assert h.model == find.load().id
 
 
 @pytest.mark.parametrize("quality", [0, 0.99, 100.01, -1, float("nan"), "x", None])
@@ -125,7 +125,7 @@ def test_quality_is_continuous():
 
 def test_tiles_do_not_show(monkeypatch):
     """Tiled and untiled networks differ by at most one level."""
-    p = Pipeline(bundle.load(), 1)
+    p = Pipeline(find.load(), 1)
     h, w = PHOTO.shape[:2]
     mod = p.bundle.at_quality("synthesis_mod", 75)
     whole = p.analyse(PHOTO, 75)

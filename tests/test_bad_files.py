@@ -7,7 +7,7 @@ import pytest
 from data import make_bad
 
 import codec
-from codec.model import bundle
+from codec.model import find
 
 FOLDER = Path(__file__).parent / "data" / "bad"
 ROWS = re.findall(
@@ -36,7 +36,7 @@ def test_the_files_are_what_their_maker_makes():
     for name, what, error, data in make_bad.files():
         assert (name + ".aec", what, error) in ROWS
         assert (FOLDER / f"{name}.aec").read_bytes() == data
-    assert (FOLDER / "bit-3.aec").read_bytes()[6:14].hex() == bundle.load().id
+    assert (FOLDER / "bit-3.aec").read_bytes()[6:14].hex() == find.load().id
 
 
 @pytest.mark.parametrize(

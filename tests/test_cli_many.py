@@ -17,7 +17,7 @@ from PIL import Image
 from test_cli import BIN, ENV, run, tree
 
 import codec
-from codec.cli import bar, pool, verify, work
+from codec.cli import bar, notes, pool, verify, work
 from codec.cli.jobs import Job
 from codec.cli.options import parse
 from codec.cli.report import Refusal
@@ -114,7 +114,7 @@ class Dies(work.Coder):
         progress(0.5, 9)
         if job.src == "2.png":
             os.kill(os.getpid(), signal.SIGKILL)
-        return work.Notes()
+        return notes.Notes()
 
 
 def test_a_killed_worker_loses_one_file():

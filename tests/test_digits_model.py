@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import codec
-from codec.model import bundle
+from codec.model import find
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +22,16 @@ def digits():
 
 
 def test_it_is_small_and_not_the_default():
-    assert bundle.DEFAULT in bundle.shipped()[0]
-    folder = bundle.SHIPPED / "digits"
+    assert find.DEFAULT in find.shipped()[0]
+    folder = find.SHIPPED / "digits"
     assert sum(f.stat().st_size for f in folder.iterdir()) < 10**6
-    assert bundle.load("digits").id != bundle.load().id
+    assert find.load("digits").id != find.load().id
 
 
 def test_stacks_and_files_decode_without_a_word(digits):
     data = codec.encode_batch(digits, model="digits")
     back = codec.decode_batch(data)
-    assert codec.info(data).model == bundle.load("digits").id
+    assert codec.info(data).model == find.load("digits").id
     assert back.shape == digits.shape
     error = np.square(back.astype(float) - digits).mean()
     assert error < digits.var() / 4

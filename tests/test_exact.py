@@ -10,7 +10,7 @@ from conformance import cases
 
 import codec
 from codec import container
-from codec.model import bundle
+from codec.model import find
 from codec.symbols import rows
 from codec.symbols.pipeline import Pipeline
 
@@ -27,7 +27,7 @@ def assert_close(pixels, name, channels=slice(None)):
 
 def test_set_is_whole():
     """All files of all cases and no others, for the default model."""
-    assert len(NAMES) >= 30 and cases.SET["model"] == bundle.load().id
+    assert len(NAMES) >= 30 and cases.SET["model"] == find.load().id
     wanted = {f"{n}.aec" for n in NAMES} | {f"{n}.png" for n in PICTURES}
     found = {f.name for f in cases.FILES.iterdir()}
     assert wanted == {n for n in found if not n.endswith(".in.png")}
@@ -48,7 +48,7 @@ def test_set_is_whole():
 )
 def pipeline(request):
     threads, optimise = request.param
-    return Pipeline(bundle.load(), threads, optimise)
+    return Pipeline(find.load(), threads, optimise)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -92,7 +92,7 @@ def test_the_source_can_be_told(name):
 def test_every_variant_of_an_encoder_decodes(pipeline):
     photo = cases.picture("photo-160x240", source=True)
     payload, crc = pipeline.encode(photo, 50.0)
-    z, s = Pipeline(bundle.load(), 1).read_symbols(payload, 160, 240, 50.0, crc)
+    z, s = Pipeline(find.load(), 1).read_symbols(payload, 160, 240, 50.0, crc)
     assert zlib.crc32(s.tobytes(), zlib.crc32(z.tobytes())) == crc
 
 
@@ -111,7 +111,7 @@ def test_threads_share_and_processes_copy():
 
 def test_sums_are_exact_in_any_order():
     """float32 products of the model's tables equal int64 ones."""
-    b = bundle.load()
+    b = find.load()
     rng = np.random.default_rng(0)
     r = rows.Rows(b.tables, None)
     worst = np.where(rng.random((6, 9 * b.nz)) < 0.5, -b.z_max, b.z_max)
@@ -131,7 +131,7 @@ def test_sums_are_exact_in_any_order():
 
 def test_sums_beyond_2_24_clamp_to_the_right_row():
     """base + 16 e is exact where it matters and clamped where not."""
-    b = bundle.load()
+    b = find.load()
     r = Pipeline(b, 1).rows
     rng = np.random.default_rng(0)
     base = rng.integers(-(2**24) + 1, 2**24, (2000, r.context[1].shape[1]))

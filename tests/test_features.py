@@ -15,7 +15,7 @@ from test_stacks import drawn
 import codec
 from codec import container
 from codec.insight.features import POOLINGS, QUALITY
-from codec.model import bundle as models
+from codec.model import find
 from codec.model.session import Graphs
 from codec.transform import tiles
 
@@ -29,7 +29,7 @@ def photo():
 
 
 def test_shapes(photo):
-    b = models.load()
+    b = find.load()
     for source in photo, PHOTO:
         for pooling, shape in (
             ("stats", (3 * b.k,)),
@@ -63,7 +63,7 @@ def test_none_is_what_the_synthesis_sees(photo, monkeypatch):
 def test_stats_are_of_the_grid(photo):
     grid = codec.features(PHOTO, pooling="grid").reshape(150, -1)
     grid = grid.astype(float)
-    gain = models.load().gain(QUALITY)[: grid.shape[1]]
+    gain = find.load().gain(QUALITY)[: grid.shape[1]]
     want = [grid.mean(0), grid.std(0), (abs(grid * gain) >= 0.5).mean(0)]
     assert np.allclose(codec.features(PHOTO), np.concatenate(want), atol=1e-5)
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import codec
-from codec.model import bundle, tables
+from codec.model import bundle, find, tables
 from codec.model.bundle import Bundle
 
-GOOD = bundle.load()
+GOOD = find.load()
 T = GOOD.tables
 DELETE = object()
 OPTIONAL = "energy", "parts", "skip"

@@ -6,10 +6,10 @@ import pytest
 onnx = pytest.importorskip("onnx")
 
 from codec.errors import ModelError
-from codec.model import bundle, session
+from codec.model import find, session
 from codec.model.part import constant, part_of
 
-GRADIENT = bundle.load(None).graphs["synthesis_gradient"]
+GRADIENT = find.load(None).graphs["synthesis_gradient"]
 
 
 def test_only_what_the_output_needs():
@@ -31,7 +31,7 @@ def test_only_what_the_output_needs():
 
 
 def test_the_whole_of_it_is_the_model_itself():
-    features = bundle.load(None).graphs["features"]
+    features = find.load(None).graphs["features"]
     name = onnx.load_from_string(features).graph.output[0].name
     assert onnx.load_from_string(part_of(features, name)) == onnx.load_from_string(
         features
@@ -39,7 +39,7 @@ def test_the_whole_of_it_is_the_model_itself():
 
 
 def test_it_computes_the_same():
-    graphs = session.Graphs(bundle.load(None), threads=1)
+    graphs = session.Graphs(find.load(None), threads=1)
     rng = np.random.default_rng(1)
     inputs = {
         "latent": rng.normal(0, 0.3, (3, 4, graphs.bundle.m)).astype("f4"),
@@ -76,7 +76,7 @@ def test_a_constant_in_place_of_an_input():
 def test_a_session_for_each_quality():
     """They give what the graph itself gives, and few are kept."""
     ort = pytest.importorskip("onnxruntime")
-    graphs = session.Graphs(bundle.load(None), threads=1)
+    graphs = session.Graphs(find.load(None), threads=1)
     plain = ort.InferenceSession(graphs.bundle.graphs["analysis"])
     pixels = np.random.default_rng(3).integers(0, 256, (1, 32, 48, 3), "u1")
     for quality in (5, 20, 40, 60, 95, 5):
@@ -92,7 +92,7 @@ def test_a_session_for_each_quality():
 
 
 def test_a_modulation_of_another_size_is_an_error():
-    graphs = session.Graphs(bundle.load(None), threads=1)
+    graphs = session.Graphs(find.load(None), threads=1)
     with pytest.raises(ModelError, match="analysis does not run"):
         graphs.run(
             "analysis",

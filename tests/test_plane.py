@@ -11,7 +11,7 @@ from conformance import cases
 
 import codec
 from codec import container
-from codec.model import bundle
+from codec.model import find
 from codec.model.session import Graphs
 from codec.symbols import pipeline
 from codec.symbols.pipeline import Pipeline
@@ -31,7 +31,7 @@ def tall():
 
 @pytest.fixture(scope="module")
 def pipelines():
-    return [Pipeline(bundle.load(), threads) for threads in (1, 2)]
+    return [Pipeline(find.load(), threads) for threads in (1, 2)]
 
 
 @pytest.mark.parametrize("threads, most", [(1, 2**24), (2, 2**24), (2, 1000)])
@@ -128,7 +128,7 @@ def test_an_error_of_the_thread_is_raised(monkeypatch, wrong):
         return run(self, name, **inputs)
 
     monkeypatch.setattr(Graphs, "run", broken)
-    p = Pipeline(bundle.load(), 2)
+    p = Pipeline(find.load(), 2)
     with pytest.raises(codec.ModelError, match="no such graph"):
         p.decode(
             payload, header.height, header.width, header.quality, header.symbol_crc

@@ -14,7 +14,7 @@ import pytest
 from conformance import cases
 
 from codec import container
-from codec.model import bundle
+from codec.model import find
 from codec.symbols import coder
 from codec.symbols.pipeline import Pipeline
 
@@ -75,7 +75,7 @@ def test_conformance_with_the_stand_in(name, monkeypatch):
     monkeypatch.setattr(coder, "_ANS", STANDIN.stream.stack.AnsCoder)
     monkeypatch.setattr(coder, "_MODEL", STANDIN.stream.model)
     header, _, payload = container.unpack(cases.data(name))
-    z, s = Pipeline(bundle.load(), 1).read_symbols(
+    z, s = Pipeline(find.load(), 1).read_symbols(
         payload, header.height, header.width, header.quality
     )
     crc = zlib.crc32(s.tobytes(), zlib.crc32(z.tobytes()))

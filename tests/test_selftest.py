@@ -8,7 +8,7 @@ from reference.decoder import cumulate, uniform
 from reference.encoder import AnsEncoder
 
 import codec
-from codec.model import bundle
+from codec.model import find
 from codec.model.session import Graphs
 from codec.symbols import coder, selftest
 from codec.symbols.pipeline import Pipeline
@@ -67,7 +67,7 @@ def test_a_broken_engine_of_either_kind_is_refused(monkeypatch, threads):
 
     monkeypatch.setattr(Graphs, "run", broken)
     with pytest.raises(codec.UnsupportedError, match="not exact"):
-        Pipeline(bundle.load(), 2)
+        Pipeline(find.load(), 2)
 
 
 @pytest.mark.parametrize("narrow", [bfloat16, float16])
@@ -85,13 +85,13 @@ def test_an_engine_that_multiplies_inexactly_is_refused(monkeypatch, narrow):
 
     monkeypatch.setattr(Graphs, "run", broken)
     with pytest.raises(codec.UnsupportedError, match="not exact"):
-        Pipeline(bundle.load(), 1)
+        Pipeline(find.load(), 1)
 
 
 def test_another_coder_is_refused(monkeypatch):
     monkeypatch.setattr(coder.Writer, "finish", lambda self: b"\0\1\2\3" * 4)
     with pytest.raises(codec.UnsupportedError, match="entropy coder"):
-        Pipeline(bundle.load(), 1)
+        Pipeline(find.load(), 1)
 
 
 def test_the_known_payload_follows_from_the_specification():
@@ -106,7 +106,7 @@ def test_the_known_payload_follows_from_the_specification():
 
 def test_known_answers_come_near_the_limit():
     """Sums that a format of fewer bits than float32 cannot hold."""
-    b = bundle.load()
+    b = find.load()
     w = b.tables["w2"].astype(np.int64)
     assert np.abs(255 * w.sum(1)).max() > 2**12
     assert b.z_max * np.abs(b.tables["w1"][0].astype(int)).sum() > 2**12

@@ -22,6 +22,7 @@ from codec.errors import (
     LimitError,
     UnsupportedError,
 )
+from codec.model import find
 from codec.model.bundle import Bundle
 from codec.model.session import Graphs
 
@@ -380,7 +381,7 @@ def test_alpha_beside_an_index_is_refused(digits):
 
 
 def test_graphs_take_one_or_many():
-    graphs = Graphs(Bundle(stacks.api.models.SHIPPED / "photo"))
+    graphs = Graphs(Bundle(find.SHIPPED / "photo"))
     modulation = graphs.bundle.at_quality("analysis_mod", 50)
     pixels = drawn(2, 32, 48, (3,))
     (many,) = graphs.run("analysis", pixels=pixels, modulation=modulation)

@@ -20,7 +20,7 @@ from training_runs import config, pictures, psnr, scene
 
 import codec
 from codec.errors import ModelError, UnsupportedError
-from codec.model import bundle, encoder
+from codec.model import bundle, encoder, find
 from codec.training import cli, data, denoise, noise, ship, state, train
 
 SIGMA = 30.0
@@ -195,7 +195,7 @@ def shipped(tmp_path_factory):
     if not WEIGHTS.exists():
         pytest.skip("weights are in the repository only")
     out = tmp_path_factory.mktemp("shipped") / "encoder"
-    model, base = state.load_weights(WEIGHTS), bundle.load()
+    model, base = state.load_weights(WEIGHTS), find.load()
     denoise.belongs(model, base)
     assert denoise.export(model, base, out, name="test", info={}) == base.id
     return out
@@ -220,14 +220,14 @@ def test_files_decode_everywhere(shipped, tmp_path):
             check=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
-    assert codec.info(tmp_path / "in.aec").model == bundle.load().id
+    assert codec.info(tmp_path / "in.aec").model == find.load().id
     assert psnr(np.asarray(Image.open(tmp_path / "out.png")), clean) > 28
 
 
 def test_other_weights_are_refused(made):
     tmp, cfg, _, _ = made
     with pytest.raises(codec.CodecError, match="of one training"):
-        denoise.belongs(state.load_weights(cfg.init), bundle.load())
+        denoise.belongs(state.load_weights(cfg.init), find.load())
 
 
 def altered(folder, **more):
@@ -237,22 +237,22 @@ def altered(folder, **more):
 
 def test_folders_are_checked(made, tmp_path):
     out = shutil.copytree(made[0] / "encoder", tmp_path / "e")
-    assert encoder.load(out).id == made[2]
+    assert encoder.load(out, find.by_id).id == made[2]
     graph = out / encoder.GRAPHS[0]
     good = graph.read_bytes()
     graph.write_bytes(good[:-1] + b"x")
     with pytest.raises(ModelError, match="altered"):
-        encoder.load(out)
+        encoder.load(out, find.by_id)
     graph.write_bytes(good)
     table = out / encoder.MODEL / "tables.npz"
     whole = table.read_bytes()
     table.write_bytes(whole + b"x")  # the model's own are, too
     with pytest.raises(ModelError, match="altered"):
-        encoder.load(out)
+        encoder.load(out, find.by_id)
     table.write_bytes(whole)
     altered(out, model="0" * 16)
     with pytest.raises(ModelError, match="an encoder for model 0000"):
-        encoder.load(out)
+        encoder.load(out, find.by_id)
     shutil.rmtree(out / encoder.MODEL)
     for odd in ("0" * 16, 3, None, [1], "../photo"):
         altered(out, model=odd)
@@ -268,7 +268,7 @@ def test_folders_are_checked(made, tmp_path):
     ):
         altered(out, files=files)
         with pytest.raises(ModelError):
-            encoder.load(out)
+            encoder.load(out, find.by_id)
 
 
 @pytest.mark.parametrize(
@@ -319,6 +319,6 @@ def test_the_command(made, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == made[2] + "\n"
     manifest = json.loads((tmp_path / "e" / encoder.MANIFEST).read_text())
     assert manifest["training"]["denoise"] == [5, 40]
-    assert encoder.load("e").id == made[2]
+    assert encoder.load("e", find.by_id).id == made[2]
     assert cli.main([*argv, "--state", "s", "--base", str(tmp / "base")]) == 1
     assert "use -f" in capsys.readouterr().err

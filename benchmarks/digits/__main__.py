@@ -15,8 +15,9 @@ import shutil
 import time
 from pathlib import Path
 
-from codec.model.bundle import SHIPPED, Bundle
-from codec.model.bundle import load as load_model
+from codec.model.bundle import Bundle
+from codec.model.find import SHIPPED
+from codec.model.find import load as load_model
 
 from . import coding, knowing, models, page
 

@@ -434,10 +434,10 @@ BUILDERS = {
 
 def names():
     """Every codec: ours at each effort and model, then the others."""
-    from ..model import bundle
+    from ..model import find
     from ..search import DEFAULT, PLANS
 
-    others = [name for name in bundle.shipped() if name != bundle.DEFAULT]
+    others = [name for name in find.shipped() if name != find.DEFAULT]
     return [
         OURS,
         *(f"{OURS}-e{n}" for n in PLANS if n != DEFAULT),

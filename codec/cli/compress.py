@@ -3,7 +3,7 @@
 import dataclasses
 import time
 
-from . import files, verify, work
+from . import files, verify
 from .options import QUALITY
 
 
@@ -51,7 +51,7 @@ def compress(coder, job, notes, progress):
     files.save(job, data, options)
     notes.n_out = len(data)
     if options.rm:
-        work.remove(job, notes, lambda: verify.compressed(coder, job, data, picture))
+        verify.remove(job, notes, lambda: verify.compressed(coder, job, data, picture))
     written = time.perf_counter()
     _tell(job, notes, picture, data, options)
     notes.say(job.src, files.times(start, read, coded, written), level=2)

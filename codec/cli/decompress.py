@@ -4,8 +4,7 @@ import dataclasses
 import io
 import time
 
-from ..errors import InputError
-from . import files, stack, verify, work
+from . import files, stack, verify
 from .report import Refusal
 
 
@@ -21,7 +20,7 @@ def decompress(coder, job, notes, progress):
         raise Refusal(f"is one picture, number 0; it has no {options.index}")
     if job.dst is not None:
         files.refuse(job.src, job.dst, options.force)
-        kind = picture_format(job.dst, options.format)
+        kind = files.picture_format(job.dst, options.format)
     notes.n_in = len(data)
     read = time.perf_counter()
     picture = coder.decoder.decode_picture(
@@ -40,7 +39,7 @@ def decompress(coder, job, notes, progress):
         notes.n_out = out.tell()
         files.save(job, out.getbuffer(), options)
         if options.rm:
-            work.remove(
+            verify.remove(
                 job,
                 notes,
                 lambda: verify.decompressed(
@@ -53,30 +52,3 @@ def decompress(coder, job, notes, progress):
         f"{width}x{height} from {len(data)} bytes" + ("" if job.dst else ", sound"),
     )
     notes.say(job.src, files.times(start, read, coded, written), level=2)
-
-
-def picture_format(name, extension=None):
-    """Pillow's name of the format to write.
-
-    Parameters
-    ----------
-    name : str
-        Output; its extension decides, PNG if it has none.
-    extension : str or None
-        What ``--format`` says; goes before ``name``.
-
-    Raises
-    ------
-    Refusal
-        Pillow writes no such format.
-    """
-    from ..picture import format_of
-
-    if extension is not None:
-        name = f"--format.{extension.lstrip('.')}"
-    try:
-        return format_of(name)
-    except InputError as error:
-        raise Refusal(
-            f"{error}; try --format png", name if extension is None else None
-        ) from None

@@ -14,7 +14,7 @@ import os
 import stat
 import sys
 
-from ..errors import CodecError, FormatError, LimitError
+from ..errors import CodecError, FormatError, InputError, LimitError
 from ..io import urls
 from .jobs import STREAM
 from .report import Refusal
@@ -90,6 +90,33 @@ def take_aec(file):
     if not is_aec(file):
         raise FormatError("not an .aec file")
     return take(file)
+
+
+def picture_format(name, extension=None):
+    """Pillow's name of the format to write.
+
+    Parameters
+    ----------
+    name : str
+        Output; its extension decides, PNG if it has none.
+    extension : str or None
+        What ``--format`` says; goes before ``name``.
+
+    Raises
+    ------
+    Refusal
+        Pillow writes no such format.
+    """
+    from ..picture import format_of
+
+    if extension is not None:
+        name = f"--format.{extension.lstrip('.')}"
+    try:
+        return format_of(name)
+    except InputError as error:
+        raise Refusal(
+            f"{error}; try --format png", name if extension is None else None
+        ) from None
 
 
 def refuse(src, dst, force):

@@ -106,13 +106,13 @@ def _run(prog, argv):
 def _check_names(options):
     """Refuse unknown formats and models before anything is read."""
     if options.format is not None:
-        from .decompress import picture_format
+        from .files import picture_format
 
         picture_format("-", options.format)
     if options.model is not None:
-        from ..model import bundle
+        from ..model import find
 
-        bundle.load(options.model)
+        find.load(options.model)
 
 
 def _list(options, report):

@@ -11,7 +11,7 @@ import re
 import sys
 
 from ..limits import MAX_PIXELS
-from . import features, jobs, scheduled
+from . import features, jobs
 from .jobs import STREAM
 from .report import UsageError
 
@@ -235,7 +235,12 @@ def _add_files(p):
         action="store_true",
         help="outputs keep the times of inputs (always the mode)",
     )
-    scheduled.add(out)
+    out.add_argument(
+        "--scheduler",
+        metavar="URL",
+        help="run on the Dask cluster at URL (tcp://host:8786), whose "
+        "workers see the same files; outputs that exist count as done",
+    )
     out.set_defaults(rm=False)
     out.add_argument(
         "-k",
@@ -377,7 +382,25 @@ def _check(options):
     for clash, message in rules:
         if clash:
             raise UsageError(f"{message}; see {options.prog} --help")
-    scheduled.check(options)
+    _check_scheduler(options)
+
+
+def _check_scheduler(options):
+    """Raise UsageError where an option does not go with --scheduler."""
+    if options.scheduler is None:
+        return
+    for clash, name in (
+        (options.mode not in ("compress", "decompress"), "-t, -l and --features"),
+        (options.stack, "--stack"),
+        (options.index is not None, "--index"),
+        (options.rm, "--rm"),
+        (options.preserve, "-p"),
+        (options.stdout or "-" in options.files or not options.files, "streams"),
+    ):
+        if clash:
+            raise UsageError(
+                f"--scheduler does not go with {name}; see {options.prog} --help"
+            )
 
 
 def _quality(text):

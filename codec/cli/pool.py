@@ -14,8 +14,9 @@ import sys
 import time
 from multiprocessing import connection, resource_tracker
 
+from .notes import Notes
 from .report import Refusal
-from .work import Coder, Notes
+from .work import Coder
 
 FEW = 4  # jobs that do not pay the start of processes
 WORKER_BYTES = 1 << 30  # what a worker may need for a large photograph

@@ -1,35 +1,7 @@
 """``--scheduler``: the jobs of a command on a Dask cluster."""
 
+from .notes import Notes
 from .report import UsageError
-from .work import Notes
-
-
-def add(group):
-    """Add the option to a group of the parser."""
-    group.add_argument(
-        "--scheduler",
-        metavar="URL",
-        help="run on the Dask cluster at URL (tcp://host:8786), whose "
-        "workers see the same files; outputs that exist count as done",
-    )
-
-
-def check(options):
-    """Raise UsageError where other options clash."""
-    if options.scheduler is None:
-        return
-    for clash, name in (
-        (options.mode not in ("compress", "decompress"), "-t, -l and --features"),
-        (options.stack, "--stack"),
-        (options.index is not None, "--index"),
-        (options.rm, "--rm"),
-        (options.preserve, "-p"),
-        (options.stdout or "-" in options.files or not options.files, "streams"),
-    ):
-        if clash:
-            raise UsageError(
-                f"--scheduler does not go with {name}; see {options.prog} --help"
-            )
 
 
 def outcomes(options):
@@ -40,7 +12,7 @@ def outcomes(options):
         raise UsageError(
             "--scheduler needs dask: pip install 'aecompress[dask]'"
         ) from None
-    from .decompress import picture_format
+    from .files import picture_format
     from .options import QUALITY
 
     given = (

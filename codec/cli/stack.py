@@ -12,7 +12,7 @@ import time
 from ..errors import InputError
 from ..io import urls
 from ..limits import over
-from . import files, verify, work
+from . import files, verify
 from .jobs import STREAM, Job
 from .report import Refusal
 
@@ -138,7 +138,7 @@ def decompress(coder, job, file, notes, progress):
         if progress:
             progress((done + 1) / len(numbers))
     if options.rm:
-        work.remove(job, notes, lambda: None)  # each was checked
+        verify.remove(job, notes, lambda: None)  # each was checked
     notes.say(
         job.src,
         f"{len(numbers)} of {len(stack)} pictures, "
@@ -151,11 +151,10 @@ def _writer(stack, numbers, job, notes, options):
     """A function of a number and its pixels that writes them."""
     from ..picture import save
     from ..types import Picture
-    from .decompress import picture_format
 
     if job.dst is None:
         return lambda i, pixels: None
-    kind = picture_format(job.dst, options.format)
+    kind = files.picture_format(job.dst, options.format)
     one_place = job.dst == STREAM or files.is_device(job.dst)
     if options.index is not None and (options.output or one_place):
 

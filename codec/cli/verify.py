@@ -4,9 +4,11 @@ What is compared is read back from the file, not what was meant to be written.
 """
 
 import io
+import os
 
 import numpy as np
 
+from ..io import urls
 from ..picture import open_picture
 from ..picture.metadata import upright
 from . import files
@@ -18,6 +20,29 @@ _EXACT = {"PNG", "TIFF", "WEBP", "BMP", "PPM", "QOI", "TGA", "SGI", "PCX"}
 # Kodak's pictures at quality 1 need 20, see `_resembles`.
 _ALLOWED = 200
 _BLOCK = 64
+
+
+def remove(job, notes, check):
+    """Remove the input of a job whose output is written.
+
+    Parameters
+    ----------
+    job : Job
+    notes : Notes
+        After a warning the input stays, for it may hold what was left out.
+    check : function
+        Raises if the output is not all that it should be.
+    """
+    if notes.warned:
+        notes.warn(job.src, "input kept, because of the warning before")
+    elif urls.is_url(job.src):
+        check()
+        urls.remove(job.src)
+    elif os.path.islink(job.src):
+        notes.warn(job.src, "input kept, as it is a link")
+    else:
+        check()
+        os.unlink(job.src)
 
 
 def compressed(coder, job, data, source):

@@ -15,7 +15,7 @@ from .. import api, picture
 from ..errors import ModelError
 from ..io import urls
 from ..limits import MAX_PIXELS, check_pixels
-from ..model import bundle as models
+from ..model import find
 from ..types import Picture
 from .features import QUALITY, _pipeline
 
@@ -88,7 +88,7 @@ def anomaly_score(image, *, model=None, threads=None, max_pixels=MAX_PIXELS):
             image = picture.open_picture(file, max_pixels)
     pic = image if isinstance(image, Picture) else picture.load(image, max_pixels)
     check_pixels(*pic.pixels.shape[1::-1], max_pixels)
-    bundle = models.load(model)
+    bundle = find.load(model)
     return score(measure(pic.pixels, _pipeline(bundle, threads)), statistics(bundle))
 
 

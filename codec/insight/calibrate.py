@@ -17,7 +17,8 @@ import numpy as np
 from .. import picture
 from ..errors import CodecError, InputError
 from ..io import urls
-from ..model import bundle as models
+from ..model import find
+from ..model.bundle import STATISTICS
 from . import anomaly
 from .features import QUALITY, _pipeline
 
@@ -71,7 +72,7 @@ def write(bundle, pictures, threads=None):
             "std": round(float(values.std(ddof=1)), 6),
         }
     text = json.dumps(known, indent=1, sort_keys=True) + "\n"
-    urls.land(bundle.folder / models.STATISTICS, text.encode())
+    urls.land(bundle.folder / STATISTICS, text.encode())
     bundle.statistics = known
     return known
 
@@ -95,7 +96,7 @@ def main(argv=None):
     options = p.parse_args(argv)
     try:
         known = write(
-            models.load(options.model), _pictures(options.pictures), options.threads
+            find.load(options.model), _pictures(options.pictures), options.threads
         )
     except (CodecError, OSError) as error:
         print(f"calibrate: {error}", file=sys.stderr)

@@ -17,7 +17,7 @@ from .. import api, container, picture
 from ..errors import InputError, ModelError
 from ..io import urls
 from ..limits import MAX_PIXELS, check_pixels
-from ..model import bundle as models
+from ..model import find
 from ..stacks import Stack
 from ..symbols.pipeline import Pipeline
 from ..types import Picture
@@ -135,7 +135,7 @@ def _pipeline(bundle, threads):
 def _of_picture(image, pooling, model, threads, max_pixels):
     pic = image if isinstance(image, Picture) else picture.load(image, max_pixels)
     check_pixels(*pic.pixels.shape[1::-1], max_pixels)
-    bundle = models.load(model)
+    bundle = find.load(model)
     y = _pipeline(bundle, threads).analyse(api._as_rgb(pic.pixels), QUALITY)
     return _pooled(y, bundle, pooling), bundle
 
@@ -143,7 +143,7 @@ def _of_picture(image, pooling, model, threads, max_pixels):
 def _of_file(data, pooling, model, max_pixels):
     header, _, payload = container.unpack(data)
     check_pixels(header.width, header.height, max_pixels)
-    bundle = models.by_id(header.model, None if model is None else models.load(model))
+    bundle = find.by_id(header.model, None if model is None else find.load(model))
     pipeline = _pipeline(bundle, 1)
 
     def describe(z, s):

@@ -1,21 +1,17 @@
-"""Models on disk: manifest, hashes, integer tables.
+"""A model on disk: manifest, hashes, integer tables.
 
-A model is a folder (docs/format.md, section 9). Those that ship with the
-package lie in ``codec/models``; a path to any other folder does as well.
+A model is a folder (docs/format.md, section 9); `find` knows where they lie.
 """
 
-import functools
 import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import ModelError, UnsupportedError
+from ..errors import ModelError
 from . import tables
 
-SHIPPED = Path(__file__).parent.parent / "models"
-DEFAULT = "photo"
 MANIFEST = "model.json"
 STATISTICS = "statistics.json"
 
@@ -148,93 +144,3 @@ class Bundle:
         """Lambda of rate + lambda * 255^2 * MSE (docs/quality.md)."""
         low, high = self.manifest["lambda"]
         return low * (high / low) ** ((quality - 1) / 99)
-
-
-def shipped():
-    """Names of the models in the package, the default first."""
-    names = sorted(p.parent.name for p in SHIPPED.glob("*/model.json"))
-    return sorted(names, key=lambda n: n != DEFAULT)
-
-
-@functools.lru_cache(maxsize=4)
-def _load(folder):
-    from . import encoder  # builds on this one
-
-    if (Path(folder) / encoder.MANIFEST).exists():
-        return encoder.load(folder)
-    return Bundle(folder)
-
-
-def load(model=None):
-    """A model by name, id or folder, which may be an encoder's only.
-
-    Parameters
-    ----------
-    model : str, path-like, Bundle or None
-        None: the default.
-
-    Returns
-    -------
-    Bundle
-
-    Raises
-    ------
-    UnsupportedError
-        No such model here.
-    """
-    if isinstance(model, Bundle):
-        return model
-    if model is None:
-        model = DEFAULT
-    name = str(model)
-    if name in shipped():
-        return _load(str(SHIPPED / name))
-    if any(
-        (Path(name) / manifest).is_file() for manifest in (MANIFEST, "encoder.json")
-    ):
-        return _load(str(Path(name).resolve()))
-    if len(name) == 16:
-        return by_id(name)
-    raise UnsupportedError(
-        f"unknown model {name!r}; there are: " + ", ".join(shipped()), name
-    )
-
-
-@functools.lru_cache
-def _ids():
-    return {
-        hashlib.sha256((SHIPPED / n / "model.json").read_bytes()).hexdigest()[:16]: n
-        for n in shipped()
-    }
-
-
-def is_shipped(model_id):
-    """Whether every installation of this version has a model."""
-    return model_id in _ids()
-
-
-def by_id(model_id, extra=None):
-    """The model that a file names.
-
-    Parameters
-    ----------
-    model_id : str
-    extra : Bundle or None
-        A model that the caller has at hand, tried first.
-
-    Raises
-    ------
-    UnsupportedError
-        It is not installed.
-    """
-    if extra is not None and extra.id == model_id:
-        return extra
-    name = _ids().get(model_id)
-    if name is None:
-        raise UnsupportedError(
-            f"the file needs model {model_id}, which is not installed "
-            f"(there are: {', '.join(_ids())}); install the version of "
-            "aecompress that wrote it, or give the model's folder",
-            model_id,
-        )
-    return _load(str(SHIPPED / name))

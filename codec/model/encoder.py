@@ -17,7 +17,7 @@ MODEL = "model"  # folder of a model that the package has not
 GRAPHS = ("analysis.onnx", "hyper_analysis.onnx")
 
 
-def load(folder):
+def load(folder, by_id):
     """The model with the folder's graphs in place of its own.
 
     The model is in the folder's own folder ``model``, or else among those
@@ -28,6 +28,8 @@ def load(folder):
     Parameters
     ----------
     folder : path-like
+    by_id : function of str
+        Gives the model of an id: a ``Bundle``.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def load(folder):
         model = bundle.Bundle(folder / MODEL)
     else:
         try:
-            model = bundle.by_id(wanted)
+            model = by_id(wanted)
         except (UnsupportedError, TypeError):
             raise UnsupportedError(
                 f"{folder}: an encoder for model {wanted}, which is not installed",

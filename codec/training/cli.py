@@ -329,7 +329,7 @@ def settings(run, given):
     given : dict
         Settings that were given.
     """
-    from ..model import bundle, encoder  # bring numpy
+    from ..model import bundle, encoder, find  # bring numpy
 
     again = run.resume or run.export
     for clash, text in (
@@ -406,7 +406,7 @@ def settings(run, given):
         if cfg.denoise:
             from . import denoise
 
-            denoise.belongs(start, bundle.load(cfg.base or None))
+            denoise.belongs(start, find.load(cfg.base or None))
     if run.workers or not resume:
         cfg.workers = run.workers or _workers(cfg.batch)
     if cfg.batch % cfg.workers:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import api
-from ..model import bundle, encoder
+from ..model import bundle, encoder, find
 from . import graphs, noise
 from .config import TrainingError
 
@@ -88,7 +88,7 @@ def export(model, base, out, *, name, info):
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
     files[encoder.MANIFEST] = text.encode()
     shutil.rmtree(out / encoder.MODEL, ignore_errors=True)
-    if not bundle.is_shipped(base.id):
+    if not find.is_shipped(base.id):
         (out / encoder.MODEL).mkdir()
         for f in (bundle.MANIFEST, *base.manifest["files"]):
             shutil.copyfile(base.folder / f, out / encoder.MODEL / f)
@@ -109,7 +109,7 @@ def check(out, base, denoise, pixels, name):
     """
     sigma = noise.typical(denoise)
     seen = noise.added(pixels, sigma, np.random.default_rng(1))
-    coded = api.Encoder(model=encoder.load(out)).encode(seen, CHECK_QUALITY)
+    coded = api.Encoder(model=encoder.load(out, find.by_id)).encode(seen, CHECK_QUALITY)
     back = api.Decoder(model=base).decode(coded)
     if back.shape != pixels.shape:
         raise TrainingError(f"{out}: model {base.id} does not decode")

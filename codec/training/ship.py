@@ -11,7 +11,8 @@ import numpy as np
 from .. import api
 from ..errors import InputError
 from ..insight import calibrate
-from ..model.bundle import Bundle, load
+from ..model.bundle import Bundle
+from ..model.find import load
 from . import curves, data, denoise, export, state
 from .config import Config, TrainingError
 

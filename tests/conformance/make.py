@@ -28,7 +28,7 @@ from reference import decoder, encoder, samples
 
 import codec
 from codec import container
-from codec.model import bundle
+from codec.model import find
 
 PHOTO = ROOT / "examples" / "budgerigar.png"
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>\xc3\xa9</x:xmpmeta>"
@@ -169,7 +169,7 @@ def extra_cases():
         container.pack(header, payload, {"zzzz": b"new", "a000": b""}),
         True,
     )
-    model = decoder.Model(bundle.load().folder)
+    model = decoder.Model(find.load().folder)
     fields = dict(width=48, height=48, quality=10000, colour=True, sections={})
     s = samples.symbols(random.Random(3), model, fields)[1]
     # z at random would have most symbols skipped; noise has wide rows.
@@ -223,7 +223,7 @@ def main():
     cases += [write_case(*extra) for extra in extra_cases()]
     lines = ",\n  ".join(json.dumps(c) for c in cases)
     (HERE / "cases.json").write_text(
-        f'{{"model": "{bundle.load().id}",\n "cases": [\n  {lines}]}}\n'
+        f'{{"model": "{find.load().id}",\n "cases": [\n  {lines}]}}\n'
     )
     page = ROOT / "docs" / "format.md"
     dump = hex_dump((folder / "one-pixel.aec").read_bytes())

@@ -61,12 +61,12 @@ def claim(width, height, n_bytes):
 def shortest(width, height):
     """A file that claims so much, hardly longer than the model demands."""
     from codec import FormatError, container
-    from codec.model import bundle
+    from codec.model import find
     from codec.symbols import coder
     from codec.symbols.pipeline import Pipeline, quality_index
 
     header, n = container.unpack(claim(width, height, 68))[0], 68
-    tables = Pipeline(bundle.load(), 1).tables
+    tables = Pipeline(find.load(), 1).tables
     while True:
         try:
             coder.check_size(

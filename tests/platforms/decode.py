@@ -41,7 +41,7 @@ def engine_decoder(options):
     import numpy as np
 
     from codec import container
-    from codec.model import bundle
+    from codec.model import find
     from codec.symbols.pipeline import Pipeline
 
     if not options.wasm:
@@ -49,7 +49,7 @@ def engine_decoder(options):
 
         versions["onnxruntime"] = onnxruntime.__version__
     pipeline = Pipeline(
-        bundle.by_id(cases.SET["model"]), options.threads, not options.plain
+        find.by_id(cases.SET["model"]), options.threads, not options.plain
     )
     versions |= {"numpy": np.__version__, "coder": coder}
 
@@ -73,10 +73,10 @@ def reference_decoder(options):
     import numpy as np
     from reference import decoder
 
-    from codec.model import bundle
+    from codec.model import find
 
     def decode(name):
-        folder = bundle.SHIPPED / bundle.DEFAULT
+        folder = find.SHIPPED / find.DEFAULT
         _, z, s = decoder.decode_symbols(cases.data(name), folder)
         return zlib.crc32(struct.pack(f"<{len(z) + len(s)}h", *z, *s)), None
 

@@ -10,6 +10,7 @@ with the standard library's ``codecs``.
 """
 
 import importlib
+import os
 
 from .errors import (
     CodecError,
@@ -21,6 +22,10 @@ from .errors import (
 )
 
 __version__ = "0.1.0"
+
+# onnxruntime would note a device, queue events and look for its maker's
+# server as soon as it is imported; only the environment stops it in time.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # numpy, Pillow and the engine load when first used, so that a command's
 # --help does not wait for them.

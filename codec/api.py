@@ -8,7 +8,6 @@ info     container.read_header
 import dataclasses
 import math
 import numbers
-import threading
 
 import numpy as np
 
@@ -16,13 +15,13 @@ from . import container, picture
 from .errors import InputError, UnsupportedError
 from .io import urls
 from .limits import MAX_PIXELS, check_pixels
-from .model import find
+from .model import find, forks
 from .search import DEFAULT as DEFAULT_EFFORT
 from .search import PLANS, TUNES, targets
 from .symbols.pipeline import Pipeline
 from .types import Header, Picture
 
-_lock = threading.Lock()
+_lock = forks.Lock()
 _shared = {}
 
 
@@ -226,7 +225,7 @@ class Decoder:
     def __init__(self, model=None, threads=None):
         self._extra = None if model is None else find.load(model)
         self._threads = threads
-        self._pipelines, self._lock = {}, threading.Lock()
+        self._pipelines, self._lock = {}, forks.Lock()
 
     def __reduce__(self):
         return _decoder, (self._extra, self._threads)

@@ -1,19 +1,31 @@
 """ONNX Runtime sessions of a model, made when first needed.
 
 A session runs from many threads at once, so one ``Graphs`` object serves
-all threads of a process.
+all threads of a process. A forked child makes sessions of its own (`forks`).
+
+The engine neither writes to standard output nor reports anything to its
+makers (``codec/__init__.py``); what it says is told by our exceptions.
 """
 
 import collections
 import functools
 import os
-import threading
+import re
+import sys
+import weakref
 
-from ..errors import ModelError
+from ..errors import LimitError, ModelError
+from . import forks
 from .part import constant, part_of
 
 # Sessions of a graph that are kept, each for one quality: 6 MB and 5 to 10 ms.
 QUALITIES = 4
+_FATAL = 4  # the engine's errors come as exceptions as well
+# Threads, too, are refused where memory ends.
+_NO_MEMORY = re.compile(
+    "bad_alloc|ailed to allocate|pthread_create failed|failed to map"
+)
+_graphs = weakref.WeakSet()
 
 
 def _cores():
@@ -24,6 +36,18 @@ def _cores():
 
 
 @functools.cache
+def _engine():
+    """onnxruntime, quiet, with an arena for all sessions of the process."""
+    is_ours = "onnxruntime" not in sys.modules
+    import onnxruntime as ort
+
+    ort.disable_telemetry_events()  # the host program may have started it
+    if is_ours:
+        ort.set_default_logger_severity(_FATAL)
+    _share_arena(ort)
+    return ort
+
+
 def _share_arena(ort):
     """One arena for all sessions of the process, grown by what is asked.
 
@@ -57,7 +81,8 @@ class Graphs:
         self.bundle, self.optimise = bundle, optimise
         self.threads = threads or _cores()
         self._sessions = collections.defaultdict(collections.OrderedDict)
-        self._lock = threading.Lock()
+        self._lock = forks.Lock()
+        _graphs.add(self)
 
     def __reduce__(self):
         return type(self), (self.bundle, self.threads, self.optimise)
@@ -68,13 +93,11 @@ class Graphs:
         with self._lock:
             made = self._sessions[name]
             if key not in made:
-                import onnxruntime as ort
-
-                _share_arena(ort)
+                ort = _engine()
                 o = ort.SessionOptions()
                 o.intra_op_num_threads = self.threads
                 o.inter_op_num_threads = 1
-                o.log_severity_level = 3
+                o.log_severity_level = _FATAL
                 o.add_session_config_entry("session.use_env_allocators", "1")
                 # Spinning threads burn cores that others want.
                 o.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -83,7 +106,10 @@ class Graphs:
                     level.ORT_ENABLE_ALL if self.optimise else level.ORT_DISABLE_ALL
                 )
                 made[key] = ort.InferenceSession(
-                    self._model(name, modulation), o, providers=["CPUExecutionProvider"]
+                    self._model(name, modulation),
+                    o,
+                    providers=["CPUExecutionProvider"],
+                    enable_fallback=0,  # it would print to standard output
                 )
                 while len(made) > QUALITIES:
                     made.popitem(last=False)
@@ -114,6 +140,8 @@ class Graphs:
 
         Raises
         ------
+        LimitError
+            The engine gets no memory.
         ModelError
             The graph does not run, or gives something else than
             docs/format.md, section 9, says.
@@ -124,10 +152,13 @@ class Graphs:
         if one:
             inputs = {k: x[None] if x.ndim == 3 else x for k, x in inputs.items()}
         try:
-            out = self._session(name, modulation).run(None, inputs)
+            with forks.engine_call:
+                out = self._session(name, modulation).run(None, inputs)
         except MemoryError:
             raise
         except Exception as e:  # of many types, from the engine
+            if _NO_MEMORY.search(str(e)):
+                raise LimitError("not enough memory for this picture") from e
             raise ModelError(f"model: graph {name} does not run: {e}") from e
         wanted = _outputs(name, inputs, self.bundle)
         if len(out) != len(wanted) or not all(map(_fits, out, wanted)):
@@ -135,6 +166,16 @@ class Graphs:
                 f"model: graph {name} gives another output than the format says"
             )
         return [x[0] if one and x.ndim == 4 else x for x in out]
+
+
+@forks.on_child
+def _forget_sessions():
+    """Leave the parent's sessions alone: their threads are not here."""
+    for graphs in list(_graphs):
+        for made in graphs._sessions.values():
+            for session in made.values():
+                forks.keep_for_ever(session)
+        graphs._sessions.clear()
 
 
 def _outputs(name, inputs, b):

@@ -45,7 +45,7 @@ WEIGHTS = str(
     "argv, message",
     [
         ([], "DIR is missing"),
-        (["in", "--loss", "psnr"], "invalid choice"),
+        (["in", "--loss", "psnr"], "give NAME"),
         (["in", "--crop", "100"], "multiple of 64"),
         (["in", "--hours", "-1"], "not a number from 0"),
         (["in", "--workers", "3"], "not a multiple of --workers"),
@@ -58,7 +58,7 @@ WEIGHTS = str(
         (["in", "--crop", "192"], "no picture has 192"),
         (["in", "--init", "none.safetensors"], "none.safetensors"),
         (["in", "--out", "in"], "is not a model"),
-        (["in", "--grow", "a8=6"], "--grow and --parts are for --init"),
+        (["in", "--grow", "a8=6"], "--grow, --shrink and --parts are for --init"),
         (["in", "--finish"], "--finish is for --init"),
         (
             ["in", "--init", "w", "--finish", "--denoise", "25"],
@@ -69,7 +69,7 @@ WEIGHTS = str(
         (["in", "--init", "w", "--parts", "0"], "not like 16,48"),
         (["in", "--init", WEIGHTS, "--parts", "16,96"], "96 in the first group"),
         (["in", "--init", WEIGHTS, "--parts", "384"], "384 channels"),
-        (["in", "--init", "w", "--grow", "a8"], "not like a8=4"),
+        (["in", "--init", "w", "--grow", "a8"], "not like a8=2"),
         (["in", "--init", WEIGHTS, "--grow", "a8=1"], "already"),
     ],
 )

@@ -10,8 +10,11 @@ torch = pytest.importorskip("torch")
 
 from training_runs import TINY, config
 
-from codec.training import data, functional, grow, hyper, nets, state, train
-from codec.training.values import blocks
+from codec.training import data, functional, grow, hyper, nets, shrink, state, train
+from codec.training.config import GROWS
+from codec.training.values import sizes
+
+blocks = sizes(GROWS)
 
 
 @pytest.fixture(autouse=True)
@@ -176,7 +179,7 @@ def test_each_picture_has_the_weights_of_its_quality():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a8", "a8=0", "m=400", "a8=3;s8=4", "a8=3,", "a8=3,a8=4"]
+    "text", ["", "a8", "a8=03", "m=400", "a8=3;s8=4", "a8=3,", "a8=3,a8=4"]
 )
 def test_what_is_no_number_of_blocks(text):
     with pytest.raises(argparse.ArgumentTypeError, match="is not like"):
@@ -188,3 +191,30 @@ def test_nothing_is_taken_away():
         grow.larger(dataclasses.replace(TINY, a16=1), {"a16": 0})
     with pytest.raises(ValueError, match="mix is 3 already"):
         grow.larger(dataclasses.replace(TINY, mix=3), {"mix": 4})
+
+
+def test_a_shrunk_model_keeps_what_adds_most(trained):
+    cfg, crops = trained
+    old = learnt(*trained, grow.larger(TINY, blocks("mix=3,s8=2")))
+    block = old.synthesis.blocks8[0]
+    n = len(block.w1)
+    with torch.no_grad():
+        block.w2[:, ::2] = 0
+        block.delta_w2[:, :, ::2] = 0
+    shape = shrink.smaller(old.shape, {"s8": 1, "s_hidden8": n // 2})
+    new = shrink.shrunk(old, shape, crops)
+    assert [b.w1.shape[0] for b in new.synthesis.blocks8] == [n // 2]
+    assert torch.equal(new.synthesis.blocks8[0].w1, block.w1[1::2])
+    assert len(new.analysis.blocks8[0].w1) == len(old.analysis.blocks8[0].w1)
+    with torch.no_grad():
+        old.synthesis.blocks8[1].w2.zero_()
+        old.synthesis.blocks8[1].delta_w2.zero_()
+        old.synthesis.blocks8[1].b2.zero_()
+        old.synthesis.blocks8[1].delta_b2.zero_()
+    for want, got in zip(coded(old, crops), coded(new, crops)):
+        assert torch.allclose(want, got, atol=1e-4, rtol=1e-4)
+
+
+def test_nothing_shrinks_to_more():
+    with pytest.raises(ValueError, match="only"):
+        shrink.smaller(TINY, {"s_hidden8": TINY.s_hidden8 + 1})

@@ -12,7 +12,6 @@ from training_runs import scene
 
 from codec.training import functional as fn
 from codec.training import kernels, loss, nets, optim
-from codec.training.config import LOSSES
 
 
 @pytest.fixture(params=[False, True], ids=["float32", "bfloat16"])
@@ -293,30 +292,6 @@ def test_muon_deals_its_matrices_out():
 
 def batch(*pictures):
     return fn.to_float(np.stack(pictures))
-
-
-def test_distortions_have_one_scale():
-    torch.manual_seed(0)
-    x = torch.zeros(2, 64, 64, 3)
-    y = x + torch.randn(x.shape) * torch.tensor([2.0, 9.0]).reshape(2, 1, 1, 1) / 255
-    mse = (y - x).square().mean((1, 2, 3)) * 255**2
-    assert torch.equal(loss.distortion("mse", x, y, mse), mse)
-    mae = loss.distortion("mae", x, y, mse)
-    assert torch.allclose(mae, mse, rtol=0.05)
-    d = loss.distortion("ms-ssim", x, y, mse)
-    assert torch.allclose(d, 1500 * (1 - loss.ms_ssim(x, y)))
-    both = loss.distortion("mse+ms-ssim", x, y, mse)
-    assert torch.allclose(both, (d + mse) / 2)
-    for name in LOSSES:
-        assert loss.distortion(name, x, x, mse * 0).abs().max() < 1e-3
-
-
-def test_cross_entropy_is_squared_error_at_mid_grey():
-    x = torch.full((1, 8, 8, 3), 0.01)
-    y = x + 0.02
-    mse = (y - x).square().mean((1, 2, 3)) * 255**2
-    got = loss.distortion("bce", x, y, mse)
-    assert torch.allclose(got, mse, rtol=0.02)
 
 
 def test_cross_entropy_at_black_and_white():

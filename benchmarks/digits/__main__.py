@@ -21,7 +21,7 @@ from codec.model.find import load as load_model
 
 from . import coding, knowing, models, page
 
-LOSSES = ("bce", "mse", "mae", "mse+ms-ssim")
+LOSSES = ("bce", "mse", "mae", "mse:0.5,ms-ssim:0.5")
 FLOOR_DB = 20.0  # of the claim about size
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ..errors import CodecError
 from . import ranks
-from .config import LOSSES, PRESETS, Config, TrainingError
-from .values import blocks, channels, number, sigmas
+from .config import GROWS, PRESETS, SHRINKS, Config, TrainingError
+from .values import channels, number, sigmas, sizes
 
 EPILOG = """\
 The state folder holds checkpoint.pt, log.csv, curves.png and the decoded
@@ -108,11 +108,19 @@ def parser():
     )
     add(
         "--grow",
-        blocks,
+        sizes(GROWS),
         "with --init: add blocks, up to so many of a8, a16 "
         "(analysis), s8, s16 (synthesis); with mix=N, N sets of weights for "
         "quality to mix",
         "a8=N,..",
+        default=None,
+    )
+    add(
+        "--shrink",
+        sizes(SHRINKS),
+        "with --init: fewer blocks in the synthesis (s8, s16), or hidden units "
+        "in each (s_hidden8, s_hidden16)",
+        "s8=N,..",
         default=None,
     )
     add(
@@ -172,7 +180,19 @@ def parser():
         "whose weights --init names (photo)",
         "MODEL",
     )
-    add("--loss", str, "distortion: " + ", ".join(LOSSES) + " (mse)", choices=LOSSES)
+    add(
+        "--loss",
+        str,
+        "distortion: a weighted sum of mse, mae, bce, ms-ssim, ssimulacra2 (mse)",
+        "NAME[:X],..",
+    )
+    add("--loss-high", str, "the same at the highest quality (--loss)", "NAME[:X],..")
+    add(
+        "--loss-turn",
+        number(float, 0, 0.999),
+        "quality, 0..1, from which the one goes over into the other",
+        "X",
+    )
     add("--workers", count, "one-thread processes (one per core)", "N", default=None)
     add("--batch", count, "crops per step, over all workers", "N")
     add("--crop", number(int, 8), "side of a crop, a multiple of 64, or less", "N")
@@ -278,6 +298,7 @@ def _run(argv):
                 "preset",
                 "workers",
                 "grow",
+                "shrink",
                 "parts",
             )
         }
@@ -349,8 +370,9 @@ def settings(run, given):
             "--denoise starts from the weights of a model; --init is missing",
         ),
         (
-            (run.grow or run.parts) and (not given.get("init") or given.get("denoise")),
-            "--grow and --parts are for --init, and not for --denoise",
+            (run.grow or run.shrink or run.parts)
+            and (not given.get("init") or given.get("denoise")),
+            "--grow, --shrink and --parts are for --init, and not for --denoise",
         ),
         (
             given.get("finish")
@@ -391,18 +413,23 @@ def settings(run, given):
             raise TrainingError(f"{run.dir}: no such folder")
         cfg = Config(**{**PRESETS[run.preset or "photo"], "name": name})
     cfg = dataclasses.replace(cfg, **given, state=str(folder))
+    from .loss import weights_of  # brings torch
+
+    for text in filter(None, (cfg.loss, cfg.loss_high)):
+        weights_of(text)
     if "hours" in given and "steps" not in given:
         cfg.steps = 0
     cfg.data = run.dir or cfg.data
     if not resume and cfg.init:
-        from . import grow
+        from . import grow, shrink
         from .state import load_weights
 
         start = load_weights(cfg.init)
         try:
-            cfg.shape = grow.larger(start.shape, run.grow or {}, run.parts or ())
+            shape = shrink.smaller(start.shape, run.shrink or {})
+            cfg.shape = grow.larger(shape, run.grow or {}, run.parts or ())
         except ValueError as e:
-            raise UsageError(f"--grow, --parts: {e}") from None
+            raise UsageError(f"--grow, --shrink, --parts: {e}") from None
         if cfg.denoise:
             from . import denoise
 

@@ -4,9 +4,9 @@ import dataclasses
 
 from ..errors import CodecError
 
-LOSSES = ("mse", "mae", "bce", "ms-ssim", "mse+ms-ssim")
 BLOCKS = ("a8", "a16", "s8", "s16")  # the numbers of blocks in Shape
 GROWS = (*BLOCKS, "mix")  # what ``--grow`` takes
+SHRINKS = ("s8", "s16", "s_hidden8", "s_hidden16")  # what ``--shrink`` takes
 
 
 class TrainingError(CodecError):
@@ -24,8 +24,10 @@ class Shape:
     a16: int = 3  # analysis blocks at 1/16
     s8: int = 3  # synthesis blocks at 1/8
     s16: int = 1  # synthesis blocks at 1/16
-    hidden8: int = 256
-    hidden16: int = 384
+    hidden8: int = 256  # hidden units of a block at 1/8
+    hidden16: int = 384  # of one at 1/16
+    s_hidden8: int = 256  # those of the synthesis
+    s_hidden16: int = 384
     nz: int = 96  # hyper-latent channels at 1/64
     hyper: int = 192  # hidden units of the hyper networks
     feat: int = 128  # float hyper features at 1/16
@@ -44,6 +46,11 @@ class Shape:
         object.__setattr__(self, "parts", tuple(self.parts))
         if self.lap not in (0, 2):
             raise TrainingError(f"windows reach 0 or 2 pixels further, not {self.lap}")
+
+    @classmethod
+    def from_dict(cls, d):
+        """Sizes of weights, also of those whose two sides had one width."""
+        return cls(**{f"s_{n}": d[n] for n in ("hidden8", "hidden16") if n in d} | d)
 
 
 @dataclasses.dataclass
@@ -66,7 +73,9 @@ class Config:
     crop: int = 256
     flips: bool = True  # mirror crops at random
     shift: int = 0  # move crops by up to so many pixels
-    loss: str = "mse"  # one of LOSSES
+    loss: str = "mse"  # NAME[:WEIGHT],.. of loss.TERMS
+    loss_high: str = ""  # the same at the highest quality
+    loss_turn: float = 0.5  # where the one begins to become the other
     clamped: bool = False  # samples beyond 0..255 count as shown
     finish: bool = False  # rows alone, from symbols as coded
     denoise: tuple = ()  # sigma, or its range: docs/denoising.md
@@ -102,7 +111,7 @@ class Config:
         """Settings of a checkpoint, older or newer than this version."""
         known = {f.name for f in dataclasses.fields(cls)}
         d = {k: v for k, v in d.items() if k in known}
-        d["shape"] = Shape(**d.get("shape", {}))
+        d["shape"] = Shape.from_dict(d.get("shape", {}))
         return cls(**d)
 
 
@@ -134,6 +143,8 @@ PRESETS = {
             s16=2,
             hidden8=96,
             hidden16=128,
+            s_hidden8=96,
+            s_hidden16=128,
             nz=12,
             hyper=48,
             feat=32,
@@ -159,6 +170,8 @@ PRESETS = {
             s16=1,
             hidden8=64,
             hidden16=96,
+            s_hidden8=64,
+            s_hidden16=96,
             nz=24,
             hyper=48,
             feat=32,

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-COLUMNS = ("kind", "hours", "step", "pixels", "loss", "bpp", "psnr", "lambda")
+COLUMNS = ("kind", "hours", "step", "pixels", "loss", "bpp", "psnr", "lambda", "score")
 ROW_SECONDS = 30  # of training in one row
 
 
@@ -124,12 +124,18 @@ class Progress:
         """Say and write one validation."""
         self.say(
             f"valid {state.seconds / 3600:.3f} h  step {state.step}  "
-            f"{state.pixels / 1e9:.2f} GP  loss {loss:.4f}  bpp/dB  "
-            + "  ".join(f"{b:.3f}/{p:.2f}" for _, b, p in points)
+            f"{state.pixels / 1e9:.2f} GP  loss {loss:.4f}  bpp/dB/score  "
+            + "  ".join(f"{b:.3f}/{p:.2f}/{s:.1f}" for _, b, p, s, *_ in points)
         )
-        for lam, bpp, psnr in points:
+        for lam, bpp, psnr, *more in points:
             self.log.row(
-                "valid", state, f"{loss:.5f}", f"{bpp:.5f}", f"{psnr:.4f}", lam
+                "valid",
+                state,
+                f"{loss:.5f}",
+                f"{bpp:.5f}",
+                f"{psnr:.4f}",
+                lam,
+                *(f"{v:.4f}" for v in more),
             )
 
 

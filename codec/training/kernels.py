@@ -7,6 +7,7 @@ import functools
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 
 @functools.cache
@@ -37,6 +38,71 @@ def _correlation():
                                 sums[q] += left[q] * right[q]
 
     return correlate
+
+
+@functools.cache
+def _blur():
+    """Writes blurred planes to ``out``, in machine code; None without numba."""
+    try:
+        import numba
+    except ImportError:
+        return None
+
+    @numba.njit(fastmath={"contract"}, boundscheck=False)
+    def blur(x, taps, out):
+        n, h, w = x.shape
+        r = len(taps) // 2
+        row = np.zeros(w + 2 * r, np.float32)
+        for b in range(n):
+            for y in range(h):
+                inner = row[r : r + w]
+                inner[:] = 0
+                for i in range(2 * r + 1):
+                    v = y + i - r
+                    above = x[b, -1 - v if v < 0 else 2 * h - 1 - v if v >= h else v]
+                    for u in range(w):
+                        inner[u] += taps[i] * above[u]
+                for u in range(r):
+                    row[u], row[w + r + u] = row[2 * r - 1 - u], row[w + r - 1 - u]
+                to = out[b, y]
+                to[:] = 0
+                for j in range(2 * r + 1):
+                    left = row[j : j + w]
+                    for u in range(w):
+                        to[u] += taps[j] * left[u]
+
+    return blur
+
+
+def blur(x, taps):
+    """Planes blurred down and across by the same taps, mirrored at the borders.
+
+    Where taps are symmetric, so is the blur's matrix: it is its own adjoint.
+
+    Parameters
+    ----------
+    x : float32 Tensor (.., h, w)
+        At least as many rows and columns as half of the taps.
+    taps : sequence of float
+        An odd number of them.
+
+    Returns
+    -------
+    Tensor (.., h, w)
+    """
+    compiled = _blur() if x.device.type == "cpu" else None
+    flat = x.detach().reshape(-1, *x.shape[-2:])
+    if compiled is None:
+        g, r = x.new_tensor(taps), len(taps) // 2
+        for dim, shape in ((1, (1, 1, -1, 1)), (2, (1, 1, 1, -1))):
+            before = flat.narrow(dim, 0, r).flip(dim)
+            after = flat.narrow(dim, flat.shape[dim] - r, r).flip(dim)
+            flat = torch.cat([before, flat, after], dim)
+            flat = F.conv2d(flat[:, None], g.view(shape))[:, 0]
+        return flat.reshape(x.shape)
+    out = torch.empty_like(flat, memory_format=torch.contiguous_format)
+    compiled(flat.contiguous().numpy(), np.array(taps, np.float32), out.numpy())
+    return out.reshape(x.shape)
 
 
 def depthwise_weights(g, x, k):

@@ -1,38 +1,30 @@
-"""Distortions, all in the scale of a mean squared error of 0..255**2."""
+"""Distortions: named terms, and the weighted sums that a run minimises.
+
+A new term is one function and its line in ``TERMS``: it can then be trained
+for, and each validation logs it. All are in the scale of a mean squared error
+of 0..255**2, so that a lambda means about the same for each of them.
+"""
 
 import torch
 import torch.nn.functional as F
 
+from .config import TrainingError
 from .functional import bounded
+from .ssimulacra2 import ssimulacra2_sum
 
 HALF_LEVEL = 0.5 / 255  # what a sample next to black is rounded to it
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
-def distortion(name, x, x_hat, mse):
-    """Distortion per picture.
+def squared_error(x, x_hat):
+    """Mean squared error per picture, 0..255**2."""
+    return (x_hat - x).square().mean((1, 2, 3)) * 255**2
 
-    Parameters
-    ----------
-    name : {"mse", "mae", "bce", "ms-ssim", "mse+ms-ssim"}
-    x, x_hat : Tensor (n, h, w, 3), -0.5..0.5
-    mse : Tensor (n,), 0..255**2
 
-    Returns
-    -------
-    Tensor (n,)
-        Scaled so that a lambda means about the same for each loss.
-    """
-    if name == "mse":
-        return mse
-    if name == "mae":
-        # E|e| of a Gaussian error is sqrt(2/pi) sigma: squared, an MSE.
-        e = (x_hat - x).abs().mean((1, 2, 3)) * 255
-        return e.square() * (torch.pi / 2)
-    if name == "bce":
-        return binary_cross_entropy(x, x_hat)
-    d = (1 - ms_ssim(x, x_hat)) * 1500.0
-    return d if name == "ms-ssim" else 0.5 * (d + mse)
+def absolute_error(x, x_hat):
+    """Squared mean absolute error, times what makes it an MSE of Gaussians."""
+    e = (x_hat - x).abs().mean((1, 2, 3)) * 255
+    return e.square() * (torch.pi / 2)
 
 
 def binary_cross_entropy(x, x_hat):
@@ -52,8 +44,84 @@ def binary_cross_entropy(x, x_hat):
     return nats.mean((1, 2, 3)) * (255**2 / 2)
 
 
+def ms_ssim_error(x, x_hat):
+    """One minus MS-SSIM, times 1500."""
+    return (1 - ms_ssim(x, x_hat)) * 1500.0
+
+
+def ssimulacra2_error(x, x_hat):
+    """Sum of SSIMULACRA 2, times 20: see `ssimulacra2.ssimulacra2_sum`."""
+    return 20 * ssimulacra2_sum(x, x_hat)
+
+
+TERMS = {
+    "mse": squared_error,
+    "mae": absolute_error,
+    "bce": binary_cross_entropy,
+    "ms-ssim": ms_ssim_error,
+    "ssimulacra2": ssimulacra2_error,
+}
+
+
+def weights_of(text):
+    """Weights of the terms of ``NAME[:WEIGHT],..``.
+
+    Returns
+    -------
+    dict of str to float
+
+    Raises
+    ------
+    TrainingError
+        No such term, or a weight that is not positive.
+    """
+    found = {}
+    for part in text.split(","):
+        name, _, weight = part.partition(":")
+        try:
+            found[name] = float(weight or 1)
+        except ValueError:
+            found[name] = 0.0
+        if name not in TERMS or not 0 < found[name] < float("inf"):
+            raise TrainingError(
+                f"loss {part!r}: give NAME[:WEIGHT],.. of " + ", ".join(TERMS)
+            )
+    return found
+
+
+def distortion(cfg, q, x, x_hat, mse):
+    """What a run minimises beside the rate, per picture.
+
+    Parameters
+    ----------
+    cfg : Config
+        ``loss``, and where the quality is high ``loss_high``: between
+        ``loss_turn`` and 1 the one goes over into the other smoothly.
+    q : Tensor (n,)
+        Quality, 0..1.
+    x, x_hat : Tensor (n, h, w, 3), -0.5..0.5
+    mse : Tensor (n,), 0..255**2
+
+    Returns
+    -------
+    Tensor (n,)
+    """
+    low = weights_of(cfg.loss)
+    high = weights_of(cfg.loss_high or cfg.loss)
+    u = ((q - cfg.loss_turn) / (1 - cfg.loss_turn)).clamp(0, 1)
+    u = u * u * (3 - 2 * u)
+    out = 0.0
+    for name in low | high:
+        weight = low.get(name, 0.0) * (1 - u) + high.get(name, 0.0) * u
+        term = mse if name == "mse" else TERMS[name](x, x_hat)
+        out = out + weight * term
+    return out
+
+
 def ms_ssim(x, y):
     """Multi-scale SSIM [1]_ of (n, h, w, 3) pictures, -0.5..0.5.
+
+    NaN for pictures under 11 pixels a side.
 
     References
     ----------
@@ -70,6 +138,8 @@ def ms_ssim(x, y):
         t = F.conv2d(t, g.view(1, 1, 11, 1).expand(c, 1, 11, 1), groups=c)
         return F.conv2d(t, g.view(1, 1, 1, 11).expand(c, 1, 1, 11), groups=c)
 
+    if min(x.shape[2:]) < 11:
+        return x.new_full((len(x),), torch.nan)
     levels = [k for k in range(5) if min(x.shape[2:]) >= 11 * 2**k]
     weights = torch.tensor(MS_SSIM_WEIGHTS[: len(levels)])
     weights = weights / weights.sum()

@@ -158,11 +158,12 @@ class Synthesis(nn.Module):
         self.out8 = windows(pca["v8"], s.lap)  # (c8, 3, k, k)
         self.bias = nn.Parameter(torch.zeros(3))
         self.blocks16 = nn.ModuleList(
-            Block(pca["sigma16"], s.hidden16, s.leak16, s.output16)
+            Block(pca["sigma16"], s.s_hidden16, s.leak16, s.output16)
             for _ in range(s.s16)
         )
         self.blocks8 = nn.ModuleList(
-            Block(pca["sigma8"], s.hidden8, s.leak8, False, s.mix) for _ in range(s.s8)
+            Block(pca["sigma8"], s.s_hidden8, s.leak8, False, s.mix)
+            for _ in range(s.s8)
         )
         add_sets(self, s.mix, "out8", "out16")
         self.sets = s.mix

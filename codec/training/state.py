@@ -277,7 +277,7 @@ def load_weights(file):
 
     try:
         with safe_open(file, "pt") as f:
-            shape = Shape(**json.loads(f.metadata()["shape"]))
+            shape = Shape.from_dict(json.loads(f.metadata()["shape"]))
             model = empty_model(shape)
             model.load_state_dict({k: f.get_tensor(k).float() for k in f.keys()})
     except (

@@ -18,8 +18,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from . import curves, data, functional, grow, nets, noise, state
-from .loss import distortion
+from . import curves, data, functional, grow, nets, noise, shrink, state
+from .loss import TERMS, distortion
+from .ssimulacra2 import score, ssimulacra2_sum
 
 VALID_LAMBDAS = (0.0006, 0.002, 0.0067, 0.025, 0.1, 0.5)
 VALID_SIDE = 384
@@ -30,11 +31,9 @@ def start_model(cfg, crops):
     """Weights of ``cfg.init``, or the optimal linear codec of pictures."""
     if cfg.init:
         model = state.load_weights(cfg.init)
-        return (
-            model
-            if model.shape == cfg.shape
-            else grow.grown(model, cfg.shape, crops, cfg.seed)
-        )
+        for change in (shrink.shrunk, grow.grown):
+            model = change(model, cfg.shape, crops, cfg.seed)
+        return model
     s = cfg.shape
     pca = {
         k: torch.from_numpy(v)
@@ -111,12 +110,15 @@ def validate(model, crops, cfg, rank=0, world=1):
 
     Returns
     -------
-    list of (lambda, bpp, psnr), float
-        Estimated rate with really rounded symbols; and the mean loss.
+    list of tuple of float
+        For each lambda: lambda, bits per pixel (an estimate with really
+        rounded symbols), PSNR, SSIMULACRA 2, and each of ``loss.TERMS``.
+    float
+        The mean loss.
     """
     s = cfg.shape
     lambdas = [l for l in VALID_LAMBDAS if s.lambda_min <= l <= s.lambda_max]
-    sums = torch.zeros(len(lambdas), 4, dtype=torch.float64)
+    sums = torch.zeros(len(lambdas), 5 + len(TERMS), dtype=torch.float64)
     n = len(crops.index)
     pick = np.linspace(0, n - 1, min(n, cfg.valid_pictures)).astype(int)
     model.eval()
@@ -132,16 +134,20 @@ def validate(model, crops, cfg, rank=0, world=1):
         for j, l in enumerate(lambdas):
             lam = torch.full((len(px),), l)
             bpp, mse, x_hat, _ = model(seen, lam, noise=False, wanted=px)
-            d = distortion(cfg.loss, px, x_hat, mse)
+            d = distortion(cfg, model.q_of(lam), px, x_hat, mse)
             psnr = 10 * torch.log10(255**2 / mse.clamp(min=1e-9))
             loss = rate_weight(lam) * (bpp + lam * d)
-            sums[j] += torch.stack([bpp, psnr, loss, torch.ones_like(lam)]).sum(1)
+            terms = [term(px, x_hat) for term in TERMS.values()]
+            look = score(ssimulacra2_sum(px, x_hat))
+            sums[j] += torch.stack(
+                [torch.ones_like(lam), loss, bpp, psnr, look, *terms]
+            ).sum(1)
     model.train()
     if world > 1:
         dist.all_reduce(sums)
-    mean = sums[:, :3] / sums[:, 3:]
-    points = [(l, *mean[j, :2].tolist()) for j, l in enumerate(lambdas)]
-    return points, mean[:, 2].mean().item()
+    mean = sums[:, 1:] / sums[:, :1]
+    points = [(l, *mean[j, 1:].tolist()) for j, l in enumerate(lambdas)]
+    return points, mean[:, 0].mean().item()
 
 
 def update(run, share, world):
@@ -285,7 +291,7 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
         bpp, mse, x_hat, _ = run.model(
             seen, lam, False if cfg.finish else generators, x
         )
-        d = distortion(cfg.loss, x, x_hat, mse)
+        d = distortion(cfg, run.model.q_of(lam), x, x_hat, mse)
         loss = (rate_weight(lam) * (bpp + lam * d)).mean()
         loss.backward()
         bad = 0 if update(run, share, world) else bad + 1

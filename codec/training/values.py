@@ -3,8 +3,6 @@
 import argparse
 import re
 
-from .config import GROWS
-
 
 def number(kind, low, high=None):
     """A reader of numbers from ``low`` on, up to ``high`` if that is given.
@@ -50,15 +48,19 @@ def channels(text):
     return found
 
 
-def blocks(text):
-    """``a8=6,a16=5``: dict of numbers, 1..99, by ``GROWS``."""
-    found = dict(re.findall(r"(\w+)=([1-9]\d?)(?:,|$)", text))
-    if (
-        not found
-        or set(found) - set(GROWS)
-        or text != ",".join(f"{k}={v}" for k, v in found.items())
-    ):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not like a8=4,a16=4: {', '.join(GROWS)}"
-        )
-    return {k: int(v) for k, v in found.items()}
+def sizes(names):
+    """A reader of ``a8=6,a16=5``: dict of numbers, 0..999, by ``names``."""
+
+    def parse(text):
+        found = dict(re.findall(r"(\w+)=(0|[1-9]\d{0,2})(?:,|$)", text))
+        if (
+            not found
+            or set(found) - set(names)
+            or text != ",".join(f"{k}={v}" for k, v in found.items())
+        ):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not like {names[0]}=2,{names[1]}=1: {', '.join(names)}"
+            )
+        return {k: int(v) for k, v in found.items()}
+
+    return parse

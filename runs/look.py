@@ -1,0 +1,104 @@
+"""BD-rate at equal SSIMULACRA 2 of runs, from their logs.
+
+    python runs/look.py VALID LOG...
+
+Each LOG is a ``log.csv``. VALID are the pictures that the runs validated on. A
+table has a row per validation: BD-rate against the first validation of the
+first LOG by score (in all and by bands of it) and by PSNR, and against AVIF
+4:4:4 at speed 6 tuned for SSIMULACRA 2, whose files of the same crops are
+real. Rates of a log are estimates with really rounded symbols. AVIF's curve is
+kept in ``state/avif-valid.csv``.
+"""
+
+import csv
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from curve import crops
+from PIL import Image
+
+from codec.bench.curves import bd_rate
+from codec.training import curves as log
+from codec.training.functional import to_float
+from codec.training.ssimulacra2 import score, ssimulacra2_sum
+
+AVIF = Path("state/avif-valid.csv")
+QUALITIES = 20, 28, 36, 44, 52, 60, 68, 76, 84, 92
+BANDS = (30, 50), (50, 70), (70, 90)
+
+
+def avif(folder):
+    """bpp, score and PSNR of AVIF at each quality, means of the crops."""
+    if not AVIF.exists():
+        rows = []
+        for quality in QUALITIES:
+            found = []
+            for a in crops(folder):
+                out = io.BytesIO()
+                Image.fromarray(a).save(
+                    out,
+                    "AVIF",
+                    quality=quality,
+                    speed=6,
+                    subsampling="4:4:4",
+                    advanced={"tune": "ssimulacra2"},
+                )
+                size = 8 * out.tell() / (a.shape[0] * a.shape[1])
+                with Image.open(out) as image:
+                    b = np.asarray(image.convert("RGB"))
+                look = score(
+                    ssimulacra2_sum(*(to_float(np.array(x))[None] for x in (a, b)))
+                )
+                error = np.square(a - b.astype(float)).mean()
+                found.append((size, look.item(), 10 * np.log10(255**2 / error)))
+            rows.append(np.mean(found, 0))
+        AVIF.parent.mkdir(exist_ok=True)
+        with open(AVIF, "w", newline="") as file:
+            csv.writer(file).writerows([("bpp", "score", "psnr"), *rows])
+    with open(AVIF, newline="") as file:
+        return np.array([list(map(float, r)) for r in list(csv.reader(file))[1:]]).T
+
+
+def validations(path):
+    """hours, gigapixels and (bpp, score, psnr) of each validation of a log."""
+    by_step = {}
+    for row in log.read(path):
+        if row["kind"] == "valid" and "score" in row:
+            by_step.setdefault(row["step"], {})[row["lambda"]] = row
+    for _, rows in sorted(by_step.items()):
+        rows = [rows[k] for k in sorted(rows)]
+        yield (
+            rows[0]["hours"],
+            rows[0]["pixels"] / 1e9,
+            rows[0]["loss"],
+            np.array([[r["bpp"], r["score"], r["psnr"]] for r in rows]).T,
+        )
+
+
+def main():
+    folder, *logs = sys.argv[1:]
+    torch.set_num_threads(1)
+    theirs, first = avif(folder), None
+    for path in logs:
+        print(path)
+        for hours, gigapixels, loss, points in validations(path):
+            first = points if first is None else first
+            cells = [f"{hours:.2f} h", f"{gigapixels:.2f} GP", f"loss {loss:.4f}"]
+            for name, anchor in (("first", first), ("AVIF", theirs)):
+                cells.append(name)
+                for band in (None, *BANDS):
+                    r = bd_rate(anchor[:2], points[:2], band)
+                    cells.append("-" if r is None else f"{r:+.1f}")
+                r = bd_rate(anchor[::2], points[::2])
+                cells.append("PSNR " + ("-" if r is None else f"{r:+.1f}"))
+            print("  ".join(cells))
+            print(
+                "     " + "  ".join(f"{b:.3f}/{s:.1f}/{p:.2f}" for b, s, p in points.T)
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -15,7 +15,7 @@ import stat
 import sys
 
 from ..errors import CodecError, FormatError, InputError, LimitError
-from ..io import urls
+from ..io import modes, urls
 from .jobs import STREAM
 from .report import Refusal
 
@@ -200,8 +200,9 @@ def write(dst, data, *, src=STREAM, force=False, times=False, sync=False):
                 file.write(data)
         else:
             folder, name = os.path.split(dst)
+            src = None if src == STREAM else src
             sibling = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}.part")
-            _fill(_create(sibling), sibling, data, src, times, sync)
+            _fill(urls.create(sibling, src), sibling, data, src, times, sync)
             _place(sibling, dst, force)
         if sync and hasattr(os, "O_DIRECTORY") and os.path.exists(dst):
             _sync_folder(os.path.dirname(dst) or ".")
@@ -210,12 +211,6 @@ def write(dst, data, *, src=STREAM, force=False, times=False, sync=False):
     except OSError as error:
         error.filename = "standard output" if dst == STREAM else dst
         raise
-
-
-def _create(path):
-    # A copy must never be more readable than the original, not even briefly.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    return os.open(path, flags, 0o600)
 
 
 def _sync_folder(path):
@@ -239,7 +234,7 @@ def _place(sibling, dst, force):
         except FileExistsError:
             raise
         except OSError:  # a file system without links
-            os.close(_create(dst))
+            os.close(urls.create(dst))
             os.replace(sibling, dst)
             return
         os.unlink(sibling)
@@ -254,28 +249,15 @@ def _fill(fd, path, data, src, times, sync):
     try:
         with open(fd, "wb") as file:
             file.write(data)
-            if hasattr(os, "fchmod"):
-                os.fchmod(
-                    fd,
-                    0o666 & ~_umask()
-                    if not os.path.exists(src)
-                    else stat.S_IMODE(os.stat(src).st_mode) & 0o777,
-                )
+            modes.copy(fd, src)
             if sync:
                 file.flush()
-                os.fsync(fd)
-        if times and os.path.exists(src):
-            st = os.stat(src)
-            os.utime(path, ns=(st.st_atime_ns, st.st_mtime_ns))
+                modes.sync(fd)
+        if times:
+            modes.times(path, src)
     except BaseException:
         os.unlink(path)
         raise
-
-
-def _umask():
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
 
 
 def is_device(path):

@@ -3,32 +3,12 @@
 import os
 from collections import namedtuple  # typing's one takes long to load
 
-from ..io import urls
+from ..io import names, urls
 from .report import Refusal
 
 STREAM = "-"
-PICTURES = (
-    ".avif",
-    ".bmp",
-    ".gif",
-    ".heic",
-    ".heif",
-    ".ico",
-    ".jp2",
-    ".jpeg",
-    ".jpg",
-    ".jxl",
-    ".pbm",
-    ".pgm",
-    ".png",
-    ".pnm",
-    ".ppm",
-    ".qoi",
-    ".tga",
-    ".tif",
-    ".tiff",
-    ".webp",
-)
+# What a Mac writes beside each file on a disk that is not its own.
+_APPLE_DOUBLE = b"\0\5\x16\7"
 
 
 class Job(namedtuple("Job", "src dst")):
@@ -42,7 +22,37 @@ def looks_like_input(name, mode):
 
     By name alone, so that a script does the same the second time.
     """
-    return name.lower().endswith(PICTURES if mode == "compress" else ".aec")
+    return (
+        names.is_picture(name) if mode == "compress" else name.lower().endswith(".aec")
+    )
+
+
+def is_output(name, mode):
+    """Whether the second of two names can only be that of an output.
+
+    A picture, or what else is there, must never be taken for the output of
+    another because of its name: content decides. An output that exists is
+    an ``.aec`` file, or has its name.
+    """
+    if looks_like_input(name, mode):
+        return False
+    if urls.is_url(name) or not os.path.isfile(name):
+        return True
+    from ..container import MAGIC  # it loads numpy
+
+    start = _start(name, len(MAGIC))
+    if mode == "compress":
+        return not start or start == MAGIC or name.lower().endswith(".aec")
+    return start != MAGIC
+
+
+def _start(path, n):
+    """The first bytes of a file; none of one that cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(n)
+    except OSError:
+        return b""
 
 
 def make(options, complain):
@@ -66,9 +76,14 @@ def make(options, complain):
     jobs = []
     for name in options.files or [STREAM]:
         if options.recursive and urls.is_url(name):
+            try:
+                found = urls.walk(name)
+            except OSError as error:
+                complain(error)
+                continue
             jobs += [
                 Job(path, target(path, options, name))
-                for path in urls.walk(name)
+                for path in found
                 if looks_like_input(path.split("::")[0], options.mode)
             ]
             continue
@@ -94,16 +109,19 @@ def _walk(top, options, complain):
     skip = options.output_dir and os.path.abspath(options.output_dir)
     if skip == os.path.abspath(top):
         skip = None
-    for folder, folders, names in os.walk(top, onerror=complain):
+    for folder, folders, found in os.walk(top, onerror=complain):
         # What an earlier run wrote there is no input.
         folders[:] = sorted(
             f
             for f in folders
             if not skip or os.path.abspath(os.path.join(folder, f)) != skip
         )
-        for name in sorted(names):
-            if looks_like_input(name, options.mode):
-                yield os.path.join(folder, name)
+        for name in sorted(found):
+            path = os.path.join(folder, name)
+            if looks_like_input(name, options.mode) and not (
+                name.startswith("._") and _start(path, 4) == _APPLE_DOUBLE
+            ):
+                yield path
 
 
 def target(name, options, top=None):
@@ -130,7 +148,7 @@ def target(name, options, top=None):
     )
     if urls.is_url(name) or urls.is_url(options.output_dir):
         return urls.target(name, suffix, options.output_dir, top)
-    path = os.path.splitext(name)[0] + suffix
+    path = names.stem(name) + suffix
     if options.output_dir is not None:
         inner = os.path.basename(path) if top is None else os.path.relpath(path, top)
         path = os.path.join(options.output_dir, inner)

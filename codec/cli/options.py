@@ -28,8 +28,8 @@ _UNITS = {
 }
 
 EPILOG = """\
-Two names are IN and OUT, unless the second one looks like an input too; more
-are all inputs. Without a name, standard input goes to standard output.
+Two names are IN and OUT, unless the second one is or looks like an input too;
+more are all inputs. Without a name, standard input goes to standard output.
 Exit code: 0 good, 1 error, 2 warnings only, 130 interrupted.
 """
 
@@ -301,7 +301,7 @@ def _split(options):
             or options.recursive
             or options.stack
         )
-        and not jobs.looks_like_input(names[1], options.mode)
+        and jobs.is_output(names[1], options.mode)
     ):
         options.output = names.pop()
 
@@ -432,8 +432,13 @@ def _positive(text):
 def _whole(text):
     """A whole number such as 8, 100M or 64Ki; 0 for what is none."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmg]?i?)", text.lower())
-    value = float(match[1]) * _UNITS.get(match[2], 0) if match else 0
-    return int(value) if value % 1 == 0 else 0
+    if not match or match[2] not in _UNITS:
+        return 0
+    from decimal import Decimal  # slow to load
+
+    # Of decimals that are exact: 16.1k is 16100. Of 16.1Ki the whole part.
+    value = Decimal(match[1]) * _UNITS[match[2]]
+    return int(value) if match[2] or value % 1 == 0 else 0
 
 
 def _count(text):

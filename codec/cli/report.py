@@ -12,6 +12,12 @@ GOOD, ERROR, WARNING = 0, 1, 2
 TRACEBACK = "\0"  # between a message and a traceback, with -vv
 
 
+_TEXTS = {
+    FileNotFoundError: "no such file or directory",
+    PermissionError: "permission denied",
+}
+
+
 class UsageError(Exception):
     """The command line contradicts itself; nothing was read."""
 
@@ -104,8 +110,9 @@ def describe(error):
         return f"at byte {error.offset}: {error}"
     if isinstance(error, (str, CodecError, Refusal, UsageError)):
         return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror[0].lower() + error.strerror[1:]
+    if isinstance(error, OSError):  # those of fsspec may have no text
+        text = error.strerror or _TEXTS.get(type(error)) or f"cannot be read: {error}"
+        return text[0].lower() + text[1:]
     if isinstance(error, MemoryError):
         return "out of memory; try a smaller picture"
     return f"internal error, please report: {type(error).__name__}: {error}"

@@ -2,17 +2,19 @@
 
 A URL is what fsspec opens (``s3://``, ``memory://``, ``zip://a.png::b.zip``)
 and needs the extra ``[remote]``; what it needs beyond that, as s3fs, is told
-when it is missing. Everything else is a local path.
+when it is missing. Everything else is a local path, also ``std::vector.png``.
 """
 
 import contextlib
 import os
 import re
 
-from ..errors import InputError, UnsupportedError
+from ..errors import CodecError, InputError, UnsupportedError
+from . import modes
+from .names import stem
 
-# Two letters at least: "C:" is a drive, and so is "C:\\a::b".
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
+# Two letters at least: "C:" is a drive. In a chain some part has "://".
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::.*://)")
 
 
 def is_url(name):
@@ -47,6 +49,54 @@ def file_system(url):
         raise UnsupportedError(f"{url}: {error}", url) from error
     except ValueError as error:
         raise InputError(f"{url}: {error}") from error
+    except OSError:
+        raise
+    except Exception as error:  # of a broken archive, of many types
+        raise InputError(f"{url}: {type(error).__name__}: {error}") from error
+
+
+@contextlib.contextmanager
+def _errors(url):
+    """What fsspec raises, of many types, as errors that say the URL.
+
+    Broken archives give those of zipfile, tarfile and zlib, and TypeErrors;
+    stores those of their clients.
+    """
+    try:
+        yield
+    except (CodecError, MemoryError):
+        raise
+    except OSError as error:
+        error.filename = url
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{url}: cannot be read: {type(error).__name__}: {error}"
+        ) from error
+
+
+class _File:
+    """A file at a URL, with our errors."""
+
+    def __init__(self, file, url):
+        self._file, self._url = file, url
+
+    def read(self, n=-1):
+        with _errors(self._url):
+            return self._file.read(n)
+
+    def seek(self, *where):
+        with _errors(self._url):
+            return self._file.seek(*where)
+
+    def tell(self):
+        return self._file.tell()
+
+    def seekable(self):
+        return self._file.seekable()
+
+    def close(self):
+        self._file.close()
 
 
 @contextlib.contextmanager
@@ -62,8 +112,10 @@ def opened(source):
         yield source
     elif is_url(source):
         fs, path = file_system(source)
-        with fs.open(path, "rb") as file:
-            yield file
+        with contextlib.ExitStack() as stack:
+            with _errors(source):
+                file = stack.enter_context(fs.open(path, "rb"))
+            yield _File(file, source)
     else:
         with open(source, "rb") as file:
             yield file
@@ -80,7 +132,8 @@ def contents(data):
 def exists(url):
     """Whether there is a file at a URL."""
     fs, path = file_system(url)
-    return fs.exists(path)
+    with _errors(url):
+        return fs.exists(path)
 
 
 def remove(url):
@@ -94,11 +147,13 @@ def walk(url):
     fs, path = file_system(url)
     scheme, *chain = url.split("::")
     scheme = scheme.split("://")[0]
+    with _errors(url):
+        found = fs.find(path)
     return [
         "::".join([f"{scheme}://{name}", *chain])
         for name in sorted(
             name if getattr(fs, "local_file", False) else name.lstrip("/")
-            for name in fs.find(path)
+            for name in found
         )
     ]
 
@@ -124,20 +179,20 @@ def target(name, suffix, folder=None, top=None):
         Nothing can be written beside the input.
     """
     name, *chain = name.split("::")
-    stem = os.path.splitext(name)[0] + suffix
+    output = stem(name) + suffix
     if folder is None:
         if chain:
             raise InputError(
                 f"{name} lies in an archive; say where to write (-o, --output-dir)"
             )
-        return stem
-    stem = stem.replace(os.sep, "/")
+        return output
+    output = output.replace(os.sep, "/")
     if top is not None:
         start = top.split("::")[0].replace(os.sep, "/").rstrip("/") + "/"
-    if top is not None and stem.startswith(start):
-        inner = stem.removeprefix(start).lstrip("/")
+    if top is not None and output.startswith(start):
+        inner = output.removeprefix(start).lstrip("/")
     else:
-        inner = stem.rsplit("/", 1)[-1]
+        inner = output.rsplit("/", 1)[-1]
     return f"{folder.rstrip('/')}/{inner}"
 
 
@@ -188,16 +243,12 @@ def land(path, data, exclusive=False, like=None):
     """
     path = os.fspath(path)
     folder, name = os.path.split(os.path.abspath(path))
-    mode = 0o666 & ~_umask()
-    with contextlib.suppress(OSError, TypeError):
-        mode = os.stat(like).st_mode & 0o777
-    if exclusive and _land_nameless(folder, name, data, mode):
+    if exclusive and _land_nameless(folder, name, data, like):
         return
-    import tempfile  # slow to load, and --help comes by here
-
-    fd, sibling = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+    sibling = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}.part")
+    fd = create(sibling, like)
     try:
-        _fill(fd, data, mode)
+        _fill(fd, data, like)
         if exclusive:
             os.link(sibling, path)
             os.unlink(sibling)
@@ -209,7 +260,7 @@ def land(path, data, exclusive=False, like=None):
         raise
 
 
-def _land_nameless(folder, name, data, mode):
+def _land_nameless(folder, name, data, like):
     """Land without a name in between: a kill leaves nothing behind.
 
     Returns False where the system cannot do that.
@@ -219,12 +270,12 @@ def _land_nameless(folder, name, data, mode):
     except AttributeError:
         return False
     try:
-        fd = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600)
+        fd = os.open(folder, os.O_TMPFILE | os.O_WRONLY, modes.at_first(like))
         with open(fd, "wb", closefd=True) as file:
             file.write(data)
             file.flush()
-            os.fchmod(fd, mode)
-            os.fsync(fd)
+            modes.copy(fd, like)
+            modes.sync(fd)
             # With a folder given, Python follows the link, as it must.
             os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=place)
         return True
@@ -236,16 +287,15 @@ def _land_nameless(folder, name, data, mode):
         os.close(place)
 
 
-def _fill(fd, data, mode):
+def create(path, like=None):
+    """Open a new file for writing, to be as readable as ``like`` at most."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return os.open(path, flags, modes.at_first(like))
+
+
+def _fill(fd, data, like):
     with open(fd, "wb") as file:
         file.write(data)
         file.flush()
-        if hasattr(os, "fchmod"):
-            os.fchmod(fd, mode)
-        os.fsync(fd)
-
-
-def _umask():
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
+        modes.copy(fd, like)
+        modes.sync(fd)

@@ -7,6 +7,7 @@ is told by a `ConversionWarning`.
 
 import io
 import os
+import re
 import warnings
 
 import numpy as np
@@ -60,7 +61,8 @@ def format_of(name):
     Returns
     -------
     str
-        For instance ``"JPEG"``; ``"PNG"`` where there is no extension.
+        For instance ``"JPEG"``; ``"PNG"`` where there is no extension, as in
+        ``scan 12.05.2021``.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def format_of(name):
         No format that Pillow writes has this extension.
     """
     extension = os.path.splitext(os.fsdecode(name))[1].lower()
-    if extension in ("", ".png"):
+    if extension == ".png" or not re.match(r"\.[a-z]", extension):
         return "PNG"
     Image.init()
     format = Image.EXTENSION.get(extension)

@@ -14,7 +14,6 @@ from . import (
     metrics,
     pictures,
     report,
-    report_speed,
     run,
     speed,
     store,
@@ -23,8 +22,8 @@ from . import (
     viewer,
 )
 
-QUICK_CODECS = (codecs.OURS, codecs.ANCHOR, "webp", "avif-444")
 QUICK_METRICS = ("psnr",)
+QUICK_CODECS = (codecs.OURS, codecs.ANCHOR, "webp", codecs.tuned_avif("psnr"))
 
 
 class UsageError(Exception):
@@ -62,7 +61,7 @@ def parser():
     options.add_argument(
         "--slow",
         action="store_true",
-        help="HEIC and our high efforts too, which take "
+        help="HEIC and our other efforts too, which take "
         "longer than all others together",
     )
     options.add_argument(
@@ -71,9 +70,8 @@ def parser():
         metavar="NAME",
         help="names or patterns of: "
         + " ".join(codecs.BUILDERS)
-        + f"; {codecs.OURS}-eN@MODEL is ours at effort N "
-        f"with that model, {codecs.OURS}-eN-ms-ssim tuned "
-        "for MS-SSIM",
+        + f"; {codecs.OURS}-eN-TUNE@MODEL is ours at effort N, tuned for a metric, "
+        "with that model, each part left out for the default",
     )
     options.add_argument(
         "--metrics",
@@ -116,7 +114,9 @@ def parser():
         help="largest size for --speed (default: 24)",
     )
     options.add_argument(
-        "--fresh", action="store_true", help="measure again what is there already"
+        "--fresh",
+        action="store_true",
+        help="measure the codecs again that are there already",
     )
     options.add_argument(
         "--markdown",
@@ -127,9 +127,17 @@ def parser():
         "in their title, as Markdown and measure nothing",
     )
     options.add_argument(
+        "--promises",
+        action="store_true",
+        help="print what this codec promises against AVIF, judged by --out, as "
+        "Markdown and measure nothing",
+    )
+    options.add_argument(
         "--anchor",
         metavar="NAME",
-        help=f"with --markdown: compare with that codec (default: {codecs.ANCHOR})",
+        help="with --markdown: compare with that codec, or with "
+        f"{summary.TUNED}: the AVIF that is tuned for the table's metric "
+        f"(default: {codecs.ANCHOR})",
     )
     return options
 
@@ -151,6 +159,9 @@ def main(arguments=None):
         code = 0
         if options.markdown is not None:
             _print_markdown(options)
+        elif options.promises:
+            found, _ = _kept(options.out)
+            print(tables.markdown(*checks.table(found.curves)))
         elif options.report:
             _write_report(options.out, *_kept(options.out))
         else:
@@ -203,11 +214,11 @@ def _measure(options):
     metric_names = _choose_metrics(options)
     plan = {name: codecs.load(name).settings for name in names}
 
-    table_name = options.dataset or "pictures"
-    table_path = options.out / f"{table_name}.csv"
-    if options.fresh and table_path.exists():
-        table_path.unlink()
-    table = store.Table(table_path)
+    table = store.Store(options.out / f"{options.dataset or 'pictures'}.csv")
+    changed = (
+        names if options.fresh else run.outdated(table, sources[0], names, threads)
+    )
+    table.forget(lambda row: row["codec"] in changed)
     jobs = run.missing(table, sources, plan, metric_names, threads)
     n_jobs = options.jobs or max(1, (os.cpu_count() or 1) // threads)
     _say(
@@ -217,7 +228,11 @@ def _measure(options):
         "take"
     )
     failed = run.run(jobs, table, n_jobs, _say)
-    table.tidy({name: codecs.load(name).version for name in names})
+    versions = {name: codecs.load(name).version for name in names}
+    table.forget(
+        lambda row: row["version"] != versions.get(row["codec"], row["version"])
+    )
+    table.write(by=("codec", "threads", "version", "picture", "bytes"))
     meta = {
         "dataset": options.dataset or folder.name,
         "dataset_sha256": pictures.dataset_hash(sources),
@@ -285,8 +300,8 @@ def _choose_codecs(options):
     names = []
     for pattern in options.codecs or (QUICK_CODECS if options.quick else there):
         found = [name for name in there if fnmatch(name, pattern)]
-        if not found and codecs.OURS_NAME.fullmatch(pattern):
-            found = [pattern]
+        if not found and codecs.parse(pattern):
+            found = [codecs.ours_name(**codecs.parse(pattern))]
         if not found:
             raise UsageError(
                 f"--codecs {pattern}: no such codec; there are " + ", ".join(there)
@@ -311,8 +326,7 @@ def _choose_metrics(options):
     usable = []
     for name in wanted:
         try:
-            for module in metrics.MODULES[name]:
-                importlib.import_module(module)
+            metrics.METRICS[name].require()
         except ImportError as error:
             if options.metrics:
                 raise UsageError(f"--metrics {name}: {error}") from None
@@ -325,22 +339,14 @@ def _choose_metrics(options):
 def _read_back(table, meta, anchor=None):
     """The summary of the rows that ``environment.json`` speaks of."""
     cards = meta["codecs"]
-    rows = [
-        row
-        for row in table.rows.values()
-        if row["codec"] in cards
-        and row["sha256"] in meta["pictures"]
-        and row["threads"] == meta["threads"]
-        and row["version"] == cards[row["codec"]]["version"]
+    rows = table.frame()
+    version = {name: card["version"] for name, card in cards.items()}
+    rows = rows[
+        (rows["version"] == rows["codec"].map(version))
+        & rows["sha256"].isin(meta["pictures"].keys())
+        & (rows["threads"] == meta["threads"])
     ]
-    return summary.summarise(
-        rows,
-        {name: card["settings"] for name, card in cards.items()},
-        {name: card["label"] for name, card in cards.items()},
-        {name: card["kind"] for name, card in cards.items()},
-        meta["metrics"],
-        anchor or codecs.ANCHOR,
-    )
+    return summary.summarise(rows, cards, meta["metrics"], anchor or codecs.ANCHOR)
 
 
 def _write_curves(out, found, meta):
@@ -348,14 +354,32 @@ def _write_curves(out, found, meta):
         name: meta[name]
         for name in ("dataset", "dataset_sha256", "machine", "threads", "commit")
     }
+    short["n_pictures"] = len(found.pictures)
     for name, curve in found.curves.items():
         file = name.replace("@", "-").replace("/", "-") + ".json"
-        store.write_json(
-            out / file,
-            store.results_json(
-                codecs.load(name), curve, {**short, "n_pictures": curve.n_pictures}
-            ),
-        )
+        card = short | meta["codecs"][name]
+        store.write_json(out / file, results_json(name, curve, card))
+
+
+def results_json(name, curve, meta):
+    """One codec's mean curve as CompressAI's plotting tools read it [1]_.
+
+    References
+    ----------
+    .. [1] https://github.com/InterDigitalInc/CompressAI, results/image/kodak
+    """
+    results = {"bpp": curve["bpp"], "compression-ratio": curve["ratio"]}
+    for key, metric in metrics.METRICS.items():
+        if key in curve:
+            results[metric.result] = curve[metric.column]
+            if not curve[key].equals(curve[metric.column]):
+                results[metric.result + "-db"] = curve[key]
+    return {
+        "name": meta["label"],
+        "description": meta["description"],
+        "meta": {"codec": name, **meta},
+        "results": {title: values.tolist() for title, values in results.items()},
+    }
 
 
 def _print_text(found, n_sources):
@@ -366,10 +390,9 @@ def _print_text(found, n_sources):
         )
     for title, header, rows in summary.sections(found):
         print(f"\n{title}\n{tables.text(header, rows)}")
-    psnr = found.figures.get("psnr", {})
-    if codecs.OURS in psnr:
+    if codecs.OURS in found.figures.get("psnr", {}):
         print("\nWhat must hold")
-        for good, line in checks.judge(found.rows, found.curves, psnr):
+        for good, line in checks.judge(found.rows, found.curves):
             print(f"{'holds' if good else 'FAILS'}  {line}")
 
 
@@ -410,9 +433,12 @@ def _kept(out, anchor=None):
     except OSError as error:
         raise UsageError(f"--out {out}: {error.strerror}") from None
     name = "kodak" if meta["dataset"] == "kodak" else "pictures"
-    if anchor and meta["codecs"].get(anchor, {}).get("kind") != "lossy":
+    if (
+        anchor not in (None, summary.TUNED)
+        and meta["codecs"].get(anchor, {}).get("kind") != "lossy"
+    ):
         raise UsageError(f"--anchor {anchor}: not among the lossy codecs of {out}")
-    return _read_back(store.Table(out / f"{name}.csv"), meta, anchor), meta
+    return _read_back(store.Store(out / f"{name}.csv"), meta, anchor), meta
 
 
 def _print_markdown(options):
@@ -434,7 +460,7 @@ def _print_markdown(options):
                 f"aebench {folder.removesuffix(' --quick')} --speed --threads "
                 f"{threads}",
                 tables.SPEED_HEADER,
-                tables.speed_rows(speeds, report_speed.CAMERA),
+                tables.speed_rows(speeds, report.CAMERA),
             )
         )
     for title, command, header, rows in shown:

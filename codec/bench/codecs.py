@@ -13,17 +13,30 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, features
 
+from .metrics import METRICS
+
 ANCHOR = "jpeg-420"
 OURS = "aec"
 OURS_NAME = re.compile(
-    OURS + r"(-e(?P<effort>[1-9])(-(?P<tune>ms-ssim))?)?"
-    r"(@(?P<model>.+))?"
+    OURS + r"(-e(?P<effort>[1-9]))?(-(?P<tune>[a-z][a-z-]*))?(@(?P<model>.+))?"
 )
+STRONG = 5
+"""The effort that is measured beside the default one."""
+
+
+def tuned_avif(metric):
+    """Name of the AVIF that was tuned for a metric.
+
+    Parameters
+    ----------
+    metric : str
+        A key of `metrics.METRICS`.
+    """
+    return f"avif-444-{METRICS[metric].opponent}"
 
 
 @dataclass(frozen=True)
@@ -118,7 +131,7 @@ def _webp():
     )
 
 
-def _avif(sampling):
+def _avif(sampling, tune):
     # Pillow decodes with every core unless this module global says
     # otherwise; it has no argument for it.
     from PIL import AvifImagePlugin
@@ -130,16 +143,18 @@ def _avif(sampling):
         AvifImagePlugin.DEFAULT_MAX_THREADS = threads
         return _open(data)
 
+    # The default has moved (libavif 1.4: iq), and it is worth a tenth.
     return Codec(
-        name="avif-" + sampling.replace(":", ""),
-        label=f"AVIF {sampling}",
+        name=f"avif-{sampling.replace(':', '')}-{tune}",
+        label=f"AVIF {sampling}, tune={tune}",
         kind="lossy",
-        settings=(5, 20, 30, 40, 50, 60, 70, 80, 90, 95)
+        settings=(5, 20, 35, 50, 65, 80, 90, 95)
         if sampling == "4:4:4"
         else (5, 25, 45, 60, 75, 90),
         typical=65,
-        description=f"Pillow AVIF, speed=6, subsampling={sampling}",
-        version=_pillow_version("avif"),
+        description=f"Pillow AVIF, aom, speed=6, subsampling={sampling}, tune={tune}",
+        version=_pillow_version("avif")
+        + f", libaom {AvifImagePlugin.get_codec_version('aom')}",
         encode=lambda picture, quality, threads: _save(
             picture,
             "AVIF",
@@ -147,6 +162,8 @@ def _avif(sampling):
             speed=6,
             subsampling=sampling,
             max_threads=threads,
+            codec="aom",
+            advanced={"tune": tune},
         ),
         decode=decode,
     )
@@ -159,20 +176,20 @@ def _imagecodecs_version(library):
     return f"imagecodecs {imagecodecs.__version__}, {library} {found}"
 
 
-def _jxl():
+def _jxl(effort):
     import imagecodecs
 
-    settings = (15.0, 7.0, 3.5, 2.0, 1.3, 0.8, 0.5, 0.2)
     return Codec(
-        name="jxl",
-        label="JPEG XL",
+        name=f"jxl-e{effort}",
+        label=f"JPEG XL, effort {effort}",
         kind="lossy",
-        settings=settings,
+        settings=(15.0, 7.0, 3.5, 2.0, 1.3, 0.8, 0.5, 0.2),
         typical=1.3,
-        description="imagecodecs JPEG XL, effort=7, the setting is the distance",
+        description=f"imagecodecs JPEG XL, effort={effort}, the setting is the "
+        "distance",
         version=_imagecodecs_version("libjxl"),
         encode=lambda picture, distance, threads: imagecodecs.jpegxl_encode(
-            picture, effort=7, distance=distance, numthreads=threads
+            picture, effort=effort, distance=distance, numthreads=threads
         ),
         decode=lambda data, shape=None, threads=1: imagecodecs.jpegxl_decode(
             data, numthreads=threads
@@ -264,7 +281,7 @@ def _webp_lossless():
 
 
 def _jxl_lossless():
-    lossy = _jxl()
+    lossy = _jxl(7)
     import imagecodecs
 
     return _lossless(
@@ -371,45 +388,45 @@ def _ours(model=None, effort=None, tune=None):
     effort_, tune_ = effort or DEFAULT, tune or TUNES[0]
     at_work = functools.partial(_ours_at_work, model, effort_, tune_)
     try:
-        model_id = at_work(1)[0].model_id
+        at_work(1)
     except codec.CodecError as error:
-        raise ImportError(f"no model: {error}") from None
+        raise ImportError(str(error)) from None
     return Codec(
-        name=OURS
-        + (f"-e{effort}" if effort else "")
-        + (f"-{tune}" if tune else "")
-        + (f"@{model}" if model else ""),
+        name=ours_name(effort, tune, model),
         label="aecompress"
         + (f", effort {effort}" if effort else "")
-        + (f", tuned for {tune}" if tune else "")
+        + (f", tune={tune}" if tune else "")
         + (f" ({model})" if model else ""),
         kind="lossy",
-        settings=(1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100),
-        typical=60,
+        settings=(1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+        if effort_ == DEFAULT
+        else (1, 20, 35, 50, 65, 80, 100),
+        typical=60 if effort_ == DEFAULT else 65,
         description=f"codec.Encoder, effort {effort_}, tune {tune_}",
-        version=f"aecompress {codec.__version__}, model {model_id}, "
-        f"code {_code_hash()}",
+        version=f"aecompress {codec.__version__}, model {_model_key(model)}",
         encode=lambda picture, quality, threads: at_work(threads)[0].encode(
             picture, quality=quality
         ),
         decode=lambda data, shape=None, threads=1: at_work(threads)[1].decode(data),
         # A model of other pictures has nothing to say by default.
-        slow=model is not None or effort_ not in (1, DEFAULT),
+        slow=model is not None
+        or effort_ not in (DEFAULT, STRONG)
+        or tune_ not in (TUNES[0], "psnr"),
     )
 
 
-def _code_hash():
-    """Names the code that runs: while it is being written its version does
-    not change, but its results do.
-    """
-    import codec
+def _model_key(model):
+    """A model's id, and what tells its encoder from that of the same id."""
+    from ..model import find
+    from ..model.encoder import MANIFEST
 
-    digest = hashlib.sha256()
-    root = Path(codec.__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        if path.relative_to(root).parts[0] not in ("bench", "training", "cli"):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+    found = find.load(model)
+    other = found.folder / MANIFEST
+    return found.id + (
+        "+" + hashlib.sha256(other.read_bytes()).hexdigest()[:8]
+        if other.exists()
+        else ""
+    )
 
 
 BUILDERS = {
@@ -417,9 +434,12 @@ BUILDERS = {
     "jpeg-420": functools.partial(_jpeg, "4:2:0"),
     "jpeg-444": functools.partial(_jpeg, "4:4:4"),
     "webp": _webp,
-    "avif-420": functools.partial(_avif, "4:2:0"),
-    "avif-444": functools.partial(_avif, "4:4:4"),
-    "jxl": _jxl,
+    "avif-444-psnr": functools.partial(_avif, "4:4:4", "psnr"),
+    "avif-444-iq": functools.partial(_avif, "4:4:4", "iq"),
+    "avif-444-ssimulacra2": functools.partial(_avif, "4:4:4", "ssimulacra2"),
+    "avif-420-iq": functools.partial(_avif, "4:2:0", "iq"),
+    "jxl-e7": functools.partial(_jxl, 7),
+    "jxl-e9": functools.partial(_jxl, 9),
     "j2k": _j2k,
     "heic-420": functools.partial(_heic, "4:2:0"),
     "heic-444": functools.partial(_heic, "4:4:4"),
@@ -432,18 +452,47 @@ BUILDERS = {
 }
 
 
-def names():
-    """Every codec: ours at each effort and model, then the others."""
-    from ..model import find
-    from ..search import DEFAULT, PLANS
+def ours_name(effort=None, tune=None, model=None):
+    """The name of ours; what is the default is not in it."""
+    from ..search import DEFAULT, TUNES
 
-    others = [name for name in find.shipped() if name != find.DEFAULT]
-    return [
-        OURS,
-        *(f"{OURS}-e{n}" for n in PLANS if n != DEFAULT),
-        *(f"{OURS}@{name}" for name in others),
-        *(name for name in BUILDERS if name != OURS),
-    ]
+    return (
+        OURS
+        + (f"-e{effort}" if effort not in (None, DEFAULT) else "")
+        + (f"-{tune}" if tune not in (None, TUNES[0]) else "")
+        + (f"@{model}" if model else "")
+    )
+
+
+def names():
+    """Every codec: ours at each effort, tune and model, then the others."""
+    from ..model import find
+    from ..search import PLANS, TUNES
+
+    ours = [ours_name(effort, tune) for tune in TUNES for effort in PLANS]
+    ours += [ours_name(model=name) for name in find.shipped() if name != find.DEFAULT]
+    return ours + [name for name in BUILDERS if name != OURS]
+
+
+def parse(name):
+    """Effort, tune and model of a name of ours, None where it is not one.
+
+    Returns
+    -------
+    dict or None
+        ``effort``, ``tune``, ``model``, each None for the default.
+    """
+    from ..search import DEFAULT, TUNES
+
+    found = OURS_NAME.fullmatch(name)
+    if not found:
+        return None
+    effort, tune = int(found["effort"] or DEFAULT), found["tune"] or TUNES[0]
+    return {
+        "effort": effort if effort != DEFAULT else None,
+        "tune": tune if tune != TUNES[0] else None,
+        "model": found["model"],
+    }
 
 
 @functools.cache
@@ -453,8 +502,8 @@ def load(name):
     Parameters
     ----------
     name : str
-        A key of `BUILDERS`; ``aec-eN@MODEL`` is ours at effort N with
-        that model, either part left out for the default.
+        A key of `BUILDERS`; ``aec-eN-TUNE@MODEL`` is ours at effort N, tuned
+        for a metric, with that model, each part left out for the default.
 
     Returns
     -------
@@ -467,11 +516,9 @@ def load(name):
     KeyError
         There is no such codec.
     """
-    ours = OURS_NAME.fullmatch(name)
+    ours = parse(name)
     if ours:
-        return _ours(
-            ours["model"], ours["effort"] and int(ours["effort"]), ours["tune"]
-        )
+        return _ours(**ours)
     return BUILDERS[name]()
 
 

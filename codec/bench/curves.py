@@ -2,124 +2,103 @@
 
 **Convention.** A codec's curve over a set of pictures has one point per
 setting: the mean of the pictures' bits per pixel against the mean of their
-metric (PSNR in dB, MS-SSIM in dB, SSIMULACRA 2). BD-rate is computed once,
-on those mean curves, with bjontegaard's piecewise cubic (``pchip``), as
-CompressAI's and most papers' Kodak figures are. Averaging each picture's
-own BD-rate gives other numbers (WebP on Kodak: -35.9 instead of -33.8 %)
-and is not used.
-
-Over Kodak, against Pillow's optimised JPEG 4:2:0, this gives -33.8 % for
-WebP method 6 and -46.8 % for AVIF 4:4:4 speed 6, whose bands are -52.6,
--45.8, -41.9 and -38.7 %.
+quality (`metrics.Metric.quality`: PSNR and MS-SSIM in dB, SSIMULACRA 2, ...).
+BD-rate is computed once, on those mean curves, with bjontegaard's piecewise
+cubic (``pchip``), as CompressAI's and most papers' Kodak figures are.
+Averaging each picture's own BD-rate gives other numbers (WebP on Kodak: -35.9
+instead of -33.8 %) and is not used.
 
 A figure over the whole range is refused when the curves share less than
 60 % of the shorter one's range: of the shorter, because a codec must not
 lose its figure by being measured far beyond the anchor. A band is refused
-when they share less than 60 % of that band. Bands are of the anchor's
-PSNR; for another metric they are its values where the anchor reaches those
-PSNRs, so that a band means the same pictures in every metric.
+when they share less than 60 % of that band. Bands are of the anchor's PSNR,
+for the metrics of the eye of its SSIMULACRA 2; in another metric they are
+that metric's values where the anchor reaches those, so that a band means the
+same pictures in every metric.
 """
 
 import math
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
 
-BANDS_DB = ((27, 31), (31, 35), (35, 39), (39, 42))
+from . import metrics
+
 MIN_OVERLAP = 0.6
-FIGURES = {"psnr": "psnr_db", "ms-ssim": "ms_ssim_db", "ssimulacra2": "ssimulacra2"}
+
+Points: TypeAlias = tuple[np.ndarray, np.ndarray]
+"""Rate and quality, both rising."""
 
 
-@dataclass
-class Curve:
-    """Means over pictures, one element per setting, by growing size."""
-
-    codec: str
-    settings: list = field(default_factory=list)
-    n_pictures: int = 0
-    bpp: list = field(default_factory=list)
-    ratio: list = field(default_factory=list)
-    psnr_db: list = field(default_factory=list)
-    ms_ssim: list = field(default_factory=list)
-    ms_ssim_db: list = field(default_factory=list)
-    ssimulacra2: list = field(default_factory=list)
-
-    def points(self, metric):
-        """(bpp, figure) as arrays, rising in both; empty if not measured.
-
-        A setting that costs more and gives no more is left out, because
-        the interpolation needs a function.
-        """
-        values = getattr(self, FIGURES[metric])
-        kept = []
-        for rate, value in sorted(zip(self.bpp, values)):
-            if math.isfinite(value) and (not kept or value > kept[-1][1]):
-                kept.append((rate, value))
-        return (
-            np.array([rate for rate, _ in kept]),
-            np.array([value for _, value in kept]),
-        )
-
-
-def mean_curves(rows, plan):
+def mean_curves(
+    rows: pd.DataFrame, plan: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Average rows over the pictures that every codec has whole.
 
     Parameters
     ----------
-    rows : iterable of dict
+    rows : DataFrame
         As in the CSV.
-    plan : dict
+    plan : mapping
         Codec name to its settings as text.
 
     Returns
     -------
     curves : dict
-        Codec name to `Curve`.
+        Codec name to a table with a row per setting, by growing size:
+        ``bpp``, ``ratio``, the means of the metrics' columns, and the mean
+        quality by each metric under the metric's name. NaN where not every
+        picture has the figure.
     pictures : list of str
         The sha256 of the pictures used; the same for all codecs, since a
         mean over other pictures would be another curve.
     """
-    cells = {}
-    for row in rows:
-        if row["setting"] in plan.get(row["codec"], ()):
-            cells[row["sha256"], row["codec"], row["setting"]] = row
-    wanted = [
-        (codec, setting) for codec, settings in plan.items() for setting in settings
-    ]
-    pictures = sorted(
-        sha
-        for sha in {sha for sha, _, _ in cells}
-        if all((sha, codec, setting) in cells for codec, setting in wanted)
-    )
-    curves = {}
-    for codec, settings in plan.items():
-        curve = Curve(codec, n_pictures=len(pictures))
-        if pictures:
-            for setting in settings:
-                _append(
-                    curve, setting, [cells[sha, codec, setting] for sha in pictures]
-                )
-        curves[codec] = curve
-    return curves, pictures
+    wanted = [(name, setting) for name in plan for setting in plan[name]]
+    planned = pd.MultiIndex.from_frame(rows[["codec", "setting"]]).isin(wanted)
+    rows = rows[planned].drop_duplicates(["sha256", "codec", "setting"], keep="last")
+    count = rows.groupby("sha256").size()
+    pictures = sorted(count.index[count == len(wanted)])
+    rows = rows[rows["sha256"].isin(pictures)]
+    return {
+        name: _mean(rows[rows["codec"] == name], plan[name]) for name in plan
+    }, pictures
 
 
-def _append(curve, setting, rows):
-    curve.settings.append(setting)
-    curve.bpp.append(float(np.mean([row["bpp"] for row in rows])))
+def _mean(rows: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
+    found = pd.DataFrame({"setting": rows["setting"], "bpp": rows["bpp"]})
+    for name, metric in metrics.METRICS.items():
+        if metric.column in rows and metric.measured(rows):
+            found[metric.column] = rows[metric.column]
+            found[name] = rows[metric.column].map(metric.quality)
+    with np.errstate(invalid="ignore"):  # of lossless codecs, infinite
+        curve = found.groupby("setting").mean()
     # Pixels over bytes in all: what a folder shrinks to.
-    raw = sum(row["width"] * row["height"] * 3 for row in rows)
-    curve.ratio.append(raw / sum(row["bytes"] for row in rows))
-    for name in ("psnr_db", "ms_ssim", "ms_ssim_db", "ssimulacra2"):
-        values = [row[name] for row in rows]
-        if all(value != "" for value in values):
-            # Pictures too small for MS-SSIM have none.
-            values = [value for value in values if not math.isnan(value)]
-            if values:
-                getattr(curve, name).append(float(np.mean(values)))
+    sums = rows.assign(raw=3 * rows["width"] * rows["height"]).groupby("setting")
+    curve["ratio"] = sums["raw"].sum() / sums["bytes"].sum()
+    return curve.reindex(settings if len(curve) else [])
 
 
-def bd_rate(anchor, test, band=None):
+def points(curve: pd.DataFrame, metric: str) -> Points:
+    """(bpp, quality) as arrays, rising in both; empty if not measured.
+
+    A setting that costs more and gives no more is left out, because the
+    interpolation needs a function.
+    """
+    if metric not in curve:
+        return np.empty(0), np.empty(0)
+    kept: list[tuple[float, float]] = []
+    for rate, value in sorted(zip(curve["bpp"], curve[metric])):
+        if math.isfinite(value) and (not kept or value > kept[-1][1]):
+            kept.append((rate, value))
+    return np.array([rate for rate, _ in kept]), np.array([v for _, v in kept])
+
+
+def bd_rate(
+    anchor: Points, test: Points, band: tuple[float, float] | None = None
+) -> float | None:
     """Mean difference of rate at equal quality.
 
     Parameters
@@ -144,7 +123,7 @@ def bd_rate(anchor, test, band=None):
     return float(100 * (10 ** (area / (high - low)) - 1))
 
 
-def bd_quality(anchor, test):
+def bd_quality(anchor: Points, test: Points) -> float | None:
     """Mean difference of quality at equal rate (BD-PSNR for PSNR).
 
     Parameters
@@ -193,36 +172,41 @@ def _library(function, anchor, test):
         )
 
 
-def bands(anchor, metric):
-    """`BANDS_DB` in another metric: where the anchor has those PSNRs.
+def bands(anchor: pd.DataFrame, metric: str) -> list[tuple[float, float] | None]:
+    """The bands of a metric's table, in that metric.
 
     Parameters
     ----------
-    anchor : Curve
+    anchor : DataFrame
+        A curve.
     metric : str
-        A key of `FIGURES`.
+        A key of `metrics.METRICS`.
 
     Returns
     -------
     list of (float, float) or None
-        None for a band that the anchor does not reach.
+        Where the anchor has the qualities of `metrics.BANDS`; None for a
+        band that it does not reach.
     """
-    if metric == "psnr":
-        return [tuple(map(float, band)) for band in BANDS_DB]
-    rate, decibel = anchor.points("psnr")
-    rate_here, value = anchor.points(metric)
-    found = []
-    for low, high in BANDS_DB:
-        if not len(value) or low < decibel[0] or high > decibel[-1]:
+    by = metrics.METRICS[metric].bands
+    if metric == by:
+        return list(metrics.BANDS[by])
+    rate, quality = points(anchor, by)
+    rate_here, value = points(anchor, metric)
+    found: list[tuple[float, float] | None] = []
+    for low, high in metrics.BANDS[by]:
+        if not len(value) or not len(rate) or low < quality[0] or high > quality[-1]:
             found.append(None)
             continue
-        rates = np.interp((low, high), decibel, np.log10(rate))
+        rates = np.interp((low, high), quality, np.log10(rate))
         edges = np.interp(rates, np.log10(rate_here), value)
         found.append((float(edges[0]), float(edges[1])))
     return found
 
 
-def compare(curves, anchor, metric):
+def compare(
+    curves: Mapping[str, pd.DataFrame], anchor: str, metric: str
+) -> dict[str, dict]:
     """BD figures of every curve against the anchor.
 
     Returns
@@ -231,14 +215,21 @@ def compare(curves, anchor, metric):
         Codec name to ``{"rate": %, "quality": units, "bands": [%, ...]}``,
         None where refused.
     """
-    base = curves[anchor].points(metric)
+    base = points(curves[anchor], metric)
     ranges = bands(curves[anchor], metric)
     found = {}
     for name, curve in curves.items():
-        test = curve.points(metric)
+        test = points(curve, metric)
         found[name] = {
             "rate": bd_rate(base, test),
             "quality": bd_quality(base, test),
             "bands": [band and bd_rate(base, test, band) for band in ranges],
         }
     return found
+
+
+def at_rate(found: Points, rate: float) -> float | None:
+    """Quality at a size, linear in its logarithm; None beyond the curve."""
+    if not len(found[0]) or not found[0][0] <= rate <= found[0][-1]:
+        return None
+    return float(np.interp(np.log(rate), np.log(found[0]), found[1]))

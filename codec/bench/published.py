@@ -9,7 +9,9 @@ import json
 import math
 from importlib import resources
 
-from .curves import Curve
+import pandas as pd
+
+from .metrics import decibel
 
 SHOWN = {
     "BPG 4:4:4": "BPG 4:4:4",
@@ -30,8 +32,8 @@ SHOWN = {
 """Names in the file to labels; the file has more."""
 
 
-def curves():
-    """Label to (`curves.Curve`, source)."""
+def curves() -> dict[str, tuple[pd.DataFrame, str]]:
+    """Label to curve, as `curves.mean_curves` has them, and source."""
     text = (
         resources.files(__package__)
         .joinpath("data/reference_rd.json")
@@ -43,12 +45,12 @@ def curves():
         entry = listed[name]
         similarity = entry["ms_ssim"] or []
         found[label] = (
-            Curve(
-                label,
-                bpp=entry["bpp"],
-                psnr_db=entry["psnr"] or [],
-                ms_ssim=similarity,
-                ms_ssim_db=[-10 * math.log10(1 - x) for x in similarity],
+            pd.DataFrame(
+                {
+                    "bpp": entry["bpp"],
+                    "psnr": entry["psnr"] or math.nan,
+                    "ms-ssim": [decibel(x) for x in similarity] or math.nan,
+                }
             ),
             entry["source"],
         )

@@ -6,6 +6,7 @@ page can be made again without measuring.
 """
 
 import html
+import itertools
 import json
 import string
 from importlib import resources
@@ -14,25 +15,22 @@ from . import (
     checks,
     codecs,
     curves,
-    pictures_table,
+    metrics,
+    plots,
     published,
-    report_speed,
-    svg,
     tables,
 )
 
 MAX_BYTES = 6_000_000
-METRIC_AXES = {
-    "psnr": "PSNR, dB",
-    "ms-ssim": "MS-SSIM, dB",
-    "ssimulacra2": "SSIMULACRA 2",
-}
+CAMERA = (768, 512)
+"""The size whose speed is set against BD-rate: a Kodak picture."""
 # Chroma-subsampled or doubled variants start hidden, as do the published
 # curves that lie between others: a plot of twenty curves shows none.
 HIDDEN = {
     "jpeg-444",
-    "avif-420",
+    "avif-420-iq",
     "heic-444",
+    "jxl-e9",
     "HM (HEVC intra)",
     "bmshj2018-hyperprior",
     "mbt2018",
@@ -130,64 +128,31 @@ def _folded(title, content):
 
 
 def _headline(found, others):
-    ours = {
-        label
-        for name, label in found.labels.items()
-        if name.split("@")[0].split("-e")[0] == codecs.OURS
-    }
-    base = found.curves.get(codecs.ANCHOR)
+    ours = {found.labels[name] for name in found.labels if codecs.parse(name)}
     out = []
     for metric, figures in found.figures.items():
+        title = metrics.METRICS[metric].title
+        by = metrics.METRICS[metrics.METRICS[metric].bands].title
         table = _table(
-            tables.bd_header(),
-            tables.bd_rows(figures, found.labels, codecs.ANCHOR),
+            tables.bd_header(metric),
+            tables.bd_rows(figures, found.labels, found.anchors[metric]),
             lambda row: "ours" if row[0] in ours else "",
-            f"At equal {tables.TITLES[metric]}, percent of the anchor's "
-            "bytes; bands are of the anchor's PSNR",
+            f"At equal {title}, percent of the anchor's bytes; bands are of the "
+            f"anchor's {by}",
         )
-        out.append(
-            table
-            if metric == "psnr"
-            else _folded(f"At equal {tables.TITLES[metric]}", table)
-        )
+        out.append(table if metric == "psnr" else _folded(f"At equal {title}", table))
     if others and "psnr" in found.figures:
-        listed = curves.compare(
-            {
-                codecs.ANCHOR: base,
-                **{label: curve for label, (curve, _) in others.items()},
-            },
-            codecs.ANCHOR,
-            "psnr",
-        )
-        out.append(
-            _folded(
-                "Published, not measured here, at equal PSNR",
-                _table(
-                    tables.bd_header(),
-                    tables.bd_rows(
-                        listed,
-                        {
-                            codecs.ANCHOR: "JPEG 4:2:0",
-                            **{name: name for name in others},
-                        },
-                        codecs.ANCHOR,
-                    ),
-                    lambda row: "published",
-                    "Others' points against the JPEG of this run",
-                ),
-            )
-        )
+        out.append(_published(found, others))
     if out:
         out.append(
             '<p class="note">A dash: the curves share less than 60 % of the range.</p>'
         )
-    psnr = found.figures.get("psnr", {})
-    if codecs.OURS in psnr:
+    if codecs.OURS in found.figures.get("psnr", {}):
         out.append('<h3>What this codec promises</h3><ul class="checks">')
         out += [
             f'<li class="{"good" if good else "bad"}">'
             f"{'holds' if good else 'fails'}: {_text(line.strip())}</li>"
-            for good, line in checks.judge(found.rows, found.curves, psnr)
+            for good, line in checks.judge(found.rows, found.curves)
         ]
         out.append("</ul>")
     ratios = tables.ratio_rows(found.curves, found.labels)
@@ -204,54 +169,51 @@ def _headline(found, others):
     return "".join(out)
 
 
-def _styles(found):
-    """Codec name to CSS class; ours stands out, others have a hue each."""
-    lossy = [name for name, curve in found.curves.items() if len(curve.bpp) > 1]
-    styles, hue = {}, 0
-    for name in lossy:
-        if name == codecs.OURS:
-            styles[name] = "ours"
-        else:
-            styles[name] = f"s{hue % 10}"
-            hue += 1
-    return styles
+def _published(found, others):
+    """Others' curves against the JPEG of this run."""
+    anchor = codecs.ANCHOR
+    listed = {anchor: found.curves[anchor]}
+    listed |= {label: curve for label, (curve, _) in others.items()}
+    rows = tables.bd_rows(
+        curves.compare(listed, anchor, "psnr"),
+        {anchor: found.labels[anchor], **{name: name for name in others}},
+        anchor,
+    )
+    return _folded(
+        "Published, not measured here, at equal PSNR",
+        _table(
+            tables.bd_header("psnr"),
+            rows,
+            lambda row: "published",
+            "Others' points against the JPEG of this run",
+        ),
+    )
 
 
-def _series(found, others, metric):
-    styles = _styles(found)
+def _colours(found):
+    """Lossy codec to colour; ours stands out."""
+    lossy = [name for name, curve in found.curves.items() if len(curve) > 1]
+    others = (name for name in lossy if name != codecs.OURS)
+    hues = dict(zip(others, itertools.cycle(plots.COLOURS)))
+    return {name: hues.get(name, plots.OURS) for name in lossy}
+
+
+def _lines(found, others, metric):
     lines = []
-    for i, (label, (curve, _)) in enumerate(others.items()):
-        x, y = curve.points(metric)
+    for (label, (curve, _)), colour in zip(
+        others.items(), itertools.cycle(plots.COLOURS)
+    ):
+        x, y = curves.points(curve, metric)
         if len(x):
-            lines.append(
-                svg.Series(
-                    label,
-                    f"{label}: published, not measured here",
-                    f"p{i % 7}",
-                    tuple(x),
-                    tuple(y),
-                    dashed=True,
-                )
-            )
+            label_ = f"{label}: published, not measured here"
+            lines.append(plots.Line(label, label_, colour, x, y, dashed=True))
+    colours = _colours(found)
     # Ours last, on top.
-    for name in sorted(styles, key=lambda name: name == codecs.OURS):
-        curve = found.curves[name]
-        x, y = curve.bpp, getattr(curve, curves.FIGURES[metric])
-        if y:
-            notes = tuple(
-                f"setting {s}: {a:.3f} bpp, {b:.2f}"
-                for s, a, b in zip(curve.settings, x, y)
-            )
-            lines.append(
-                svg.Series(
-                    name,
-                    found.labels[name],
-                    styles[name],
-                    tuple(x),
-                    tuple(y),
-                    notes=notes,
-                )
-            )
+    for name in sorted(colours, key=lambda name: name == codecs.OURS):
+        x, y = curves.points(found.curves[name], metric)
+        if len(x):
+            label = found.labels[name]
+            lines.append(plots.Line(name, label, colours[name], x, y))
     return lines
 
 
@@ -263,79 +225,75 @@ def _axes(lines, metric):
         for line in lines
         if not line.dashed
         for rate, value in zip(line.x, line.y)
-        if 0.1 < rate < high and value == value
+        if 0.1 < rate < high
     ]
     if not seen:
         return None
     return (
-        svg.Axis("bits per pixel (whole file)", low, high, log=True),
-        svg.Axis(METRIC_AXES[metric], min(seen), max(seen)),
+        plots.Axis("bits per pixel (whole file)", low, high, log=True),
+        plots.Axis(metrics.METRICS[metric].axis, min(seen), max(seen)),
     )
 
 
 def _plots(found, others):
     out = []
     for metric in found.figures:
-        lines = _series(found, others, metric)
+        lines = _lines(found, others, metric)
         axes = _axes(lines, metric)
         if axes:
-            title = f"{tables.TITLES[metric]} over bits per pixel"
-            out.append(
-                f"<figure><figcaption>{title}</figcaption>"
-                + _twice(lines, *axes, title)
-                + "</figure>"
-            )
+            title = f"{metrics.METRICS[metric].title} over bits per pixel"
+            out.append(_figure(title, lines, *axes))
     return "".join(out)
 
 
-def main_plot(found, dataset):
-    """PSNR over rate as an SVG file for the README; "" without figures."""
+def main_plot(found, dataset, metric="psnr"):
+    """A metric over rate as an SVG file for the README; "" without figures."""
     others = published.curves() if dataset == "kodak" else {}
-    lines = [line for line in _series(found, others, "psnr") if line.key not in HIDDEN]
-    axes = _axes(lines, "psnr")
-    if not axes or "psnr" not in found.figures:
+    lines = [line for line in _lines(found, others, metric) if line.key not in HIDDEN]
+    axes = _axes(lines, metric)
+    if not axes or metric not in found.figures:
         return ""
-    return svg.plot(lines, *axes, 860, 560, "PSNR over bits per pixel", alone=True)
+    return plots.draw(lines, *axes, 860, 560, legend=True)
 
 
-def _twice(lines, x, y, title, height=460):
+def _figure(title, lines, x, y, height=460):
     """Wide and narrow, so that the text is readable on a phone too."""
     return (
-        f'<div class="wide">{svg.plot(lines, x, y, 720, height, title)}'
-        '</div><div class="narrow">' + svg.plot(lines, x, y, 380, 400, title) + "</div>"
+        f"<figure><figcaption>{title}</figcaption>"
+        f'<div class="wide">{plots.draw(lines, x, y, 720, height)}</div>'
+        f'<div class="narrow">{plots.draw(lines, x, y, 380, 400)}</div></figure>'
+    )
+
+
+def _key(key, label, colour, kind=""):
+    pressed = "false" if key in HIDDEN else "true"
+    return (
+        f'<button type="button" class="key {kind}" style="color:{colour}" '
+        f'data-key="{_text(key)}" aria-pressed="{pressed}"><i></i>'
+        f"{_text(label)}</button>"
     )
 
 
 def _legend(found, others):
-    def button(key, label, style):
-        pressed = "false" if key in HIDDEN else "true"
-        return (
-            f'<button type="button" class="key {style}" data-key='
-            f'"{_text(key)}" aria-pressed="{pressed}"><i></i>'
-            f"{_text(label)}</button>"
-        )
-
     out = [
         '<p class="keys" role="group" aria-label="measured here"><b>Measured here</b>'
     ]
-    out += [
-        button(name, found.labels[name], style)
-        for name, style in _styles(found).items()
-    ]
+    out += [_key(n, found.labels[n], colour) for n, colour in _colours(found).items()]
     if others:
         out.append(
             '</p><p class="keys" role="group" aria-label="published">'
             "<b>Published, not measured here</b>"
         )
         out += [
-            button(label, label, f"p{i % 7} dashed") for i, label in enumerate(others)
+            _key(label, label, colour, "dashed")
+            for label, colour in zip(others, itertools.cycle(plots.COLOURS))
         ]
     return "".join(out) + "</p>"
 
 
 def _pictures(found):
     """BD-rate of each picture's own curves, a column per codec."""
-    header, rows = pictures_table.build(found)
+    header, rows = by_picture(found)
     head = "".join(
         f'<th scope="col" aria-sort="{"ascending" if i == 0 else "none"}">'
         f'<button type="button">{_text(cell)}</button></th>'
@@ -361,8 +319,125 @@ def _pictures(found):
     )
 
 
+def by_picture(found):
+    """BD-rate (PSNR) of every picture's own curves.
+
+    Parameters
+    ----------
+    found : summary.Summary
+
+    Returns
+    -------
+    header : list of str
+    rows : list
+        Name, bits per pixel of the anchor at its middle setting, and the
+        BD-rate of each codec or None.
+    """
+    psnr = found.figures.get("psnr")
+    if not psnr:
+        return ["Picture"], []
+    anchor = found.anchors["psnr"]
+    names = [name for name in psnr if name != anchor]
+    middle = found.curves[anchor].index[len(found.curves[anchor]) // 2]
+    rows = []
+    for picture, group in found.rows.groupby("picture"):
+        by_codec = dict(iter(group.groupby("codec")))
+        points = {
+            name: curves.points(
+                by_codec[name].assign(psnr=by_codec[name]["psnr_db"]), "psnr"
+            )
+            for name in psnr
+        }
+        own = by_codec[anchor].set_index("setting")
+        rates = [curves.bd_rate(points[anchor], points[name]) for name in names]
+        rows.append([picture, own.loc[middle, "bpp"], *rates])
+    header = ["Picture", f"{found.labels[anchor]} at {middle}, bpp"]
+    return header + [found.labels[name] for name in names], rows
+
+
 def _speed(found, speeds):
-    return report_speed.section(found, speeds, _styles(found), _table, _twice, _folded)
+    """Time and memory, from each ``speed-N.json``."""
+    colours = _colours(found)
+    out = []
+    for speed in speeds:
+        out.append(
+            f"<h3>{speed['threads']} thread{'s' if speed['threads'] != 1 else ''}</h3>"
+        )
+        cold = speed["cold_start_s"]
+        if cold:
+            out.append(
+                "<p>From a cold start on a picture of 768 × 512: "
+                + ", ".join(
+                    f"<code>{name}</code> {seconds:.2f} s"
+                    for name, seconds in cold.items()
+                    if name != "python"
+                )
+                + f"; Python alone takes {cold['python']:.2f} s.</p>"
+            )
+        for task in ("encode", "decode"):
+            out.append(_against_size(found, speed, task, colours))
+            out.append(_growth(speed, task, colours))
+        out.append(
+            _table(
+                tables.SPEED_HEADER,
+                tables.speed_rows(speed, CAMERA),
+                caption="Median of the repeats, codecs taking "
+                "turns; memory is the peak of a fresh process",
+            )
+        )
+        out.append(
+            _folded("All sizes", _table(tables.SPEED_HEADER, tables.speed_rows(speed)))
+        )
+    return "".join(out) or (
+        "<p>Not measured in this run; <code>aebench FOLDER --speed</code> "
+        "does, on a machine that does nothing else.</p>"
+    )
+
+
+def _against_size(found, speed, task, colours):
+    """Speed of a Kodak-sized picture against BD-rate."""
+    figures = found.figures.get("psnr", {})
+    lines = []
+    for row in speed["times"]:
+        rate = figures.get(row["codec"], {}).get("rate")
+        here = row["width"], row["height"]
+        if here == CAMERA and rate is not None and row["codec"] in colours:
+            speed_ = [row[f"{task}_mp_per_s"]]
+            colour = colours[row["codec"]]
+            lines.append(plots.Line(row["codec"], row["label"], colour, speed_, [rate]))
+    if not lines:
+        return ""
+    fast = [line.x[0] for line in lines]
+    x = plots.Axis(
+        f"{task}s megapixels per second", min(fast) / 2, max(fast) * 4, log=True
+    )
+    y = plots.Axis("BD-rate against JPEG 4:2:0, %")
+    title = f"Speed of {task[:-1]}ing against size (right and down is better)"
+    return _figure(title, lines, x, y, 380)
+
+
+def _growth(speed, task, colours):
+    """Seconds over megapixels, a line per lossy codec."""
+    points = {}
+    for row in speed["times"]:
+        if row["codec"] in colours:
+            points.setdefault(row["codec"], []).append(row)
+    lines = [
+        plots.Line(
+            name,
+            points[name][0]["label"],
+            colours[name],
+            [row["width"] * row["height"] / 1e6 for row in points[name]],
+            [row[f"{task}_s"] for row in points[name]],
+        )
+        for name in sorted(points, key=lambda name: name == codecs.OURS)
+        if len(points[name]) > 1
+    ]
+    if not lines:
+        return ""
+    x = plots.Axis("megapixels", log=True)
+    y = plots.Axis(f"seconds to {task}", log=True)
+    return _figure(f"How {task[:-1]}ing grows with size", lines, x, y, 380)
 
 
 def _method(found, meta, others):

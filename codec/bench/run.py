@@ -7,13 +7,16 @@ as many processes as there are cores; times are `speed`'s business.
 import concurrent.futures
 import multiprocessing
 import os
-import sys
-import time
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from . import codecs, metrics, pictures
+from .store import Store
 
 
 class MismatchError(Exception):
@@ -22,23 +25,39 @@ class MismatchError(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """One codec on one picture, at the settings that are missing."""
+    """One codec on one picture, at the settings that lack these metrics."""
 
     source: pictures.Source
     codec: str
     settings: tuple
-    metrics: tuple
+    metrics: tuple[str, ...]
     threads: int
 
 
-def missing(table, sources, plan, wanted_metrics, threads):
-    """The jobs that the table does not answer yet.
+def columns(source: pictures.Source, names: Sequence[str]) -> dict[str, str]:
+    """Column to metric, of the metrics that are defined for a picture."""
+    side = min(source.width, source.height)
+    return {
+        metrics.METRICS[name].column: name
+        for name in names
+        if side >= metrics.METRICS[name].min_side
+    }
+
+
+def missing(
+    store: Store,
+    sources: Sequence[pictures.Source],
+    plan: Mapping[str, Sequence],
+    wanted_metrics: Sequence[str],
+    threads: int,
+) -> list[Job]:
+    """The jobs that the store does not answer yet.
 
     Parameters
     ----------
-    table : store.Table
-    sources : list of pictures.Source
-    plan : dict
+    store : Store
+    sources : sequence of pictures.Source
+    plan : mapping
         Codec name to settings.
     wanted_metrics : sequence of str
     threads : int
@@ -50,22 +69,51 @@ def missing(table, sources, plan, wanted_metrics, threads):
     """
     jobs = []
     for source in sources:
+        wanted = columns(source, wanted_metrics)
         for name, settings in plan.items():
             version = codecs.load(name).version
-            left = tuple(
-                setting
-                for setting in settings
-                if not table.has(
-                    (source.sha256, name, str(setting), threads, version),
-                    wanted_metrics,
-                )
-            )
-            if left:
-                jobs.append(Job(source, name, left, tuple(wanted_metrics), threads))
+            left: dict[tuple[str, ...], list] = {}
+            for setting in settings:
+                key = (source.sha256, name, str(setting), threads, version)
+                lacking = store.lacking(key, ("bytes", *wanted))
+                if lacking:
+                    needed = tuple(wanted[c] for c in lacking if c in wanted)
+                    left.setdefault(needed, []).append(setting)
+            jobs += [
+                Job(source, name, tuple(settings), needed, threads)
+                for needed, settings in left.items()
+            ]
     return jobs
 
 
-def measure(job):
+def outdated(
+    store: Store, source: pictures.Source, names: Sequence[str], threads: int
+) -> list[str]:
+    """Those of our codecs that no longer write the bytes that are kept.
+
+    A row's version has the model and the release, not the code that is being
+    worked on; one picture coded again tells.
+
+    Parameters
+    ----------
+    store : Store
+    source : pictures.Source
+        The picture.
+    names : sequence of str
+    threads : int
+    """
+    original, found = pictures.read(source.path), []
+    for name in filter(codecs.parse, names):
+        codec = codecs.load(name)
+        key = (source.sha256, name, str(codec.typical), threads, codec.version)
+        if not store.lacking(key, ["bytes"]):
+            data = codec.encode(original, codec.typical, threads)
+            if len(data) != store.rows[key]["bytes"]:
+                found.append(name)
+    return found
+
+
+def measure(job: Job) -> list[dict[str, Any]]:
     """Rows of one job.
 
     Raises
@@ -93,27 +141,28 @@ def measure(job):
                 "codec": job.codec,
                 "setting": str(setting),
                 "threads": job.threads,
+                "version": codec.version,
                 "bytes": len(data),
                 "bpp": 8 * len(data) / (width * height),
                 "ratio": original.size / len(data),
-                "version": codec.version,
-                **(
-                    metrics.EQUAL
-                    if codec.kind != "lossy"
-                    else metrics.measure(original, decoded, job.metrics)
-                ),
+                **metrics.measure(original, decoded, job.metrics),
             }
         )
     return rows
 
 
-def run(jobs, table, n_processes=1, say=print):
-    """Measure all jobs; rows reach the table as they come.
+def run(
+    jobs: Sequence[Job],
+    store: Store,
+    n_processes: int = 1,
+    say: Callable[[str], None] = tqdm.write,
+) -> list[tuple[Job, str]]:
+    """Measure all jobs; rows reach the store as they come.
 
     Parameters
     ----------
-    jobs : list of Job
-    table : store.Table
+    jobs : sequence of Job
+    store : Store
     n_processes : int
     say : callable
         Takes one line for people.
@@ -126,42 +175,61 @@ def run(jobs, table, n_processes=1, say=print):
     Raises
     ------
     KeyboardInterrupt
-        After which the table has every job that was done.
+        After which the store has every job that was done.
     """
     failed = []
-    progress = Progress(jobs)
-    for job, rows, reason in _results(jobs, n_processes):
-        if reason:
-            failed.append((job, reason))
-            progress.clear()
-            say(f"{job.source.name}: {job.codec}: {reason}")
-        else:
-            table.add(rows)
-        progress.step(job)
-    progress.clear()
+    with progress(sum(len(job.settings) for job in jobs), "measurements") as bar:
+        for job, rows, reason in each(_attempt, jobs, n_processes):
+            if reason:
+                failed.append((job, reason))
+                bar.clear()
+                say(f"{job.source.name}: {job.codec}: {reason}")
+            else:
+                store.add(rows)
+            bar.update(len(job.settings))
     return failed
 
 
-def _attempt(job):
+def progress(total: int, unit: str) -> tqdm:
+    """The progress bar of every measurement, once a minute in a log."""
+    bar = tqdm(total=total, unit=f" {unit}", disable=not total, leave=False)
+    if not bar.disable and not bar.fp.isatty():
+        bar.mininterval = 60
+    return bar
+
+
+def _attempt(job: Job) -> tuple[list[dict[str, Any]], str]:
     """The job's rows or its failure: one bad file must not end the run."""
     try:
-        return measure(job), None
+        return measure(job), ""
     except Exception as error:
-        return None, f"{type(error).__name__}: {error}"
+        return [], f"{type(error).__name__}: {error}"
 
 
-def _results(jobs, n_processes):
+def each(function: Callable, jobs: Sequence, n_processes: int = 1) -> Iterator[tuple]:
+    """``(job, *function(job))`` of every job, as they are done.
+
+    Parameters
+    ----------
+    function : callable
+        At the top of a module, as it may run in another process.
+    jobs : sequence
+    n_processes : int
+    """
     if n_processes <= 1 or len(jobs) <= 1:
         for job in jobs:
-            yield (job, *_attempt(job))
+            yield (job, *function(job))
         return
+    # Metrics ask for the same large arrays again and again; glibc would give
+    # them back to the system each time, which costs a quarter of the time.
+    for name in "MMAP", "TRIM":
+        os.environ.setdefault(f"MALLOC_{name}_THRESHOLD_", str(2**32))
     # Spawned, because inference engines and forks do not agree.
     pool = concurrent.futures.ProcessPoolExecutor(
         n_processes, multiprocessing.get_context("spawn"), _begin
     )
-    waiting = {}
     try:
-        waiting = {pool.submit(_attempt, job): job for job in jobs}
+        waiting = {pool.submit(function, job): job for job in jobs}
         for done in concurrent.futures.as_completed(waiting):
             yield (waiting[done], *done.result())
     finally:
@@ -169,45 +237,7 @@ def _results(jobs, n_processes):
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin():
+def _begin() -> None:
     """Workers: Ctrl-C is the parent's to handle; one thread for metrics."""
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-
-class Progress:
-    """A line that is drawn over itself, with the time left.
-
-    Drawn on a terminal only; a log gets a line a minute.
-    """
-
-    def __init__(self, jobs, out=None):
-        self.total = sum(len(job.settings) for job in jobs)
-        self.done = 0
-        self.out = out or sys.stderr
-        self.terminal = self.out.isatty()
-        self.started = self.said = time.monotonic()
-
-    def step(self, job):
-        """One job is done."""
-        self.done += len(job.settings)
-        now = time.monotonic()
-        if not self.terminal and now - self.said < 60:
-            return
-        self.said = now
-        left = (now - self.started) / self.done * (self.total - self.done)
-        text = (
-            f"{self.done}/{self.total} measurements, "
-            f"{left // 60:.0f} min {left % 60:02.0f} s left, "
-            f"{job.codec} on {job.source.name}"
-        )
-        self.out.write(f"\r\033[K{text}" if self.terminal else f"{text}\n")
-        self.out.flush()
-
-    def clear(self):
-        """Make room for a line of text."""
-        if self.terminal:
-            self.out.write("\r\033[K")
-            self.out.flush()

@@ -1,42 +1,29 @@
-"""What is kept of a run: one CSV row per picture, codec and setting, one
-JSON per codec in CompressAI's layout [1]_, and the environment.
+"""Rows that are kept as they come, and the environment they belong to.
 
-References
-----------
-.. [1] https://github.com/InterDigitalInc/CompressAI, results/image/kodak
+`Store` is the one way in which measurements are kept, here and in
+``benchmarks/``: a CSV whose rows have a key, read as a pandas table.
 """
 
 import csv
+import io
 import json
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-COLUMNS = (
-    "picture",
-    "sha256",
-    "width",
-    "height",
-    "codec",
-    "setting",
-    "threads",
-    "bytes",
-    "bpp",
-    "ratio",
-    "psnr_db",
-    "ms_ssim",
-    "ms_ssim_db",
-    "ssimulacra2",
-    "max_error",
-    "mean_error",
-    "version",
-)
-METRIC_COLUMNS = {"psnr": "psnr_db", "ms-ssim": "ms_ssim", "ssimulacra2": "ssimulacra2"}
-_INTEGERS = {"width", "height", "threads", "bytes", "max_error"}
-_TEXTS = {"picture", "sha256", "codec", "setting", "version"}
+import pandas as pd
+
+TEXTS = ("picture", "sha256", "codec", "setting", "version", "model", "encoder")
+"""Columns that stay text, whatever their values look like."""
+
+KEY = ("sha256", "codec", "setting", "threads", "version")
+"""What makes two rows of aebench the same measurement."""
+
 PACKAGES = (
     "numpy",
     "pillow",
@@ -48,107 +35,95 @@ PACKAGES = (
     "bjontegaard",
     "ssimulacra2",
     "pytorch-msssim",
+    "cvvdp",
     "torch",
 )
 
 
-def key(row):
-    """What a row measures: equal keys are the same measurement."""
-    return (row["sha256"], row["codec"], row["setting"], row["threads"], row["version"])
+class Store:
+    """A CSV of rows, one for each key.
 
-
-class Table:
-    """The CSV of a run: rows are appended as they come, so that whatever
-    ends the run keeps them, and sorted when it ends well.
+    Rows are appended as they come, so that whatever ends a run keeps them.
+    A row with the key of an earlier one adds its columns to it. Missing
+    values are NaN.
 
     Parameters
     ----------
     path : path-like
         Made when missing.
+    key : sequence of str
+        Columns that together name a measurement.
     """
 
-    def __init__(self, path):
-        self.path = Path(path)
-        self.rows = {}
-        if self.path.exists():
-            text = self.path.read_text("utf-8")
-            # A kill may have cut the last line short.
-            whole = text[: text.rfind("\n") + 1]
-            for line in csv.DictReader(whole.splitlines()):
-                row = _parse(line)
-                self.rows[key(row)] = row
-            if whole != text:
-                self.path.write_text(whole, "utf-8")
+    def __init__(self, path: str | os.PathLike, key: Sequence[str] = KEY):
+        self.path, self.key = Path(path), tuple(key)
+        self.rows: dict[tuple, dict[str, Any]] = {}
+        self.columns: list[str] = []
+        text = self.path.read_text("utf-8") if self.path.exists() else ""
+        # A kill may have cut the last line short.
+        whole = text[: text.rfind("\n") + 1]
+        if whole:
+            found = pd.read_csv(io.StringIO(whole), dtype=dict.fromkeys(TEXTS, str))
+            self.columns = list(found)
+            for row in found.to_dict("records"):
+                self._merge(row)
+        if whole != text:
+            self.path.write_text(whole, "utf-8")
 
-    def has(self, wanted, metrics):
-        """Whether a row with this key has all these metrics."""
-        row = self.rows.get(wanted)
-        return row is not None and all(
-            row[METRIC_COLUMNS[name]] != "" for name in metrics
-        )
+    def _merge(self, row: dict[str, Any]) -> None:
+        known = {name: value for name, value in row.items() if not pd.isna(value)}
+        self.rows.setdefault(self._key(row), {}).update(known)
 
-    def add(self, rows):
+    def _key(self, row: dict[str, Any]) -> tuple:
+        return tuple(row[name] for name in self.key)
+
+    def lacking(self, key: tuple, columns: Iterable[str]) -> tuple[str, ...]:
+        """Those of the columns that no row of this key has."""
+        row = self.rows.get(key, {})
+        return tuple(name for name in columns if name not in row)
+
+    def add(self, rows: Iterable[dict[str, Any]]) -> None:
         """Keep rows, in memory and at once on disk."""
-        new = not (self.path.exists() and self.path.stat().st_size)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [{name: _rounded(value) for name, value in row.items()} for row in rows]
+        before = len(self.columns)
+        for row in rows:
+            self.columns += [name for name in row if name not in self.columns]
+            self._merge(row)
+        if not before or before < len(self.columns):
+            self.write()
+            return
         with open(self.path, "a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            if new:
-                writer.writeheader()
-            for row in rows:
-                row = {name: _rounded(row.get(name, "")) for name in COLUMNS}
-                self.rows[key(row)] = row
-                writer.writerow(row)
+            csv.DictWriter(file, self.columns, lineterminator="\n").writerows(rows)
 
-    def tidy(self, versions):
-        """Write the file anew: sorted, one row per key.
+    def forget(self, which: Callable[[dict[str, Any]], bool]) -> None:
+        """Drop rows, from the file as well."""
+        left = {key: row for key, row in self.rows.items() if not which(row)}
+        if len(left) < len(self.rows):
+            self.rows = left
+            self.write()
 
-        Parameters
-        ----------
-        versions : dict
-            Codec name to version; rows of these codecs in other versions
-            are superseded and go.
-        """
-        self.rows = {
-            name: row
-            for name, row in self.rows.items()
-            if row["version"] == versions.get(row["codec"], row["version"])
-        }
-        order = sorted(
-            self.rows.values(),
-            key=lambda row: (
-                row["codec"],
-                row["threads"],
-                row["version"],
-                row["picture"],
-                row["bytes"],
-            ),
-        )
+    def write(self, by: Sequence[str] = ()) -> None:
+        """Write the file anew in one step, one row a key, sorted if asked."""
+        frame = self.frame()
+        if by:
+            frame = frame.sort_values(list(by), kind="stable")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial")
-        with open(partial, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(order)
+        frame.to_csv(partial, index=False, lineterminator="\n")
         os.replace(partial, self.path)
 
+    def frame(self) -> pd.DataFrame:
+        """All rows."""
+        # Integers stay integers where every row has one.
+        return pd.DataFrame(list(self.rows.values()), columns=self.columns)
 
-def _rounded(value):
+
+def _rounded(value: Any) -> Any:
     """Micro-units are beyond what any figure shows, and half the file."""
     return round(value, 6) if isinstance(value, float) else value
 
 
-def _parse(text):
-    row = {}
-    for name in COLUMNS:
-        value = text.get(name) or ""
-        if name in _TEXTS or value == "":
-            row[name] = value
-        else:
-            row[name] = int(value) if name in _INTEGERS else float(value)
-    return row
-
-
-def write_json(path, value):
+def write_json(path: str | os.PathLike, value: Any) -> None:
     """Write readable JSON in one step; NaN and infinity become null."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +132,7 @@ def write_json(path, value):
     os.replace(partial, path)
 
 
-def _finite(value):
+def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _finite(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -165,38 +140,6 @@ def _finite(value):
     if isinstance(value, float) and value - value != 0:
         return None
     return value
-
-
-def results_json(codec, curve, meta):
-    """One codec's mean curve as CompressAI's plotting tools read it.
-
-    Parameters
-    ----------
-    codec : codecs.Codec
-    curve : curves.Curve
-    meta : dict
-        Data set, machine and the like.
-    """
-    results = {
-        "bpp": curve.bpp,
-        "psnr-rgb": curve.psnr_db,
-        "ms-ssim-rgb": curve.ms_ssim,
-        "ms-ssim-rgb-db": curve.ms_ssim_db,
-        "ssimulacra2": curve.ssimulacra2,
-        "compression-ratio": curve.ratio,
-    }
-    return {
-        "name": codec.label,
-        "description": codec.description,
-        "meta": {
-            **meta,
-            "codec": codec.name,
-            "kind": codec.kind,
-            "version": codec.version,
-            "settings": curve.settings,
-        },
-        "results": {name: values for name, values in results.items() if values},
-    }
 
 
 def environment(threads, jobs):

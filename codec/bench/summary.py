@@ -4,74 +4,96 @@ The terminal, the JSON files, the Markdown and the report all read this, so
 they cannot disagree.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from . import codecs, curves, tables
+from .metrics import METRICS
+
+TUNED = "tuned"
+"""As an anchor: the AVIF that was tuned for the table's metric."""
 
 
 @dataclass
 class Summary:
     """A run's figures.
 
-    ``figures`` maps each metric to what `curves.compare` gave, for lossy
-    codecs and where the ``anchor`` was measured; ``rows`` are those of the
-    ``pictures`` (sha256) that every codec has whole.
+    Attributes
+    ----------
+    rows : DataFrame
+        Of the ``pictures`` that every codec has whole.
+    pictures : list of str
+        Their sha256.
+    curves : dict
+        Codec name to mean curve.
+    figures : dict
+        Metric to what `curves.compare` gave, for lossy codecs and where the
+        metric's anchor was measured.
+    labels : mapping
+        Codec name to label.
+    anchors : dict
+        Metric to codec name.
     """
 
-    rows: list
-    pictures: list
-    curves: dict
-    figures: dict
-    labels: dict
-    anchor: str
+    rows: pd.DataFrame
+    pictures: list[str]
+    curves: dict[str, pd.DataFrame]
+    figures: dict[str, dict]
+    labels: Mapping[str, str]
+    anchors: dict[str, str]
 
 
-def summarise(rows, plan, labels, kinds, metric_names, anchor=codecs.ANCHOR):
+def summarise(
+    rows: pd.DataFrame,
+    cards: Mapping[str, Mapping],
+    metric_names: Sequence[str],
+    anchor: str = codecs.ANCHOR,
+) -> Summary:
     """Average, compare.
 
     Parameters
     ----------
-    rows : list of dict
+    rows : DataFrame
         Of one thread count, and one version a codec.
-    plan : dict
-        Codec name to settings, as text.
-    labels, kinds : dict
-        Codec name to label and kind.
+    cards : mapping
+        Codec name to ``settings`` as text, ``label`` and ``kind``.
     metric_names : sequence of str
     anchor : str
-        Codec that the others are compared with.
+        Codec that the others are compared with, or `TUNED`.
     """
-    mean, pictures = curves.mean_curves(rows, plan)
-    lossy = {name: curve for name, curve in mean.items() if kinds[name] == "lossy"}
-    figures = {}
-    if anchor in lossy and pictures:
-        for metric in metric_names:
-            if len(lossy[anchor].points(metric)[0]) > 1:
-                figures[metric] = curves.compare(lossy, anchor, metric)
-    chosen = set(pictures)
-    used = [
-        row
-        for row in rows
-        if row["sha256"] in chosen and row["setting"] in plan.get(row["codec"], ())
-    ]
-    return Summary(used, pictures, mean, figures, labels, anchor)
+    mean, pictures = curves.mean_curves(
+        rows, {name: card["settings"] for name, card in cards.items()}
+    )
+    lossy = {n: curve for n, curve in mean.items() if cards[n]["kind"] == "lossy"}
+    figures, anchors = {}, {}
+    for metric in metric_names:
+        base = codecs.tuned_avif(metric) if anchor == TUNED else anchor
+        if base in lossy and len(curves.points(lossy[base], metric)[0]) > 1:
+            anchors[metric] = base
+            figures[metric] = curves.compare(lossy, base, metric)
+    return Summary(
+        rows[rows["sha256"].isin(pictures)],
+        pictures,
+        mean,
+        figures,
+        {name: card["label"] for name, card in cards.items()},
+        anchors,
+    )
 
 
-def sections(summary):
+def sections(summary: Summary) -> list[tables.Table]:
     """(title, header, rows) of every table, for terminal and Markdown."""
     found = []
     for metric, figures in summary.figures.items():
+        anchor = summary.anchors[metric]
         title = (
-            f"BD-rate against {summary.labels[summary.anchor]} at equal "
-            f"{tables.TITLES[metric]}, {len(summary.pictures)} pictures"
+            f"BD-rate against {summary.labels[anchor]} at equal "
+            f"{METRICS[metric].title}, {len(summary.pictures)} pictures"
         )
-        found.append(
-            (
-                title,
-                tables.bd_header(),
-                tables.bd_rows(figures, summary.labels, summary.anchor),
-            )
-        )
+        rows = tables.bd_rows(figures, summary.labels, anchor)
+        found.append((title, tables.bd_header(metric), rows))
     ratios = tables.ratio_rows(summary.curves, summary.labels)
     if ratios:
         found.append(

@@ -1,66 +1,15 @@
-"""The same figures as text for the terminal and as Markdown."""
+"""Figures as text for the terminal and as Markdown."""
 
-from . import curves as curves_module
+from collections.abc import Mapping, Sequence
 
-TITLES = {"psnr": "PSNR", "ms-ssim": "MS-SSIM", "ssimulacra2": "SSIMULACRA 2"}
+import pandas as pd
 
+from . import metrics
 
-def signed(value, digits=1):
-    """A BD figure; a dash where it was refused."""
-    return "–" if value is None else f"{value:+.{digits}f}".replace("-", "−")
-
-
-def bd_header():
-    """Column titles of `bd_rows`."""
-    bands = [f"{low}–{high} dB" for low, high in curves_module.BANDS_DB]
-    return ["Codec", "BD-rate %", *bands, "BD-quality"]
-
-
-def bd_rows(figures, labels, anchor):
-    """One row per codec, the smallest files first, the anchor at zero.
-
-    Parameters
-    ----------
-    figures : dict
-        From `curves.compare`.
-    labels : dict
-        Codec name to label.
-    anchor : str
-    """
-
-    def order(name):
-        rate = figures[name]["rate"]
-        return (rate is None, rate if rate is not None else 0)
-
-    rows = []
-    for name in sorted(figures, key=order):
-        if name == anchor:
-            rows.append([labels[name] + " (anchor)", "0", "0", "0", "0", "0", "0"])
-            continue
-        found = figures[name]
-        rows.append(
-            [
-                labels[name],
-                signed(found["rate"]),
-                *map(signed, found["bands"]),
-                signed(found["quality"], 2),
-            ]
-        )
-    return rows
-
-
-def ratio_rows(curves, labels):
-    """Compression ratio of codecs with one setting, the best first."""
-    single = [curve for curve in curves.values() if len(curve.ratio) == 1]
-    return [
-        [labels[curve.codec], f"{curve.ratio[0]:.3f}", f"{curve.bpp[0]:.2f}"]
-        for curve in sorted(single, key=lambda curve: -curve.ratio[0])
-    ]
-
+Table = tuple[str, list[str], list[list[str]]]
+"""Title, header and rows of text."""
 
 RATIO_HEADER = ["Lossless codec", "Ratio", "bpp"]
-
-
 SPEED_HEADER = [
     "Codec",
     "Megapixels",
@@ -72,12 +21,82 @@ SPEED_HEADER = [
 ]
 
 
-def speed_rows(found, size=None):
+def number(value: float | None, digits: int = 1, sign: str = "") -> str:
+    """A figure with a true minus; a dash where there is none."""
+    if value is None or value != value:
+        return "–"
+    return f"{value:{sign}.{digits}f}".replace("-", "−")
+
+
+def signed(value: float | None, digits: int = 1) -> str:
+    """A difference; a dash where it was refused."""
+    return number(value, digits, "+")
+
+
+def band_titles(metric: str) -> list[str]:
+    """Headers of the bands of a metric's table."""
+    by = metrics.METRICS[metric].bands
+    return [f"{low:g}–{high:g}{metrics.UNITS[by]}" for low, high in metrics.BANDS[by]]
+
+
+def bd_header(metric: str) -> list[str]:
+    """Column titles of `bd_rows`."""
+    return ["Codec", "BD-rate %", *band_titles(metric), "BD-quality"]
+
+
+def bd_rows(
+    figures: Mapping[str, dict], labels: Mapping[str, str], anchor: str
+) -> list[list[str]]:
+    """One row per codec, the smallest files first, the anchor at zero.
+
+    Parameters
+    ----------
+    figures : mapping
+        From `curves.compare`.
+    labels : mapping
+        Codec name to label.
+    anchor : str
+    """
+
+    def order(name):
+        rate = figures[name]["rate"]
+        return (rate is None, rate if rate is not None else 0)
+
+    rows = []
+    for name in sorted(figures, key=order):
+        found = figures[name]
+        if name == anchor:
+            zeros = ["0"] * (len(found["bands"]) + 2)
+            rows.append([labels[name] + " (anchor)", *zeros])
+            continue
+        rows.append(
+            [
+                labels[name],
+                signed(found["rate"]),
+                *map(signed, found["bands"]),
+                signed(found["quality"], 2),
+            ]
+        )
+    return rows
+
+
+def ratio_rows(
+    curves: Mapping[str, pd.DataFrame], labels: Mapping[str, str]
+) -> list[list[str]]:
+    """Compression ratio of codecs with one setting, the best first."""
+    single = {n: c.iloc[0] for n, c in curves.items() if len(c) == 1}
+    return [
+        [labels[n], f"{single[n]['ratio']:.3f}", f"{single[n]['bpp']:.2f}"]
+        for n in sorted(single, key=lambda n: -single[n]["ratio"])
+    ]
+
+
+def speed_rows(found: Mapping, size: tuple[int, int] | None = None) -> list[list[str]]:
     """One row per codec and size of a ``speed-N.json``.
 
     Parameters
     ----------
-    found : dict
+    found : mapping
     size : (int, int), optional
         That width and height only.
     """
@@ -97,7 +116,7 @@ def speed_rows(found, size=None):
                     f"{row['encode_mp_per_s']:.2f}",
                     f"{row['decode_mp_per_s']:.2f}",
                     *(
-                        f"{peak[name]:.0f}" if name in peak else "–"
+                        number(peak.get(name), 0)
                         for name in ("encode_mib", "decode_mib")
                     ),
                 ]
@@ -105,7 +124,7 @@ def speed_rows(found, size=None):
     return rows
 
 
-def text(header, rows):
+def text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Aligned columns for a terminal."""
     table = [header, *rows]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
@@ -118,10 +137,14 @@ def text(header, rows):
     )
 
 
-def markdown(header, rows):
-    """A table for README.md."""
-    lines = [
-        "| " + " | ".join(header) + " |",
-        "|" + "|".join(["---"] + ["---:"] * (len(header) - 1)) + "|",
-    ]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+def markdown(header: Sequence[str], rows: Sequence[Sequence]) -> str:
+    """A Markdown table; the first column is text, the others figures.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequence
+        Cells as text, or what `str` makes text of.
+    """
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -20,7 +20,7 @@ WINDOW = 480, 320
 BUDGET_BYTES = 4_000_000
 """Of pictures in one page, before base64 adds a third."""
 
-SHOWN = (codecs.OURS, codecs.ANCHOR, "webp", "avif-444", "jxl")
+SHOWN = (codecs.OURS, codecs.ANCHOR, "webp", "avif-444-ssimulacra2", "jxl-e7")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 import codec
-from codec import container
+from codec import EncodeOptions, container
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "budgerigar.png"
 
@@ -157,19 +157,13 @@ def pieces(picture, folder, n, side):
 
 def alone(ours, threads):
     """The tasks of a run, in this process."""
-    encoder = codec.Encoder(threads=threads)
+    task = ours.Task(EncodeOptions(threads=threads))
 
     def run(sources, out):
         cpu = time.process_time()
-        before, ours._coder = ours._coder, lambda kind, model: encoder
-        try:
-            for src in sources:
-                result = ours.one(
-                    ours.COMPRESS, (src, f"{out}/{Path(src).stem}.aec"), ours.Settings()
-                )
-                assert result.state == ours.DONE, result
-        finally:
-            ours._coder = before
+        for src in sources:
+            result = ours.one((src, f"{out}/{Path(src).stem}.aec"), task)
+            assert result.state == ours.DONE, result
         return time.process_time() - cpu
 
     return run

@@ -14,6 +14,8 @@ import os
 
 from .errors import (
     CodecError,
+    ConversionWarning,
+    EffortWarning,
     FormatError,
     InputError,
     LimitError,
@@ -35,6 +37,8 @@ _WHERE = {
     "info": "api",
     "Encoder": "api",
     "Decoder": "api",
+    "EncodeOptions": "options",
+    "DecodeOptions": "options",
     "Header": "types",
     "Picture": "types",
     "encode_batch": "stacks",
@@ -47,6 +51,8 @@ _WHERE = {
 __all__ = [
     *_WHERE,
     "CodecError",
+    "ConversionWarning",
+    "EffortWarning",
     "InputError",
     "FormatError",
     "UnsupportedError",

@@ -6,60 +6,19 @@ info     container.read_header
 """
 
 import dataclasses
-import math
-import numbers
+import warnings
 
 import numpy as np
 
-from . import container, picture
-from .errors import InputError, UnsupportedError
+from . import container, picture, runtime
+from .errors import EffortWarning, InputError, UnsupportedError
 from .io import urls
-from .limits import MAX_PIXELS, check_pixels
-from .model import find, forks
-from .search import DEFAULT as DEFAULT_EFFORT
-from .search import PLANS, TUNES, targets
-from .symbols.pipeline import Pipeline
+from .limits import check_pixels
+from .model import find
+from .options import DecodeOptions, EncodeOptions
+from .progress import part
+from .search import plan_of, targets
 from .types import Header, Picture
-
-_lock = forks.Lock()
-_shared = {}
-
-
-def _check_quality(quality):
-    """Quality as it is stored: a multiple of 0.01 in 1..100."""
-    try:
-        q = round(float(quality) * 100) / 100
-    except (TypeError, ValueError, OverflowError):
-        q = float("nan")
-    if not 1 <= q <= 100:
-        raise InputError(f"quality must be 1..100, not {quality!r}")
-    return q
-
-
-def _check_effort(effort):
-    if (
-        isinstance(effort, bool)
-        or not isinstance(effort, numbers.Integral)
-        or effort not in PLANS
-    ):
-        raise InputError(f"effort must be 1..{max(PLANS)}, not {effort!r}")
-    return int(effort)
-
-
-def _check_tune(tune):
-    if tune not in TUNES:
-        raise InputError(f"tune must be {' or '.join(TUNES)}, not {tune!r}")
-    return tune
-
-
-def _number(value, name):
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise InputError(f"{name} must be a positive number, not {value!r}")
-    return number
 
 
 def _as_rgb(pixels):
@@ -80,58 +39,59 @@ class Encoder:
 
     Parameters
     ----------
-    model : str, path-like or None
-        Name, id or folder of a model; None: the default.
-    threads : int or None
-        Threads inside the networks; None: all cores. Bytes may differ
-        between thread counts where the engine's sums do; every variant
-        decodes (docs/format.md, section 8).
-    effort : int
-        1..9: more takes longer and makes smaller files; decoding does
-        not change.
-    tune : {"psnr", "ms-ssim"}
-        The metric that files are made smaller for, beyond effort 1.
+    model, threads
+        As of `EncodeOptions`.
+    options : EncodeOptions, optional
+        What is not said otherwise, here or for a picture.
+    **fields
+        Fields of `EncodeOptions`.
+
+    Attributes
+    ----------
+    options : EncodeOptions
 
     Raises
     ------
     InputError
-        No such effort or metric, or a metric at effort 1.
+        Options out of range, or that exclude each other.
     UnsupportedError
         No such model, or this machine's arithmetic is not exact.
     ModelError
         The model's folder is altered or makes no sense.
     """
 
-    def __init__(self, model=None, threads=None, effort=DEFAULT_EFFORT, tune="psnr"):
-        self._effort, self._tune = _check_effort(effort), _check_tune(tune)
-        self._plan()
-        self._pipeline = Pipeline(find.load(model), threads)
+    def __init__(self, model=None, threads=None, *, options=EncodeOptions(), **fields):
+        self.options = options.changed(model=model, threads=threads, **fields)
+        self._pipeline = runtime.pipeline(
+            find.load(self.options.model), self.options.threads
+        )
+
+    def __reduce__(self):
+        # The model itself travels: there, its folder may be another or none.
+        return _encoder, (self._pipeline.bundle, self.options)
 
     @property
     def model_id(self):
         """Id of the model: 16 hexadecimal digits."""
         return self._pipeline.bundle.id
 
-    def _plan(self, effort=None, tune=None):
-        effort = self._effort if effort is None else _check_effort(effort)
-        tune = self._tune if tune is None else _check_tune(tune)
-        plan = dataclasses.replace(PLANS[effort], tune=tune)
-        if tune != TUNES[0] and not plan.passes:
-            raise InputError(f"tune={tune!r} needs an effort of 2 or more")
-        return plan
+    def changed(self, **fields):
+        """The encoder's options with other fields; model and threads stay.
 
-    def encode(
-        self,
-        image,
-        quality=50.0,
-        *,
-        effort=None,
-        tune=None,
-        target_size=None,
-        target_psnr=None,
-        max_pixels=MAX_PIXELS,
-        progress=None,
-    ):
+        Raises
+        ------
+        InputError
+            Out of range, excluding each other, or another model.
+        """
+        options = self.options.changed(**fields)
+        if (options.model, options.threads) != (
+            self.options.model,
+            self.options.threads,
+        ):
+            raise InputError("an encoder has one model and one number of threads")
+        return options
+
+    def encode(self, image, quality=None, *, progress=None, **fields):
         """Encode one picture.
 
         Parameters
@@ -139,19 +99,12 @@ class Encoder:
         image : uint8 ndarray, PIL.Image.Image or Picture
             (height, width), (height, width, 3) or (height, width, 4),
             0..255, each side 1..16384.
-        quality : float
-            1..100, higher is better; kept to 0.01.
-        effort, tune : int or None, str or None
-            As of the class; None: the encoder's.
-        target_size : int, optional
-            Instead of ``quality``: the best file of at most so many bytes.
-        target_psnr : float, optional
-            Instead of ``quality``: the smallest file of at least so many
-            dB, over the 8-bit samples of all colours; alpha is lossless.
-        max_pixels : int
-            Refuse larger pictures, as `Decoder.decode` does by default.
+        quality : float, optional
+            As of `EncodeOptions`.
         progress : function of float, optional
             Called now and then with the share that is done, 0..1.
+        **fields
+            Fields of `EncodeOptions`, in place of the encoder's.
 
         Returns
         -------
@@ -161,19 +114,31 @@ class Encoder:
         Raises
         ------
         InputError
-            Not a picture that this codec takes.
+            Not a picture that this codec takes, or such options.
         LimitError
             More than ``max_pixels``, or the target is out of reach.
+
+        Warns
+        -----
+        ConversionWarning
+            For each thing of the picture that was converted or left out.
+        EffortWarning
+            The model cannot do the effort; effort 1 is done.
 
         References
         ----------
         .. [1] docs/format.md, sections 2 to 8.
         """
-        quality = _check_quality(quality)
-        plan = self._plan(effort, tune)
-        pic = image if isinstance(image, Picture) else picture.load(image, max_pixels)
+        options = self.changed(quality=quality, **fields)
+        pic = (
+            image
+            if isinstance(image, Picture)
+            else picture.load(image, options.max_pixels)
+        )
         height, width = pic.pixels.shape[:2]
-        check_pixels(width, height, max_pixels)
+        check_pixels(width, height, options.max_pixels)
+        if not options.metadata:
+            pic = dataclasses.replace(pic, exif=None, xmp=None)
         sections = picture.to_sections(pic)
 
         def pack(quality, payload, crc):
@@ -190,23 +155,62 @@ class Encoder:
                 sections,
             )
 
-        rgb = _as_rgb(pic.pixels)
-        if target_size is not None and target_psnr is not None:
-            raise InputError("target_size and target_psnr exclude each other")
-        if target_size is not None:
-            room = _number(target_size, "target_size") - len(pack(1, b"", 0))
-            return pack(*targets.for_size(self._pipeline, rgb, room, plan, progress))
-        if target_psnr is not None:
-            return pack(
-                *targets.for_psnr(
-                    self._pipeline,
-                    rgb,
-                    _number(target_psnr, "target_psnr"),
-                    plan,
-                    progress,
-                )
+        quality, [(payload, crc)] = self.code(
+            [_as_rgb(pic.pixels)],
+            options,
+            width * height,
+            len(pack(1, b"", 0)),
+            progress,
+        )
+        return pack(quality, payload, crc)
+
+    def code(self, blocks, options, n_pixels, n_other, progress=None):
+        """Encode samples, one quality for all, as good as the options say.
+
+        Parameters
+        ----------
+        blocks : list of uint8 (.., height, width, 3)
+            One picture, or the blocks of a stack.
+        options : EncodeOptions
+        n_pixels : int
+            Of all blocks.
+        n_other : int
+            Bytes that the file has besides the payloads.
+        progress : function of float, optional
+
+        Returns
+        -------
+        quality : float
+        coded : list of (bytes, int)
+            Payload and checksum of each block.
+
+        Raises
+        ------
+        LimitError
+            The target is out of reach.
+        """
+        pipeline, plan = self._pipeline, plan_of(options)
+        if plan.passes and not pipeline.can_search:
+            warnings.warn(
+                f"model {self.model_id} has no gradients: effort "
+                f"{options.effort} does what effort 1 does",
+                EffortWarning,
+                stacklevel=3,
             )
-        return pack(quality, *self._pipeline.encode(rgb, quality, plan, progress))
+        if options.target_psnr is not None:
+            return targets.for_psnr(
+                pipeline, blocks, options.target_psnr, plan, progress
+            )
+        largest = options.largest(n_pixels)
+        if largest is not None:
+            return targets.for_size(pipeline, blocks, largest - n_other, plan, progress)
+        n = len(blocks)
+        return options.quality, [
+            pipeline.encode(
+                block, options.quality, plan, part(progress, i / n, (i + 1) / n)
+            )
+            for i, block in enumerate(blocks)
+        ]
 
 
 class Decoder:
@@ -216,37 +220,35 @@ class Decoder:
 
     Parameters
     ----------
-    model : str, path-like or None
-        A model folder to try beside the shipped ones.
-    threads : int or None
-        Threads inside the networks; never changes the symbols.
+    model, threads
+        As of `DecodeOptions`.
+    options : DecodeOptions, optional
+        What is not said otherwise, here or for a file.
+    **fields
+        Fields of `DecodeOptions`.
+
+    Attributes
+    ----------
+    options : DecodeOptions
     """
 
-    def __init__(self, model=None, threads=None):
+    def __init__(self, model=None, threads=None, *, options=DecodeOptions(), **fields):
+        self.options = options.changed(model=model, threads=threads, **fields)
+        model = self.options.model
         self._extra = None if model is None else find.load(model)
-        self._threads = threads
-        self._pipelines, self._lock = {}, forks.Lock()
-
-    def __reduce__(self):
-        return _decoder, (self._extra, self._threads)
 
     def _pipeline(self, model_id):
-        with self._lock:
-            if model_id not in self._pipelines:
-                self._pipelines[model_id] = Pipeline(
-                    find.by_id(model_id, self._extra), self._threads
-                )
-            return self._pipelines[model_id]
+        return runtime.pipeline(find.by_id(model_id, self._extra), self.options.threads)
 
-    def decode(self, data, max_pixels=MAX_PIXELS):
+    def decode(self, data, max_pixels=None):
         """Decode one file to an array.
 
         Parameters
         ----------
         data : bytes-like
             The whole file.
-        max_pixels : int
-            Refuse larger pictures before anything of their size is made.
+        max_pixels : int, optional
+            As of `DecodeOptions`.
 
         Returns
         -------
@@ -268,15 +270,16 @@ class Decoder:
             return pic.pixels
         return np.dstack([_as_rgb(pic.pixels), pic.alpha])
 
-    def decode_picture(self, data, max_pixels=MAX_PIXELS, progress=None):
+    def decode_picture(self, data, max_pixels=None, progress=None):
         """Decode one file with its metadata: a ``Picture``.
 
         Parameters and errors as of `decode`; ``progress`` as of
         `Encoder.encode`.
         """
+        options = self.options.changed(max_pixels=max_pixels)
         header, sections, payload = container.unpack(data)
         _one(header)
-        check_pixels(header.width, header.height, max_pixels)
+        check_pixels(header.width, header.height, options.max_pixels)
         p = self._pipeline(header.model)
         pixels = p.decode(
             payload,
@@ -288,10 +291,14 @@ class Decoder:
         )
         if header.colour == "grey":
             pixels = _as_grey(pixels)
-        return picture.from_sections(pixels, sections)
+        pic = picture.from_sections(pixels, sections)
+        return (
+            pic if options.metadata else dataclasses.replace(pic, exif=None, xmp=None)
+        )
 
-    def symbols(self, data, max_pixels=MAX_PIXELS):
+    def symbols(self, data, max_pixels=None):
         """z and latent symbols of a file, int16; no network runs."""
+        max_pixels = self.options.changed(max_pixels=max_pixels).max_pixels
         header, _, payload = container.unpack(data)
         _one(header)
         check_pixels(header.width, header.height, max_pixels)
@@ -307,36 +314,25 @@ def _one(header):
         )
 
 
-def _decoder(extra, threads):
-    d = Decoder(threads=threads)
-    d._extra = extra
-    return d
+def _encoder(bundle, options):
+    encoder = Encoder.__new__(Encoder)
+    encoder.options = options
+    encoder._pipeline = runtime.pipeline(bundle, options.threads)
+    return encoder
 
 
-def _cached(kind, model):
-    key = kind, None if model is None else str(model)
-    with _lock:
-        if key not in _shared:
-            _shared[key] = kind(model)
-        return _shared[key]
-
-
-def encode(
-    image,
-    *,
-    quality=50.0,
-    model=None,
-    effort=None,
-    tune=None,
-    target_size=None,
-    target_psnr=None,
-    max_pixels=MAX_PIXELS,
-):
+def encode(image, *, options=EncodeOptions(), **fields):
     """Encode a picture; see :meth:`Encoder.encode`.
 
-    ``image`` may also be a picture file: a path, a URL that fsspec opens
-    (``s3://bucket/a.png``, with the extra ``[remote]``) or a binary file
-    object.
+    Parameters
+    ----------
+    image
+        As of :meth:`Encoder.encode`; also a picture file: a path, a URL that
+        fsspec opens (``s3://bucket/a.png``, with the extra ``[remote]``) or a
+        binary file object.
+    options : EncodeOptions, optional
+    **fields
+        Fields of `EncodeOptions`, in place of those of ``options``.
 
     Examples
     --------
@@ -345,26 +341,24 @@ def encode(
     >>> codec.decode(data).shape
     (40, 60, 3)
     """
+    options = options.changed(**fields)
     if urls.is_source(image):
         with urls.opened(image) as file:
-            image = picture.open_picture(file, max_pixels)
-    return _cached(Encoder, model).encode(
-        image,
-        quality,
-        effort=effort,
-        tune=tune,
-        target_size=target_size,
-        target_psnr=target_psnr,
-        max_pixels=max_pixels,
-    )
+            image = picture.open_picture(file, options.max_pixels)
+    return Encoder(options=options).encode(image)
 
 
-def decode(data, *, max_pixels=MAX_PIXELS):
+def decode(data, *, options=DecodeOptions(), **fields):
     """Decode an ``.aec`` file; see :meth:`Decoder.decode`.
 
-    ``data`` may also be a path, a URL or a binary file object.
+    Parameters
+    ----------
+    data : bytes-like, path, URL or binary file object
+    options : DecodeOptions, optional
+    **fields
+        Fields of `DecodeOptions`, in place of those of ``options``.
     """
-    return _cached(Decoder, None).decode(urls.contents(data), max_pixels)
+    return Decoder(options=options, **fields).decode(urls.contents(data))
 
 
 def info(data):

@@ -59,5 +59,9 @@ class ModelError(CodecError):
     """A model folder is missing, incomplete, altered or senseless."""
 
 
+class EffortWarning(UserWarning):
+    """The model cannot do the effort that was asked for."""
+
+
 class ConversionWarning(UserWarning):
     """Something of the source picture was changed or left out."""

@@ -1,10 +1,13 @@
-"""How large a picture may be: what the format holds, and what is wise.
+"""What values may be: sides and pixels of a picture, qualities, efforts.
 
 Light, so that a command's ``--help`` can name the numbers.
 """
 
 from .errors import LimitError
 
+QUALITY = 50.0  # unless something else is said
+EFFORTS = range(1, 10)
+TUNES = "psnr", "ms-ssim"
 MAX_SIDE = 16384
 # Pillow's own limit against decompression bombs: what opens elsewhere opens
 # here, and the encoder writes no file that the decoder then refuses.

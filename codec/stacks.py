@@ -11,6 +11,7 @@ of the entropy coder and a call of every network of its own
 """
 
 import contextlib
+import dataclasses
 import io
 import itertools
 import operator
@@ -22,6 +23,7 @@ from .errors import FormatError, InputError, LimitError
 from .io import urls
 from .limits import MAX_PIXELS as ONE_PICTURE
 from .limits import over
+from .options import DecodeOptions, EncodeOptions
 from .symbols import coder
 from .symbols.pipeline import quality_index
 from .types import Header, Picture
@@ -29,11 +31,10 @@ from .types import Header, Picture
 # Of 16 x 16 pixels: what one picture of a stack costs to decode symbols for.
 BLOCK_CELLS = 512
 MAX_PIXELS = 2**28  # of all pictures that are decoded at once
+_BATCH = DecodeOptions(max_pixels=MAX_PIXELS)
 
 
-def encode_batch(
-    images, *, quality=50.0, model=None, effort=None, tune=None, encoder=None
-):
+def encode_batch(images, *, options=EncodeOptions(), encoder=None, **fields):
     """Encode pictures of one size and colour into one file.
 
     Parameters
@@ -43,14 +44,13 @@ def encode_batch(
         as `codec.encode` takes them, which must be alike in size and colour
         and opaque. An ICC profile that all share is kept; Exif and XMP
         are not.
-    quality : float
-        1..100, higher is better; kept to 0.01.
-    model : str, path-like or None
-        As for `codec.Encoder`.
-    effort, tune : int or None, str or None
-        As for `codec.Encoder`; None: the encoder's.
+    options : EncodeOptions, optional
+        Targets are those of the whole file; ``max_pixels`` those of each
+        picture.
     encoder : codec.Encoder, optional
-        One that is there already, instead of ``model``.
+        One that is there already, with its options.
+    **fields
+        Fields of `EncodeOptions`, in place of those of ``options``.
 
     Returns
     -------
@@ -71,37 +71,53 @@ def encode_batch(
     >>> codec.decode_batch(data, 3).shape
     (28, 28)
     """
-    quality = api._check_quality(quality)
-    pixels, icc = _load(images)
-    encoder = encoder or api._cached(api.Encoder, model)
-    plan = encoder._plan(effort, tune)
-    pipeline = encoder._pipeline
+    if encoder is None:
+        encoder = api.Encoder(options=options.changed(**fields))
+        options = encoder.options
+    else:
+        options = encoder.changed(**fields)
+    pixels, icc = _load(images, options.max_pixels)
     n, height, width = pixels.shape[:3]
     header = Header(
         width=width,
         height=height,
-        quality=quality,
+        quality=1.0,
         colour="grey" if pixels.ndim == 3 else "rgb",
-        model=pipeline.bundle.id,
+        model=encoder.model_id,
     )
     per_block = min(n, max(1, BLOCK_CELLS // container.cells(header)))
-    payloads, blocks = [], []
-    for first in range(0, n, per_block):
-        block = pixels[first : first + per_block]
-        if header.colour == "grey":
-            block = np.repeat(block[..., None], 3, -1)
-        payload, crc = pipeline.encode(block, quality, plan)
-        payloads.append(payload)
-        blocks.append((len(payload), crc))
-    return container.pack_stack(
-        header,
-        container.Index(n, per_block, blocks),
-        payloads,
-        {"ICCP": icc} if icc else None,
-    )
+
+    def pack(quality, coded):
+        blocks = [(len(payload), crc) for payload, crc in coded]
+        return container.pack_stack(
+            dataclasses.replace(header, quality=quality),
+            container.Index(n, per_block, blocks),
+            [payload for payload, _ in coded],
+            {"ICCP": icc} if icc else None,
+        )
+
+    blocks = _Blocks(pixels, per_block)
+    n_other = len(pack(1.0, [(b"", 0)] * len(blocks)))
+    return pack(*encoder.code(blocks, options, n * height * width, n_other))
 
 
-def _load(images):
+class _Blocks:
+    """Blocks of pictures as RGB samples, each made when it is looked at."""
+
+    def __init__(self, pixels, per_block):
+        self.pixels, self.per_block = pixels, per_block
+
+    def __len__(self):
+        return -(-len(self.pixels) // self.per_block)
+
+    def __getitem__(self, i):
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        block = self.pixels[i * self.per_block : (i + 1) * self.per_block]
+        return block if block.ndim == 4 else np.repeat(block[..., None], 3, -1)
+
+
+def _load(images, max_pixels):
     """Pixels (n, height, width[, 3]) and the ICC profile of all."""
     if isinstance(images, np.ndarray):
         if images.ndim == 4 and images.shape[3] == 1:
@@ -111,7 +127,7 @@ def _load(images):
             and len(images)
             and (images.ndim == 3 or images.ndim == 4 and images.shape[3] == 3)
         ):
-            picture.load(images[0])  # checks the size
+            picture.load(images[0], max_pixels)  # checks the size
             return images, None
         if images.ndim not in (3, 4) or not len(images):
             raise InputError(
@@ -120,7 +136,7 @@ def _load(images):
             )
     pictures = []
     for i, image in enumerate(images):
-        pic = image if isinstance(image, Picture) else picture.load(image)
+        pic = image if isinstance(image, Picture) else picture.load(image, max_pixels)
         pictures.append(pic)
         if pic.alpha is not None:
             raise InputError(f"picture {i} has alpha, which a stack has not")
@@ -146,6 +162,10 @@ class Stack:
         A path or URL is opened and read in parts until ``close``; a file
         object is read from its start and stays open.
     decoder : codec.Decoder, optional
+        One that is there already, instead of what follows.
+    options : DecodeOptions, optional
+    **fields
+        Fields of `DecodeOptions`, in place of those of ``options``.
 
     Attributes
     ----------
@@ -160,7 +180,7 @@ class Stack:
         As `codec.decode`; also where the file is one picture.
     """
 
-    def __init__(self, source, decoder=None):
+    def __init__(self, source, decoder=None, *, options=DecodeOptions(), **fields):
         self._open = contextlib.ExitStack()
         if urls.is_source(source):
             source = self._open.enter_context(urls.opened(source))
@@ -173,7 +193,7 @@ class Stack:
             [start] + [size for size, _ in self._index.blocks]
         ).tolist()
         self.icc = sections.get("ICCP") or None
-        self._decoder = decoder or api._cached(api.Decoder, None)
+        self._decoder = decoder or api.Decoder(options=options, **fields)
         self._kept = None, None, None
 
     def close(self):
@@ -295,7 +315,7 @@ class Stack:
         return z, s
 
 
-def decode_batch(data, index=None, *, max_pixels=MAX_PIXELS):
+def decode_batch(data, index=None, *, options=_BATCH, **fields):
     """Decode the pictures of a stack.
 
     Parameters
@@ -304,8 +324,11 @@ def decode_batch(data, index=None, *, max_pixels=MAX_PIXELS):
         The whole file, of one picture or of many.
     index : int, slice or list of int, optional
         Which; all if left out. With an ``int``, the result is one picture.
-    max_pixels : int
-        In all pictures that are asked for.
+    options : DecodeOptions, optional
+        ``max_pixels`` are those of all pictures that are asked for; 2^28 if
+        nothing is said.
+    **fields
+        Fields of `DecodeOptions`, in place of those of ``options``.
 
     Returns
     -------
@@ -321,11 +344,14 @@ def decode_batch(data, index=None, *, max_pixels=MAX_PIXELS):
     IndexError
         No such picture.
     """
+    options = options.changed(**fields)
+    max_pixels = options.max_pixels
     data = urls.contents(data)
     if not container.unpack(data)[0].is_stack:
-        one = api.decode(data, max_pixels=min(max_pixels, ONE_PICTURE))[None]
+        most = min(max_pixels, ONE_PICTURE)
+        one = api.decode(data, options=options, max_pixels=most)[None]
         return one if index is None else one[index]
-    stack = Stack(data)
+    stack = Stack(data, options=options)
     which = slice(None) if index is None else index
     n = len(stack.numbers(which))
     if n * stack.shape[1] * stack.shape[2] > max_pixels:

@@ -223,7 +223,15 @@ def test_bar_text():
 
 
 def coder(**more):
-    return work.Coder(SimpleNamespace(model=None, threads=1, max_pixels=10**8, **more))
+    return work.Coder(
+        SimpleNamespace(
+            encode=codec.EncodeOptions(),
+            decode=codec.DecodeOptions(max_pixels=10**8),
+            threads=1,
+            max_pixels=10**8,
+            **more,
+        )
+    )
 
 
 @pytest.mark.parametrize("quality", [1, 50])

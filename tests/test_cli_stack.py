@@ -282,7 +282,6 @@ def test_one_picture_has_number_0(tmp_path, call):
         ("aecompress", "--stack a.png"),
         ("aedecompress", "--stack a.aec -o b"),
         ("aecompress", "--stack a.png -o b --rm"),
-        ("aecompress", "--stack a.png -o b --target-size 9k"),
         ("aecompress", "--stack a.png -o b -p"),
         ("aecompress", "--stack a.png -o b --scheduler tcp://127.0.0.1:1"),
         ("aecompress", "--index 3 a.png"),

@@ -17,6 +17,7 @@ from test_stacks import drawn
 import codec
 from codec.cli.main import main
 from codec.errors import InputError
+from codec.options import EncodeOptions
 from codec.plugins import dask
 
 N = 24
@@ -72,9 +73,7 @@ def test_a_worker_is_killed(client, cluster, folder):
         for src in names(folder)
     ]
     results, at_kill = {}, None
-    for index, result in dask.run(
-        client, dask.COMPRESS, jobs, dask.Settings(quality=70)
-    ):
+    for index, result in dask.run(client, jobs, dask.Task(EncodeOptions(quality=70))):
         assert index not in results
         results[index] = result
         if len(results) == 5:
@@ -120,10 +119,10 @@ def test_a_picture_that_kills_its_workers(client, cluster, folder):
 
         whole = dask.one
 
-        def one(kind, job, settings):
+        def one(job, task):
             if job[0].endswith("03.png"):
                 os._exit(1)
-            return whole(kind, job, settings)
+            return whole(job, task)
 
         dask.one = one
 
@@ -152,11 +151,11 @@ def test_workers_load_the_model_once(client, folder):
     dask.compress(client, names(folder), str(folder / "out"), top=str(folder / "in"))
 
     def loads():
-        from codec.plugins import dask
+        from codec import runtime
 
-        return dask._coder.cache_info().misses
+        return [list(made) for made in runtime._models.values()]
 
-    assert set(client.run(loads).values()) == {1}
+    assert list(client.run(loads).values()) == [[[1]], [[1]]]
     events = client.get_events(dask.COMPRESS)
     assert (
         sum(e["pixels"] for _, e in events if e["src"].startswith(str(folder)))
@@ -284,10 +283,11 @@ def test_no_scheduler(monkeypatch, capsys, tmp_path):
 # One task, without a cluster --------------------------------------------
 
 
-def task(folder, **settings):
+def task(folder, replace=False, **fields):
     src = str(folder / "in" / "0" / "00.png")
     return dask.one(
-        dask.COMPRESS, (src, str(folder / "out" / "a.aec")), dask.Settings(**settings)
+        (src, str(folder / "out" / "a.aec")),
+        dask.Task(EncodeOptions(**fields), replace=replace),
     )
 
 
@@ -337,6 +337,8 @@ def test_modes_are_copied(folder):
 
 
 def test_targets_and_strip(folder):
-    result = task(folder, target_size=1.0, strip=True)
+    result = task(folder, target_bpp=1, metadata=False)
     assert result.n_out <= 64 * 96 / 8
+    # A size is in bytes whatever its type is.
+    assert 590 <= task(folder, target_size=600.0, replace=True).n_out <= 600
     assert task(folder, target_psnr=30.0, replace=True).state == dask.DONE

@@ -141,10 +141,10 @@ def test_a_fork_while_other_threads_code(tmp_path):
 @needs_fork
 def test_locks_that_others_hold_are_free_in_a_child(tmp_path):
     code = """
-    from codec import api
+    from codec import runtime
     held, go = threading.Event(), threading.Event()
     def hold():
-        with api._lock, dec._lock:
+        with runtime._lock:
             held.set()
             go.wait()
     thread = threading.Thread(target=hold)

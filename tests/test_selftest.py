@@ -8,6 +8,7 @@ from reference.decoder import cumulate, uniform
 from reference.encoder import AnsEncoder
 
 import codec
+from codec import runtime
 from codec.model import find
 from codec.model.session import Graphs
 from codec.symbols import coder, selftest
@@ -49,6 +50,7 @@ def break_engine(monkeypatch, graph, change):
 def test_a_broken_engine_is_refused(monkeypatch, graph, change):
     data = codec.encode(np.zeros((9, 9, 3), np.uint8))
     break_engine(monkeypatch, graph, change)
+    runtime.clear()
     for use in (codec.Encoder, lambda: codec.Decoder().decode(data)):
         with pytest.raises(codec.UnsupportedError, match="not exact"):
             use()

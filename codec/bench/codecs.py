@@ -375,7 +375,7 @@ def _ours_at_work(model, effort, tune, threads):
     import codec
 
     return (
-        codec.Encoder(model, threads, effort, tune),
+        codec.Encoder(model, threads, effort=effort, tune=tune),
         codec.Decoder(model=model, threads=threads),
     )
 

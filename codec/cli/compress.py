@@ -4,7 +4,6 @@ import dataclasses
 import time
 
 from . import files, verify
-from .options import QUALITY
 
 
 def compress(coder, job, notes, progress):
@@ -30,23 +29,14 @@ def compress(coder, job, notes, progress):
             notes.warn(job.src, "is an .aec file already; skipped")
             return
         files.refuse(job.src, job.dst, options.force)
-        picture = open_picture(file, max_pixels=options.max_pixels)
+        picture = open_picture(file, options.max_pixels)
         notes.n_in = file.seek(0, 2)
     height, width = picture.pixels.shape[:2]
     notes.pixels = width * height
-    if options.strip:
-        picture = dataclasses.replace(picture, exif=None, xmp=None)
     read = time.perf_counter()
-    data = coder.encoder.encode(
-        picture,
-        QUALITY if options.quality is None else options.quality,
-        effort=options.effort,
-        tune=options.tune,
-        max_pixels=options.max_pixels,
-        progress=progress,
-        target_psnr=options.target_psnr,
-        target_size=_bytes(options.target_size, notes.pixels),
-    )
+    if not options.encode.metadata:
+        picture = dataclasses.replace(picture, exif=None, xmp=None)
+    data = coder.encoder.encode(picture, progress=progress)
     coded = time.perf_counter()
     files.save(job, data, options)
     notes.n_out = len(data)
@@ -57,17 +47,12 @@ def compress(coder, job, notes, progress):
     notes.say(job.src, files.times(start, read, coded, written), level=2)
 
 
-def _bytes(target, n_pixels):
-    """A target size in bytes; a float is bits per pixel."""
-    return target * n_pixels / 8 if isinstance(target, float) else target
-
-
 def _tell(job, notes, picture, data, options):
     if not notes.verbose:
         return
     height, width = picture.pixels.shape[:2]
     found = ""
-    if options.target_size or options.target_psnr:
+    if options.encode.quality is None:
         from codec import info
 
         found = f", quality {info(data).quality:g}"

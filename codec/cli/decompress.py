@@ -1,6 +1,5 @@
 """What ``aedecompress`` does with one file: decode or test it."""
 
-import dataclasses
 import io
 import time
 
@@ -23,17 +22,13 @@ def decompress(coder, job, notes, progress):
         kind = files.picture_format(job.dst, options.format)
     notes.n_in = len(data)
     read = time.perf_counter()
-    picture = coder.decoder.decode_picture(
-        data, max_pixels=options.max_pixels, progress=progress
-    )
+    picture = coder.decoder.decode_picture(data, progress=progress)
     height, width = picture.pixels.shape[:2]
     notes.pixels = width * height
     coded = time.perf_counter()
     if job.dst is not None:
         from ..picture import save
 
-        if options.strip:
-            picture = dataclasses.replace(picture, exif=None, xmp=None)
         out = io.BytesIO()
         save(picture, out, format=kind)
         notes.n_out = out.tell()

@@ -10,12 +10,12 @@ import os
 import re
 import sys
 
-from ..limits import MAX_PIXELS
+from ..errors import InputError
+from ..limits import EFFORTS, MAX_PIXELS, QUALITY, TUNES
 from . import features, jobs
 from .jobs import STREAM
 from .report import UsageError
 
-QUALITY = 50.0
 SHELLS = ("bash", "tcsh", "zsh")
 _UNITS = {
     "": 1,
@@ -39,6 +39,14 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         raise UsageError(f"{message}; see {self.prog} --help")
+
+
+class _Size(argparse.Action):
+    """Bytes are one option, bits per pixel another."""
+
+    def __call__(self, parser, namespace, value, option_string=None):
+        name = "target_bpp" if isinstance(value, float) else "target_size"
+        setattr(namespace, name, value)
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -135,15 +143,17 @@ def _add_modes(p, prog):
 
 def _add_coding(p):
     coding = p.add_argument_group("coding")
+    coding.set_defaults(target_bpp=None)
     coding.add_argument(
         "-q",
         "--quality",
-        type=_quality,
+        type=float,
         metavar="N",
         help=f"1..100, higher is better ({QUALITY:g})",
     )
     coding.add_argument(
         "--target-size",
+        action=_Size,
         type=_target_size,
         metavar="SIZE",
         help="best quality of at most SIZE: 20000, 20k, 20Ki "
@@ -151,23 +161,22 @@ def _add_coding(p):
     )
     coding.add_argument(
         "--target-psnr",
-        type=_positive,
+        type=float,
         metavar="DB",
         help="smallest file of at least DB",
     )
     coding.add_argument(
         "--effort",
         type=int,
-        choices=range(1, 10),
+        choices=EFFORTS,
         metavar="N",
-        default=None,
         help="1..9 (1): 2 takes 3 times as long for 1.8 %% less, "
         "5 takes 8 times for 6.2 %% less, 9 takes 55 times "
         "for 8.3 %% less",
     )
     coding.add_argument(
         "--tune",
-        choices=("psnr", "ms-ssim"),
+        choices=TUNES,
         help="the metric that an --effort of 2 or more makes files smaller for (psnr)",
     )
     coding.add_argument(
@@ -188,7 +197,11 @@ def _add_coding(p):
         "--format", metavar="EXT", help="of the pictures written (from OUT, else png)"
     )
     coding.add_argument(
-        "--strip", action="store_true", help="drop Exif and XMP; colours stay"
+        "--strip",
+        dest="metadata",
+        action="store_const",
+        const=False,
+        help="drop Exif and XMP; colours stay",
     )
     coding.add_argument(
         "-T",
@@ -283,9 +296,24 @@ def parse(prog, argv):
         features.check(options)
         _split(options)
         _check(options)
+        _set_coding(options)
         options.problems = []
         options.jobs = jobs.make(options, options.problems.append)
     return options
+
+
+def _set_coding(options):
+    """``encode`` and ``decode``: what the flags say, as the codec takes it."""
+    from ..options import DecodeOptions, EncodeOptions  # slow to load
+
+    options.encode = _options(options, EncodeOptions)
+    options.decode = _options(options, DecodeOptions)
+    if options.mode != "compress":
+        for name in EncodeOptions.__annotations__:
+            if name in DecodeOptions.__annotations__ or not getattr(options, name):
+                continue
+            flag = name.replace("_", "-").replace("target-bpp", "target-size")
+            raise UsageError(f"--{flag} is for compressing; see {options.prog} --help")
 
 
 def _split(options):
@@ -319,26 +347,7 @@ def _check(options):
     )
     streams = not writes or to_stream or STREAM in options.files
     to = options.output or options.stdout
-    targets = options.target_size, options.target_psnr
     rules = (
-        (options.quality is not None and not compresses, "-q is for compressing"),
-        (any(targets) and not compresses, "targets are for compressing"),
-        (
-            (options.quality is not None) + sum(map(bool, targets)) > 1,
-            "-q, --target-size and --target-psnr exclude each other",
-        ),
-        (
-            options.effort is not None and options.mode != "compress",
-            "--effort is for compressing",
-        ),
-        (
-            options.tune is not None and options.mode != "compress",
-            "--tune is for compressing",
-        ),
-        (
-            options.tune == "ms-ssim" and (options.effort or 1) < 2,
-            "--tune ms-ssim needs --effort 2 or more",
-        ),
         (
             options.format is not None and options.mode != "decompress",
             "--format is for decompressing",
@@ -349,8 +358,8 @@ def _check(options):
             "--stack is for compressing, and needs -o or -c",
         ),
         (
-            options.stack and (any(targets) or options.rm or options.preserve),
-            "--stack clashes with targets, --rm and -p",
+            options.stack and (options.rm or options.preserve),
+            "--stack clashes with --rm and -p",
         ),
         (
             options.index is not None and (options.mode != "decompress" or options.rm),
@@ -403,14 +412,19 @@ def _check_scheduler(options):
             )
 
 
-def _quality(text):
+def _options(options, kind):
+    """The value of ``kind`` that the flags say; each is called as its field.
+
+    Raises
+    ------
+    UsageError
+        Out of range, or excluding each other.
+    """
+    fields = {name: getattr(options, name) for name in kind.__annotations__}
     try:
-        value = float(text)
-    except ValueError:
-        value = 0
-    if not 1 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not in 1..100")
-    return value
+        return kind().changed(**fields)
+    except InputError as error:
+        raise UsageError(f"{error}; see {options.prog} --help") from None
 
 
 def _index(text):

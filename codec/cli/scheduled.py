@@ -13,29 +13,15 @@ def outcomes(options):
             "--scheduler needs dask: pip install 'aecompress[dask]'"
         ) from None
     from .files import picture_format
-    from .options import QUALITY
 
-    given = (
-        {}
-        if options.format is None
-        else {"format": picture_format("-", options.format)}
+    task = dask.Task(
+        options.encode if options.mode == "compress" else options.decode,
+        options.format and picture_format("-", options.format),
+        options.force,
     )
-    settings = dask.Settings(
-        quality=QUALITY if options.quality is None else options.quality,
-        target_size=options.target_size,
-        target_psnr=options.target_psnr,
-        effort=options.effort,
-        tune=options.tune,
-        max_pixels=options.max_pixels,
-        model=options.model,
-        strip=options.strip,
-        replace=options.force,
-        **given,
-    )
-    kind = dask.COMPRESS if options.mode == "compress" else dask.DECOMPRESS
     jobs = [(job.src, dask.absolute(job.dst)) for job in options.jobs]
     with dask.connect(options.scheduler) as client:
-        for index, result in dask.run(client, kind, jobs, settings):
+        for index, result in dask.run(client, jobs, task):
             yield index, _notes(result, options.jobs[index], options)
 
 

@@ -25,21 +25,12 @@ def compress(coder, job, notes, progress):
     """
     from codec import encode_batch
 
-    from .options import QUALITY
-
     options, start = coder.options, time.perf_counter()
     for src in options.members:
         files.refuse(src, job.dst, options.force)
     pictures = Members(options, notes)
-    quality = QUALITY if options.quality is None else options.quality
     try:
-        data = encode_batch(
-            pictures,
-            quality=quality,
-            encoder=coder.encoder,
-            effort=options.effort,
-            tune=options.tune,
-        )
+        data = encode_batch(pictures, encoder=coder.encoder)
     except InputError as error:
         raise Refusal(str(error), pictures.name) from None
     coded = time.perf_counter()
@@ -87,7 +78,7 @@ class Members:
                 )
             lost += bool(picture.exif or picture.xmp)
             yield picture
-        if lost and not self.options.strip:
+        if lost and self.options.encode.metadata:
             self.notes.warn(
                 None,
                 f"Exif and XMP of {lost} pictures left out, "

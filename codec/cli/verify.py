@@ -64,9 +64,7 @@ def compressed(coder, job, data, source):
     CodecError, OSError
         The file does not decode or cannot be read.
     """
-    found = coder.decoder.decode_picture(
-        _read_back(job, data), max_pixels=coder.options.max_pixels
-    )
+    found = coder.decoder.decode_picture(_read_back(job, data))
     same = (
         found.pixels.shape == source.pixels.shape
         and _equal(found.alpha, source.alpha)

@@ -22,14 +22,14 @@ class Coder:
         """Made after the first refusals, before the first picture."""
         from codec import Encoder
 
-        return Encoder(model=self.options.model, threads=self.options.threads)
+        return Encoder(options=self.options.encode, threads=self.options.threads)
 
     @functools.cached_property
     def decoder(self):
         """Made when the first file is decoded or read back."""
         from codec import Decoder
 
-        return Decoder(model=self.options.model, threads=self.options.threads)
+        return Decoder(options=self.options.decode, threads=self.options.threads)
 
     def run(self, job, progress=None):
         """Run one job.

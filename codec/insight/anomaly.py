@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import api, picture
+from .. import api, picture, runtime
 from ..errors import ModelError
 from ..io import urls
 from ..limits import MAX_PIXELS, check_pixels
 from ..model import find
 from ..types import Picture
-from .features import QUALITY, _pipeline
+from .features import QUALITY
 
 # What is measured is at least that, so that its logarithm is there.
 LEAST_MSE = 1e-3
@@ -89,7 +89,9 @@ def anomaly_score(image, *, model=None, threads=None, max_pixels=MAX_PIXELS):
     pic = image if isinstance(image, Picture) else picture.load(image, max_pixels)
     check_pixels(*pic.pixels.shape[1::-1], max_pixels)
     bundle = find.load(model)
-    return score(measure(pic.pixels, _pipeline(bundle, threads)), statistics(bundle))
+    return score(
+        measure(pic.pixels, runtime.pipeline(bundle, threads)), statistics(bundle)
+    )
 
 
 def measure(pixels, pipeline, quality=QUALITY):

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import picture
+from .. import picture, runtime
 from ..errors import CodecError, InputError
 from ..io import urls
 from ..model import find
 from ..model.bundle import STATISTICS
 from . import anomaly
-from .features import QUALITY, _pipeline
+from .features import QUALITY
 
 SIDE = 512
 
@@ -52,7 +52,7 @@ def write(bundle, pictures, threads=None):
     InputError
         Fewer than three pictures, or all alike.
     """
-    pipeline = _pipeline(bundle, threads)
+    pipeline = runtime.pipeline(bundle, threads)
     found = np.array(
         [anomaly.measure(np.ascontiguousarray(middle(p)), pipeline) for p in pictures]
     )

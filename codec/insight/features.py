@@ -8,18 +8,16 @@ makes over the latent run (all for ``pooling="none"``); the synthesis, which
 is most of decoding, never does.
 """
 
-import functools
 import io
 
 import numpy as np
 
-from .. import api, container, picture
+from .. import api, container, picture, runtime
 from ..errors import InputError, ModelError
 from ..io import urls
 from ..limits import MAX_PIXELS, check_pixels
 from ..model import find
 from ..stacks import Stack
-from ..symbols.pipeline import Pipeline
 from ..types import Picture
 
 POOLINGS = ("stats", "grid", "none")
@@ -119,7 +117,7 @@ def features(
         if not source.startswith(container.MAGIC):
             source = picture.open_picture(io.BytesIO(source), max_pixels)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        out, bundle = _of_file(source, pooling, model, max_pixels)
+        out, bundle = _of_file(source, pooling, model, threads, max_pixels)
     else:
         out, bundle = _of_picture(source, pooling, model, threads, max_pixels)
     out = np.ascontiguousarray(out, np.float32).view(Features)
@@ -127,27 +125,29 @@ def features(
     return out
 
 
-@functools.lru_cache(maxsize=8)
-def _pipeline(bundle, threads):
-    return Pipeline(bundle, threads)
-
-
 def _of_picture(image, pooling, model, threads, max_pixels):
     pic = image if isinstance(image, Picture) else picture.load(image, max_pixels)
     check_pixels(*pic.pixels.shape[1::-1], max_pixels)
     bundle = find.load(model)
-    y = _pipeline(bundle, threads).analyse(api._as_rgb(pic.pixels), QUALITY)
+    y = runtime.pipeline(bundle, threads).analyse(api._as_rgb(pic.pixels), QUALITY)
     return _pooled(y, bundle, pooling), bundle
 
 
-def _of_file(data, pooling, model, max_pixels):
+def _of_file(data, pooling, model, threads, max_pixels):
     header, _, payload = container.unpack(data)
     check_pixels(header.width, header.height, max_pixels)
     bundle = find.by_id(header.model, None if model is None else find.load(model))
-    pipeline = _pipeline(bundle, 1)
+    pipeline = runtime.pipeline(bundle, threads)
 
     def describe(z, s):
-        latent = pipeline.dequantise(z, s, header.quality, leading=pooling != "none")
+        # On one thread, so that what a file gives cannot depend on their number.
+        latent = pipeline.dequantise(
+            z,
+            s,
+            header.quality,
+            leading=pooling != "none",
+            graphs=pipeline.alone,
+        )
         return _pooled(latent, bundle, pooling)
 
     if not header.is_stack:

@@ -83,6 +83,9 @@ class Bundle:
     ----------
     id : str
         16 hexadecimal digits: first 8 bytes of the manifest's SHA-256.
+    content : str
+        Tells models apart that have one id but other graphs for the encoder
+        (`encoder`).
     manifest : dict
     tables : dict of ndarray
     graphs : dict of bytes
@@ -101,7 +104,8 @@ class Bundle:
     def __init__(self, folder):
         self.folder = Path(folder)
         text, self.manifest, files = read(folder, MANIFEST)
-        self.id = hashlib.sha256(text).hexdigest()[:16]
+        self.content = hashlib.sha256(text).hexdigest()
+        self.id = self.content[:16]
         c = self.manifest.get("constants")
         tables.check_constants(c)
         self.tables = tables.read(files.pop("tables.npz", b""), c)

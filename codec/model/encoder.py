@@ -7,6 +7,7 @@ model's id, and every decoder that has the model reads them
 """
 
 import copy
+import hashlib
 from pathlib import Path
 
 from ..errors import ModelError, UnsupportedError
@@ -43,7 +44,7 @@ def load(folder, by_id):
         The model is not installed.
     """
     folder = Path(folder)
-    _, manifest, files = bundle.read(folder, MANIFEST)
+    text, manifest, files = bundle.read(folder, MANIFEST)
     if set(files) != set(GRAPHS):
         raise ModelError(f"{folder / MANIFEST}: an encoder is " + " and ".join(GRAPHS))
     wanted = manifest.get("model")
@@ -63,6 +64,7 @@ def load(folder, by_id):
         )
     model = copy.copy(model)
     model.folder, model.statistics = folder, None
+    model.content = hashlib.sha256(model.content.encode() + text).hexdigest()
     model.graphs = {**model.graphs, **bundle.graphs(files)}
     model.tables = {k: v for k, v in model.tables.items() if k != "energy"}
     return model

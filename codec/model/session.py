@@ -28,7 +28,7 @@ _NO_MEMORY = re.compile(
 _graphs = weakref.WeakSet()
 
 
-def _cores():
+def cores():
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -79,7 +79,7 @@ class Graphs:
 
     def __init__(self, bundle, threads=None, optimise=True):
         self.bundle, self.optimise = bundle, optimise
-        self.threads = threads or _cores()
+        self.threads = threads or cores()
         self._sessions = collections.defaultdict(collections.OrderedDict)
         self._lock = forks.Lock()
         _graphs.add(self)

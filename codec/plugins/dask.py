@@ -19,7 +19,6 @@ bytes of each task are events of the same name.
 
 import contextlib
 import dataclasses
-import functools
 import io
 import itertools
 import os
@@ -31,7 +30,7 @@ from distributed.metrics import context_meter
 from .. import api, picture
 from ..errors import InputError
 from ..io import urls
-from ..limits import MAX_PIXELS
+from ..options import DecodeOptions, EncodeOptions
 
 COMPRESS, DECOMPRESS = "aecompress", "aedecompress"
 DONE, THERE, FAILED = "done", "there", "failed"
@@ -39,33 +38,28 @@ _AHEAD = 4  # tasks per thread that wait: enough to keep all busy
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """How every picture of a run is coded; travels with each task.
+class Task:
+    """What every picture of a run is done to; travels with each task.
 
     Attributes
     ----------
-    quality, target_size, target_psnr, max_pixels, effort, tune
-        As of `codec.Encoder.encode`; a ``target_size`` of type float is in
-        bits per pixel.
-    model : str or None
+    options : EncodeOptions or DecodeOptions
+        Which also says whether to compress. If ``threads`` is None, one: a
+        cluster has a task per thread to keep all cores busy.
     format : str or None
         Of the pictures written, as Pillow names it; None: by extension.
-    strip : bool
-        Leave out Exif and XMP.
     replace : bool
         Replace outputs that are there. A repeated task then writes again.
     """
 
-    quality: float = 50.0
-    target_size: float | None = None
-    target_psnr: float | None = None
-    max_pixels: int = MAX_PIXELS
-    effort: int | None = None
-    tune: str | None = None
-    model: str | None = None
+    options: EncodeOptions | DecodeOptions
     format: str | None = None
-    strip: bool = False
     replace: bool = False
+
+    @property
+    def kind(self):
+        """Name of the tasks, as Dask's dashboard shows it."""
+        return COMPRESS if isinstance(self.options, EncodeOptions) else DECOMPRESS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +123,16 @@ class Summary:
         self.n_out += result.n_out
 
 
-def compress(client, sources, folder=None, *, top=None, **settings):
+def compress(
+    client,
+    sources,
+    folder=None,
+    *,
+    top=None,
+    replace=False,
+    options=EncodeOptions(),
+    **fields,
+):
     """Compress pictures to ``.aec`` files.
 
     Parameters
@@ -141,32 +144,49 @@ def compress(client, sources, folder=None, *, top=None, **settings):
         Path or URL to write to; default: beside each source.
     top : str, optional
         What is below it is repeated below ``folder``.
-    **settings
-        See `Settings`.
+    replace : bool
+        As of `Task`.
+    options : EncodeOptions, optional
+    **fields
+        Fields of `EncodeOptions`, in place of those of ``options``.
 
     Returns
     -------
     Summary
     """
-    return _all(client, COMPRESS, sources, ".aec", folder, top, settings)
+    task = Task(options.changed(**fields), replace=replace)
+    return _all(client, task, sources, ".aec", folder, top)
 
 
-def decompress(client, sources, folder=None, *, top=None, extension="png", **settings):
+def decompress(
+    client,
+    sources,
+    folder=None,
+    *,
+    top=None,
+    extension="png",
+    replace=False,
+    options=DecodeOptions(),
+    **fields,
+):
     """Turn ``.aec`` files back into pictures; parameters as of `compress`.
 
     Parameters
     ----------
     extension : str
         Of the pictures; tells their format.
+    options : DecodeOptions, optional
+    **fields
+        Fields of `DecodeOptions`, in place of those of ``options``.
     """
-    suffix = "." + extension.lstrip(".")
-    return _all(client, DECOMPRESS, sources, suffix, folder, top, settings)
+    task = Task(options.changed(**fields), replace=replace)
+    return _all(client, task, sources, "." + extension.lstrip("."), folder, top)
 
 
-def _all(client, kind, sources, suffix, folder, top, settings):
+def _all(client, task, sources, suffix, folder, top):
     start, summary = time.monotonic(), Summary()
     jobs = ((src, _target(src, suffix, folder, top)) for src in map(os.fspath, sources))
-    for _, result in run(client, kind, jobs, Settings(**settings)):
+    for _, result in run(client, jobs, task):
         summary.add(result)
     summary.seconds = time.monotonic() - start
     return summary
@@ -176,16 +196,15 @@ def _target(src, suffix, folder, top):
     return absolute(urls.target(src, suffix, folder, top))
 
 
-def run(client, kind, jobs, settings):
+def run(client, jobs, task):
     """Run tasks on a cluster, a few ahead of the workers.
 
     Parameters
     ----------
     client : distributed.Client
-    kind : {"aecompress", "aedecompress"}
     jobs : iterable of (str, str)
         Input and output; may be endless, as it is taken step by step.
-    settings : Settings
+    task : Task
 
     Yields
     ------
@@ -195,15 +214,13 @@ def run(client, kind, jobs, settings):
         As tasks end.
     """
     jobs = enumerate((absolute(src), dst) for src, dst in jobs)
-    token = f"{kind}-{os.urandom(8).hex()}"
+    token = f"{task.kind}-{os.urandom(8).hex()}"
     futures = {}
 
     def submit(n):
         found = []
         for index, job in itertools.islice(jobs, n):
-            future = client.submit(
-                one, kind, job, settings, key=f"{token}-{index}", pure=False
-            )
+            future = client.submit(one, job, task, key=f"{token}-{index}", pure=False)
             futures[future] = index, job
             found.append(future)
         return found
@@ -230,20 +247,13 @@ def absolute(name):
     return name if urls.is_url(name) else os.path.abspath(name)
 
 
-@functools.cache
-def _coder(kind, model):
-    # One thread: a cluster has a task per thread to keep all cores busy.
-    return (api.Encoder if kind == COMPRESS else api.Decoder)(model=model, threads=1)
-
-
-def one(kind, job, settings):
+def one(job, task):
     """One task, on a worker.
 
     Parameters
     ----------
-    kind : str
     job : (str, str)
-    settings : Settings
+    task : Task
 
     Returns
     -------
@@ -251,15 +261,18 @@ def one(kind, job, settings):
     """
     (src, dst), start = job, time.monotonic()
     try:
-        if not settings.replace and _exists(dst):
+        if not task.replace and _exists(dst):
             return Result(src, dst, THERE)
-        act = _compress if kind == COMPRESS else _decompress
+        options = task.options.changed(threads=task.options.threads or 1)
         with context_meter.meter("read"):
             data = urls.contents(src)
         with context_meter.meter("code"):
-            out, pixels = act(data, dst, settings)
+            if task.kind == COMPRESS:
+                out, pixels = _compress(data, options)
+            else:
+                out, pixels = _decompress(data, dst, task.format, options)
         with context_meter.meter("write"):
-            landed = _land(src, dst, out, settings.replace)
+            landed = _land(src, dst, out, task.replace)
     except Exception as error:
         name = "" if str(error) else type(error).__name__
         return Result(
@@ -276,42 +289,22 @@ def one(kind, job, settings):
         time.monotonic() - start,
     )
     with contextlib.suppress(ValueError):  # not on a worker
-        distributed.get_worker().log_event(kind, dataclasses.asdict(result))
+        distributed.get_worker().log_event(task.kind, dataclasses.asdict(result))
     return result
 
 
-def _compress(data, dst, settings):
-    pic = picture.open_picture(io.BytesIO(data), settings.max_pixels)
-    pic = _stripped(pic, settings)
+def _compress(data, options):
+    pic = picture.open_picture(io.BytesIO(data), options.max_pixels)
     height, width = pic.pixels.shape[:2]
-    size = settings.target_size
-    if isinstance(size, float):
-        size *= width * height / 8
-    out = _coder(COMPRESS, settings.model).encode(
-        pic,
-        settings.quality,
-        effort=settings.effort,
-        tune=settings.tune,
-        target_size=size,
-        target_psnr=settings.target_psnr,
-        max_pixels=settings.max_pixels,
-    )
-    return out, width * height
+    return api.encode(pic, options=options), width * height
 
 
-def _decompress(data, dst, settings):
-    pic = _stripped(
-        _coder(DECOMPRESS, settings.model).decode_picture(data, settings.max_pixels),
-        settings,
-    )
+def _decompress(data, dst, kind, options):
+    pic = api.Decoder(options=options).decode_picture(data)
     out = io.BytesIO()
-    picture.save(pic, out, settings.format or picture.format_of(dst.split("::")[0]))
+    picture.save(pic, out, kind or picture.format_of(dst.split("::")[0]))
     height, width = pic.pixels.shape[:2]
     return out.getvalue(), width * height
-
-
-def _stripped(pic, settings):
-    return dataclasses.replace(pic, exif=None, xmp=None) if settings.strip else pic
 
 
 def _exists(dst):

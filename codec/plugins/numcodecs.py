@@ -21,33 +21,56 @@ from numcodecs.compat import ensure_bytes, ndarray_copy
 
 from .. import api, stacks
 from ..errors import FormatError, InputError
+from ..options import EncodeOptions
 
 NAME = "aecompress"
 
 
-def check_settings(quality, model):
-    """Quality and model as a store's metadata keep them.
+def options_of(settings):
+    """Options as a store's metadata name them.
+
+    Parameters
+    ----------
+    settings : dict
+        Fields of `EncodeOptions`.
+
+    Returns
+    -------
+    EncodeOptions
 
     Raises
     ------
     InputError
-        Not a quality, or a model that is not a string.
+        Out of range, or a model that is not a string.
+    TypeError
+        No such field.
     """
-    quality = api._check_quality(quality)
-    if not (model is None or isinstance(model, str)):
-        raise InputError(f"model must be a name, id or folder, not {model!r}")
-    return int(quality) if quality == int(quality) else quality, model
+    options = EncodeOptions().changed(**settings)
+    if not (options.model is None or isinstance(options.model, str)):
+        raise InputError(f"model must be a name, id or folder, not {options.model!r}")
+    return options
 
 
-def encode_chunk(array, quality, model):
+def settings_of(options):
+    """The inverse: what a store's metadata keep, quality first."""
+    settings = {"quality": options.quality, **options.settings()}
+    if options.quality is None:
+        del settings["quality"]
+    return {
+        name: int(value) if isinstance(value, float) and value == int(value) else value
+        for name, value in settings.items()
+    }
+
+
+def encode_chunk(array, options):
     """A chunk of pictures as one ``.aec`` file.
 
     Parameters
     ----------
     array : uint8 ndarray
         See the module's table.
-    quality : float
-    model : str or None
+    options : EncodeOptions
+        Targets are those of a chunk.
 
     Returns
     -------
@@ -66,20 +89,18 @@ def encode_chunk(array, quality, model):
     n_axes = array.ndim - bool(n_colours)
     size = array.shape[n_axes - 2 : n_axes]
     if n_axes == 2:
-        return api._cached(api.Encoder, model).encode(
-            array.reshape(*size, *colours), quality
-        )
-    return stacks.encode_batch(
-        array.reshape(-1, *size, *colours), quality=quality, model=model
-    )
+        return api.encode(array.reshape(*size, *colours), options=options)
+    return stacks.encode_batch(array.reshape(-1, *size, *colours), options=options)
 
 
-def decode_chunk(data, shape=None):
+def decode_chunk(data, options, shape=None):
     """The inverse of `encode_chunk`.
 
     Parameters
     ----------
     data : bytes-like
+    options : EncodeOptions
+        Of the array; its model is tried first.
     shape : tuple of int, optional
         Of the chunk; otherwise one of the table's.
 
@@ -88,7 +109,9 @@ def decode_chunk(data, shape=None):
     FormatError
         Damaged, or not of this shape.
     """
-    pixels = stacks.decode_batch(data) if api.info(data).is_stack else api.decode(data)
+    how = {"model": options.model, "threads": options.threads}
+    decode = stacks.decode_batch if api.info(data).is_stack else api.decode
+    pixels = decode(data, **how)
     if shape is None:
         return pixels
     if pixels.size != np.prod(shape):
@@ -101,37 +124,40 @@ class Aecompress(Codec):
 
     Parameters
     ----------
-    quality : float
-        1..100, higher is better.
-    model : str or None
-        Name, id or folder of a model to encode with; None: the default.
+    **fields
+        Fields of `codec.options.EncodeOptions`; targets are those of a chunk.
+        ``model`` (a name, id or folder) decodes as well.
 
     Examples
     --------
     >>> import numpy as np
     >>> codec = Aecompress(quality=80)
     >>> codec.get_config()
-    {'id': 'aecompress', 'quality': 80, 'model': None}
+    {'id': 'aecompress', 'quality': 80}
     >>> codec.decode(codec.encode(np.zeros((9, 8, 8), np.uint8))).shape
     (9, 8, 8)
     """
 
     codec_id = NAME
 
-    def __init__(self, quality=50, model=None):
-        self.quality, self.model = check_settings(quality, model)
+    def __init__(self, **fields):
+        self.options = options_of(fields)
 
     def encode(self, buf):
         """Encode a chunk; see the module's table for its axes."""
         array = np.asarray(buf)
         if array.dtype != np.uint8:
             raise InputError(f"{NAME} takes uint8, not {array.dtype}")
-        return encode_chunk(array, self.quality, self.model)
+        return encode_chunk(array, self.options)
 
     def decode(self, buf, out=None):
         """Decode a chunk, into ``out`` if it is given."""
-        pixels = decode_chunk(ensure_bytes(buf))
+        pixels = decode_chunk(ensure_bytes(buf), self.options)
         return pixels if out is None else ndarray_copy(pixels, out)
 
     def get_config(self):
-        return {"id": NAME, "quality": self.quality, "model": self.model}
+        return {"id": NAME, **settings_of(self.options)}
+
+    def __repr__(self):
+        fields = (f"{k}={v!r}" for k, v in settings_of(self.options).items())
+        return f"{type(self).__name__}({', '.join(fields)})"

@@ -11,8 +11,7 @@ they are first needed. A stack of pictures has frames. Options of ``save``:
 
 | Option | Value |
 |---|---|
-| ``quality`` | 1..100; 50 |
-| ``model`` | name, id or folder of a model |
+| ``quality``, ``effort``, .. | the fields of `codec.options.EncodeOptions` |
 | ``icc_profile`` | default: the image's own; None: none |
 | ``exif``, ``xmp`` | default: none, as for Pillow's own formats |
 | ``save_all`` | all frames, and ``append_images``, as a stack |
@@ -35,6 +34,8 @@ from ..picture import from_sections, load
 __all__ = ["EXTENSION", "FORMAT", "MIME", "register_pillow"]
 
 FORMAT, MIME, EXTENSION = "AEC", "image/x-aec", ".aec"
+# Options of ``save`` that are not fields of `EncodeOptions`.
+_OWN = {"append_images", "exif", "icc_profile", "xmp"}
 
 
 def _accept(prefix):
@@ -109,7 +110,7 @@ class AecImageFile(ImageFile.ImageFile):
                 self._stack = self._stack or stacks.Stack(self._fp)
                 return self._stack[self._frame]
             self._fp.seek(0)
-            pic = api._cached(api.Decoder, None).decode_picture(self._fp.read())
+            pic = api.Decoder().decode_picture(self._fp.read())
         except CodecError as error:
             raise OSError(str(error)) from error
         if pic.alpha is None:
@@ -128,12 +129,9 @@ class AecImageFile(ImageFile.ImageFile):
 
 
 def _save(im, fp, filename):
-    options = im.encoderinfo
-    picture = _dressed(im, im, options)
+    picture = _dressed(im, im, im.encoderinfo)
     try:
-        data = api._cached(api.Encoder, options.get("model")).encode(
-            picture, options.get("quality", 50)
-        )
+        data = api.encode(picture, **_fields(im.encoderinfo))
     except CodecError as error:
         raise ValueError(f"cannot write as {FORMAT}: {error}") from error
     fp.write(data)
@@ -149,12 +147,15 @@ def _save_all(im, fp, filename):
     if len(frames) == 1:
         return _save(im, fp, filename)
     try:
-        data = stacks.encode_batch(
-            frames, model=options.get("model"), quality=options.get("quality", 50)
-        )
+        data = stacks.encode_batch(frames, **_fields(options))
     except CodecError as error:
         raise ValueError(f"cannot write as {FORMAT}: {error}") from error
     fp.write(data)
+
+
+def _fields(options):
+    """What ``save`` was told of how to encode; a misspelt name is a TypeError."""
+    return {name: options[name] for name in options.keys() - _OWN}
 
 
 def _dressed(frame, im, options):

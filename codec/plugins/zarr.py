@@ -17,41 +17,37 @@ import numpy as np
 from zarr.abc.codec import ArrayBytesCodec
 from zarr.core.common import parse_named_configuration
 
-from .numcodecs import NAME, check_settings, decode_chunk, encode_chunk
+from ..options import EncodeOptions
+from .numcodecs import NAME, decode_chunk, encode_chunk, options_of, settings_of
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, init=False)
 class AecompressCodec(ArrayBytesCodec):
     """Lossy codec for chunks of 8-bit pictures.
 
     Parameters
     ----------
-    quality : float
-        1..100, higher is better.
-    model : str or None
-        Name, id or folder of a model to encode with; None: the default.
+    options : EncodeOptions, optional
+        Targets are those of a chunk; the model decodes as well.
+    **fields
+        Fields of `codec.options.EncodeOptions`, instead.
     """
 
     is_fixed_size = False
-    quality: float = 50
-    model: str | None = None
+    options: EncodeOptions
 
-    def __post_init__(self):
-        quality, model = check_settings(self.quality, self.model)
-        object.__setattr__(self, "quality", quality)
+    def __init__(self, options=EncodeOptions(), **fields):
+        object.__setattr__(self, "options", options.changed(**fields))
 
     @classmethod
     def from_dict(cls, data):
         """The codec that a store's metadata name."""
         _, settings = parse_named_configuration(data, NAME, require_configuration=False)
-        return cls(**(settings or {}))
+        return cls(options_of(settings or {}))
 
     def to_dict(self):
         """What a store's metadata keep."""
-        settings = {"quality": self.quality}
-        if self.model is not None:
-            settings["model"] = self.model
-        return {"name": NAME, "configuration": settings}
+        return {"name": NAME, "configuration": settings_of(self.options)}
 
     def validate(self, *, shape, dtype, chunk_grid):
         """Raise ValueError where the array cannot be pictures."""
@@ -64,11 +60,11 @@ class AecompressCodec(ArrayBytesCodec):
             )
 
     def _encode_sync(self, chunk_array, chunk_spec):
-        data = encode_chunk(chunk_array.as_numpy_array(), self.quality, self.model)
+        data = encode_chunk(chunk_array.as_numpy_array(), self.options)
         return chunk_spec.prototype.buffer.from_bytes(data)
 
     def _decode_sync(self, chunk_bytes, chunk_spec):
-        pixels = decode_chunk(chunk_bytes.to_bytes(), chunk_spec.shape)
+        pixels = decode_chunk(chunk_bytes.to_bytes(), self.options, chunk_spec.shape)
         return chunk_spec.prototype.nd_buffer.from_numpy_array(pixels)
 
     async def _encode_single(self, chunk_array, chunk_spec):

@@ -14,9 +14,11 @@ lambda * error is less, while they become whole.
 
 import dataclasses
 
-TUNES = "psnr", "ms-ssim"
+from ..limits import TUNES
+from ..options import EncodeOptions
+
 # Every other effort takes several times as long: docs/effort.md.
-DEFAULT = 1
+DEFAULT = EncodeOptions.effort
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Plan:
     prior : float
         Of `relax.Relaxed.step`. Up to five passes gain by it.
     tune : str
-        One of ``TUNES``: the metric that symbols are chosen for.
+        One of `codec.limits.TUNES`: the metric that symbols are chosen for.
     """
 
     passes: int
@@ -53,7 +55,7 @@ class Plan:
     cautions: tuple = (0, 1.1)
     noise: float = 0.0
     prior: float = 0.0
-    tune: str = "psnr"
+    tune: str = TUNES[0]
 
     def width(self, done):
         """Width when so much is done, 0..1."""
@@ -78,3 +80,8 @@ PLANS = {
     8: Plan(30, 2, noise=0.3, cautions=(0.1, 1.1)),
     9: Plan(45, 2, noise=0.4),
 }
+
+
+def plan_of(options: EncodeOptions) -> Plan:
+    """The plan of an effort, for a metric."""
+    return dataclasses.replace(PLANS[options.effort], tune=options.tune)

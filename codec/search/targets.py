@@ -25,63 +25,66 @@ _START = 50.0
 _SLOPES = {"size": 0.035, "psnr": 0.15}  # of log bytes, of dB, per quality
 
 
-def for_size(pipeline, pixels, n_bytes, plan=PLANS[1], progress=None):
-    """The best payload of at most ``n_bytes``.
+def for_size(pipeline, blocks, n_bytes, plan=PLANS[1], progress=None):
+    """The best payloads of at most ``n_bytes``.
 
     Parameters
     ----------
     pipeline : Pipeline
-    pixels : uint8 (height, width, 3)
-    n_bytes : int
-    plan : effort.Plan
+    blocks : list of uint8 (.., height, width, 3)
+        What is to have one quality: one picture, or the blocks of a stack.
+    n_bytes : float
+        Of all payloads.
+    plan : search.Plan
     progress : function of float, or None
 
     Returns
     -------
     quality : float
         A multiple of 0.01.
-    payload : bytes
-        Within 1 % of ``n_bytes``, unless quality is 100.
-    crc : int
+    coded : list of (bytes, int)
+        Payload and checksum of each block; together within 1 % of
+        ``n_bytes``, unless quality is 100.
 
     Raises
     ------
     LimitError
         Even quality 1 needs more.
     """
-    trial = _Trials(pipeline, pixels, plan, progress)
+    trial = _Trials(pipeline, blocks, plan, progress)
+
+    def size(coded):
+        return sum(len(payload) for payload, _ in coded)
 
     def evaluate(quality):
-        payload, crc = trial.encode(quality)
-        return math.log(max(4, len(payload))), (payload, crc)
+        coded = trial.encode(quality)
+        return math.log(max(4, size(coded))), coded
 
     wanted = math.log(max(4, n_bytes))
     found = _search(
         evaluate, wanted + math.log1p(-SIZE_WINDOW), wanted, _SLOPES["size"], best=max
     )
-    if found is None or len(found[1][0]) > n_bytes:
+    if found is None or size(found[1]) > n_bytes:
         raise LimitError(
             "the wanted size is too small for this picture, "
             "even at quality 1; reduce the picture"
         )
-    return found[0], *found[1]
+    return found
 
 
-def for_psnr(pipeline, pixels, psnr, plan=PLANS[1], progress=None):
-    """The smallest payload of at least ``psnr``.
+def for_psnr(pipeline, blocks, psnr, plan=PLANS[1], progress=None):
+    """The smallest payloads of at least ``psnr``.
 
     Parameters
     ----------
-    pipeline : Pipeline
-    pixels : uint8 (height, width, 3)
+    pipeline, blocks, plan, progress
+        As of `for_size`.
     psnr : float
-        Of the 8-bit samples of the decoded picture, all channels, in dB.
-    plan : effort.Plan
-    progress : function of float, or None
+        Of the 8-bit samples of all decoded pictures, all channels, in dB.
 
     Returns
     -------
-    quality, payload, crc
+    quality, coded
         As of `for_size`; within 0.03 dB of ``psnr``, unless quality is 1.
 
     Raises
@@ -89,14 +92,14 @@ def for_psnr(pipeline, pixels, psnr, plan=PLANS[1], progress=None):
     LimitError
         Even quality 100 has less.
     """
-    trial = _Trials(pipeline, pixels, plan, progress)
+    trial = _Trials(pipeline, blocks, plan, progress)
     reached = -math.inf
 
     def evaluate(quality):
         nonlocal reached
-        payload, crc, db = trial.encode_and_measure(quality)
+        coded, db = trial.encode_and_measure(quality)
         reached = max(reached, db)
-        return db, (payload, crc)
+        return db, coded
 
     found = _search(evaluate, psnr, psnr + PSNR_WINDOW, _SLOPES["psnr"], best=min)
     if found is None:
@@ -104,60 +107,80 @@ def for_psnr(pipeline, pixels, psnr, plan=PLANS[1], progress=None):
             f"{psnr:g} dB is out of reach for this picture: quality 100 has "
             f"{reached:.2f} dB; ask for less"
         )
-    return found[0], *found[1]
+    return found
 
 
 class _Trials:
-    """Encodes one picture at one quality after another."""
+    """Encodes blocks of pictures at one quality after another."""
 
-    def __init__(self, pipeline, pixels, plan, progress):
-        self.pipeline, self.pixels, self.plan = pipeline, pixels, plan
+    def __init__(self, pipeline, blocks, plan, progress):
+        self.pipeline, self.blocks, self.plan = pipeline, blocks, plan
         self.progress, self.n = progress, 0
-        self.y, self.made_for = None, math.inf
+        # Latent planes, and the quality that each was made for.
+        self.planes = [(None, math.inf)] * len(blocks)
 
-    def _part(self):
+    def _parts(self):
         # How many tries there will be is not known: each takes half of what
         # is left of the bar.
         self.n += 1
-        return part(self.progress, 1 - 2.0 ** (1 - self.n), 1 - 2.0**-self.n)
+        whole = part(self.progress, 1 - 2.0 ** (1 - self.n), 1 - 2.0**-self.n)
+        n = len(self.blocks)
+        return [part(whole, i / n, (i + 1) / n) for i in range(n)]
 
-    def _encode(self, quality, progress, decoded=None):
+    def _encode(self, i, quality, progress, decoded=None):
+        y, made_for = self.planes[i]
         share = 0
-        if abs(quality - self.made_for) > REACH:
+        if abs(quality - made_for) > REACH:
             share = 0.8
-            self.y = None  # two planes at once would double the memory
-            self.y = self.pipeline.analyse(
-                self.pixels, quality, part(progress, 0, share)
-            )
-            self.made_for = quality
+            # Two planes at once would double the memory.
+            y = self.planes[i] = None
+            y = self.pipeline.analyse(self.blocks[i], quality, part(progress, 0, share))
+            made_for = quality
+        self.planes[i] = y, made_for
         return self.pipeline.encode_latent(
-            self.y, quality, self.plan, self.pixels, part(progress, share, 1), decoded
+            y, quality, self.plan, self.blocks[i], part(progress, share, 1), decoded
         )
 
     def encode(self, quality):
-        """Payload and checksum at a quality."""
-        return self._encode(quality, self._part())
+        """Payload and checksum of each block at a quality."""
+        return [
+            self._encode(i, quality, progress)
+            for i, progress in enumerate(self._parts())
+        ]
 
     def encode_and_measure(self, quality):
-        """Payload, checksum and PSNR at a quality."""
-        progress = self._part()
-        height, width = self.pixels.shape[:2]
-        decoded = np.empty(
-            (-(-height // 16), -(-width // 16), self.pipeline.bundle.m), np.float32
-        )
-        payload, crc = self._encode(quality, part(progress, 0, 0.6), decoded)
-        found = self.pipeline.synthesise(
-            decoded, quality, height, width, part(progress, 0.6, 1)
-        )
-        return payload, crc, psnr(self.pixels, found)
+        """Payload and checksum of each block, and the PSNR of all."""
+        coded, total, n = [], 0, 0
+        for i, progress in enumerate(self._parts()):
+            pixels = self.blocks[i]
+            *several, height, width, _ = pixels.shape
+            decoded = np.empty(
+                (*several, -(-height // 16), -(-width // 16), self.pipeline.bundle.m),
+                np.float32,
+            )
+            coded.append(self._encode(i, quality, part(progress, 0, 0.6), decoded))
+            found = self.pipeline.synthesise(
+                decoded, quality, height, width, part(progress, 0.6, 1)
+            )
+            total += squared_error(pixels, found)
+            n += pixels.size
+        return coded, _decibels(total, n)
+
+
+def squared_error(a, b):
+    """Sum of the squared differences of two uint8 arrays, in little memory."""
+    return sum(
+        int(np.square(x.astype(np.int32) - y).sum(dtype=np.int64)) for x, y in zip(a, b)
+    )
 
 
 def psnr(a, b):
-    """PSNR of two uint8 arrays of one shape, in dB, in little memory."""
-    total = sum(
-        int(np.square(x.astype(np.int32) - y).sum(dtype=np.int64)) for x, y in zip(a, b)
-    )
-    return math.inf if total == 0 else 10 * math.log10(255**2 * a.size / total)
+    """PSNR of two uint8 arrays of one shape, in dB."""
+    return _decibels(squared_error(a, b), a.size)
+
+
+def _decibels(total, n):
+    return math.inf if total == 0 else 10 * math.log10(255**2 * n / total)
 
 
 def _search(evaluate, low, high, slope, best):

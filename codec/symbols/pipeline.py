@@ -40,15 +40,28 @@ class Pipeline:
     threads : int or None
     optimise : bool
         Graph optimisations of the engine; False exists for tests.
+    alone : Graphs, optional
+        The model's networks on one thread, where there are some already.
     """
 
-    def __init__(self, bundle, threads=None, optimise=True):
+    def __init__(self, bundle, threads=None, optimise=True, alone=None):
         self.bundle = bundle
-        self.graphs = Graphs(bundle, threads, optimise)
+        # Networks on one thread, for what runs beside the rest.
+        self.alone = alone or Graphs(bundle, 1, optimise)
+        self.graphs = self.alone
+        if threads != 1:
+            self.graphs = Graphs(bundle, threads, optimise)
+            if self.graphs.threads == 1:
+                self.graphs = self.alone
         self.tables = coder.Tables(bundle.tables, bundle.row_skip)
         self.rows = Rows(bundle.tables, self.graphs.run, self.alone.run)
         self._costs = {}
         selftest.check(self.rows, bundle.tables, bundle.z_max)
+
+    @property
+    def can_search(self):
+        """Whether the model has the decoder's gradients, for efforts above 1."""
+        return "energy" in self.bundle.tables
 
     def costs(self, quality):
         """Bits of symbols, for encoders that choose: decoders need none."""
@@ -56,12 +69,6 @@ class Pipeline:
         if skip not in self._costs:
             self._costs[skip] = Costs(self.bundle.tables, skip)
         return self._costs[skip]
-
-    @functools.cached_property
-    def alone(self):
-        """Graphs on one thread, for what runs beside the rest."""
-        g = self.graphs
-        return g if g.threads == 1 else Graphs(self.bundle, 1, g.optimise)
 
     def __reduce__(self):
         return type(self), (self.bundle, self.graphs.threads, self.graphs.optimise)
@@ -133,7 +140,7 @@ class Pipeline:
         """
         z = self._hyper(y, quality)
         chosen = self._nearest(y, quality)
-        if plan.passes and "energy" in self.bundle.tables:
+        if plan.passes and self.can_search:
             each = [()] if y.ndim == 3 else list(np.ndindex(y.shape[:-3]))
             symbols = np.empty(y.shape, np.int16)
             for i, at in enumerate(each):
@@ -388,7 +395,7 @@ class Pipeline:
         latent = self.dequantise(z, s, quality, progress=part(progress, 0, 0.3))
         return self.synthesise(latent, quality, height, width, part(progress, 0.3, 1))
 
-    def dequantise(self, z, s, quality, leading=False, progress=None):
+    def dequantise(self, z, s, quality, leading=False, progress=None, graphs=None):
         """Decoded latent plane of symbols.
 
         Parameters
@@ -397,12 +404,14 @@ class Pipeline:
         leading : bool
             Only channels [0, K), which need but two of the four passes.
         progress : function of float, or None
+        graphs : Graphs, optional
+            Those to run; by default the pipeline's own.
 
         Returns
         -------
         float32 (.., hy, wy, M), or (.., hy, wy, K)
         """
-        plane = Plane(self.graphs, quality, s.shape[:-1], leading)
+        plane = Plane(graphs or self.graphs, quality, s.shape[:-1], leading)
         for lo, hi in told(passes.slabs(s.shape[-3]), progress):
             plane.begin(z, lo, hi)
             for p in range(4):

@@ -1,0 +1,134 @@
+"""One set of networks for each model and number of threads."""
+
+import collections
+import io
+import pickle
+import shutil
+import threading
+
+import numpy as np
+import onnxruntime
+import pytest
+from PIL import Image
+
+import codec
+from codec import runtime
+from codec.model import encoder, find
+
+PHOTO = np.random.default_rng(1).integers(0, 255, (5, 7, 3), np.uint8)
+PHOTO = PHOTO.repeat(16, 0).repeat(16, 1)
+
+
+@pytest.fixture(autouse=True)
+def empty():
+    runtime.clear()
+    yield
+    runtime.clear()
+
+
+@pytest.fixture
+def sessions(monkeypatch):
+    """How often the engine was given each graph with each number of threads."""
+    made = collections.Counter()
+
+    class Counted(onnxruntime.InferenceSession):
+        def __init__(self, model, options, *rest, **more):
+            made[hash(model), options.intra_op_num_threads] += 1
+            super().__init__(model, options, *rest, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Counted)
+    return made
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_one_set_for_everything(sessions, threads):
+    data = codec.encode(PHOTO, threads=threads)
+    codec.decode(data, threads=threads)
+    codec.features(data, threads=threads)
+    codec.anomaly_score(PHOTO, threads=threads)
+    before = dict(sessions)
+    assert max(before.values()) == 1 and {n for _, n in before} <= {1, threads}
+
+    codec.features(PHOTO, threads=threads)
+    codec.Encoder(threads=threads).encode(PHOTO)
+    codec.Decoder("photo", threads=threads).decode(data)
+    codec.decode(codec.encode(PHOTO, threads=threads), threads=threads)
+    stack = codec.encode_batch([PHOTO, PHOTO], threads=threads)
+    codec.decode_batch(stack, threads=threads)
+    codec.features(stack, threads=threads)
+    codec.Encoder(find.SHIPPED / "photo", threads=threads)
+    pickle.loads(pickle.dumps(codec.Encoder(threads=threads))).encode(PHOTO)
+    codec.register_pillow()
+    file = io.BytesIO()
+    Image.fromarray(PHOTO).save(file, "AEC", threads=threads)
+    assert sessions == before
+
+
+def test_plugins_have_the_same_set(sessions):
+    codec.decode(codec.encode(PHOTO))
+    before = dict(sessions)
+    codec.register_pillow()
+    file = io.BytesIO()
+    Image.fromarray(PHOTO).save(file, "AEC")
+    Image.open(file).load()
+    numcodecs = pytest.importorskip("numcodecs")
+    zarr_2 = numcodecs.get_codec({"id": "aecompress"})
+    zarr_2.decode(zarr_2.encode(PHOTO))
+    assert sessions == before
+
+
+def test_threads_wait_for_one_set(sessions):
+    threads = [threading.Thread(target=codec.encode, args=(PHOTO,)) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert max(sessions.values()) == 1
+
+
+def test_few_models_are_kept(monkeypatch):
+    monkeypatch.setattr(runtime, "MOST_MODELS", 1)
+    one = runtime.pipeline(find.load("photo"), 1)
+    assert runtime.pipeline(find.load("photo"), 1) is one
+    runtime.pipeline(find.load("digits"), 1)
+    assert runtime.pipeline(find.load("photo"), 1) is not one
+
+
+def test_a_relative_path_after_chdir(tmp_path, monkeypatch):
+    for name in "photo", "digits":
+        shutil.copytree(find.SHIPPED / name, tmp_path / name / "model")
+        monkeypatch.chdir(tmp_path / name)
+        data = codec.encode(PHOTO, model="model")
+        assert codec.info(data).model == find.load(name).id
+
+
+def test_a_folder_exported_anew(tmp_path):
+    for name in "photo", "digits", "photo":
+        shutil.rmtree(tmp_path / "model", ignore_errors=True)
+        shutil.copytree(find.SHIPPED / name, tmp_path / "model")
+        data = codec.encode(PHOTO, model=tmp_path / "model")
+        assert codec.info(data).model == find.load(name).id
+
+
+def test_encoders_of_one_model_are_told_apart(tmp_path):
+    """They have the model's id, but other graphs."""
+    import hashlib
+    import json
+
+    base = find.load("photo")
+    contents = {base.content}
+    for name in "a", "b":
+        folder = tmp_path / name
+        folder.mkdir()
+        for graph in encoder.GRAPHS:
+            shutil.copy(base.folder / graph, folder)
+        files = {
+            g: hashlib.sha256((folder / g).read_bytes()).hexdigest()
+            for g in encoder.GRAPHS
+        }
+        manifest = {"name": name, "model": base.id, "files": files}
+        (folder / encoder.MANIFEST).write_text(json.dumps(manifest))
+        bundle = find.load(folder)
+        assert bundle.id == base.id
+        contents.add(bundle.content)
+    assert len(contents) == 3

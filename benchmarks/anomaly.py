@@ -76,9 +76,7 @@ def photographs(folder, every=1):
     """The middles of the pictures of a folder, as RGB."""
     paths = sorted(p for p in Path(folder).iterdir() if p.is_file())
     for path in paths[::every]:
-        yield np.ascontiguousarray(
-            middle(domains.as_rgb(picture.open_picture(path).pixels))
-        )
+        yield np.ascontiguousarray(middle(picture.as_rgb(picture.read(path).pixels)))
 
 
 def patches(a):

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 import codec
+from codec import picture
 from codec.bench import codecs, metrics
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -114,10 +115,9 @@ def photographs(folder):
         p for p in Path(folder).iterdir() if p.suffix.lower() in (".png", ".jpg")
     )
     for path in paths[:: max(1, len(paths) // 8)][:8]:
-        with Image.open(path) as image:
-            image = image.convert("RGB")
-            image.thumbnail((768, 768))
-            yield np.asarray(image)
+        image = Image.fromarray(picture.as_rgb(picture.read(path).pixels))
+        image.thumbnail((768, 768))
+        yield np.asarray(image)
 
 
 def domains(folder):
@@ -147,10 +147,6 @@ def domains(folder):
     return found
 
 
-def as_rgb(a):
-    return np.repeat(a[..., None], 3, 2) if a.ndim == 2 else a
-
-
 def others_bytes(name, a, floor_db):
     """Bytes of another codec at the least setting that is as good.
 
@@ -174,12 +170,12 @@ def row(name, pictures, quality, encoder, decoder):
     for a in pictures:
         data = encoder.encode(a, quality=quality)
         back = decoder.decode(data)
-        db = metrics.psnr(as_rgb(a), as_rgb(back))
+        db = metrics.psnr(picture.as_rgb(a), picture.as_rgb(back))
         ours += len(data)
         decibels.append(db)
         png += len(codecs.load("png").encode(a, "lossless", 1))
         for other, sums in against.items():
-            size = others_bytes(other, as_rgb(a), db)
+            size = others_bytes(other, picture.as_rgb(a), db)
             if size is not None:
                 sums[0] += len(data)
                 sums[1] += size

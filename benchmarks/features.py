@@ -39,7 +39,7 @@ def main(argv=None):
     print('| quality | bytes | decode, ms | features, ms | of decoding | `"none"` |')
     print("|---:|" + "---:|" * 5)
     for name in o.pictures:
-        pixels = picture.open_picture(name).pixels
+        pixels = picture.read(name).pixels
         for quality in o.quality:
             data = encoder.encode(pixels, quality)
             rows = [[seconds(act, data) for act in acts] for _ in range(o.repeats + 1)][

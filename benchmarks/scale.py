@@ -21,6 +21,7 @@ from PIL import Image
 
 import codec
 from codec import EncodeOptions, container
+from codec.picture import as_rgb, read
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "budgerigar.png"
 
@@ -147,7 +148,7 @@ def compare(ways, sources, folder, rounds):
 def pieces(picture, folder, n, side):
     """Cuts of a picture as PNG files, each of another place."""
     folder.mkdir()
-    pixels = np.asarray(Image.open(picture).convert("RGB"))
+    pixels = as_rgb(read(picture).pixels)
     height, width = pixels.shape[:2]
     for i in range(n):
         y, x = i * 53 % (height - side + 1), i * 97 % (width - side + 1)

@@ -18,18 +18,7 @@ from .model import find
 from .options import DecodeOptions, EncodeOptions
 from .progress import part
 from .search import plan_of, targets
-from .types import Header, Picture
-
-
-def _as_rgb(pixels):
-    if pixels.ndim == 2:
-        return np.repeat(pixels[..., None], 3, 2)
-    return np.ascontiguousarray(pixels)
-
-
-def _as_grey(pixels):
-    total = pixels.astype(np.uint16).sum(-1, dtype=np.uint16)
-    return ((total + 1) // 3).astype(np.uint8)
+from .types import Header
 
 
 class Encoder:
@@ -96,9 +85,11 @@ class Encoder:
 
         Parameters
         ----------
-        image : uint8 ndarray, PIL.Image.Image or Picture
+        image : uint8 ndarray, PIL.Image.Image, Picture or picture file
             (height, width), (height, width, 3) or (height, width, 4),
-            0..255, each side 1..16384.
+            0..255, each side 1..16384. A file is a path, a URL that fsspec
+            opens (``s3://bucket/a.png``, with the extra ``[remote]``) or a
+            binary file object.
         quality : float, optional
             As of `EncodeOptions`.
         progress : function of float, optional
@@ -130,13 +121,8 @@ class Encoder:
         .. [1] docs/format.md, sections 2 to 8.
         """
         options = self.changed(quality=quality, **fields)
-        pic = (
-            image
-            if isinstance(image, Picture)
-            else picture.load(image, options.max_pixels)
-        )
+        pic = picture.read(image, options.max_pixels)
         height, width = pic.pixels.shape[:2]
-        check_pixels(width, height, options.max_pixels)
         if not options.metadata:
             pic = dataclasses.replace(pic, exif=None, xmp=None)
         sections = picture.to_sections(pic)
@@ -156,7 +142,7 @@ class Encoder:
             )
 
         quality, [(payload, crc)] = self.code(
-            [_as_rgb(pic.pixels)],
+            [picture.as_rgb(pic.pixels)],
             options,
             width * height,
             len(pack(1, b"", 0)),
@@ -268,7 +254,7 @@ class Decoder:
         pic = self.decode_picture(data, max_pixels)
         if pic.alpha is None:
             return pic.pixels
-        return np.dstack([_as_rgb(pic.pixels), pic.alpha])
+        return np.dstack([picture.as_rgb(pic.pixels), pic.alpha])
 
     def decode_picture(self, data, max_pixels=None, progress=None):
         """Decode one file with its metadata: a ``Picture``.
@@ -290,7 +276,7 @@ class Decoder:
             progress,
         )
         if header.colour == "grey":
-            pixels = _as_grey(pixels)
+            pixels = picture.as_grey(pixels)
         pic = picture.from_sections(pixels, sections)
         return (
             pic if options.metadata else dataclasses.replace(pic, exif=None, xmp=None)
@@ -327,9 +313,7 @@ def encode(image, *, options=EncodeOptions(), **fields):
     Parameters
     ----------
     image
-        As of :meth:`Encoder.encode`; also a picture file: a path, a URL that
-        fsspec opens (``s3://bucket/a.png``, with the extra ``[remote]``) or a
-        binary file object.
+        As of :meth:`Encoder.encode`.
     options : EncodeOptions, optional
     **fields
         Fields of `EncodeOptions`, in place of those of ``options``.
@@ -341,11 +325,7 @@ def encode(image, *, options=EncodeOptions(), **fields):
     >>> codec.decode(data).shape
     (40, 60, 3)
     """
-    options = options.changed(**fields)
-    if urls.is_source(image):
-        with urls.opened(image) as file:
-            image = picture.open_picture(file, options.max_pixels)
-    return Encoder(options=options).encode(image)
+    return Encoder(options=options, **fields).encode(image)
 
 
 def decode(data, *, options=DecodeOptions(), **fields):

@@ -26,7 +26,7 @@ from .limits import over
 from .options import DecodeOptions, EncodeOptions
 from .symbols import coder
 from .symbols.pipeline import quality_index
-from .types import Header, Picture
+from .types import Header
 
 # Of 16 x 16 pixels: what one picture of a stack costs to decode symbols for.
 BLOCK_CELLS = 512
@@ -136,7 +136,7 @@ def _load(images, max_pixels):
             )
     pictures = []
     for i, image in enumerate(images):
-        pic = image if isinstance(image, Picture) else picture.load(image, max_pixels)
+        pic = picture.read(image, max_pixels)
         pictures.append(pic)
         if pic.alpha is not None:
             raise InputError(f"picture {i} has alpha, which a stack has not")
@@ -263,7 +263,7 @@ class Stack:
                 z[wanted], s[wanted], h.quality, h.height, h.width
             )
             if h.colour == "grey":
-                pixels = api._as_grey(pixels)
+                pixels = picture.as_grey(pixels)
             out[where] = pixels[back]
         return out
 

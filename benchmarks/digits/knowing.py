@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 
 import codec
-from codec import api
+from codec import picture
 from codec.insight import anomaly
 from codec.symbols.pipeline import Pipeline, quality_index
 
@@ -145,7 +145,7 @@ def measured(pictures, pipeline, quality=anomaly.QUALITY):
             for step, coded in zip(slab.steps, slab.coded):
                 rows.reshape(-1, rows.shape[-1])[step.at, step.channels] = coded
             bits += costs.cells(slab.symbols, rows).sum((1, 2))
-        back = api._as_grey(pipeline.synthesise(decoded, quality, h, w))
+        back = picture.as_grey(pipeline.synthesise(decoded, quality, h, w))
         error = np.square(part.astype(np.float32) - back).mean((1, 2))
         out.append(
             np.log2(

@@ -4,15 +4,15 @@ import hashlib
 import os
 import urllib.error
 import urllib.request
+import warnings
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
+from .. import picture
+from ..errors import CodecError, ConversionWarning
 
 EXTENSIONS = {".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"}
-EIGHT_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"}
 KODAK_URL = "https://r0k.us/graphics/kodak/kodak/"
 KODAK_VARIABLE = "AECOMPRESS_KODAK"
 
@@ -49,15 +49,12 @@ def read(path):
         Damaged, not a picture, or of more than 8 bits a sample.
     """
     try:
-        with Image.open(path) as image:
-            if image.mode not in EIGHT_BIT:
-                raise PictureError(
-                    f"mode {image.mode} is not supported; 8-bit pictures only"
-                )
-            return np.asarray(image.convert("RGB"))
-    except UnidentifiedImageError:
-        raise PictureError("not a picture, or damaged") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ConversionWarning)
+            return picture.as_rgb(picture.read(path).pixels)
+    except ConversionWarning as warning:
+        raise PictureError(f"{warning}; 8-bit pictures only") from None
+    except (CodecError, OSError) as error:
         raise PictureError(f"cannot be read: {error}") from None
 
 

@@ -20,7 +20,7 @@ def compress(coder, job, notes, progress):
     ------
     CodecError, Refusal, OSError
     """
-    from ..picture import open_picture
+    from ..picture import read as read_picture
 
     options = coder.options
     start = time.perf_counter()
@@ -29,7 +29,7 @@ def compress(coder, job, notes, progress):
             notes.warn(job.src, "is an .aec file already; skipped")
             return
         files.refuse(job.src, job.dst, options.force)
-        picture = open_picture(file, options.max_pixels)
+        picture = read_picture(file, options.max_pixels)
         notes.n_in = file.seek(0, 2)
     height, width = picture.pixels.shape[:2]
     notes.pixels = width * height

@@ -15,6 +15,8 @@ from PIL import Image
 
 import codec
 
+from .. import picture
+
 
 def psnr(a, b):
     """Peak signal-to-noise ratio of two uint8 arrays of one shape, in dB."""
@@ -83,9 +85,8 @@ def main(argv=None):
     parser.add_argument("picture")
     parser.add_argument("-q", "--quality", type=float, default=50.0)
     options = parser.parse_args(argv)
-    with Image.open(options.picture) as file:
-        image = file.convert("RGB")
-    pixels = np.asarray(image)
+    pixels = picture.as_rgb(picture.read(options.picture).pixels)
+    image = Image.fromarray(pixels)
     data = codec.encode(pixels, quality=options.quality)
     db = psnr(pixels, codec.decode(data))
     other = jpeg_of_equal_psnr(image, db)

@@ -59,7 +59,7 @@ class Members:
         self.name = None
 
     def __iter__(self):
-        from ..picture import open_picture
+        from ..picture import read
 
         lost = 0
         for name in self.options.members:
@@ -67,7 +67,7 @@ class Members:
             with files.source(self.name) as file:
                 if files.is_aec(file):
                     raise Refusal("is an .aec file already", self.name)
-                picture = open_picture(file, self.options.max_pixels)
+                picture = read(file, self.options.max_pixels)
                 self.notes.n_in += file.seek(0, 2)
             height, width = picture.pixels.shape[:2]
             self.notes.pixels += width * height

@@ -9,7 +9,7 @@ import os
 import numpy as np
 
 from ..io import urls
-from ..picture import open_picture
+from ..picture import read
 from ..picture.metadata import upright
 from . import files
 from .report import Refusal
@@ -92,7 +92,7 @@ def decompressed(job, data, source, kind, options):
     ------
     As of `compressed`.
     """
-    found = open_picture(io.BytesIO(_read_back(job, data)), options.max_pixels)
+    found = read(io.BytesIO(_read_back(job, data)), options.max_pixels)
     a, b = _visible(found), _visible(source)
     if not (
         a.shape == b.shape

@@ -11,12 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import api, picture, runtime
+from .. import picture, runtime
 from ..errors import ModelError
-from ..io import urls
-from ..limits import MAX_PIXELS, check_pixels
+from ..limits import MAX_PIXELS
 from ..model import find
-from ..types import Picture
 from .features import QUALITY
 
 # What is measured is at least that, so that its logarithm is there.
@@ -83,11 +81,7 @@ def anomaly_score(image, *, model=None, threads=None, max_pixels=MAX_PIXELS):
     >>> codec.anomaly_score(noise.astype(np.uint8)).bits > 2
     True
     """
-    if urls.is_source(image):
-        with urls.opened(image) as file:
-            image = picture.open_picture(file, max_pixels)
-    pic = image if isinstance(image, Picture) else picture.load(image, max_pixels)
-    check_pixels(*pic.pixels.shape[1::-1], max_pixels)
+    pic = picture.read(image, max_pixels)
     bundle = find.load(model)
     return score(
         measure(pic.pixels, runtime.pipeline(bundle, threads)), statistics(bundle)
@@ -104,11 +98,11 @@ def measure(pixels, pipeline, quality=QUALITY):
     quality : float
     """
     height, width = pixels.shape[:2]
-    y = pipeline.analyse(api._as_rgb(pixels), quality)
+    y = pipeline.analyse(picture.as_rgb(pixels), quality)
     bits, latent = pipeline.code_length(y, quality)
     back = pipeline.synthesise(latent, quality, height, width)
     if pixels.ndim == 2:
-        back = api._as_grey(back)
+        back = picture.as_grey(back)
     error = (
         sum(
             float(

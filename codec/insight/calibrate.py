@@ -80,7 +80,7 @@ def write(bundle, pictures, threads=None):
 def _pictures(folder):
     for path in sorted(p for p in Path(folder).iterdir() if p.is_file()):
         try:
-            yield picture.open_picture(path).pixels
+            yield picture.read(path).pixels
         except CodecError as error:
             print(f"{path}: left out ({error})", file=sys.stderr)
 

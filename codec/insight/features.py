@@ -12,13 +12,12 @@ import io
 
 import numpy as np
 
-from .. import api, container, picture, runtime
+from .. import container, picture, runtime
 from ..errors import InputError, ModelError
 from ..io import urls
 from ..limits import MAX_PIXELS, check_pixels
 from ..model import find
 from ..stacks import Stack
-from ..types import Picture
 
 POOLINGS = ("stats", "grid", "none")
 # The analysis sees the quality; pictures are described as at the default one.
@@ -115,7 +114,7 @@ def features(
         with urls.opened(source) as file:
             source = file.read()
         if not source.startswith(container.MAGIC):
-            source = picture.open_picture(io.BytesIO(source), max_pixels)
+            source = picture.read(io.BytesIO(source), max_pixels)
     if isinstance(source, (bytes, bytearray, memoryview)):
         out, bundle = _of_file(source, pooling, model, threads, max_pixels)
     else:
@@ -126,10 +125,9 @@ def features(
 
 
 def _of_picture(image, pooling, model, threads, max_pixels):
-    pic = image if isinstance(image, Picture) else picture.load(image, max_pixels)
-    check_pixels(*pic.pixels.shape[1::-1], max_pixels)
+    pic = picture.read(image, max_pixels)
     bundle = find.load(model)
-    y = runtime.pipeline(bundle, threads).analyse(api._as_rgb(pic.pixels), QUALITY)
+    y = runtime.pipeline(bundle, threads).analyse(picture.as_rgb(pic.pixels), QUALITY)
     return _pooled(y, bundle, pooling), bundle
 
 

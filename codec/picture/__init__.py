@@ -1,8 +1,10 @@
 """Pictures in files and in memory <-> uint8 samples (`Picture`).
 
 ==================  ===================================================
+`read`              anything that holds a picture to `Picture`
 `load`              array or PIL image to `Picture`
 `open_picture`      file to `Picture`
+`as_rgb`            grey or RGB samples to RGB; `as_grey` is the inverse
 `save`              `Picture` to a file in any format Pillow writes
 `to_image`          `Picture` to PIL image
 `format_of`         which format a file name asks for
@@ -16,13 +18,17 @@ out is told by a `ConversionWarning`, one line each.
 
 from .metadata import from_sections, to_sections
 from .pil import load, open_picture
+from .source import as_grey, as_rgb, read
 from .writer import format_of, save, to_image
 
 __all__ = [
+    "as_grey",
+    "as_rgb",
     "format_of",
     "from_sections",
     "load",
     "open_picture",
+    "read",
     "save",
     "to_image",
     "to_sections",

@@ -294,7 +294,7 @@ def one(job, task):
 
 
 def _compress(data, options):
-    pic = picture.open_picture(io.BytesIO(data), options.max_pixels)
+    pic = picture.read(io.BytesIO(data), options.max_pixels)
     height, width = pic.pixels.shape[:2]
     return api.encode(pic, options=options), width * height
 

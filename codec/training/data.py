@@ -3,11 +3,13 @@
 import hashlib
 import json
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from .. import picture
+from ..errors import ConversionWarning
 from . import digits
 from .config import TrainingError
 
@@ -85,7 +87,7 @@ def build_cache(folder, cache, log=print, least=MIN_SIDE):
     for line in skipped[:MAX_COMPLAINTS]:
         log(line)
     if len(skipped) > MAX_COMPLAINTS:
-        log(f"... and {len(skipped) - MAX_COMPLAINTS} more left out")
+        log(f"... and {len(skipped) - MAX_COMPLAINTS} more such lines")
     if not index:
         raise TrainingError(
             f"{folder}: none of its {len(files)} pictures "
@@ -109,8 +111,10 @@ def _decode(path, skipped, least):
                 for i, a in enumerate(digits.read(path))
             ]
         else:
-            with Image.open(path) as im:
-                many = [(path.name, np.asarray(im.convert("RGB")))]
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always", ConversionWarning)
+                many = [(path.name, picture.as_rgb(picture.read(path).pixels))]
+            skipped += [f"{path}: {w.message}" for w in told]
     except Exception as e:  # a broken file must not stop a run
         skipped.append(f"{path}: left out ({e})")
         return []

@@ -158,7 +158,11 @@ def hidden_products(model, blocks, crops, seed):
         m = 1 + knots(b.mod, q)[0]
         dw, w1, b1, *_ = (
             getattr(b, n)
-            + (0 if mix is None else torch.tensordot(mix[0], getattr(b, f"delta_{n}"), 1))
+            + (
+                0
+                if mix is None
+                else torch.tensordot(mix[0], getattr(b, f"delta_{n}"), 1)
+            )
             for n in b.MIXED
         )
         u = fn.depthwise(x, dw) * (b.scale_in if b.at_output else b.scale_in * m)

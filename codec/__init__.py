@@ -47,6 +47,7 @@ _WHERE = {
     "features": "insight.features",
     "anomaly_score": "insight.anomaly",
     "register_pillow": "plugins.pillow",
+    "register_model": "model.find",
 }
 __all__ = [
     *_WHERE,

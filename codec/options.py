@@ -168,7 +168,7 @@ class DecodeOptions(_Changed):
         Larger pictures are refused before anything of their size is made.
     model : str, path-like or None
         Name, id or folder of a model to try before those that
-        `codec.model.find` knows.
+        `codec.model.find` looks for.
     threads : int or None
         Inside the networks; never changes the symbols. None: all cores.
     metadata : bool

@@ -1,11 +1,23 @@
 """Which models there are, and where.
 
-Those that ship with the package lie in ``codec/models``; a path to any other
-folder does as well.
+A file names its model by id. It is looked for, in this order,
+
+1. in what the caller gives (``model=``),
+2. among the models that ship with the package, in ``codec/models``,
+3. among those that `register_model` was told of,
+4. in the folders that the environment variable ``AECOMPRESS_MODELS`` lists
+   (separated as in ``PATH``), each of which is a model or holds models,
+5. in the user's own folder, `user_folder`, which holds models.
+
+The names of folders in 4 and 5 are names of models, too. Where a model lies
+is never taken from a file that is decoded.
 """
 
 import functools
 import hashlib
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import UnsupportedError
@@ -14,9 +26,12 @@ from .bundle import MANIFEST, STATISTICS, Bundle
 
 SHIPPED = Path(__file__).parent.parent / "models"
 DEFAULT = "photo"
+VARIABLE = "AECOMPRESS_MODELS"
+
+_registered: dict[str, Bundle] = {}
 
 
-def shipped():
+def shipped() -> list[str]:
     """Names of the models in the package, the default first."""
     names = sorted(p.parent.name for p in SHIPPED.glob(f"*/{MANIFEST}"))
     return sorted(names, key=lambda n: n != DEFAULT)
@@ -26,13 +41,13 @@ def shipped():
 _TELLING = (MANIFEST, STATISTICS, encoder.MANIFEST, f"{encoder.MODEL}/{MANIFEST}")
 
 
-def _load(folder):
+def _load(folder: Path) -> Bundle:
     """The model of a folder, read again only if it has changed."""
-    folder = Path(folder).resolve()
+    folder = folder.resolve()
     return _read(folder, tuple(_bytes(folder / name) for name in _TELLING))
 
 
-def _bytes(path):
+def _bytes(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
     except OSError:
@@ -40,13 +55,60 @@ def _bytes(path):
 
 
 @functools.lru_cache(maxsize=4)
-def _read(folder, content):
+def _read(folder: Path, content: tuple[bytes | None, ...]) -> Bundle:
     if content[_TELLING.index(encoder.MANIFEST)] is not None:
         return encoder.load(folder, by_id)
     return Bundle(folder)
 
 
-def load(model=None):
+def user_folder() -> Path:
+    """Where a user's models lie; it need not be there."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    else:
+        base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "aecompress" / "models"
+
+
+def _folders() -> Iterator[Path]:
+    """The folders of models that do not ship with the package."""
+    listed = os.environ.get(VARIABLE, "").split(os.pathsep)
+    for top in (*(Path(name).expanduser() for name in listed if name), user_folder()):
+        for folder in (top, *(sorted(top.iterdir()) if top.is_dir() else ())):
+            if _is_model(folder):
+                yield folder
+
+
+def _is_model(folder: Path) -> bool:
+    return any((folder / m).is_file() for m in (MANIFEST, encoder.MANIFEST))
+
+
+def register_model(model: str | os.PathLike[str] | Bundle) -> str:
+    """Let this process decode files of a model, wherever it lies.
+
+    Parameters
+    ----------
+    model : str, path-like or Bundle
+        Name or folder of a model.
+
+    Returns
+    -------
+    str
+        Its id, 16 hexadecimal digits, which from now on is a name of it.
+
+    Raises
+    ------
+    UnsupportedError
+        No such model here.
+    ModelError
+        The folder is altered or makes no sense.
+    """
+    bundle = load(model)
+    _registered[bundle.id] = bundle
+    return bundle.id
+
+
+def load(model: str | os.PathLike[str] | Bundle | None = None) -> Bundle:
     """A model by name, id or folder, which may be an encoder's only.
 
     Parameters
@@ -62,39 +124,44 @@ def load(model=None):
     ------
     UnsupportedError
         No such model here.
+    ModelError
+        The folder is altered or makes no sense.
     """
     if isinstance(model, Bundle):
         return model
-    if model is None:
-        model = DEFAULT
-    name = str(model)
+    name = DEFAULT if model is None else str(model)
     if name in shipped():
         return _load(SHIPPED / name)
-    if any(
-        (Path(name) / manifest).is_file() for manifest in (MANIFEST, encoder.MANIFEST)
-    ):
-        return _load(name)
+    if _is_model(Path(name)):
+        return _load(Path(name))
+    others = list(_folders())
+    for folder in others:
+        if folder.name == name:
+            return _load(folder)
     if len(name) == 16:
         return by_id(name)
+    known = [*shipped(), *_registered, *(folder.name for folder in others)]
     raise UnsupportedError(
-        f"unknown model {name!r}; there are: " + ", ".join(shipped()), name
+        f"unknown model {name!r}; there are: {', '.join(known)}", name
     )
 
 
 @functools.lru_cache
-def _ids():
-    return {
-        hashlib.sha256((SHIPPED / n / MANIFEST).read_bytes()).hexdigest()[:16]: n
-        for n in shipped()
-    }
+def _ids() -> dict[str, str]:
+    return {_id(SHIPPED / name) or "": name for name in shipped()}
 
 
-def is_shipped(model_id):
+def _id(folder: Path) -> str | None:
+    text = _bytes(folder / MANIFEST)
+    return None if text is None else hashlib.sha256(text).hexdigest()[:16]
+
+
+def is_shipped(model_id: str) -> bool:
     """Whether every installation of this version has a model."""
     return model_id in _ids()
 
 
-def by_id(model_id, extra=None):
+def by_id(model_id: str, extra: Bundle | None = None) -> Bundle:
     """The model that a file names.
 
     Parameters
@@ -106,16 +173,22 @@ def by_id(model_id, extra=None):
     Raises
     ------
     UnsupportedError
-        It is not installed.
+        It is not here.
     """
     if extra is not None and extra.id == model_id:
         return extra
-    name = _ids().get(model_id)
-    if name is None:
-        raise UnsupportedError(
-            f"the file needs model {model_id}, which is not installed "
-            f"(there are: {', '.join(_ids())}); install the version of "
-            "aecompress that wrote it, or give the model's folder",
-            model_id,
-        )
-    return _load(SHIPPED / name)
+    if model_id in _ids():
+        return _load(SHIPPED / _ids()[model_id])
+    if model_id in _registered:
+        return _registered[model_id]
+    for folder in _folders():
+        for model in (folder, folder / encoder.MODEL):
+            if _id(model) == model_id:
+                return _load(model)
+    raise UnsupportedError(
+        f"the file needs model {model_id}, which is not here (there are: "
+        f"{', '.join((*_ids(), *_registered))}); install the version of aecompress "
+        f"that wrote it, give the model's folder, or put it into {user_folder()} or "
+        f"where {VARIABLE} says",
+        model_id,
+    )

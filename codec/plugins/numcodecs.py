@@ -20,7 +20,8 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ndarray_copy
 
 from .. import api, stacks
-from ..errors import FormatError, InputError
+from ..errors import FormatError, InputError, UnsupportedError
+from ..model import find
 from ..options import EncodeOptions
 
 NAME = "aecompress"
@@ -109,9 +110,13 @@ def decode_chunk(data, options, shape=None):
     FormatError
         Damaged, or not of this shape.
     """
-    how = {"model": options.model, "threads": options.threads}
+    model = options.model
+    try:
+        find.load(model)
+    except UnsupportedError:
+        model = None  # its folder was elsewhere; the file names it by its id
     decode = stacks.decode_batch if api.info(data).is_stack else api.decode
-    pixels = decode(data, **how)
+    pixels = decode(data, model=model, threads=options.threads)
     if shape is None:
         return pixels
     if pixels.size != np.prod(shape):

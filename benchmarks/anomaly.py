@@ -22,6 +22,7 @@ from sklearn.metrics import roc_auc_score
 import codec
 from benchmarks import domains
 from codec import picture
+from codec.bench import tables
 from codec.insight.calibrate import middle
 
 N = 12  # pictures of each drawn set
@@ -129,19 +130,19 @@ def main(argv=None):
     o = p.parse_args(argv)
     scores = Scores(photographs(o.train, EVERY), o.model)
     usual = np.array([scores(a) for a in photographs(o.valid)])
-    print("| Photographs against | " + " | ".join(scores.names) + " |")
-    print("|---|" + "---:|" * len(scores.names))
-    means = []
+    rows, means = [], []
     for name, pictures in drawn():
         other = np.array([scores(a) for a in pictures])
         truth = np.repeat([0, 1], [len(usual), len(other)])
-        row = [
-            roc_auc_score(truth, np.concatenate([u, v]))
-            for u, v in zip(usual.T, other.T)
-        ]
-        means.append(row)
-        print(f"| {name} | " + " | ".join(f"{v:.3f}" for v in row) + " |", flush=True)
-    print("| **mean** | " + " | ".join(f"{v:.3f}" for v in np.mean(means, 0)) + " |")
+        means.append(
+            [
+                roc_auc_score(truth, np.concatenate([u, v]))
+                for u, v in zip(usual.T, other.T)
+            ]
+        )
+        rows.append([name, *(f"{v:.3f}" for v in means[-1])])
+    rows.append(["**mean**", *(f"{v:.3f}" for v in np.mean(means, 0))])
+    print(tables.markdown(["Photographs against", *scores.names], rows))
 
 
 if __name__ == "__main__":

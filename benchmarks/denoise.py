@@ -10,8 +10,6 @@ ENCODER costs its own rows only. ENCODER is a folder that ``aetrain
 """
 
 import argparse
-import collections
-import csv
 import functools
 import hashlib
 from pathlib import Path
@@ -20,42 +18,28 @@ import numpy as np
 from PIL import ImageFile
 
 import codec
-from codec.bench import codecs, pictures
+from benchmarks.look import middle
+from codec.bench import codecs, curves, pictures, run, tables
+from codec.bench.metrics import psnr
+from codec.bench.store import Store
 from codec.model import find
-from codec.search.targets import psnr
 from codec.training import noise
 
 SIGMAS, SIDE = (10, 25, 50), 256
 QUALITIES = (1, 20, 40, 60, 80, 100)
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0)
-COLUMNS = (
-    "picture",
-    "sha256",
-    "sigma",
-    "codec",
-    "setting",
-    "encoder",
-    "bytes",
-    "bpp",
-    "psnr_db",
-)
+KEY = ("sha256", "sigma", "codec", "setting", "encoder")
 NAMES = {
     "none": "noisy",
     "aec": "ordinary",
     "aec-denoise": "denoising",
     "jpeg-444": "JPEG",
-    "avif-444": "AVIF",
-    "nlm+avif-444": "NLM, AVIF",
+    "avif-444-psnr": "AVIF",
+    "nlm+avif-444-psnr": "NLM, AVIF",
     "nlm+aec": "NLM, ordinary",
 }
 # Pillow wants room for a whole optimised JPEG, and of noise guesses too low.
 ImageFile.MAXBLOCK = 2**24
-
-
-def middle(pixels):
-    """At most SIDE x SIDE pixels."""
-    y, x = (max(0, n - SIDE) // 2 for n in pixels.shape[:2])
-    return np.ascontiguousarray(pixels[y : y + SIDE, x : x + SIDE])
 
 
 def non_local_means(seen):
@@ -110,7 +94,7 @@ class Bench:
         if "aec" in name:
             return QUALITIES
         found = codecs.load(name.split("+")[-1]).settings
-        return found if len(found) < 8 else found[::2]
+        return found if len(found) < 10 else found[::2]
 
     def run(self, name, setting, seen, cleaned):
         """Bytes and decoded picture."""
@@ -125,135 +109,83 @@ class Bench:
         data = other.encode(x, setting, 1)
         return len(data), other.decode(data, x.shape, 1)
 
-    def missing(self, source, there):
+    def missing(self, source, store):
         """Rows of a picture that are not there, one after the other."""
-        clean = middle(pictures.read(source.path))
+        clean = middle(pictures.read(source.path), SIDE)
         for sigma in SIGMAS:
             seen = noise.added(
                 clean, sigma, np.random.default_rng([sigma, int(source.sha256, 16)])
             )
             cleaned = functools.cache(lambda: non_local_means(seen))
-            for name in self.encoders:
+            for name, encoder in self.encoders.items():
                 for setting in self.settings(name):
-                    key = (
-                        source.sha256,
-                        str(sigma),
-                        name,
-                        str(setting),
-                        self.encoders[name],
-                    )
-                    if key in there:
+                    key = (source.sha256, sigma, name, str(setting), encoder)
+                    if not store.lacking(key, ["bytes"]):
                         continue
                     size, back = self.run(name, setting, seen, cleaned)
-                    yield dict(
-                        zip(
-                            COLUMNS,
-                            (
-                                source.name,
-                                *key,
-                                size,
-                                round(8 * size / clean[..., 0].size, 5),
-                                round(psnr(clean, back), 4),
-                            ),
-                        )
-                    )
-
-
-def read(path):
-    if not path.exists():
-        return []
-    with open(path, newline="", encoding="utf-8") as f:
-        return list(csv.DictReader(f))
-
-
-def fill(path, bench, sources):
-    """Measure what the file has not."""
-    there = {tuple(row[k] for k in COLUMNS[1:6]) for row in read(path)}
-    with open(path, "a", newline="", encoding="utf-8") as f:
-        out = csv.DictWriter(f, COLUMNS, lineterminator="\n")
-        if not there:
-            out.writeheader()
-        for source in sources:
-            for row in bench.missing(source, there):
-                out.writerow(row)
-                f.flush()
+                    yield {
+                        "picture": source.name,
+                        **dict(zip(KEY, key)),
+                        "bytes": size,
+                        "bpp": round(8 * size / clean[..., 0].size, 5),
+                        "psnr_db": round(psnr(clean, back), 4),
+                    }
 
 
 def whole(rows):
     """The rows of pictures that have as many as any has."""
-    n = collections.Counter(row["sha256"] for row in rows)
-    return [r for r in rows if n[r["sha256"]] == max(n.values())]
+    n = rows.groupby("sha256")["bytes"].transform("size")
+    return rows[n == n.max()]
 
 
 def curve(rows, sigma, name):
     """(bpp, PSNR), means over the pictures, by growing size."""
-    points = {}
-    for row in rows:
-        if row["sigma"] == str(sigma) and row["codec"] == name:
-            points.setdefault(row["setting"], []).append(
-                (float(row["bpp"]), float(row["psnr_db"]))
-            )
-    found = sorted(tuple(np.mean(p, 0)) for p in points.values())
-    return tuple(np.array(v) for v in zip(*found)) if found else None
+    rows = rows[(rows["sigma"] == sigma) & (rows["codec"] == name)]
+    found = rows.groupby("setting")[["bpp", "psnr_db"]].mean().sort_values("bpp")
+    return tuple(found.to_numpy().T)
 
 
-def at_rate(found, rate):
-    """PSNR at a size, linear in its logarithm; None beyond the curve."""
-    if found is None or not found[0][0] <= rate <= found[0][-1]:
-        return None
-    return float(np.interp(np.log(rate), np.log(found[0]), found[1]))
-
-
-def _number(value, sign=""):
-    return "–" if value is None else f"{value:{sign}.2f}".replace("-", "−")
-
-
-def table(rows):
-    """Lines of Markdown: PSNR at equal sizes, and each curve's best."""
-    coders = [n for n in NAMES if n != "none"]
-    yield "| sigma | bpp | " + " | ".join(NAMES[n] for n in coders) + " | gain, dB |"
-    yield "|" + "---:|" * (len(coders) + 3)
+def by_rate(rows):
+    """Markdown: PSNR at equal sizes, and each curve's best."""
+    coders, lines = [n for n in NAMES if n != "none"], []
     for sigma in SIGMAS:
-        curves = {n: curve(rows, sigma, n) for n in coders}
+        found = {n: curve(rows, sigma, n) for n in coders}
         for rate in RATES:
-            at = {n: at_rate(c, rate) for n, c in curves.items()}
+            at = {n: curves.at_rate(c, rate) for n, c in found.items()}
             pair = at["aec-denoise"], at["aec"]
             gain = None if None in pair else pair[0] - pair[1]
-            yield (
-                f"| {sigma} | {rate:g} | "
-                + " | ".join(_number(at[n]) for n in coders)
-                + f" | {_number(gain, '+')} |"
-            )
-        best = {n: max(zip(c[1], c[0])) for n, c in curves.items() if c}
+            cells = (tables.number(at[n], 2) for n in coders)
+            lines.append([sigma, f"{rate:g}", *cells, tables.signed(gain, 2)])
+        best = {n: max(zip(c[1], c[0])) for n, c in found.items() if len(c[0])}
         gain = (
             best["aec-denoise"][0] - best["aec"][0] if "aec-denoise" in best else None
         )
-        yield (
-            f"| {sigma} | best | "
-            + " | ".join(
-                f"{best[n][0]:.2f} at {best[n][1]:.2f}" if n in best else "–"
-                for n in coders
-            )
-            + f" | {_number(gain, '+')} |"
+        cells = (
+            f"{best[n][0]:.2f} at {best[n][1]:.2f}" if n in best else "–"
+            for n in coders
         )
+        lines.append([sigma, "best", *cells, tables.signed(gain, 2)])
+    header = ["sigma", "bpp", *(NAMES[n] for n in coders), "gain, dB"]
+    return tables.markdown(header, lines, 0)
 
 
-def points(rows):
-    """Lines of Markdown: size and PSNR at each quality."""
-    yield ("| sigma | noisy, dB | quality | ordinary, bpp | dB | denoising, bpp | dB |")
-    yield "|" + "---:|" * 7
+def by_quality(rows):
+    """Markdown: size and PSNR at each quality."""
+    lines = []
     for sigma in SIGMAS:
         noisy = curve(rows, sigma, "none")[1][0]
         pair = [curve(rows, sigma, n) for n in ("aec", "aec-denoise")]
         for i, quality in enumerate(QUALITIES):
-            yield (
-                f"| {sigma} | {noisy:.2f} | {quality} | "
-                + " | ".join(
-                    "– | –" if c is None else f"{c[0][i]:.3f} | {c[1][i]:.2f}"
-                    for c in pair
+            cells = (
+                cell
+                for c in pair
+                for cell in (
+                    (f"{c[0][i]:.3f}", f"{c[1][i]:.2f}") if len(c[0]) else "––"
                 )
-                + " |"
             )
+            lines.append([sigma, f"{noisy:.2f}", quality, *cells])
+    header = "sigma|noisy, dB|quality|ordinary, bpp|dB|denoising, bpp|dB".split("|")
+    return tables.markdown(header, lines, 0)
 
 
 def main(argv=None):
@@ -267,35 +199,28 @@ def main(argv=None):
     )
     p.add_argument("--csv", type=Path, required=True)
     o = p.parse_args(argv)
-    bench = Bench(o.model)
+    bench, store = Bench(o.model), Store(o.csv, KEY)
     sources = [s for path in o.pictures for s in pictures.survey(path)[0]]
     if sources:
         pick = np.linspace(0, len(sources) - 1, min(o.count, len(sources)))
-        fill(o.csv, bench, [sources[int(i)] for i in pick])
+        with run.progress(len(pick), "pictures") as bar:
+            for i in pick:
+                for row in bench.missing(sources[int(i)], store):
+                    store.add([row])
+                bar.update()
     # Of other versions nothing is said, but of the last denoising encoder.
-    known = dict(bench.encoders)
-    rows = read(o.csv)
-    known.setdefault(
-        "aec-denoise",
-        next((r["encoder"] for r in reversed(rows) if r["codec"] == "aec-denoise"), ""),
-    )
-    rows = whole([r for r in rows if known[r["codec"]] == r["encoder"]])
-    if not rows:
+    known, rows = dict(bench.encoders), store.frame()
+    if rows.empty:
         p.error(f"{o.csv}: nothing there; name pictures to measure")
-    count = len({r["sha256"] for r in rows})
+    denoising = rows.loc[rows["codec"] == "aec-denoise", "encoder"]
+    if len(denoising):
+        known.setdefault("aec-denoise", denoising.iloc[-1])
+    rows = whole(rows[rows["codec"].map(known) == rows["encoder"]])
     print(
-        "\n".join(
-            [
-                f"PSNR in dB against the clean picture at equal sizes; {count} "
-                f"pictures, their middles of {SIDE}x{SIDE}:",
-                "",
-                *table(rows),
-                "",
-                "Both encoders at the same qualities:",
-                "",
-                *points(rows),
-            ]
-        )
+        f"PSNR in dB against the clean picture at equal sizes; "
+        f"{rows['sha256'].nunique()} pictures, their middles of {SIDE}x{SIDE}:\n\n"
+        f"{by_rate(rows)}\n\nBoth encoders at the same qualities:\n\n"
+        f"{by_quality(rows)}"
     )
 
 

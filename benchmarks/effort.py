@@ -13,150 +13,84 @@ pictures that FILE has.
 """
 
 import argparse
-import concurrent.futures
-import csv
-import multiprocessing
 import time
 from pathlib import Path
 
 import numpy as np
 
-from codec.bench import curves, pictures
-from codec.search.targets import psnr
+import codec
+from codec.bench import curves, metrics, pictures, run, tables
+from codec.bench.store import Store
+from codec.model import find
 
 EFFORTS, QUALITIES = tuple(range(1, 10)), (5, 20, 35, 50, 65, 80, 95)
-COLUMNS = (
-    "picture",
-    "sha256",
-    "pixels",
-    "effort",
-    "quality",
-    "bytes",
-    "psnr_db",
-    "cost_bits",
-    "encode_cpu_s",
-    "model",
-)
-OTHERS = {"jpeg-420": "JPEG 4:2:0", "avif-444": "AVIF 4:4:4"}
+KEY = ("sha256", "effort", "quality", "model")
+OTHERS = {"jpeg-420": "JPEG 4:2:0", "avif-444-psnr": "AVIF tune=psnr"}
 
 
-def measure(source, efforts, qualities):
-    """Rows of one picture."""
-    import codec
-    from codec.model import find
-
-    encoder, decoder = codec.Encoder(threads=1), codec.Decoder(threads=1)
-    model, x = find.load(None), pictures.read(source.path)
+def measure(job):
+    """Rows of one picture at the efforts and qualities of a job."""
+    source, wanted = job
+    encoders = {e: codec.Encoder(threads=1, effort=e) for e, _ in wanted}
+    decoder, model = codec.Decoder(threads=1), find.load(None)
+    x = pictures.read(source.path)
     n, rows = x.shape[0] * x.shape[1], []
-    encoder.encode(x[:64, :64], effort=2)  # the graphs are loaded
-    for effort in efforts:
-        for quality in qualities:
-            t = time.process_time()
-            data = encoder.encode(x, quality, effort=effort)
-            t = time.process_time() - t
-            db = psnr(x, decoder.decode(data))
-            error = model.multiplier(quality) * 255**2 * 10 ** (-db / 10)
-            rows.append(
-                dict(
-                    zip(
-                        COLUMNS,
-                        (
-                            source.name,
-                            source.sha256,
-                            n,
-                            effort,
-                            quality,
-                            len(data),
-                            round(db, 5),
-                            round(8 * len(data) + n * error),
-                            round(t, 3),
-                            model.id,
-                        ),
-                    )
-                )
-            )
-    return rows
-
-
-def read(path):
-    """Rows of a file, numbers as such; none if there is no file."""
-    if not path.exists():
-        return []
-    with open(path, encoding="utf-8") as f:
-        return [
+    for encoder in encoders.values():
+        encoder.encode(x[:64, :64])  # the graphs are loaded
+    for effort, quality in wanted:
+        t = time.process_time()
+        data = encoders[effort].encode(x, quality)
+        t = time.process_time() - t
+        db = metrics.psnr(x, decoder.decode(data))
+        error = model.multiplier(quality) * 255**2 * 10 ** (-db / 10)
+        rows.append(
             {
-                k: v if k in ("picture", "sha256", "model") else float(v)
-                for k, v in row.items()
+                "picture": source.name,
+                "sha256": source.sha256,
+                "pixels": n,
+                "effort": effort,
+                "quality": quality,
+                "bytes": len(data),
+                "psnr_db": round(db, 5),
+                "cost_bits": round(8 * len(data) + n * error),
+                "encode_cpu_s": round(t, 3),
+                "model": model.id,
             }
-            for row in csv.DictReader(f)
-        ]
-
-
-def add(path, rows):
-    """Append rows to a file, which may be new."""
-    new = not path.exists()
-    with open(path, "a", newline="", encoding="utf-8") as f:
-        out = csv.DictWriter(f, COLUMNS, lineterminator="\n")
-        if new:
-            out.writeheader()
-        out.writerows(rows)
-
-
-def fill(path, sources, efforts, qualities, jobs):
-    """Measure the pictures that the file does not have whole."""
-    from codec.model import find
-
-    there = {
-        (r["sha256"], r["effort"], r["quality"])
-        for r in read(path)
-        if r["model"] == find.load(None).id
-    }
-    left = []
-    for source in sources:
-        todo = tuple(
-            e
-            for e in efforts
-            if any((source.sha256, e, q) not in there for q in qualities)
         )
+    return (rows,)
+
+
+def fill(store, sources, efforts, qualities, jobs):
+    """Measure what the store does not have."""
+    model, left = find.load(None).id, []
+    for source in sources:
+        todo = [
+            (e, q)
+            for e in efforts
+            for q in qualities
+            if store.lacking((source.sha256, e, q, model), ["bytes"])
+        ]
         if todo:
-            left.append((source, todo, qualities))
-    with concurrent.futures.ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn")
-    ) as pool:
-        for done in concurrent.futures.as_completed(
-            [pool.submit(measure, *one) for one in left]
-        ):
-            add(path, done.result())
+            left.append((source, todo))
+    with run.progress(len(left), "pictures") as bar:
+        for _, rows in run.each(measure, left, jobs):
+            store.add(rows)
+            bar.update()
 
 
 def mean_curve(rows):
     """(bpp, PSNR) of rows of equal settings, means over the pictures."""
-    points = {}
-    for row in rows:
-        points.setdefault(row["quality"], []).append(
-            (8 * row["bytes"] / row["pixels"], row["psnr_db"])
-        )
-    found = sorted(tuple(np.mean(p, 0)) for p in points.values())
-    return tuple(np.array(x) for x in zip(*found))
+    points = rows.assign(bpp=8 * rows["bytes"] / rows["pixels"])
+    found = points.groupby("quality")[["bpp", "psnr_db"]].mean().sort_values("bpp")
+    return tuple(found.to_numpy().T)
 
 
 def others(path, shas):
     """Mean curves of other codecs on these pictures."""
-    with open(path, encoding="utf-8") as f:
-        rows = [
-            dict(
-                quality=r["setting"],
-                bytes=int(r["bytes"]),
-                pixels=int(r["width"]) * int(r["height"]),
-                psnr_db=float(r["psnr_db"]),
-                codec=r["codec"],
-            )
-            for r in csv.DictReader(f)
-            if r["sha256"] in shas
-        ]
-    return {
-        name: mean_curve([r for r in rows if r["codec"] == name]) for name in OTHERS
-    }
+    rows = Store(path).frame()
+    rows = rows[rows["sha256"].isin(shas)]
+    rows = rows.assign(quality=rows["setting"], pixels=rows["width"] * rows["height"])
+    return {name: mean_curve(rows[rows["codec"] == name]) for name in OTHERS}
 
 
 def figures(rows, rates=None):
@@ -165,43 +99,33 @@ def figures(rows, rates=None):
     ``worst`` is by how many percent rate + lambda * error of any picture at
     any quality is above that of the best lower effort.
     """
-    by = {}
-    for row in rows:
-        by.setdefault(row["effort"], {})[row["sha256"], row["quality"]] = row
-    shared = sorted(set.intersection(*(set(x) for x in by.values())))
-    shas = {sha for sha, _ in shared}
-    anchors = others(rates, shas) if rates else {}
-    found, least = [], dict.fromkeys(shared, np.inf)
-    plain = mean_curve([by[1.0][k] for k in shared])
-    for effort in sorted(by):
-        mine = [by[effort][k] for k in shared]
+    n_efforts = rows["effort"].nunique()
+    rows = rows.groupby(["sha256", "quality"]).filter(lambda r: len(r) == n_efforts)
+    anchors = others(rates, set(rows["sha256"])) if rates else {}
+    found, least = [], np.inf
+    plain = mean_curve(rows[rows["effort"] == 1])
+    for effort, mine in rows.groupby("effort"):
         curve = mean_curve(mine)
-        cost = {k: by[effort][k]["cost_bits"] for k in shared}
+        cost = mine.set_index(["sha256", "quality"])["cost_bits"]
         found.append(
             {
                 "effort": int(effort),
-                "pictures": len(shas),
-                "qualities": sorted({q for _, q in shared}),
-                "cpu_ms": 1e9
-                * sum(r["encode_cpu_s"] for r in mine)
-                / sum(r["pixels"] for r in mine),
+                "pictures": mine["sha256"].nunique(),
+                "qualities": sorted(mine["quality"].unique()),
+                "cpu_ms": 1e9 * mine["encode_cpu_s"].sum() / mine["pixels"].sum(),
                 "bd": curves.bd_rate(plain, curve),
-                "worst": max(0.0, *(100 * (cost[k] / least[k] - 1) for k in shared)),
+                "worst": max(0.0, (100 * (cost / least - 1)).max()),
                 "others": {n: curves.bd_rate(a, curve) for n, a in anchors.items()},
             }
         )
-        least = {k: min(least[k], cost[k]) for k in shared}
+        least = np.minimum(cost, least)
     return found
 
 
-def _percent(value):
-    return "–" if value is None else f"{value:+.1f}".replace("-", "−")
-
-
 def table(found):
-    """Lines of Markdown."""
+    """Markdown."""
     names = list(found[0]["others"])
-    head = [
+    header = [
         "Effort",
         "CPU ms/MP",
         "times plain",
@@ -209,27 +133,20 @@ def table(found):
         *(f"to {OTHERS[n]}, %" for n in names),
         "worst, %",
     ]
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + "---:|" * len(head)
-    for f in found:
-        yield (
-            "| "
-            + " | ".join(
-                [
-                    str(f["effort"]),
-                    f"{f['cpu_ms']:.0f}",
-                    f"{f['cpu_ms'] / found[0]['cpu_ms']:.1f}",
-                    _percent(f["bd"]),
-                    *(_percent(f["others"][n]) for n in names),
-                    f"{f['worst']:.2f}",
-                ]
-            )
-            + " |"
-        )
-    yield ""
-    yield (
-        f"{found[0]['pictures']} pictures at quality "
-        + ", ".join(f"{q:g}" for q in found[0]["qualities"])
+    rows = (
+        [
+            f["effort"],
+            f"{f['cpu_ms']:.0f}",
+            f"{f['cpu_ms'] / found[0]['cpu_ms']:.1f}",
+            tables.signed(f["bd"]),
+            *(tables.signed(f["others"][n]) for n in names),
+            f"{f['worst']:.2f}",
+        ]
+        for f in found
+    )
+    return (
+        f"{tables.markdown(header, rows, 0)}\n\n{found[0]['pictures']} pictures at "
+        "quality " + ", ".join(f"{q:g}" for q in found[0]["qualities"])
     )
 
 
@@ -242,15 +159,14 @@ def main(argv=None):
     p.add_argument("--qualities", type=float, nargs="+", default=QUALITIES)
     p.add_argument("--jobs", type=int, default=1)
     o = p.parse_args(argv)
+    store = Store(o.csv, KEY)
     sources = [s for path in o.pictures for s in pictures.survey(path)[0]]
-    if sources:
-        fill(o.csv, sources, o.efforts, o.qualities, o.jobs)
-    rows = read(o.csv)
-    if not rows:
+    fill(store, sources, o.efforts, o.qualities, o.jobs)
+    rows = store.frame()
+    if rows.empty:
         p.error(f"{o.csv}: nothing there; name pictures to measure")
-    model = rows[-1]["model"]  # of older ones nothing is said
-    rows = [row for row in rows if row["model"] == model]
-    print(*table(figures(rows, o.rates)), sep="\n")
+    model = rows["model"].iloc[-1]  # of older ones nothing is said
+    print(table(figures(rows[rows["model"] == model], o.rates)))
 
 
 if __name__ == "__main__":

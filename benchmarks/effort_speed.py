@@ -10,25 +10,13 @@ decoding what was encoded, medians over the pictures of the medians of each.
 """
 
 import argparse
-import csv
-import statistics
 import time
 from pathlib import Path
 
-from codec.bench import pictures
+from codec.bench import pictures, tables
+from codec.bench.store import Store
 
-COLUMNS = (
-    "picture",
-    "sha256",
-    "pixels",
-    "threads",
-    "quality",
-    "effort",
-    "turn",
-    "encode_s",
-    "decode_s",
-    "model",
-)
+KEY = ("sha256", "threads", "quality", "effort", "turn", "model")
 EFFORTS, QUALITY, PICTURES, TURNS = range(1, 10), 50, 3, 3
 
 
@@ -51,51 +39,44 @@ def measure(sources, turns):
                 b = time.perf_counter()
                 decoder.decode(data)
                 c = time.perf_counter()
-                yield dict(
-                    zip(
-                        COLUMNS,
-                        (
-                            source.name,
-                            source.sha256,
-                            x.shape[0] * x.shape[1],
-                            threads,
-                            QUALITY,
-                            effort,
-                            turn,
-                            round(b - a, 4),
-                            round(c - b, 4),
-                            model,
-                        ),
-                    )
-                )
+                yield {
+                    "picture": source.name,
+                    "sha256": source.sha256,
+                    "pixels": x.shape[0] * x.shape[1],
+                    "threads": threads,
+                    "quality": QUALITY,
+                    "effort": effort,
+                    "turn": turn,
+                    "encode_s": round(b - a, 4),
+                    "decode_s": round(c - b, 4),
+                    "model": model,
+                }
 
 
-def medians(rows, effort, column):
-    """Seconds per megapixel: median of the pictures' medians."""
-    found = {}
-    for r in rows:
-        if int(r["effort"]) == effort:
-            found.setdefault(r["sha256"], []).append(
-                1e6 * float(r[column]) / int(r["pixels"])
-            )
-    return statistics.median(map(statistics.median, found.values()))
+def medians(rows, column):
+    """Seconds per megapixel by effort: median of the pictures' medians."""
+    found = rows.assign(found=1e6 * rows[column] / rows["pixels"])
+    each = found.groupby(["effort", "sha256"])["found"].median()
+    return each.groupby("effort").median()
 
 
 def table(rows):
-    """Lines of Markdown."""
-    yield "| Effort | encode s/MP | times effort 1 | decode ms/MP |"
-    yield "|---:|---:|---:|---:|"
-    plain = medians(rows, 1, "encode_s")
-    for effort in sorted({int(r["effort"]) for r in rows}):
-        seconds = medians(rows, effort, "encode_s")
-        yield (
-            f"| {effort} | {seconds:.2f} | {seconds / plain:.1f} | "
-            f"{1e3 * medians(rows, effort, 'decode_s'):.0f} |"
-        )
-    yield ""
-    n = len({r["sha256"] for r in rows})
-    yield (
-        f"{n} pictures at quality {rows[0]['quality']}, {rows[0]['threads']} threads"
+    """Markdown."""
+    encode, decode = (medians(rows, c) for c in ("encode_s", "decode_s"))
+    lines = (
+        [
+            effort,
+            f"{encode[effort]:.2f}",
+            f"{encode[effort] / encode[1]:.1f}",
+            f"{1e3 * decode[effort]:.0f}",
+        ]
+        for effort in encode.index
+    )
+    header = ["Effort", "encode s/MP", "times effort 1", "decode ms/MP"]
+    first = rows.iloc[0]
+    return (
+        f"{tables.markdown(header, lines, 0)}\n\n{rows['sha256'].nunique()} pictures "
+        f"at quality {first['quality']}, {first['threads']} threads"
     )
 
 
@@ -111,16 +92,14 @@ def main(argv=None):
     p.add_argument("--turns", type=int, default=TURNS)
     o = p.parse_args(argv)
     sources = [s for path in o.pictures for s in pictures.survey(path)[0]]
+    store = Store(o.csv, KEY)
     if sources:
-        rows = list(measure(sources[:PICTURES], o.turns))
-        with open(o.csv, "w", newline="", encoding="utf-8") as f:
-            out = csv.DictWriter(f, COLUMNS, lineterminator="\n")
-            out.writeheader()
-            out.writerows(rows)
-    if not o.csv.exists():
+        store.rows = {}
+        store.add(measure(sources[:PICTURES], o.turns))
+        store.write()
+    if not store.rows:
         p.error(f"{o.csv}: nothing there; name pictures to measure")
-    with open(o.csv, encoding="utf-8") as f:
-        print(*table(list(csv.DictReader(f))), sep="\n")
+    print(table(store.frame()))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 
 import codec
 from codec import picture
+from codec.bench import tables
 
 
 def seconds(act, data):
@@ -36,21 +37,19 @@ def main(argv=None):
         codec.features,
         lambda data: codec.features(data, pooling="none"),
     )
-    print('| quality | bytes | decode, ms | features, ms | of decoding | `"none"` |')
-    print("|---:|" + "---:|" * 5)
+    lines = []
     for name in o.pictures:
         pixels = picture.read(name).pixels
         for quality in o.quality:
             data = encoder.encode(pixels, quality)
-            rows = [[seconds(act, data) for act in acts] for _ in range(o.repeats + 1)][
-                1:
-            ]  # the first loads
+            turns = range(o.repeats + 1)  # the first loads
+            rows = [[seconds(act, data) for act in acts] for _ in turns][1:]
             whole, part, none = 1000 * np.median(rows, 0)
-            print(
-                f"| {quality:g} | {len(data)} | {whole:.0f} | {part:.0f} | "
-                f"{part / whole:.2f} | {none / whole:.2f} |",
-                flush=True,
-            )
+            ratios = f"{part / whole:.2f}", f"{none / whole:.2f}"
+            cells = f"{quality:g}", len(data), f"{whole:.0f}", f"{part:.0f}"
+            lines.append([*cells, *ratios])
+    header = 'quality|bytes|decode, ms|features, ms|of decoding|`"none"`'.split("|")
+    print(tables.markdown(header, lines, 0))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from PIL import Image
 
 import codec
 from codec import EncodeOptions, container
+from codec.bench import tables
 from codec.picture import as_rgb, read
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "budgerigar.png"
@@ -71,25 +72,26 @@ def stack(path, n, rounds, quality):
             _, *spent = timed(lambda: decode(files[way]))
             seconds.setdefault((way, "decoding"), []).append(spent)
     single, stacked = (files[way] for way in ways)
-    print(
-        f"{n} pictures of {digits.shape[2]}x{digits.shape[1]} at quality "
-        f"{quality:g}, in turns ({rounds}), one thread\n\n"
-        "| | single files | a stack |\n|---|---:|---:|"
-    )
     sizes = [sum(map(len, f)) / n for f in (single, stacked)]
     over = [s - symbol_bytes(f) / n for s, f in zip(sizes, (single, stacked))]
-    print(f"| bytes per picture | {sizes[0]:.1f} | {sizes[1]:.1f} |")
-    print(f"| of these no symbols | {over[0]:.1f} | {over[1]:.1f} |")
+    rows = [
+        ["bytes per picture", *(f"{s:.1f}" for s in sizes)],
+        ["of these no symbols", *(f"{s:.1f}" for s in over)],
+    ]
     for what in ("encoding", "decoding"):
         clock, cpu = (
             [statistics.median(r[i] for r in seconds[way, what]) for way in ways]
             for i in (0, 1)
         )
-        print(f"| {what}, relative | 1 | 1/{clock[0] / clock[1]:.1f} |")
-        print(
-            f"| {what}, CPU ms per picture | {1000 * cpu[0] / n:.2f} | "
-            f"{1000 * cpu[1] / n:.2f} |"
+        rows.append([f"{what}, relative", "1", f"1/{clock[0] / clock[1]:.1f}"])
+        rows.append(
+            [f"{what}, CPU ms per picture", *(f"{1000 * c / n:.2f}" for c in cpu)]
         )
+    print(
+        f"{n} pictures of {digits.shape[2]}x{digits.shape[1]} at quality "
+        f"{quality:g}, in turns ({rounds}), one thread\n\n"
+        + tables.markdown(["", "single files", "a stack"], rows)
+    )
 
 
 def dask(picture, n, rounds, side):
@@ -115,21 +117,23 @@ def dask(picture, n, rounds, side):
             }
             ways["two Dask workers, 1 thread each"] = together(ours, client)
             rates, cpu = compare(ways, sources, folder, rounds)
+    medians = {way: statistics.median(rates[way]) for way in ways}
+    one, two = list(medians.values())[:2]
+    rows = (
+        [
+            way,
+            f"{rate:.2f}",
+            f"{rate / one:.2f}",
+            f"{rate / two:.2f}",
+            f"{statistics.median(cpu[way]) / n:.3f}",
+        ]
+        for way, rate in medians.items()
+    )
+    header = "|pictures/s|against 1 thread|against 2 threads|CPU s per picture"
     print(
         f"{n} pictures of {side}x{side}, from PNG to .aec on the disk, "
-        f"{rounds} rounds in turns\n"
+        f"{rounds} rounds in turns\n\n" + tables.markdown(header.split("|"), rows)
     )
-    one, two = (statistics.median(rates[way]) for way in list(ways)[:2])
-    print(
-        "| | pictures/s | against 1 thread | against 2 threads | "
-        "CPU s per picture |\n|---|---:|---:|---:|---:|"
-    )
-    for way in ways:
-        rate = statistics.median(rates[way])
-        print(
-            f"| {way} | {rate:.2f} | {rate / one:.2f} | {rate / two:.2f} | "
-            f"{statistics.median(cpu[way]) / n:.3f} |"
-        )
 
 
 def compare(ways, sources, folder, rounds):

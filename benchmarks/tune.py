@@ -8,41 +8,30 @@ by each metric, on the mean curves.
 
 import argparse
 
-import bjontegaard
 import numpy as np
 
 import codec
-from codec.bench import metrics, pictures
+from benchmarks.look import middle
+from codec.bench import curves, pictures, tables
+from codec.bench.metrics import METRICS
 from codec.search import TUNES
 
 QUALITIES = 15, 35, 55, 75
 HEIGHT, WIDTH = 256, 384
-NAMES = {
-    "PSNR": metrics.psnr,
-    "MS-SSIM": lambda a, b: metrics.decibel(metrics.ms_ssim(a, b)),
-    "SSIMULACRA 2": metrics.ssimulacra2,
-}
 
 
-def middle(pixels):
-    y, x = (max(0, n - k) // 2 for n, k in zip(pixels.shape, (HEIGHT, WIDTH)))
-    return np.ascontiguousarray(pixels[y : y + HEIGHT, x : x + WIDTH])
-
-
-def curve(parts, encoder):
-    """Bits per pixel and each metric, means over the pictures, by quality."""
+def curve(parts, encoder, names):
+    """Bits per pixel and each quality, means over the pictures, by setting."""
     rows = []
     for quality in QUALITIES:
         found = []
         for part in parts:
             data = encoder.encode(part, quality)
             back = codec.decode(data)
-            found.append(
-                [
-                    8 * len(data) / part[..., 0].size,
-                    *(measure(part, back) for measure in NAMES.values()),
-                ]
+            measured = (
+                METRICS[n].quality(METRICS[n].measure(part, back)) for n in names
             )
+            found.append([8 * len(data) / part[..., 0].size, *measured])
         rows.append(np.mean(found, 0))
     return np.array(rows).T
 
@@ -52,29 +41,32 @@ def main(argv=None):
     p.add_argument("pictures", help="a folder")
     p.add_argument("--effort", type=int, default=5)
     p.add_argument("--count", type=int, default=8)
+    p.add_argument(
+        "--metrics",
+        nargs="+",
+        choices=METRICS,
+        default=["psnr", "ms-ssim", "ssimulacra2"],
+    )
     o = p.parse_args(argv)
     sources = pictures.survey(o.pictures)[0]
     pick = np.linspace(0, len(sources) - 1, min(o.count, len(sources)))
-    parts = [middle(pictures.read(sources[int(i)].path)) for i in pick]
-    plain = curve(parts, codec.Encoder(threads=1))
+    parts = [middle(pictures.read(sources[int(i)].path), HEIGHT, WIDTH) for i in pick]
+    plain = curve(parts, codec.Encoder(threads=1), o.metrics)
     print(
         f"{len(parts)} pictures, their middles of {WIDTH} x {HEIGHT}, "
         f"effort {o.effort} against effort 1, BD-rate % by\n"
     )
-    print("| chosen for | " + " | ".join(NAMES) + " |\n|---|" + "---:|" * len(NAMES))
+    rows = []
     for name in TUNES:
-        tuned = curve(parts, codec.Encoder(threads=1, effort=o.effort, tune=name))
+        encoder = codec.Encoder(threads=1, effort=o.effort, tune=name)
+        tuned = curve(parts, encoder, o.metrics)
         rates = (
-            bjontegaard.bd_rate(
-                plain[0], plain[i], tuned[0], tuned[i], method="pchip", min_overlap=0
-            )
+            curves.bd_rate((plain[0], plain[i]), (tuned[0], tuned[i]))
             for i in range(1, len(plain))
         )
-        print(
-            f"| {name} | "
-            + " | ".join(f"{v:+.1f}".replace("-", "−") for v in rates)
-            + " |"
-        )
+        rows.append([name, *map(tables.signed, rates)])
+    header = ["chosen for", *(METRICS[n].title for n in o.metrics)]
+    print(tables.markdown(header, rows))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("bjontegaard")
@@ -14,6 +15,7 @@ from PIL import Image
 sys.path.append(str(Path(__file__).parent.parent))
 
 from benchmarks import effort, effort_speed
+from codec.bench.store import Store
 
 
 def test_measured_once_and_as_the_files_are(tmp_path, capsys):
@@ -32,15 +34,15 @@ def test_measured_once_and_as_the_files_are(tmp_path, capsys):
         "80",
     ]
     effort.main(args)
-    rows = effort.read(tmp_path / "e.csv")
+    rows = Store(tmp_path / "e.csv", effort.KEY).frame()
     assert len(rows) == 6
     import codec
 
-    (row,) = (r for r in rows if (r["effort"], r["quality"]) == (2, 50))
-    data = codec.Encoder(threads=1, effort=2).encode(x, 50)
-    assert row["bytes"] == len(data)
+    (size,) = rows.query("effort == 2 and quality == 50")["bytes"]
+    assert size == len(codec.Encoder(threads=1, effort=2).encode(x, 50))
+    written = (tmp_path / "e.csv").read_bytes()
     effort.main(args)
-    assert effort.read(tmp_path / "e.csv") == rows
+    assert (tmp_path / "e.csv").read_bytes() == written
     said = capsys.readouterr().out
     assert "1 pictures at quality 20, 50, 80" in said
     assert "| 2 | " in said
@@ -48,7 +50,7 @@ def test_measured_once_and_as_the_files_are(tmp_path, capsys):
 
 def made_up(sizes, costs):
     """Rows of two pictures, three qualities; size factor by effort."""
-    return [
+    rows = [
         dict(
             sha256=p,
             pixels=1000.0,
@@ -63,6 +65,7 @@ def made_up(sizes, costs):
         for p in "ab"
         for q in (5, 10, 15)
     ]
+    return pd.DataFrame(rows)
 
 
 def test_figures():
@@ -74,7 +77,7 @@ def test_figures():
 
 def test_only_what_all_efforts_have_counts():
     rows = made_up([1, 0.9], [100.0, 90.0])
-    rows = [r for r in rows if r["effort"] == 1 or r["sha256"] == "a"]
+    rows = rows[(rows["effort"] == 1) | (rows["sha256"] == "a")]
     assert effort.figures(rows)[1]["pictures"] == 1
 
 
@@ -83,9 +86,8 @@ def test_the_help_says_what_was_measured():
     from codec.cli.options import parser
 
     results = Path(__file__).parent.parent / "benchmarks/results/0.1.0"
-    found = {
-        f["effort"]: f for f in effort.figures(effort.read(results / "effort.csv"))
-    }
+    rows = Store(results / "effort.csv", effort.KEY).frame()
+    found = {f["effort"]: f for f in effort.figures(rows)}
     words = " ".join(parser("aecompress").format_help().split())
     said = re.findall(
         r"(\d) takes? (\d+) times (?:as long )?for "
@@ -106,7 +108,7 @@ def test_times_by_the_clock(tmp_path, capsys, monkeypatch):
     file = tmp_path / "e.csv"
     effort_speed.main([str(tmp_path / "a.png"), "--csv", str(file), "--turns", "2"])
     said = capsys.readouterr().out
-    assert len(effort.read(file)) == 4
+    assert len(Store(file, effort_speed.KEY).rows) == 4
     assert "1 pictures at quality 50" in said
     assert re.search(r"^\| 1 \| [\d.]+ \| 1\.0 \| \d+ \|$", said, re.M)
     effort_speed.main(["--csv", str(file)])
@@ -115,11 +117,11 @@ def test_times_by_the_clock(tmp_path, capsys, monkeypatch):
 
 def test_medians_of_medians():
     rows = [
-        dict(sha256=p, pixels="1000000", effort="4", encode_s=str(s))
+        dict(sha256=p, pixels=1000000, effort=4, encode_s=s)
         for p, found in (("a", (1, 2, 30)), ("b", (4, 5, 6)))
         for s in found
     ]
-    assert effort_speed.medians(rows, 4, "encode_s") == 3.5
+    assert effort_speed.medians(pd.DataFrame(rows), "encode_s")[4] == 3.5
 
 
 def test_the_table_of_plans_is_theirs():

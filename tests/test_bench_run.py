@@ -296,3 +296,28 @@ def test_kodak_is_checked_and_its_absence_is_said(tmp_path, monkeypatch):
     monkeypatch.delenv(pictures.KODAK_VARIABLE, raising=False)
     with pytest.raises(pictures.PictureError, match="cannot be fetched"):
         pictures.kodak(say=lambda line: None)
+
+
+def test_rows_of_code_that_writes_other_files_are_measured_again(folder, tmp_path):
+    """The model and the release are the same; only one picture can tell."""
+    table, plan = store.Store(tmp_path / "a.csv"), {codecs.OURS: (50, 60)}
+    sources = pictures.survey(folder)[0]
+    version = codecs.load(codecs.OURS).version
+    assert codecs.load(codecs.OURS).typical in plan[codecs.OURS]
+    run.run(run.missing(table, sources, plan, ["psnr"], 1), table)
+    assert run.outdated(table, sources[0], [*plan, "jpeg-420"], 1) == []
+    assert run.missing(table, sources, plan, ["psnr"], 1) == []
+    table.rows[sources[0].sha256, codecs.OURS, "60", 1, version]["bytes"] += 1
+    assert run.outdated(table, sources[0], [*plan, "jpeg-420"], 1) == [codecs.OURS]
+    # Another picture, of which nothing is kept, says nothing.
+    assert run.outdated(store.Store(tmp_path / "b.csv"), sources[0], plan, 1) == []
+
+
+def test_a_new_metric_computes_itself_only(folder, tmp_path):
+    table, plan = store.Store(tmp_path / "a.csv"), {"jpeg-420": (50, 75)}
+    sources = pictures.survey(folder)[0]
+    run.run(run.missing(table, sources, plan, ["psnr"], 1), table)
+    jobs = run.missing(table, sources, plan, ["psnr", "ssimulacra2"], 1)
+    assert [(j.settings, j.metrics) for j in jobs] == [((50, 75), ("ssimulacra2",))] * 2
+    # Pictures of 48 rows are too small for MS-SSIM.
+    assert run.missing(table, sources, plan, ["psnr", "ms-ssim"], 1) == []

@@ -63,8 +63,13 @@ class Store:
         # A kill may have cut the last line short.
         whole = text[: text.rfind("\n") + 1]
         if whole:
-            found = pd.read_csv(io.StringIO(whole), dtype=dict.fromkeys(TEXTS, str))
-            self.columns = list(found)
+            self.columns = whole[: whole.index("\n")].split(",")
+            found = pd.read_csv(
+                io.StringIO(whole),
+                dtype=dict.fromkeys(TEXTS, str),
+                keep_default_na=False,
+                na_values={name: "" for name in self.columns if name not in TEXTS},
+            )
             for row in found.to_dict("records"):
                 self._merge(row)
         if whole != text:

@@ -1,6 +1,6 @@
 """Figures as text for the terminal and as Markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -137,14 +137,19 @@ def text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence]) -> str:
-    """A Markdown table; the first column is text, the others figures.
+def markdown(header: Sequence[str], rows: Iterable[Sequence], texts: int = 1) -> str:
+    """A Markdown table: the one way in which this project writes them.
 
     Parameters
     ----------
     header : sequence of str
-    rows : sequence of sequence
+    rows : iterable of sequence
         Cells as text, or what `str` makes text of.
+    texts : int
+        So many of the first columns are words, the others figures.
     """
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    rule = "|" + "---|" * texts + "---:|" * (len(header) - texts)
+    first, *others = (
+        "| " + " | ".join(map(str, row)) + " |" for row in [header, *rows]
+    )
+    return "\n".join([first, rule, *others])

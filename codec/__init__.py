@@ -46,6 +46,7 @@ _WHERE = {
     "Stack": "stacks",
     "features": "insight.features",
     "anomaly_score": "insight.anomaly",
+    "open": "io",
     "register_pillow": "plugins.pillow",
     "register_model": "model.find",
 }

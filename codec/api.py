@@ -87,9 +87,8 @@ class Encoder:
         ----------
         image : uint8 ndarray, PIL.Image.Image, Picture or picture file
             (height, width), (height, width, 3) or (height, width, 4),
-            0..255, each side 1..16384. A file is a path, a URL that fsspec
-            opens (``s3://bucket/a.png``, with the extra ``[remote]``) or a
-            binary file object.
+            0..255, each side 1..16384. A file is a path or a binary file
+            object, such as `codec.open` gives for a URL.
         quality : float, optional
             As of `EncodeOptions`.
         progress : function of float, optional
@@ -333,7 +332,7 @@ def decode(data, *, options=DecodeOptions(), **fields):
 
     Parameters
     ----------
-    data : bytes-like, path, URL or binary file object
+    data : bytes-like, path or binary file object
     options : DecodeOptions, optional
     **fields
         Fields of `DecodeOptions`, in place of those of ``options``.
@@ -346,7 +345,7 @@ def info(data):
 
     Parameters
     ----------
-    data : bytes-like, path, URL or binary file object
+    data : bytes-like, path or binary file object
 
     Returns
     -------

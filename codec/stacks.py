@@ -158,8 +158,8 @@ class Stack:
 
     Parameters
     ----------
-    source : bytes-like, path, URL or seekable binary file
-        A path or URL is opened and read in parts until ``close``; a file
+    source : bytes-like, path or seekable binary file
+        A path is opened and read in parts until ``close``; a file
         object is read from its start and stays open.
     decoder : codec.Decoder, optional
         One that is there already, instead of what follows.
@@ -197,7 +197,7 @@ class Stack:
         self._kept = None, None, None
 
     def close(self):
-        """Close the file, if its path or URL was given."""
+        """Close the file, if its path was given."""
         self._open.close()
 
     def __enter__(self):
@@ -320,7 +320,7 @@ def decode_batch(data, index=None, *, options=_BATCH, **fields):
 
     Parameters
     ----------
-    data : bytes-like, path, URL or binary file object
+    data : bytes-like, path or binary file object
         The whole file, of one picture or of many.
     index : int, slice or list of int, optional
         Which; all if left out. With an ``int``, the result is one picture.

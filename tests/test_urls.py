@@ -73,19 +73,21 @@ def test_api_takes_files(memory, tmp_path):
     for source in (
         path,
         str(path),
-        "memory://in/a.png",
         io.BytesIO(png()),
-        "zip://pictures/a.png::memory://x.zip",
-        f"file://{path}",
+        codec.open("memory://in/a.png"),
+        codec.open("zip://pictures/a.png::memory://x.zip"),
+        codec.open(f"file://{path}"),
+        codec.open(str(path)),
+        codec.open(path),
     ):
         assert codec.encode(source) == data
     memory.pipe_file("/a.aec", data)
     (tmp_path / "a.aec").write_bytes(data)
     for source in (
         tmp_path / "a.aec",
-        "memory://a.aec",
+        codec.open("memory://a.aec"),
         io.BytesIO(data),
-        "zip://pictures/a.aec::memory://x.zip",
+        codec.open("zip://pictures/a.aec::memory://x.zip"),
     ):
         assert (codec.decode(source) == codec.decode(data)).all()
         if hasattr(source, "seek"):
@@ -111,8 +113,8 @@ def test_stacks_at_urls(memory):
     data = codec.encode_batch(drawn(5, 20, 30))
     memory.pipe_file("/s.aec", data)
     want = codec.decode_batch(data)
-    assert near(codec.decode_batch("memory://s.aec"), want)
-    with codec.Stack("memory://s.aec") as stack:
+    assert near(codec.decode_batch(codec.open("memory://s.aec")), want)
+    with codec.open("memory://s.aec") as file, codec.Stack(file) as stack:
         assert near(stack[3], want[3])
 
 
@@ -131,12 +133,34 @@ def test_stacks_close_what_they_opened(tmp_path):
 
 def test_errors(monkeypatch):
     with pytest.raises(InputError, match="nope"):
-        codec.decode("nope://x.aec")
+        codec.open("nope://x.aec")
     with pytest.raises(FileNotFoundError):
-        codec.decode("memory://not/there.aec")
+        codec.open("memory://not/there.aec")
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(UnsupportedError, match=r"aecompress\[remote\]"):
-        codec.decode("s3://bucket/x.aec")
+        codec.open("s3://bucket/x.aec")
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        codec.decode,
+        codec.decode_batch,
+        codec.info,
+        codec.Stack,
+        codec.encode,
+        codec.features,
+        codec.anomaly_score,
+        lambda url: codec.encode_batch([url]),
+    ],
+)
+def test_nothing_is_fetched_unasked(memory, function):
+    """A name that comes from elsewhere must not make a program fetch it."""
+    memory.pipe_file("/a.aec", codec.encode(PHOTO))
+    memory.pipe_file("/a.png", png())
+    for url in "memory://a.aec", "memory://a.png":
+        with pytest.raises(InputError, match=r"is a URL; open it with codec.open"):
+            function(url)
 
 
 def test_what_a_url_needs_is_told(monkeypatch):
@@ -145,7 +169,7 @@ def test_what_a_url_needs_is_told(monkeypatch):
 
     monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
     with pytest.raises(UnsupportedError, match="Install s3fs"):
-        codec.info("s3://bucket/x.aec")
+        codec.open("s3://bucket/x.aec")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def source(name):
         return
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(urls.opened(name))
+            file = stack.enter_context(urls.open_anywhere(name))
         except IsADirectoryError:
             raise Refusal("is a directory; use -r for what is in it") from None
         yield file if file.seekable() else io.BytesIO(take(file))

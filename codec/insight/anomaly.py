@@ -53,7 +53,7 @@ def anomaly_score(image, *, model=None, threads=None, max_pixels=MAX_PIXELS):
 
     Parameters
     ----------
-    image : picture, path, URL or binary file object
+    image : picture, path or binary file object
         As `codec.encode` takes it; alpha is not looked at.
     model : str, path-like or None
         Whose training pictures are the measure; None: the default.

@@ -56,7 +56,7 @@ def features(
 
     Parameters
     ----------
-    source : picture, bytes-like, path, URL or binary file object
+    source : picture, bytes-like, path or binary file object
         A picture as `codec.encode` takes it (alpha is not looked at), or
         the bytes of an ``.aec`` file; a file may be either. A stack is
         described picture by picture.

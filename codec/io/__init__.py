@@ -1,1 +1,5 @@
 """Getting at files, wherever they lie."""
+
+from .urls import open_anywhere as open
+
+__all__ = ["open"]

@@ -5,13 +5,20 @@ and needs the extra ``[remote]``; what it needs beyond that, as s3fs, is told
 when it is missing. Everything else is a local path, also ``std::vector.png``.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import re
+from collections.abc import Iterator
 
 from ..errors import CodecError, InputError, UnsupportedError
 from . import modes
 from .names import stem
+
+TYPE_CHECKING = False  # typing takes long to load, and --help comes by here
+if TYPE_CHECKING:
+    from typing import Any, BinaryIO
 
 # Two letters at least: "C:" is a drive. In a chain some part has "://".
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::.*://)")
@@ -98,27 +105,74 @@ class _File:
     def close(self):
         self._file.close()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+
+def open_anywhere(name: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file for reading, at a path or a URL.
+
+    The functions of this package take paths, but no URLs: a name that comes
+    from elsewhere must not make them fetch something.
+
+    Parameters
+    ----------
+    name : str or os.PathLike
+
+    Returns
+    -------
+    binary file
+        To be closed, or used with ``with``.
+
+    Raises
+    ------
+    UnsupportedError
+        fsspec, or what it needs for this URL, is not installed.
+    InputError
+        No such kind of URL.
+    OSError
+        The file cannot be opened.
+
+    Examples
+    --------
+    >>> import codec
+    >>> with codec.open("examples/budgerigar.png") as file:
+    ...     data = codec.encode(file, effort=1)
+    >>> codec.info(data).is_stack
+    False
+    """
+    if not isinstance(name, str) or not is_url(name):
+        return open(name, "rb")
+    fs, path = file_system(name)
+    with _errors(name):
+        file: Any = _File(fs.open(path, "rb"), name)
+    return file
+
 
 @contextlib.contextmanager
-def opened(source):
+def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
     """A binary file to read from.
 
     Parameters
     ----------
     source : str, os.PathLike or binary file
         A file object is left open, where it stands.
+
+    Raises
+    ------
+    InputError
+        A URL: nothing is fetched that the caller did not open.
     """
-    if hasattr(source, "read"):
+    if not isinstance(source, (str, os.PathLike)):
         yield source
-    elif is_url(source):
-        fs, path = file_system(source)
-        with contextlib.ExitStack() as stack:
-            with _errors(source):
-                file = stack.enter_context(fs.open(path, "rb"))
-            yield _File(file, source)
-    else:
-        with open(source, "rb") as file:
-            yield file
+        return
+    if is_url(source):
+        raise InputError(f"{source} is a URL; open it with codec.open")
+    with open(source, "rb") as file:
+        yield file
 
 
 def contents(data):

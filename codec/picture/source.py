@@ -19,7 +19,7 @@ def read(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
 
     Parameters
     ----------
-    source : picture, array, PIL image, path, URL or binary file object
+    source : picture, array, PIL image, path or binary file object
         Arrays and PIL images as `load` takes them; files as `open_picture`
         reads them. A file object is left open.
     max_pixels : int

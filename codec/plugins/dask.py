@@ -265,7 +265,8 @@ def one(job, task):
             return Result(src, dst, THERE)
         options = task.options.changed(threads=task.options.threads or 1)
         with context_meter.meter("read"):
-            data = urls.contents(src)
+            with urls.open_anywhere(src) as file:
+                data = file.read()
         with context_meter.meter("code"):
             if task.kind == COMPRESS:
                 out, pixels = _compress(data, options)

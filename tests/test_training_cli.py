@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -17,8 +18,11 @@ pytest.importorskip("onnx")
 from training_runs import pictures, psnr, scene
 
 import codec
-from codec.training import cli, state
+from codec.training import cli, loss, settings, state
+from codec.training.config import Command, Config
 
+PAGE = pathlib.Path(__file__).parent.parent / "docs" / "training.md"
+BEGIN, END = "<!-- options -->\n\n", "<!-- end of options -->\n"
 AETRAIN = pathlib.Path(__file__).parent.parent / "bin" / "aetrain"
 PATIENCE = 300  # seconds, on a machine that has better to do
 
@@ -58,19 +62,21 @@ WEIGHTS = str(
         (["in", "--crop", "192"], "no picture has 192"),
         (["in", "--init", "none.safetensors"], "none.safetensors"),
         (["in", "--out", "in"], "is not a model"),
-        (["in", "--grow", "a8=6"], "--grow, --shrink and --parts are for --init"),
         (["in", "--finish"], "--finish is for --init"),
         (
             ["in", "--init", "w", "--finish", "--denoise", "25"],
             "--finish is for --init, and not for --denoise",
         ),
         (["in", "--resume", "--finish"], "for new runs"),
-        (["in", "--init", "w", "--parts", "48,16"], "not like 16,48"),
-        (["in", "--init", "w", "--parts", "0"], "not like 16,48"),
-        (["in", "--init", WEIGHTS, "--parts", "16,96"], "96 in the first group"),
-        (["in", "--init", WEIGHTS, "--parts", "384"], "384 channels"),
-        (["in", "--init", "w", "--grow", "a8"], "not like a8=2"),
-        (["in", "--init", WEIGHTS, "--grow", "a8=1"], "already"),
+        (["in", "--init", "w", "--sizes", "parts=48/16"], "is not like c8=2"),
+        (["in", "--init", WEIGHTS, "--sizes", "parts=16/96"], "96 in the first group"),
+        (["in", "--init", WEIGHTS, "--sizes", "m=400"], "stays at 384"),
+        (
+            ["in", "--init", "w", "--sizes", "m=4", "--denoise", "9"],
+            "not for --denoise",
+        ),
+        (["--resume", "--state", "s", "--sizes", "m=4"], "for new runs"),
+        (["in", "--bf16", "maybe"], "invalid choice"),
     ],
 )
 def test_errors(folder, capsys, argv, message):
@@ -100,7 +106,28 @@ def test_help_loads_no_torch():
     text = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     ).stdout
-    assert "%" not in text and "(mse) (mse)" not in text
+    # Defaults are words and numbers, not what Python calls them.
+    assert not re.search(r"None|True|False|\(\)|''|e-0\d|\(auto: |%", text)
+    for word in ("cross-entropy", "early stopping", "augmentation", "L2", "batch size"):
+        assert word in " ".join(text.split())
+
+
+def test_help_lists_the_terms_of_the_loss(capsys):
+    assert cli.main(["--loss", "help"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines()] == list(loss.TERMS)
+
+
+def test_the_page_lists_the_options():
+    """`python tests/test_training_cli.py` writes them there."""
+    assert PAGE.read_text() == page()
+
+
+def page():
+    """docs/training.md with the options as they are."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + BEGIN + settings.markdown(Command, Config) + END + after
 
 
 def start(*argv):
@@ -186,3 +213,7 @@ def test_kill_resume_interrupt(folder, tmp_path):
     assert state.load_weights("w.safetensors").shape.m == 96
     with open(tmp_path / "m-state" / "log.csv") as f:
         assert f.readline().startswith("kind,hours,step")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

@@ -1,12 +1,28 @@
-"""Every setting of a training run, kept in each checkpoint."""
+"""Every setting of a training run, kept in each checkpoint.
+
+`Shape` and `Config` are what a checkpoint holds, `Command` is what the command
+does beside it. Their fields are the command's options (``settings``): an option
+is added here and used where it acts.
+"""
 
 import dataclasses
+import functools
+from pathlib import Path
 
 from ..errors import CodecError
+from .settings import number, setting, sigmas, sizes
 
-BLOCKS = ("a8", "a16", "s8", "s16")  # the numbers of blocks in Shape
-GROWS = (*BLOCKS, "mix")  # what ``--grow`` takes
-SHRINKS = ("s8", "s16", "s_hidden8", "s_hidden16")  # what ``--shrink`` takes
+PRESET_NAMES = "photo", "digits", "tiny"
+BF16 = "auto", "on", "off"
+DEVICES = "auto", "cpu", "cuda", "mps"
+RETIRED = {"leak8": 0.0}  # sizes that were, and what they always were
+
+_count, _whole, _real, _share = (
+    number(int, 1),
+    number(int, 0),
+    number(float, 0),
+    number(float, 0, 1),
+)
 
 
 class TrainingError(CodecError):
@@ -24,7 +40,7 @@ class Shape:
     a16: int = 3  # analysis blocks at 1/16
     s8: int = 3  # synthesis blocks at 1/8
     s16: int = 1  # synthesis blocks at 1/16
-    hidden8: int = 256  # hidden units of a block at 1/8
+    hidden8: int = 256  # hidden units of an analysis block at 1/8
     hidden16: int = 384  # of one at 1/16
     s_hidden8: int = 256  # those of the synthesis
     s_hidden16: int = 384
@@ -35,8 +51,7 @@ class Shape:
     ctx1: int = 192  # the same, group 1
     lambda_min: float = 0.0004
     lambda_max: float = 0.8
-    leak8: float = 0.0  # slope of the activation below zero
-    leak16: float = 0.125
+    leak16: float = 0.125  # slope of the activation at 1/16 below zero
     lap: int = 2  # pixels by which 8x8 windows reach further: 0, 2
     output16: bool = True  # quality modulates the output of 1/16 blocks
     mix: int = 0  # sets of weights that quality mixes; 0: none
@@ -46,11 +61,29 @@ class Shape:
         object.__setattr__(self, "parts", tuple(self.parts))
         if self.lap not in (0, 2):
             raise TrainingError(f"windows reach 0 or 2 pixels further, not {self.lap}")
+        if self.parts and (self.parts[-1] >= self.m or self.k in self.parts):
+            raise TrainingError(
+                f"{self.m} channels, of which {self.k} in the first group, "
+                "cannot be cut there"
+            )
 
     @classmethod
-    def from_dict(cls, d):
+    def from_dict(cls, d: dict) -> "Shape":
         """Sizes of weights, also of those whose two sides had one width."""
-        return cls(**{f"s_{n}": d[n] for n in ("hidden8", "hidden16") if n in d} | d)
+        d = {f"s_{n}": d[n] for n in ("hidden8", "hidden16") if n in d} | d
+        for name, value in RETIRED.items():
+            if d.pop(name, value) != value:
+                raise TrainingError(f"{name} is {value} in this version")
+        return cls(**d)
+
+
+_files = functools.partial(setting, group="files")
+_length = functools.partial(setting, group="how long")
+_crops = functools.partial(setting, group="pictures and augmentation")
+_goal = functools.partial(setting, group="what is learned (the loss)")
+_step = functools.partial(setting, group="optimiser and regularisation")
+_machine = functools.partial(setting, group="machine")
+_often = functools.partial(setting, group="validation and tables")
 
 
 @dataclasses.dataclass
@@ -61,58 +94,232 @@ class Config:
     """
 
     data: str = ""
-    valid: str = ""  # folder; empty: a split of ``data``
-    state: str = "state/run"  # checkpoints, logs (never committed)
-    name: str = "aec-photo"
-    init: str = ""  # weights to start from; empty: PCA
-    hours: float = 1.0  # of training in all, over every resume
-    steps: int = 0  # in all; 0: ``hours`` counts
-    decay_from: float = 0.5  # share of the run at full rate
-    workers: int = 2  # one-thread processes
-    batch: int = 8  # crops per step, over all workers
-    crop: int = 256
-    flips: bool = True  # mirror crops at random
-    shift: int = 0  # move crops by up to so many pixels
-    loss: str = "mse"  # NAME[:WEIGHT],.. of loss.TERMS
-    loss_high: str = ""  # the same at the highest quality
-    loss_turn: float = 0.5  # where the one begins to become the other
-    clamped: bool = False  # samples beyond 0..255 count as shown
-    finish: bool = False  # rows alone, from symbols as coded
-    denoise: tuple = ()  # sigma, or its range: docs/denoising.md
-    base: str = ""  # model that keeps its decoder then
-    rate: float = 1.0  # factor on all of the following
-    muon_lr: float = 0.004
-    adam_lr: float = 1.5e-3
-    trunk_lr: float = 3e-4
-    rows_lr: float = 1e-3
-    table_lr: float = 5e-3
-    mix_rate: float = 1.0  # factor, for what quality adds to weights
-    weight_decay: float = 0.0  # of the hidden matrices
-    dropout: float = 0.0  # share of the blocks' hidden units
-    clip: float = 3.0  # times the running norm; 0: never
-    warmup: int = 100  # steps
-    ema: float = 0.999  # of the averaged weights
-    near: float = 0.0  # 0..1: gradients are taken so near them
-    seed: int = 1
-    bf16: str = "auto"  # auto, on, off
-    valid_minutes: float = 10.0
-    save_minutes: float = 5.0
-    patience: int = 0  # validations without gain; 0: never
-    valid_split: float = 0.05  # where no ``valid`` folder is given
-    valid_pictures: int = 64  # at most, spread over those there are
-    table_pictures: int = 60  # that the tables are fitted to
+    valid: str = _files(
+        "", "folder of pictures to validate on", "DIR", shown="a share of DIR"
+    )
+    valid_split: float = _files(
+        0.05,
+        "share of DIR that is kept for validation where there is no --valid",
+        "X",
+        number(float, 0, 0.5),
+    )
+    name: str = _files(
+        "aec-photo", "name of the model", "NAME", shown="aec- and DIR's name"
+    )
+    state: str = _files(
+        "state/run",
+        "folder of the run: checkpoint, log, curves, decoded pictures",
+        "DIR",
+        shown="MODEL-state",
+    )
+    init: str = _files(
+        "",
+        "fine-tuning: start from these weights, a file of --save-weights or a "
+        "checkpoint.pt; the best start for pictures of one's own",
+        "FILE",
+        shown="the principal components of the pictures",
+    )
+    hours: float = _length(
+        1.0, "length of the run, the export included, over every --resume", "H", _real
+    )
+    steps: int = _length(
+        0, "steps of the optimiser in all, instead of --hours", "N", _count
+    )
+    patience: int = _length(
+        0,
+        "early stopping: end after N validations without gain and keep the best "
+        "weights; for small data sets, which are learned by heart",
+        "N",
+        _whole,
+        shown="never",
+    )
+    decay_from: float = _length(
+        0.5, "share of the run after which the learning rates fall to zero", "X", _share
+    )
+    batch: int = _crops(
+        8, "batch size: crops per step, over all processes", "N", _count
+    )
+    crop: int = _crops(
+        256, "side of a crop in pixels, a multiple of 64, or less", "N", number(int, 8)
+    )
+    flips: bool = _crops(
+        True, "augmentation: mirror crops at random; not for digits and text"
+    )
+    shift: int = _crops(
+        0,
+        "augmentation: move crops by up to N pixels; for small pictures that are "
+        "used whole, such as digits",
+        "N",
+        _whole,
+        shown="not at all",
+    )
+    loss: str = _goal(
+        "mse",
+        "distortion that is minimised beside the rate: a weighted sum of terms, as in "
+        "mse:0.3,ssimulacra2:0.7; mse is the squared error (L2, for PSNR), mae the "
+        "absolute error (L1), bce the cross-entropy (digits, drawings), ms-ssim and "
+        "ssimulacra2 are for the eye and want some mse beside them; --loss help lists "
+        "all terms",
+        "NAME[:X],..",
+    )
+    loss_high: str = _goal(
+        "", "the same at the highest quality", "NAME[:X],..", shown="as --loss"
+    )
+    loss_turn: float = _goal(
+        0.5,
+        "quality, 0 to 1, from which --loss goes over into --loss-high",
+        "X",
+        number(float, 0, 0.999),
+    )
+    clamped: bool = _goal(
+        False, "count samples beyond 0..255 as they are shown; for black on white"
+    )
+    finish: bool = _goal(
+        False,
+        "with --init: train the scale indices alone, on rounded symbols instead of "
+        "noise; a last step of minutes that makes files smaller",
+    )
+    denoise: tuple = _goal(
+        (),
+        "with --init: train the encoder alone, to remove noise of standard deviation "
+        "S in grey levels, or of S to T (docs/denoising.md)",
+        "S[,T]",
+        sigmas,
+    )
+    base: str = _goal(
+        "", "with --denoise: the model whose files it writes", "MODEL", shown="photo"
+    )
+    rate: float = _step(
+        1.0, "factor on every learning rate; 0.1 to 0.3 for fine-tuning", "X", _real
+    )
+    muon_lr: float = _step(0.004, "learning rate of hidden matrices (Muon)", "X", _real)
+    trunk_lr: float = _step(
+        3e-4, "learning rate of the linear trunk (AdamW)", "X", _real
+    )
+    adam_lr: float = _step(
+        1.5e-3, "learning rate of scales, gains, small kernels (AdamW)", "X", _real
+    )
+    rows_lr: float = _step(
+        1e-3,
+        "learning rate of the matrices that choose scale indices (AdamW)",
+        "X",
+        _real,
+    )
+    table_lr: float = _step(
+        5e-3, "learning rate of their biases and of z's prior (AdamW)", "X", _real
+    )
+    mix_rate: float = _step(
+        1.0, "factor on the learning rates of what quality adds to weights", "X", _real
+    )
+    weight_decay: float = _step(
+        0.0,
+        "weight decay (L2, decoupled) of hidden matrices; against overfitting, with "
+        "few pictures",
+        "X",
+        _real,
+        shown="none",
+    )
+    dropout: float = _step(
+        0.0,
+        "share of the blocks' hidden units that a step leaves out; against "
+        "overfitting, with few pictures",
+        "X",
+        number(float, 0, 0.9),
+        shown="none",
+    )
+    clip: float = _step(
+        3.0,
+        "gradient clipping at X times the running mean of the norm; 0: none",
+        "X",
+        _real,
+    )
+    warmup: int = _step(100, "steps over which the learning rates rise", "N", _count)
+    ema: float = _step(
+        0.999, "decay of the moving average of weights, which is exported", "X", _share
+    )
+    near: float = _step(
+        0.0,
+        "take gradients this near to the averaged weights (schedule-free); 0.9 with "
+        "--ema 0.998 and --decay-from 1 can end at any time",
+        "X",
+        _share,
+        shown="at the moving weights",
+    )
+    seed: int = _step(1, "seed of crops, noise and new weights", "N", _whole)
+    device: str = _machine(
+        "auto",
+        "what trains; auto: an NVIDIA card (cuda), else Apple's (mps), else the cores",
+        choices=DEVICES,
+    )
+    workers: int = _machine(
+        2, "processes", "N", _count, shown="one per card, or per processor core"
+    )
+    bf16: str = _machine(
+        "auto",
+        "matrix products in bfloat16 (mixed precision); auto: where it is faster, "
+        "measured once at the start of the run",
+        choices=BF16,
+    )
+    valid_minutes: float = _often(10.0, "minutes between validations", "M", _real)
+    save_minutes: float = _often(5.0, "minutes between checkpoints", "M", _real)
+    valid_pictures: int = _often(
+        64,
+        "pictures of a validation, at most, spread over those there are",
+        "N",
+        _count,
+    )
+    table_pictures: int = _often(
+        60, "pictures that the frequency tables are fitted to", "N", _count
+    )
     shape: Shape = dataclasses.field(default_factory=Shape)
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, d):
+    def from_dict(cls, d: dict) -> "Config":
         """Settings of a checkpoint, older or newer than this version."""
         known = {f.name for f in dataclasses.fields(cls)}
         d = {k: v for k, v in d.items() if k in known}
         d["shape"] = Shape.from_dict(d.get("shape", {}))
         return cls(**d)
+
+
+_task = functools.partial(setting, group="what to do")
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """What ``aetrain`` does with a run; not kept in checkpoints."""
+
+    dir: str | None = None
+    resume: bool = _task(
+        False,
+        "go on from the checkpoint of --state, or start where there is none; settings "
+        "that are not given stay",
+    )
+    export: bool = _task(False, "train nothing; export the checkpoint of --state")
+    preset: str | None = _task(
+        None,
+        "kind of model: photo (the shipped one's), digits (small grey pictures), tiny "
+        "(for trials of a minute)",
+        choices=PRESET_NAMES,
+        shown="photo",
+    )
+    sizes: dict | None = _task(
+        None,
+        "other sizes of the networks, as in s_hidden8=160,s8=2; with --init they "
+        "begin with what the weights know (docs/training.md)",
+        "NAME=N,..",
+        sizes(Shape),
+    )
+    out: Path | None = _files(
+        None, "folder for the model", "MODEL", Path, shown="its name"
+    )
+    force: bool = _files(False, "replace a model at MODEL", short="-f")
+    save_weights: Path | None = _files(
+        None, "write the averaged weights as safetensors too", "FILE", Path
+    )
 
 
 PRESETS = {

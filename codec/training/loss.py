@@ -67,7 +67,14 @@ TERMS = {
 }
 
 
-def weights_of(text):
+def described() -> str:
+    """A line about each term."""
+    return "\n".join(
+        f"{name:12} {term.__doc__.splitlines()[0]}" for name, term in TERMS.items()
+    )
+
+
+def weights_of(text: str) -> dict[str, float]:
     """Weights of the terms of ``NAME[:WEIGHT],..``.
 
     Returns

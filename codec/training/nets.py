@@ -131,7 +131,7 @@ class Analysis(nn.Module):
         self.in8 = windows(pca["v8"], s.lap)  # (c8, 3, k, k)
         self.in16 = nn.Parameter(pca["v16"].clone())  # (m, 4 c8)
         self.blocks8 = nn.ModuleList(
-            Block(pca["sigma8"], s.hidden8, s.leak8, False, s.mix) for _ in range(s.a8)
+            Block(pca["sigma8"], s.hidden8, 0.0, False, s.mix) for _ in range(s.a8)
         )
         self.blocks16 = nn.ModuleList(
             Block(pca["sigma16"], s.hidden16, s.leak16, s.output16)
@@ -162,8 +162,7 @@ class Synthesis(nn.Module):
             for _ in range(s.s16)
         )
         self.blocks8 = nn.ModuleList(
-            Block(pca["sigma8"], s.s_hidden8, s.leak8, False, s.mix)
-            for _ in range(s.s8)
+            Block(pca["sigma8"], s.s_hidden8, 0.0, False, s.mix) for _ in range(s.s8)
         )
         add_sets(self, s.mix, "out8", "out16")
         self.sets = s.mix

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from . import curves, data, functional, grow, nets, noise, shrink, state
+from . import curves, data, functional, nets, noise, reshape, state
 from .loss import TERMS, distortion
 from .ssimulacra2 import score, ssimulacra2_sum
 
@@ -30,10 +30,9 @@ MAX_BAD = 50  # steps in a row without a finite gradient
 def start_model(cfg, crops):
     """Weights of ``cfg.init``, or the optimal linear codec of pictures."""
     if cfg.init:
-        model = state.load_weights(cfg.init)
-        for change in (shrink.shrunk, grow.grown):
-            model = change(model, cfg.shape, crops, cfg.seed)
-        return model
+        return reshape.reshaped(
+            state.load_weights(cfg.init), cfg.shape, crops, cfg.seed
+        )
     s = cfg.shape
     pca = {
         k: torch.from_numpy(v)

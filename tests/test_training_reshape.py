@@ -1,4 +1,4 @@
-"""Blocks added to trained networks: nothing changes, until they learn."""
+"""Trained networks in other sizes: what is new changes nothing, until it learns."""
 
 import argparse
 import dataclasses
@@ -10,11 +10,11 @@ torch = pytest.importorskip("torch")
 
 from training_runs import TINY, config
 
-from codec.training import data, functional, grow, hyper, nets, shrink, state, train
-from codec.training.config import GROWS
-from codec.training.values import sizes
+from codec.training import data, functional, hyper, nets, reshape, state, train
+from codec.training.config import Shape, TrainingError
+from codec.training.settings import sizes
 
-blocks = sizes(GROWS)
+read = sizes(Shape)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def trained(tmp_path):
         cfg,
         init=str(file),
         state=str(tmp_path / "more"),
-        shape=grow.larger(TINY, blocks("a8=3,a16=2,s16=2")),
+        shape=reshape.changed(TINY, read("a8=3,a16=2,s16=2")),
     ), crops
 
 
@@ -52,10 +52,10 @@ def coded(model, crops):
 def test_a_grown_model_computes_the_same(trained):
     cfg, crops = trained
     old = state.load_weights(cfg.init)
-    new = grow.grown(old, cfg.shape, crops)
+    new = reshape.reshaped(old, cfg.shape, crops)
     for want, got in zip(coded(old, crops), coded(new, crops)):
         assert torch.equal(want, got)
-    assert [len(grow.stream(new, n)) for n in ("a8", "a16", "s8", "s16")] == [
+    assert [len(reshape.stream(new, n)) for n in ("a8", "a16", "s8", "s16")] == [
         3,
         2,
         old.shape.s8,
@@ -65,9 +65,9 @@ def test_a_grown_model_computes_the_same(trained):
 
 def test_new_blocks_whiten_what_comes_in_and_learn(trained):
     cfg, crops = trained
-    new = grow.grown(state.load_weights(cfg.init), cfg.shape, crops)
+    new = reshape.reshaped(state.load_weights(cfg.init), cfg.shape, crops)
     last = new.analysis.blocks8[-1]
-    (deviation,) = grow.deviations(new, [last], crops, 1)
+    (deviation,) = reshape.deviations(new, [last], crops, 1)
     assert torch.allclose(
         last.scale_in * (deviation + 0.02), torch.ones(len(deviation)), rtol=1e-4
     )
@@ -76,7 +76,7 @@ def test_new_blocks_whiten_what_comes_in_and_learn(trained):
     model = state.averaged(state.read(f"{cfg.state}/checkpoint.pt"))
     assert model.shape == cfg.shape
     for name in ("a8", "a16", "s16"):
-        block = grow.stream(model, name)[-1]
+        block = reshape.stream(model, name)[-1]
         assert block.w2.abs().max() > 0
     again = dataclasses.replace(cfg, steps=cfg.steps + 1)
     assert train.train(again, resume=True) == "done"
@@ -86,7 +86,7 @@ def learnt(cfg, crops, shape):
     """The model of a short run from the weights of ``cfg``, grown first."""
     cfg = dataclasses.replace(cfg, shape=shape)
     old = state.load_weights(cfg.init)
-    new = grow.grown(old, shape, crops)
+    new = reshape.reshaped(old, shape, crops)
     for want, got in zip(coded(old, crops), coded(new, crops)):
         torch.testing.assert_close(want, got, rtol=1e-5, atol=1e-5)
     data.prepare(cfg, lambda line: None)
@@ -95,7 +95,7 @@ def learnt(cfg, crops, shape):
 
 
 def test_sets_of_weights_start_at_nothing_and_learn(trained):
-    model = learnt(*trained, grow.larger(TINY, blocks("mix=3")))
+    model = learnt(*trained, reshape.changed(TINY, read("mix=3")))
     sets = {n: p for n, p in model.named_parameters() if "delta_" in n}
     assert len(sets) == 2 * (2 + 5)
     for one in sets.values():
@@ -103,13 +103,13 @@ def test_sets_of_weights_start_at_nothing_and_learn(trained):
 
 
 def test_parts_start_at_nothing_and_learn(trained):
-    model = learnt(*trained, grow.larger(TINY, {}, (3, 5, 12)))
+    model = learnt(*trained, reshape.changed(TINY, {"parts": (3, 5, 12)}))
     assert model.shape.parts == (3, 5, 12)
     assert [tuple(d.shape) for d in model.rows.d] == [(2, 3), (3, 5), (12, 4)]
     assert min(d.abs().max() for d in model.rows.d) > 0
     # More parts do the same at first, and then more.
-    finer = grow.larger(model.shape, {}, (3, 5, 9, 12))
-    more = grow.grown(model, finer, None)
+    finer = reshape.changed(model.shape, {"parts": (3, 5, 9, 12)})
+    more = reshape.reshaped(model, finer, None)
     assert [tuple(d.shape) for d in more.rows.d] == [(2, 3), (3, 5), (3, 1), (12, 4)]
     torch.manual_seed(2)
     y, q = torch.randn(1, 8, 8, TINY.m), torch.tensor([0.7])
@@ -118,7 +118,9 @@ def test_parts_start_at_nothing_and_learn(trained):
     more.rows.d[2].data += 1
     assert not torch.equal(rows[0], more.code(y, q, False)[3]["rows"])
     # What begins earlier sees less, and the rest of it is as it was.
-    fewer = grow.grown(model, grow.larger(model.shape, {}, (3, 10)), None)
+    fewer = reshape.reshaped(
+        model, reshape.changed(model.shape, {"parts": (3, 10)}), None
+    )
     old, new = model.rows.d[2], fewer.rows.d[1]
     assert torch.equal(new[2:, :2], old[:, :2]) and not new[:2].any()
 
@@ -179,30 +181,51 @@ def test_each_picture_has_the_weights_of_its_quality():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a8", "a8=03", "m=400", "a8=3;s8=4", "a8=3,", "a8=3,a8=4"]
+    "text",
+    ["", "a8", "a8=03x", "z=400", "a8=3;s8=4", "a8=3,", "a8=3,a8=4", "a8=1/2"]
+    + ["parts=", "parts=0", "parts=9/4", "parts=4/4", "lambda_min=1"],
 )
-def test_what_is_no_number_of_blocks(text):
+def test_what_is_no_size(text):
     with pytest.raises(argparse.ArgumentTypeError, match="is not like"):
-        blocks(text)
+        read(text)
 
 
-def test_nothing_is_taken_away():
-    with pytest.raises(ValueError, match="a16 is 1 already"):
-        grow.larger(dataclasses.replace(TINY, a16=1), {"a16": 0})
-    with pytest.raises(ValueError, match="mix is 3 already"):
-        grow.larger(dataclasses.replace(TINY, mix=3), {"mix": 4})
+def test_sizes_are_read():
+    assert read("s8=0,parts=16/48,m=400") == {"s8": 0, "parts": (16, 48), "m": 400}
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"mix": 4}, "mix is 3 already"),
+        ({"mix": 0}, "mix is 3 already"),
+        ({"s_hidden8": TINY.s_hidden8 + 1}, "is 16 only"),
+        ({"m": 32}, "m stays at 24"),
+        ({"parts": (8, 12)}, "cannot be cut there"),
+        ({"parts": (24,)}, "24 channels"),
+    ],
+)
+def test_what_trained_weights_cannot_become(values, message):
+    with pytest.raises(TrainingError, match=message):
+        reshape.changed(dataclasses.replace(TINY, mix=3), values)
+
+
+def test_sizes_that_were_always_the_same_are_forgotten():
+    assert Shape.from_dict({"leak8": 0.0, "m": 40, "k": 8}).m == 40
+    with pytest.raises(TrainingError, match="leak8"):
+        Shape.from_dict({"leak8": 0.1})
 
 
 def test_a_shrunk_model_keeps_what_adds_most(trained):
     cfg, crops = trained
-    old = learnt(*trained, grow.larger(TINY, blocks("mix=3,s8=2")))
+    old = learnt(*trained, reshape.changed(TINY, read("mix=3,s8=2")))
     block = old.synthesis.blocks8[0]
     n = len(block.w1)
     with torch.no_grad():
         block.w2[:, ::2] = 0
         block.delta_w2[:, :, ::2] = 0
-    shape = shrink.smaller(old.shape, {"s8": 1, "s_hidden8": n // 2})
-    new = shrink.shrunk(old, shape, crops)
+    shape = reshape.changed(old.shape, {"s8": 1, "s_hidden8": n // 2})
+    new = reshape.reshaped(old, shape, crops)
     assert [b.w1.shape[0] for b in new.synthesis.blocks8] == [n // 2]
     assert torch.equal(new.synthesis.blocks8[0].w1, block.w1[1::2])
     assert len(new.analysis.blocks8[0].w1) == len(old.analysis.blocks8[0].w1)
@@ -213,8 +236,3 @@ def test_a_shrunk_model_keeps_what_adds_most(trained):
         old.synthesis.blocks8[1].delta_b2.zero_()
     for want, got in zip(coded(old, crops), coded(new, crops)):
         assert torch.allclose(want, got, atol=1e-4, rtol=1e-4)
-
-
-def test_nothing_shrinks_to_more():
-    with pytest.raises(ValueError, match="only"):
-        shrink.smaller(TINY, {"s_hidden8": TINY.s_hidden8 + 1})

@@ -23,7 +23,7 @@ from .errors import (
     UnsupportedError,
 )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # onnxruntime would note a device, queue events and look for its maker's
 # server as soon as it is imported; only the environment stops it in time.

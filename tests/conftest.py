@@ -1,0 +1,24 @@
+"""What all tests share."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+# A model of the user's own must not change what a test finds.
+_DATA = tempfile.TemporaryDirectory()
+os.environ.pop("AECOMPRESS_MODELS", None)
+os.environ["XDG_DATA_HOME"] = os.environ["LOCALAPPDATA"] = _DATA.name
+
+
+@pytest.fixture(scope="session")
+def photograph():
+    """The example picture, uint8 (height, width, 3); not to be changed."""
+    path = Path(__file__).parent.parent / "examples" / "budgerigar.png"
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    pixels.flags.writeable = False
+    return pixels

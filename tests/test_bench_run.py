@@ -321,3 +321,44 @@ def test_a_new_metric_computes_itself_only(folder, tmp_path):
     assert [(j.settings, j.metrics) for j in jobs] == [((50, 75), ("ssimulacra2",))] * 2
     # Pictures of 48 rows are too small for MS-SSIM.
     assert run.missing(table, sources, plan, ["psnr", "ms-ssim"], 1) == []
+
+
+def test_a_new_metric_is_one_entry(folder, tmp_path, capsys, monkeypatch):
+    """Column, curve, table, JSON and plot all follow from it."""
+    from codec.bench import metrics
+
+    sharp = metrics.Metric(
+        "sharpness",
+        "sharpness, lines",
+        "sharp_lines",
+        "sharp",
+        lambda a, b: -float(np.abs(np.diff(np.float64(a) - b, axis=0)).mean()),
+        0.0,
+        "psnr",
+        bands="psnr",
+    )
+    monkeypatch.setitem(metrics.METRICS, "sharp", sharp)
+    out = tmp_path / "out"
+    assert (
+        cli.main(
+            [
+                str(folder),
+                "--out",
+                str(out),
+                "--jobs",
+                "1",
+                "--metrics",
+                "psnr",
+                "sharp",
+            ]
+            + ["--codecs", "jpeg-420", "webp"]
+        )
+        == 0
+    )
+    said = capsys.readouterr().out
+    assert "BD-rate against JPEG 4:2:0 at equal sharpness, 2 pictures" in said
+    rows = store.Store(out / "pictures.csv").frame()
+    assert (rows["sharp_lines"] < 0).all()
+    found = json.loads((out / "webp.json").read_text())
+    assert len(found["results"]["sharp"]) == len(codecs.load("webp").settings)
+    assert "sharpness over bits per pixel" in (out / "report.html").read_text("utf-8")

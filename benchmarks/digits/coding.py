@@ -121,7 +121,7 @@ def lossy(pictures, floor_db):
     """
     whole = np.repeat(mosaic(pictures)[..., None], 3, -1)
     out = {}
-    for name in ("jpeg-420", "webp", "avif-444"):
+    for name in ("jpeg-420", "webp", "avif-444-psnr"):
         size = others_bytes(name, whole, floor_db)
         if size is not None:
             out[name] = size / len(pictures)

@@ -25,7 +25,7 @@ fi
 state=$1 train=$2 valid=$3 kodak=$4 digits=$5
 shift 5
 [ $# -gt 0 ] || set -- model set kodak speed denoise effort platforms pages
-results=benchmarks/results/0.1.0
+results=benchmarks/results/0.2.0
 export OMP_NUM_THREADS=1
 
 for stage; do
@@ -47,7 +47,7 @@ for stage; do
     speed)
         for threads in 1 all; do
             aebench "$kodak" --dataset kodak --speed --threads "$threads" \
-                --codecs aec jpeg-420 webp avif-444 jxl \
+                --codecs aec jpeg-420 webp avif-444-iq jxl-e7 \
                 --max-megapixels 0.5 --out "$results"
         done ;;
     denoise)
@@ -73,7 +73,7 @@ for stage; do
         $here/wasm.sh --record wasm
         "$PYTHON" $here/table.py ;;
     pages)
-        cp "$results/psnr.svg" docs/psnr.svg
+        cp "$results"/{psnr,ssimulacra2}.svg docs/
         python -m benchmarks.pages --train "$train" --valid "$valid" \
             --kodak "$kodak" --digits "$digits" ;;
     *) echo "no such stage: $stage" >&2; exit 1 ;;

@@ -85,7 +85,7 @@ def test_the_help_says_what_was_measured():
     """Times and gains of ``--effort`` are those of the committed table."""
     from codec.cli.options import parser
 
-    results = Path(__file__).parent.parent / "benchmarks/results/0.1.0"
+    results = Path(__file__).parent.parent / "benchmarks/results/0.2.0"
     rows = Store(results / "effort.csv", effort.KEY).frame()
     found = {f["effort"]: f for f in effort.figures(rows)}
     words = " ".join(parser("aecompress").format_help().split())

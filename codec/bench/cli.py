@@ -418,7 +418,9 @@ def _write_report(out, found, meta):
     speeds = [_load_json(path, {}) for path in sorted(out.glob("speed-*.json"))]
     text = report.page(found, meta, views, speeds)
     (out / "report.html").write_text(text, "utf-8")
-    (out / "psnr.svg").write_text(report.main_plot(found, meta["dataset"]), "utf-8")
+    for metric in found.figures:
+        plot = report.main_plot(found, meta["dataset"], metric)
+        (out / f"{metric}.svg").write_text(plot, "utf-8")
     _say(f"{out / 'report.html'}: {len(text.encode()) / 1e6:.1f} MB")
 
 

@@ -403,7 +403,8 @@ def _ours(model=None, effort=None, tune=None):
         else (1, 20, 35, 50, 65, 80, 100),
         typical=60 if effort_ == DEFAULT else 65,
         description=f"codec.Encoder, effort {effort_}, tune {tune_}",
-        version=f"aecompress {codec.__version__}, model {_model_key(model)}",
+        # Not of the release: `run.outdated` tells whether it codes otherwise.
+        version=f"model {_model_key(model)}",
         encode=lambda picture, quality, threads: at_work(threads)[0].encode(
             picture, quality=quality
         ),

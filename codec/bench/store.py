@@ -25,6 +25,7 @@ KEY = ("sha256", "codec", "setting", "threads", "version")
 """What makes two rows of aebench the same measurement."""
 
 PACKAGES = (
+    "aecompress",
     "numpy",
     "pillow",
     "onnxruntime",

@@ -364,20 +364,6 @@ def test_shims_run_from_a_checkout(tmp_path):
         assert result.stdout.startswith(name)
 
 
-def test_demo(made):
-    example = CASES.parent.parent / "examples" / "budgerigar.png"
-    result = subprocess.run(
-        [sys.executable, "-m", "codec.cli.demo", example],
-        cwd=made,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert result.returncode == 0, result.stderr
-    assert re.search(r"aecompress +[\d,]+ bytes +[\d.]+ bpp +[\d.]+ dB", result.stdout)
-    assert re.search(r"JPEG +[\d,]+ bytes", result.stdout)
-
-
 @pytest.mark.parametrize(
     "prog, argv, jobs",
     [

@@ -17,7 +17,7 @@ from PIL import Image
 from test_cli import BIN, ENV, run, tree
 
 import codec
-from codec.cli import bar, notes, pool, verify, work
+from codec.cli import bar, notes, options, pool, verify, work
 from codec.cli.jobs import Job
 from codec.cli.options import parse
 from codec.cli.report import Refusal
@@ -330,18 +330,48 @@ def test_metadata_survives_both_ways_unless_stripped(tmp_path):
 # Made from the parser
 
 
-def test_pages_and_completions_are_those_of_the_parser():
+@pytest.fixture
+def pages(monkeypatch):
+    """What makes man pages and completions."""
     pytest.importorskip("shtab")
     pytest.importorskip("argparse_manpage")
+    monkeypatch.setenv("COLUMNS", "80")
+    options.columns.cache_clear()
     from codec.cli.share import __main__ as share
 
+    yield share
+    options.columns.cache_clear()
+
+
+def test_pages_and_completions_are_those_of_the_parser(pages):
     old = [
         name
-        for prog in ("aecompress", "aedecompress")
-        for name, text in share.make(prog)
+        for prog in pages._PARSERS
+        for name, text in pages.make(prog)
         if (ROOT / "codec/cli/share" / name).read_text("utf-8") != text
     ]
     assert not old, "run python -m codec.cli.share"
+
+
+def test_examples_of_the_pages_parse(pages):
+    for prog, text in pages._EXAMPLES.items():
+        for line in text.splitlines():
+            call = re.split(r"  +|[<>]", line)[0].split()
+            assert call[0] == prog and len(line) < 80
+            pages._PARSERS[prog]().parse_intermixed_args(call[1:])
+
+
+def test_help_shows_own_options_only():
+    """Both take all options: ``-d`` makes one the other."""
+    shown = {
+        prog: set(re.findall(r"--[\w-]+", options.parser(prog).format_help()))
+        for prog in ("aecompress", "aedecompress")
+    }
+    own = {"--quality", "--effort", "--stack", "--compare", "--decompress"}
+    assert own <= shown["aecompress"] and not own & shown["aedecompress"]
+    own = {"--index", "--format", "--features"}
+    assert own <= shown["aedecompress"] and not own & shown["aecompress"]
+    assert options.parse("aecompress", ["-d", "--index", "1", "a.aec"]).index == 1
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")

@@ -41,7 +41,7 @@ def parser():
         prog="aebench",
         description="Measure this codec against JPEG, WebP, "
         "AVIF, JPEG XL and others on the pictures of a folder.",
-        epilog="Exit: 0 all measured, 1 a picture or codec was skipped, 130 "
+        epilog="Exit code: 0 all measured, 1 a picture or codec was skipped, 130 "
         "interrupted; what was measured is kept, and the same command goes "
         "on from there.",
     )

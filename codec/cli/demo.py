@@ -1,4 +1,4 @@
-"""One picture against JPEG of the same quality.
+"""The first look: one picture, its file, and what a JPEG of that size looks like.
 
     python -m codec.cli.demo examples/budgerigar.png
 
@@ -6,54 +6,23 @@ One picture says little about a codec; ``aebench`` measures many.
 """
 
 import argparse
-import io
-import math
 import os
+import sys
 
 import numpy as np
-from PIL import Image
 
 import codec
 
 from .. import picture
+from . import compare, files
 
 
-def psnr(a, b):
-    """Peak signal-to-noise ratio of two uint8 arrays of one shape, in dB."""
-    error = np.mean(
-        np.square(a.astype(np.float32) - b.astype(np.float32)), dtype=np.float64
-    )
-    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
-
-
-def jpeg(image, quality):
-    """Save as JPEG, as tightly as Pillow does it.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image, mode RGB
-    quality : int, 1..100
-
-    Returns
-    -------
-    size : int, bytes
-    db : float
-        PSNR of the result.
-    """
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
-    with Image.open(out) as back:
-        return len(out.getvalue()), psnr(
-            np.asarray(image), np.asarray(back.convert("RGB"))
-        )
-
-
-def jpeg_of_equal_psnr(image, db):
+def jpeg_size(pixels: np.ndarray, db: float) -> float | None:
     """Size of the JPEG that has a given PSNR.
 
     Parameters
     ----------
-    image : PIL.Image.Image, mode RGB
+    pixels : uint8 ndarray of shape (height, width) or (height, width, 3)
     db : float
 
     Returns
@@ -62,49 +31,69 @@ def jpeg_of_equal_psnr(image, db):
         Bytes, interpolated between the two nearest qualities (the logarithm
         of size is nearly linear in dB); None beyond JPEG's range.
     """
-    low, high = 1, 100
-    if not jpeg(image, low)[1] <= db <= jpeg(image, high)[1]:
+    low, high = compare.around(pixels, db, lambda coded: coded.psnr_db)
+    if not low.psnr_db <= db <= high.psnr_db:
         return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        if jpeg(image, middle)[1] <= db:
-            low = middle
-        else:
-            high = middle
-    (size_0, db_0), (size_1, db_1) = jpeg(image, low), jpeg(image, high)
-    share = (db - db_0) / (db_1 - db_0)
-    return size_0 * (size_1 / size_0) ** share
+    share = (db - low.psnr_db) / (high.psnr_db - low.psnr_db)
+    return len(low.data) * (len(high.data) / len(low.data)) ** share
+
+
+def command(name: str) -> str:
+    """How a command is called from here: it lies beside this Python."""
+    path = os.path.join(os.path.dirname(sys.executable), name)
+    here = os.path.relpath(path)
+    return path if here.startswith(os.pardir) else here
 
 
 def main(argv=None):
-    """Compress one picture and print the comparison."""
+    """Compress one picture, print the comparison and leave the files."""
     parser = argparse.ArgumentParser(
         prog="python -m codec.cli.demo",
-        description="Compress a picture; compare with JPEG of equal PSNR.",
+        description="Compress a picture, decode it, and show it beside a JPEG of "
+        "equal size.",
     )
     parser.add_argument("picture")
     parser.add_argument("-q", "--quality", type=float, default=50.0)
-    options = parser.parse_args(argv)
-    pixels = picture.as_rgb(picture.read(options.picture).pixels)
-    image = Image.fromarray(pixels)
-    data = codec.encode(pixels, quality=options.quality)
-    db = psnr(pixels, codec.decode(data))
-    other = jpeg_of_equal_psnr(image, db)
-
-    def line(name, size):
-        bpp = 8 * size / (image.width * image.height)
-        print(f"{name:<12} {size:9,.0f} bytes {bpp:8.3f} bpp {db:8.2f} dB")
-
-    print(
-        f"{os.path.basename(options.picture)}, "
-        f"{image.width}x{image.height}, quality {options.quality:g}"
+    parser.add_argument(
+        "--out", metavar="DIR", default="demo", help="folder of the files (demo)"
     )
-    line("aecompress", len(data))
-    if other is None:
-        print(f"JPEG         does not reach {db:.2f} dB")
-        return 0
-    line("JPEG", other)
-    print(f"             {100 * (len(data) / other - 1):+.1f} % in size at equal PSNR")
+    options = parser.parse_args(argv)
+    pixels = picture.as_rgb(picture.open_picture(options.picture).pixels)
+    data = codec.encode(pixels, quality=options.quality)
+    back = codec.decode(data)
+    ours = compare.Coded("aecompress", data, back, compare.psnr(pixels, back))
+    theirs = compare.jpeg_of_size(pixels, len(data))
+    name = os.path.splitext(os.path.basename(options.picture))[0]
+    print(
+        f"{os.path.basename(options.picture)}, {pixels.shape[1]}x{pixels.shape[0]}, "
+        f"quality {options.quality:g}, lossy"
+    )
+
+    def line(label, size, db, more=""):
+        bpp = 8 * size / (pixels.shape[0] * pixels.shape[1])
+        print(f"{label:<12} {size:9,.0f} bytes {bpp:8.3f} bpp {db:8.2f} dB{more}")
+
+    line("aecompress", len(data), ours.psnr_db)
+    line("JPEG", len(theirs.data), theirs.psnr_db, "  at equal size")
+    size = jpeg_size(pixels, ours.psnr_db)
+    if size is None:
+        print(f"JPEG         does not reach {ours.psnr_db:.2f} dB")
+    else:
+        line("JPEG", size, ours.psnr_db, "  at equal PSNR")
+    os.makedirs(options.out, exist_ok=True)
+    written = {
+        f"{name}.aec": data,
+        f"{name}.png": compare.png(compare.Image.fromarray(back)),
+        f"{name}-compare.png": compare.png(compare.panel(pixels, (theirs, ours))),
+    }
+    for file, content in written.items():
+        files.write(os.path.join(options.out, file), content, force=True)
+    print(
+        f"Look at {os.path.join(options.out, file)}: original, JPEG and aecompress "
+        f"at equal size; {name}.aec and the decoded {name}.png lie beside it.\n"
+        f"Next: {command('aecompress')} --compare PICTURE makes that of your own "
+        f"picture, {command('aecompress')} PICTURE its .aec file."
+    )
     return 0
 
 

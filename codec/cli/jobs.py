@@ -23,7 +23,9 @@ def looks_like_input(name, mode):
     By name alone, so that a script does the same the second time.
     """
     return (
-        names.is_picture(name) if mode == "compress" else name.lower().endswith(".aec")
+        names.is_picture(name)
+        if mode in ("compress", "compare")
+        else name.lower().endswith(".aec")
     )
 
 
@@ -141,10 +143,8 @@ def target(name, options, top=None):
         return options.output
     if options.stdout or name == STREAM:
         return STREAM
-    suffix = (
-        ".aec"
-        if options.mode == "compress"
-        else f".{(options.format or 'png').lstrip('.')}"
+    suffix = {"compress": ".aec", "compare": "-compare.png"}.get(
+        options.mode, f".{(options.format or 'png').lstrip('.')}"
     )
     if urls.is_url(name) or urls.is_url(options.output_dir):
         return urls.target(name, suffix, options.output_dir, top)

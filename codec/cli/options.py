@@ -28,8 +28,9 @@ _UNITS = {
 }
 
 EPILOG = """\
-Two names are IN and OUT, unless the second one is or looks like an input too;
-more are all inputs. Without a name, standard input goes to standard output.
+A second name is the output, unless it is or looks like an input too; with more
+names, all are inputs. Without a name, the command reads standard input and writes
+standard output.
 Exit code: 0 good, 1 error, 2 warnings only, 130 interrupted.
 """
 
@@ -70,7 +71,10 @@ def columns():
 
 
 def parser(prog):
-    """The parser of ``prog``, ``aecompress`` or ``aedecompress``."""
+    """The parser of ``prog``, ``aecompress`` or ``aedecompress``.
+
+    Both take all options, because ``-d`` makes one the other; each shows its own.
+    """
     p = Parser(
         prog=prog,
         allow_abbrev=False,
@@ -83,134 +87,156 @@ def parser(prog):
             "aedecompress": "Turn .aec files back into pictures.",
         }[prog],
     )
-    p.add_argument(
-        "files", nargs="*", metavar="FILE", help="- is standard input or output"
+    _shown(p, "names")(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="path or URL; - is standard input or output",
     )
     _add_modes(p, prog)
-    _add_coding(p)
-    _add_files(p)
-    talk = p.add_argument_group("messages")
-    talk.add_argument(
-        "-v",
-        "--verbose",
-        action="count",
-        default=0,
-        help="a line per file, also where a PNG would be smaller; twice: times",
-    )
-    talk.add_argument(
-        "--quiet",
-        action="count",
-        default=0,
-        help="no warnings, no summary; twice: no errors",
-    )
-    talk.add_argument(
-        "--no-progress", action="store_true", help="no bar, even on a terminal"
-    )
+    _add_compressing(_shown(p, "compressing", prog == "aecompress"))
+    _add_decompressing(_shown(p, "decompressing", prog == "aedecompress"))
+    _add_coding(_shown(p, "both ways"))
+    _add_files(_shown(p, "files"))
+    _add_messages(_shown(p, "messages"))
     return p
 
 
+def _shown(p, title, shown=True):
+    """``add_argument`` of a new group, which help shows or hides."""
+    group = p.add_argument_group(title)
+
+    def add(*flags, help, **more):
+        text = help if shown else argparse.SUPPRESS
+        return group.add_argument(*flags, help=text, **more)
+
+    return add
+
+
 def _add_modes(p, prog):
-    mode = p.add_argument_group("what to do")
-    mode.set_defaults(mode="compress" if prog == "aecompress" else "decompress")
-    for flags, value, text in (
-        (("-d", "--decompress"), "decompress", "act as aedecompress"),
-        (("-t", "--test"), "test", "decode fully, write nothing"),
-        (("-l", "--list"), "list", "show what the headers say"),
+    mode = "compress" if prog == "aecompress" else "decompress"
+    p.set_defaults(mode=mode, target_bpp=None, rm=False)
+    add = _shown(p, "what to do")
+    hidden = _shown(p, "of the other command", False)
+    for to, flags, value, text in (
+        (
+            add if prog == "aecompress" else hidden,
+            ("-d", "--decompress"),
+            "decompress",
+            "act as aedecompress, with its options",
+        ),
+        (
+            add if prog == "aecompress" else hidden,
+            ("--compare",),
+            "compare",
+            "make a picture, IN-compare.png, of the original, a JPEG and the .aec "
+            "file, both of equal size",
+        ),
+        (add, ("-t", "--test"), "test", "decode fully, write nothing"),
+        (add, ("-l", "--list"), "list", "show what the headers say"),
     ):
-        mode.add_argument(
-            *flags, dest="mode", action="store_const", const=value, help=text
-        )
-    mode.add_argument(
+        to(*flags, dest="mode", action="store_const", const=value, help=text)
+    (add if prog == "aedecompress" else hidden)(
         "--features",
         metavar="FILE.npy",
-        help="describe .aec files, a row each; their names go to FILE.csv",
+        help="describe .aec files by a row of numbers each; write their names to "
+        "FILE.csv",
     )
-    mode.add_argument("--json", action="store_true", help="stable form of -l")
-    mode.add_argument("-h", "--help", action="store_true", help="show this")
-    mode.add_argument(
+    add("--json", action="store_true", help="print -l as JSON, in a stable form")
+    add("-h", "--help", action="store_true", help="show this help")
+    add(
         "-V",
         "--version",
         action="store_true",
-        help="versions of program, format, engine and opset",
+        help="show the versions of program, format, engine and models",
     )
-    mode.add_argument(
+    add(
         "--completion",
         choices=SHELLS,
         metavar="SHELL",
-        help=f"print the completions for {', '.join(SHELLS)}",
+        help=f"print the completions for {', '.join(SHELLS[:-1])} or {SHELLS[-1]}",
     )
 
 
-def _add_coding(p):
-    coding = p.add_argument_group("coding")
-    coding.set_defaults(target_bpp=None)
-    coding.add_argument(
+def _add_compressing(add):
+    add(
         "-q",
         "--quality",
         type=float,
         metavar="N",
-        help=f"1..100, higher is better ({QUALITY:g})",
+        help=f"1..100 ({QUALITY:g}); a higher quality makes a larger file",
     )
-    coding.add_argument(
+    add(
         "--target-size",
         action=_Size,
         type=_target_size,
         metavar="SIZE",
-        help="best quality of at most SIZE: 20000, 20k, 20Ki "
+        help="find the best quality of at most SIZE: 20000, 20k or 20Ki bytes, "
         "or 0.5bpp (bits per pixel)",
     )
-    coding.add_argument(
+    add(
         "--target-psnr",
         type=float,
         metavar="DB",
-        help="smallest file of at least DB",
+        help="find the smallest file with a PSNR of at least DB",
     )
-    coding.add_argument(
+    add(
         "--effort",
         type=int,
         choices=EFFORTS,
         metavar="N",
-        help="1..9 (1): 2 takes 3 times as long for 1.8 %% less, "
-        "5 takes 8 times for 6.2 %% less, 9 takes 55 times "
-        "for 8.3 %% less",
+        help="1..9 (1): search longer for a smaller file; 2 takes 3 times as long "
+        "for 1.8 %% less, 5 takes 8 times for 6.2 %% less, 9 takes 55 times for "
+        "8.3 %% less",
     )
-    coding.add_argument(
+    add(
         "--tune",
         choices=TUNES,
-        help="the metric that an --effort of 2 or more makes files smaller for (psnr)",
+        help="the metric at which files of --effort 2 or more are smaller (psnr)",
     )
-    coding.add_argument(
+    add(
         "--stack",
         action="store_true",
-        help="all inputs, of one size and colour, in the one file of -o",
+        help="put all inputs, of one size and colour, into the one file of -o",
     )
-    coding.add_argument(
+
+
+def _add_decompressing(add):
+    add(
         "--index",
         type=_index,
         metavar="N",
-        help="of a stack, decode picture N alone, from 0 on",
+        help="decode only picture N of a stack; the first is 0",
     )
-    coding.add_argument(
-        "-m", "--model", metavar="ID", help="name, id or folder of a model"
+    add(
+        "--format",
+        metavar="EXT",
+        help="write this format (that of OUT's name, else png)",
     )
-    coding.add_argument(
-        "--format", metavar="EXT", help="of the pictures written (from OUT, else png)"
+
+
+def _add_coding(add):
+    add(
+        "-m",
+        "--model",
+        metavar="ID",
+        help="use this model: a name, an id or a folder",
     )
-    coding.add_argument(
+    add(
         "--strip",
         dest="metadata",
         action="store_const",
         const=False,
-        help="drop Exif and XMP; colours stay",
+        help="leave out Exif and XMP; keep the colour profile",
     )
-    coding.add_argument(
+    add(
         "-T",
         "--threads",
         type=_count,
         metavar="N",
-        help="cores to use, for one picture or for many at once (all)",
+        help="use N cores, for one picture or for many at once (all)",
     )
-    coding.add_argument(
+    add(
         "--max-pixels",
         type=_count,
         metavar="N",
@@ -219,43 +245,34 @@ def _add_coding(p):
     )
 
 
-def _add_files(p):
-    out = p.add_argument_group("files")
-    for flags, name, text in (
-        (("-o", "--output"), "FILE", "write to FILE"),
-        (
-            ("--output-dir",),
-            "DIR",
-            "write to DIR, made if need be; with -r the same tree",
-        ),
-    ):
-        out.add_argument(*flags, metavar=name, help=text)
-    out.add_argument(
+def _add_files(add):
+    add("-o", "--output", metavar="FILE", help="write to FILE")
+    add(
+        "--output-dir",
+        metavar="DIR",
+        help="write into DIR, which is made if it is missing; -r repeats the tree there",
+    )
+    add(
         "-r",
         "--recursive",
         action="store_true",
-        help="of a folder, take what looks like an input in it and below",
+        help="take all inputs in a folder and in the folders below it",
     )
-    out.add_argument(
-        "-c", "--stdout", action="store_true", help="write to standard output"
-    )
-    out.add_argument(
-        "-f", "--force", action="store_true", help="replace outputs that exist"
-    )
-    out.add_argument(
+    add("-c", "--stdout", action="store_true", help="write to standard output")
+    add("-f", "--force", action="store_true", help="replace outputs that exist")
+    add(
         "-p",
         "--preserve",
         action="store_true",
-        help="outputs keep the times of inputs (always the mode)",
+        help="give outputs the times of their inputs (they always have the permissions)",
     )
-    out.add_argument(
+    add(
         "--scheduler",
         metavar="URL",
-        help="run on the Dask cluster at URL (tcp://host:8786), whose "
-        "workers see the same files; outputs that exist count as done",
+        help="work on the Dask cluster at URL (tcp://host:8786), whose workers must "
+        "see the same files; outputs that exist count as done",
     )
-    out.set_defaults(rm=False)
-    out.add_argument(
+    add(
         "-k",
         "--keep",
         dest="rm",
@@ -263,13 +280,31 @@ def _add_files(p):
         const=False,
         help="keep inputs (default)",
     )
-    out.add_argument(
+    add(
         "--rm",
         action="store_const",
         const=True,
-        help="remove each input, once its output has been read "
-        "back, decoded and compared, without any warning",
+        help="delete an input after its output was read back, decoded and compared; "
+        "inputs with a warning are kept",
     )
+
+
+def _add_messages(add):
+    add(
+        "-v",
+        "--verbose",
+        action="count",
+        default=0,
+        help="print a line per file, also where a PNG would be smaller; twice: times "
+        "as well",
+    )
+    add(
+        "--quiet",
+        action="count",
+        default=0,
+        help="print no warnings and no summary; twice: no errors either",
+    )
+    add("--no-progress", action="store_true", help="show no bar, even on a terminal")
 
 
 def parse(prog, argv):
@@ -308,7 +343,7 @@ def _set_coding(options):
 
     options.encode = _options(options, EncodeOptions)
     options.decode = _options(options, DecodeOptions)
-    if options.mode != "compress":
+    if options.mode not in ("compress", "compare"):
         for name in EncodeOptions.__annotations__:
             if name in DecodeOptions.__annotations__ or not getattr(options, name):
                 continue
@@ -338,7 +373,7 @@ def _check(options):
     """Raise UsageError where options clash."""
     several = len(options.files) > 1
     compresses = options.mode == "compress"
-    writes = options.mode in ("compress", "decompress")
+    writes = options.mode in ("compress", "decompress", "compare")
     to_stream = (
         options.stdout
         or options.output == STREAM
@@ -360,6 +395,10 @@ def _check(options):
         (
             options.stack and (options.rm or options.preserve),
             "--stack clashes with --rm and -p",
+        ),
+        (
+            options.mode == "compare" and options.rm,
+            "--compare keeps its inputs; it clashes with --rm",
         ),
         (
             options.index is not None and (options.mode != "decompress" or options.rm),
@@ -399,7 +438,10 @@ def _check_scheduler(options):
     if options.scheduler is None:
         return
     for clash, name in (
-        (options.mode not in ("compress", "decompress"), "-t, -l and --features"),
+        (
+            options.mode not in ("compress", "decompress"),
+            "-t, -l, --compare and --features",
+        ),
         (options.stack, "--stack"),
         (options.index is not None, "--index"),
         (options.rm, "--rm"),

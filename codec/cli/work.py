@@ -52,6 +52,8 @@ class Coder:
         act = {"compress": compress.compress, "features": features.describe}.get(
             self.options.mode, decompress.decompress
         )
+        if self.options.mode == "compare":
+            from .compare import compare as act  # it loads Pillow's fonts
         if self.options.stack:
             act = stack.compress
         notes = Notes(self.options.verbose)

@@ -1,4 +1,4 @@
-"""Man pages and shell completions, made from the parser that ``--help`` has.
+"""Man pages and shell completions, made from the parsers that ``--help`` has.
 
     python -m codec.cli.share       makes them again
 

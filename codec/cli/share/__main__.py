@@ -1,5 +1,6 @@
 """Makes the man pages and completions again: ``python -m codec.cli.share``."""
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -8,68 +9,88 @@ import shtab
 from argparse_manpage.manpage import Manpage
 
 import codec
+from codec.bench import cli as aebench
 
-from ..options import parser
+from .. import options
 from . import _NAMES
 
-_SECTIONS = """\
-.SH EXAMPLES
-.nf
-aecompress photo.png                      photo.aec
-aecompress \\-q 80 photo.png small.aec      quality 1..100
-aecompress \\-\\-target\\-size 200k photo.png  the best of at most 200,000 bytes
-aecompress \\-r photos \\-\\-output\\-dir small   a whole tree
-aecompress \\-\\-stack *.png \\-o digits.aec     all of one size in one file
+_PARSERS = {
+    "aecompress": functools.partial(options.parser, "aecompress"),
+    "aedecompress": functools.partial(options.parser, "aedecompress"),
+    "aebench": aebench.parser,
+}
+_EXAMPLES = {
+    "aecompress": """\
+aecompress photo.png                      write photo.aec
+aecompress -q 80 photo.png small.aec      at quality 80
+aecompress --compare photo.png            show it beside a JPEG of equal size
+aecompress --target-size 200k photo.png   the best of at most 200,000 bytes
+aecompress --target-psnr 38 photo.png     the smallest of at least 38 dB
+aecompress --effort 5 photo.png           search longer for a smaller file
+aecompress -r photos --output-dir small   a whole tree
+aecompress --rm -p -r photos              in place of the pictures, with their times
+aecompress --stack *.png -o digits.aec    pictures of one size in one file
+aecompress - < photo.png > photo.aec      from a stream to a stream
+""",
+    "aedecompress": """\
+aedecompress small.aec                    write small.png
 aedecompress small.aec back.webp          any format that Pillow writes
-aedecompress \\-\\-index 7 digits.aec        one picture of a stack
-.fi
-.SH SEE ALSO
-.BR aecompress (1),
-.BR aedecompress (1)
-"""
+aedecompress -t *.aec                     decode everything, write nothing
+aedecompress -l --json *.aec              size, quality and model, for a program
+aedecompress --index 7 digits.aec         picture 7 of a stack
+aedecompress --features all.npy *.aec     describe files by rows of numbers
+""",
+    "aebench": """\
+aebench photos --quick                    PSNR only, fewer codecs
+aebench photos --out results              everything, results/report.html
+aebench --report --out results            the page again, nothing measured
+aebench photos --speed --threads all      times and memory
+""",
+}
 
 
 def make(prog):
     """Name and text of each file that belongs to a command."""
     yield f"{prog}.1", page(prog)
     for shell, name in _NAMES.items():
-        p = parser(prog)
+        p = _PARSERS[prog]()
+        p.prog = prog
         for action in p._actions:
-            if action.dest in ("files", "output", "model"):
-                action.complete = shtab.FILE
-            if action.dest == "output_dir":
+            if action.metavar in ("DIR", "FOLDER") or action.dest == "folder":
                 action.complete = shtab.DIRECTORY
+            elif action.dest in ("files", "output", "model"):
+                action.complete = shtab.FILE
         yield name.format(prog), shtab.complete(p, shell)
 
 
 def page(prog):
     """The man page of a command."""
-    p = parser(prog)
+    p = _PARSERS[prog]()
     epilog, p.epilog = p.epilog, None
     page = Manpage(p)
     page.date = ""  # the same text on every day
     page.source = f"aecompress {codec.__version__}"
     page.manual = "aecompress"
-    names, _, codes = epilog.strip().partition("Exit code: ")
-    text = (
+    what = p.description.partition(". ")[0].rstrip(".")
+    names, _, codes = epilog.strip().rpartition("Exit code: ")
+    parts = [
         str(page)
         .rstrip()
-        .replace(
-            f".SH NAME\n{prog}\n",  # whatis wants the purpose there
-            f".SH NAME\n{prog} \\- {p.description[0].lower()}{p.description[1:-1]}\n",
-        )
-    )
-    return (
-        text
-        + f"\n.SH NAMES\n{names.strip()}\n"
-        + f".SH EXIT STATUS\n{codes}\n"
-        + _SECTIONS
-    )
+        .replace(  # whatis wants the purpose there
+            f".SH NAME\n{prog}\n",
+            f".SH NAME\n{prog} \\- {what[0].lower()}{what[1:]}\n",
+        ),
+        f".SH INPUT AND OUTPUT\n{names.strip()}" if names else "",
+        f".SH EXIT STATUS\n{codes}",
+        f".SH EXAMPLES\n.nf\n{_EXAMPLES[prog]}.fi".replace("-", "\\-"),
+        ".SH SEE ALSO\n" + ",\n".join(f".BR {n} (1)" for n in _PARSERS if n != prog),
+    ]
+    return "\n".join(filter(None, parts)) + "\n"
 
 
 def main():
     os.environ["COLUMNS"] = "80"
-    for prog in "aecompress", "aedecompress":
+    for prog in _PARSERS:
         for name, text in make(prog):
             (Path(__file__).parent / name).write_text(text, "utf-8")
 

@@ -7,7 +7,7 @@
 
 
 
-_shtab_aecompress_option_strings=(-d --decompress -t --test -l --list --features --json -h --help -V --version --completion -q --quality --target-size --target-psnr --effort --tune --stack --index -m --model --format --strip -T --threads --max-pixels -o --output --output-dir -r --recursive -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
+_shtab_aecompress_option_strings=(-d --decompress --compare -t --test -l --list --json -h --help -V --version --completion -q --quality --target-size --target-psnr --effort --tune --stack -m --model --strip -T --threads --max-pixels -o --output --output-dir -r --recursive -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
 
 _shtab_aecompress_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_aecompress__m_COMPGEN=_shtab_compgen_files
@@ -23,6 +23,7 @@ _shtab_aecompress___tune_choices=(psnr ms-ssim)
 _shtab_aecompress_pos_0_nargs='*'
 _shtab_aecompress__d_nargs=0
 _shtab_aecompress___decompress_nargs=0
+_shtab_aecompress___compare_nargs=0
 _shtab_aecompress__t_nargs=0
 _shtab_aecompress___test_nargs=0
 _shtab_aecompress__l_nargs=0

@@ -16,7 +16,7 @@ complete aecompress \
         'c/-o=/f/' \
         'c/--output=/f/' \
         'c/--output-dir=/d/' \
-        'c/--/(completion decompress effort features force format help index json keep list max-pixels model no-progress output output-dir preserve quality quiet recursive rm scheduler stack stdout strip target-psnr target-size test threads tune verbose version)/' \
+        'c/--/(compare completion decompress effort force help json keep list max-pixels model no-progress output output-dir preserve quality quiet recursive rm scheduler stack stdout strip target-psnr target-size test threads tune verbose version)/' \
         'c/-/(- T V c d f h k l m o p q r t v)/' \
         'n/--completion/(bash tcsh zsh)/' \
         'n/--effort/(1 2 3 4 5 6 7 8 9)/' \

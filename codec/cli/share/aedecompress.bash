@@ -7,7 +7,7 @@
 
 
 
-_shtab_aedecompress_option_strings=(-d --decompress -t --test -l --list --features --json -h --help -V --version --completion -q --quality --target-size --target-psnr --effort --tune --stack --index -m --model --format --strip -T --threads --max-pixels -o --output --output-dir -r --recursive -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
+_shtab_aedecompress_option_strings=(-t --test -l --list --features --json -h --help -V --version --completion --index --format -m --model --strip -T --threads --max-pixels -o --output --output-dir -r --recursive -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
 
 _shtab_aedecompress_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_aedecompress__m_COMPGEN=_shtab_compgen_files
@@ -17,12 +17,8 @@ _shtab_aedecompress___output_COMPGEN=_shtab_compgen_files
 _shtab_aedecompress___output_dir_COMPGEN=_shtab_compgen_dirs
 
 _shtab_aedecompress___completion_choices=(bash tcsh zsh)
-_shtab_aedecompress___effort_choices=(1 2 3 4 5 6 7 8 9)
-_shtab_aedecompress___tune_choices=(psnr ms-ssim)
 
 _shtab_aedecompress_pos_0_nargs='*'
-_shtab_aedecompress__d_nargs=0
-_shtab_aedecompress___decompress_nargs=0
 _shtab_aedecompress__t_nargs=0
 _shtab_aedecompress___test_nargs=0
 _shtab_aedecompress__l_nargs=0
@@ -32,7 +28,6 @@ _shtab_aedecompress__h_nargs=0
 _shtab_aedecompress___help_nargs=0
 _shtab_aedecompress__V_nargs=0
 _shtab_aedecompress___version_nargs=0
-_shtab_aedecompress___stack_nargs=0
 _shtab_aedecompress___strip_nargs=0
 _shtab_aedecompress__r_nargs=0
 _shtab_aedecompress___recursive_nargs=0

@@ -250,7 +250,7 @@ def _add_files(add):
     add(
         "--output-dir",
         metavar="DIR",
-        help="write into DIR, which is made if it is missing; -r repeats the tree there",
+        help="write into DIR, made if it is missing; with -r the same tree in it",
     )
     add(
         "-r",
@@ -264,7 +264,7 @@ def _add_files(add):
         "-p",
         "--preserve",
         action="store_true",
-        help="give outputs the times of their inputs (they always have the permissions)",
+        help="give outputs the times of their inputs as well as the permissions",
     )
     add(
         "--scheduler",

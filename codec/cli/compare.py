@@ -4,8 +4,6 @@ The three windows show the same middle part, enlarged, each as its decoder gives
 ``demo`` makes such a picture of an example.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import io
 import math
@@ -15,11 +13,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from . import files
-
-if typing.TYPE_CHECKING:
-    from .jobs import Job
-    from .notes import Notes
-    from .work import Coder
 
 WINDOW = 320  # pixels a side, at most, of what is shown
 SHOWN = 640  # pixels a side that a window is enlarged to, at most
@@ -148,9 +141,7 @@ def png(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def compare(
-    coder: Coder, job: Job, notes: Notes, progress: typing.Callable | None
-) -> None:
+def compare(coder, job, notes, progress):
     """Compare one job; arguments as of ``compress``.
 
     Colours and size are those of the pixels alone: alpha and metadata stay out of

@@ -28,7 +28,7 @@ aecompress --target-size 200k photo.png   the best of at most 200,000 bytes
 aecompress --target-psnr 38 photo.png     the smallest of at least 38 dB
 aecompress --effort 5 photo.png           search longer for a smaller file
 aecompress -r photos --output-dir small   a whole tree
-aecompress --rm -p -r photos              in place of the pictures, with their times
+aecompress --rm -p -r photos              in place of the pictures
 aecompress --stack *.png -o digits.aec    pictures of one size in one file
 aecompress - < photo.png > photo.aec      from a stream to a stream
 """,

@@ -36,7 +36,7 @@ aecompress - < photo.png > photo.aec      from a stream to a stream
 aedecompress small.aec                    write small.png
 aedecompress small.aec back.webp          any format that Pillow writes
 aedecompress -t *.aec                     decode everything, write nothing
-aedecompress -l --json *.aec              size, quality and model, for a program
+aedecompress -l --json *.aec              size, quality and model, as JSON
 aedecompress --index 7 digits.aec         picture 7 of a stack
 aedecompress --features all.npy *.aec     describe files by rows of numbers
 """,

@@ -29,6 +29,28 @@ __version__ = "0.2.0"
 # server as soon as it is imported; only the environment stops it in time.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .api import Decoder as Decoder
+    from .api import Encoder as Encoder
+    from .api import decode as decode
+    from .api import encode as encode
+    from .api import info as info
+    from .insight.anomaly import anomaly_score as anomaly_score
+    from .insight.features import features as features
+    from .io import open as open
+    from .model.find import register_model as register_model
+    from .options import DecodeOptions as DecodeOptions
+    from .options import EncodeOptions as EncodeOptions
+    from .stacks import Stack as Stack
+    from .stacks import decode_batch as decode_batch
+    from .stacks import encode_batch as encode_batch
+    from .types import Header as Header
+    from .types import Picture as Picture
+
+    def register_pillow() -> None: ...
+
+
 # numpy, Pillow and the engine load when first used, so that a command's
 # --help does not wait for them.
 _WHERE = {
@@ -64,7 +86,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
     if name in _WHERE:
         module = importlib.import_module(f".{_WHERE[name]}", __name__)
         value = globals()[name] = getattr(module, name)
@@ -72,5 +94,5 @@ def __getattr__(name):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

@@ -7,6 +7,8 @@ info     container.read_header
 
 import dataclasses
 import warnings
+from collections.abc import Sequence
+from typing import Any, Unpack, cast
 
 import numpy as np
 
@@ -15,10 +17,13 @@ from .errors import EffortWarning, InputError, UnsupportedError
 from .io import urls
 from .limits import check_pixels
 from .model import find
-from .options import DecodeOptions, EncodeOptions
-from .progress import part
+from .model.bundle import Bundle
+from .options import DecodeFields, DecodeOptions, EncodeFields, EncodeOptions, Model
+from .picture.source import Source
+from .progress import Progress, part
 from .search import plan_of, targets
-from .types import Header
+from .symbols.pipeline import Pipeline
+from .types import Array, Buffer, File, Header, Picture
 
 
 class Encoder:
@@ -49,22 +54,29 @@ class Encoder:
         The model's folder is altered or makes no sense.
     """
 
-    def __init__(self, model=None, threads=None, *, options=EncodeOptions(), **fields):
+    def __init__(
+        self,
+        model: Model | None = None,
+        threads: int | None = None,
+        *,
+        options: EncodeOptions = EncodeOptions(),
+        **fields: Any,
+    ) -> None:
         self.options = options.changed(model=model, threads=threads, **fields)
         self._pipeline = runtime.pipeline(
             find.load(self.options.model), self.options.threads
         )
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[object, ...]:
         # The model itself travels: there, its folder may be another or none.
         return _encoder, (self._pipeline.bundle, self.options)
 
     @property
-    def model_id(self):
+    def model_id(self) -> str:
         """Id of the model: 16 hexadecimal digits."""
         return self._pipeline.bundle.id
 
-    def changed(self, **fields):
+    def changed(self, **fields: Unpack[EncodeFields]) -> EncodeOptions:
         """The encoder's options with other fields; model and threads stay.
 
         Raises
@@ -80,7 +92,14 @@ class Encoder:
             raise InputError("an encoder has one model and one number of threads")
         return options
 
-    def encode(self, image, quality=None, *, progress=None, **fields):
+    def encode(
+        self,
+        image: Source,
+        quality: float | None = None,
+        *,
+        progress: Progress | None = None,
+        **fields: Any,
+    ) -> bytes:
         """Encode one picture.
 
         Parameters
@@ -126,7 +145,7 @@ class Encoder:
             pic = dataclasses.replace(pic, exif=None, xmp=None)
         sections = picture.to_sections(pic)
 
-        def pack(quality, payload, crc):
+        def pack(quality: float, payload: bytes, crc: int) -> bytes:
             return container.pack(
                 Header(
                     width=width,
@@ -149,7 +168,14 @@ class Encoder:
         )
         return pack(quality, payload, crc)
 
-    def code(self, blocks, options, n_pixels, n_other, progress=None):
+    def code(
+        self,
+        blocks: Sequence[Array],
+        options: EncodeOptions,
+        n_pixels: int,
+        n_other: int,
+        progress: Progress | None = None,
+    ) -> tuple[float, list[tuple[bytes, int]]]:
         """Encode samples, one quality for all, as good as the options say.
 
         Parameters
@@ -189,11 +215,10 @@ class Encoder:
         largest = options.largest(n_pixels)
         if largest is not None:
             return targets.for_size(pipeline, blocks, largest - n_other, plan, progress)
-        n = len(blocks)
-        return options.quality, [
-            pipeline.encode(
-                block, options.quality, plan, part(progress, i / n, (i + 1) / n)
-            )
+        assert options.quality is not None  # the only goal that is left
+        quality, n = options.quality, len(blocks)
+        return quality, [
+            pipeline.encode(block, quality, plan, part(progress, i / n, (i + 1) / n))
             for i, block in enumerate(blocks)
         ]
 
@@ -217,15 +242,22 @@ class Decoder:
     options : DecodeOptions
     """
 
-    def __init__(self, model=None, threads=None, *, options=DecodeOptions(), **fields):
+    def __init__(
+        self,
+        model: Model | None = None,
+        threads: int | None = None,
+        *,
+        options: DecodeOptions = DecodeOptions(),
+        **fields: Any,
+    ) -> None:
         self.options = options.changed(model=model, threads=threads, **fields)
         model = self.options.model
         self._extra = None if model is None else find.load(model)
 
-    def _pipeline(self, model_id):
+    def _pipeline(self, model_id: str) -> Pipeline:
         return runtime.pipeline(find.by_id(model_id, self._extra), self.options.threads)
 
-    def decode(self, data, max_pixels=None):
+    def decode(self, data: Buffer, max_pixels: int | None = None) -> Array:
         """Decode one file to an array.
 
         Parameters
@@ -255,7 +287,12 @@ class Decoder:
             return pic.pixels
         return np.dstack([picture.as_rgb(pic.pixels), pic.alpha])
 
-    def decode_picture(self, data, max_pixels=None, progress=None):
+    def decode_picture(
+        self,
+        data: Buffer,
+        max_pixels: int | None = None,
+        progress: Progress | None = None,
+    ) -> Picture:
         """Decode one file with its metadata: a ``Picture``.
 
         Parameters and errors as of `decode`; ``progress`` as of
@@ -281,7 +318,9 @@ class Decoder:
             pic if options.metadata else dataclasses.replace(pic, exif=None, xmp=None)
         )
 
-    def symbols(self, data, max_pixels=None):
+    def symbols(
+        self, data: Buffer, max_pixels: int | None = None
+    ) -> tuple[Array, Array]:
         """z and latent symbols of a file, int16; no network runs."""
         max_pixels = self.options.changed(max_pixels=max_pixels).max_pixels
         header, _, payload = container.unpack(data)
@@ -292,21 +331,26 @@ class Decoder:
         )
 
 
-def _one(header):
+def _one(header: Header) -> None:
     if header.is_stack:
         raise UnsupportedError(
             "the file is a stack of pictures; use codec.decode_batch", "STAK"
         )
 
 
-def _encoder(bundle, options):
+def _encoder(bundle: Bundle, options: EncodeOptions) -> Encoder:
     encoder = Encoder.__new__(Encoder)
     encoder.options = options
     encoder._pipeline = runtime.pipeline(bundle, options.threads)
     return encoder
 
 
-def encode(image, *, options=EncodeOptions(), **fields):
+def encode(
+    image: Source,
+    *,
+    options: EncodeOptions = EncodeOptions(),
+    **fields: Unpack[EncodeFields],
+) -> bytes:
     """Encode a picture; see :meth:`Encoder.encode`.
 
     Parameters
@@ -327,7 +371,12 @@ def encode(image, *, options=EncodeOptions(), **fields):
     return Encoder(options=options, **fields).encode(image)
 
 
-def decode(data, *, options=DecodeOptions(), **fields):
+def decode(
+    data: File,
+    *,
+    options: DecodeOptions = DecodeOptions(),
+    **fields: Unpack[DecodeFields],
+) -> Array:
     """Decode an ``.aec`` file; see :meth:`Decoder.decode`.
 
     Parameters
@@ -340,7 +389,7 @@ def decode(data, *, options=DecodeOptions(), **fields):
     return Decoder(options=options, **fields).decode(urls.contents(data))
 
 
-def info(data):
+def info(data: File) -> Header:
     """Header of an ``.aec`` file, nothing else read.
 
     Parameters
@@ -359,4 +408,4 @@ def info(data):
     if urls.is_source(data):
         with urls.opened(data) as file:
             return container.read_sections(file)[0]
-    return container.read_header(data)
+    return container.read_header(cast(Buffer, data))

@@ -25,11 +25,11 @@ class FormatError(CodecError, ValueError):
         First bad byte, where known.
     """
 
-    def __init__(self, message, offset=None):
+    def __init__(self, message: str, offset: int | None = None) -> None:
         super().__init__(message)
         self.offset = offset
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.args[0], self.offset)
 
 
@@ -43,11 +43,11 @@ class UnsupportedError(CodecError):
         The version, model id or section type that is not known.
     """
 
-    def __init__(self, message, value=None):
+    def __init__(self, message: str, value: object = None) -> None:
         super().__init__(message)
         self.value = value
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.args[0], self.value)
 
 

@@ -14,13 +14,13 @@ MAX_SIDE = 16384
 MAX_PIXELS = 89_478_485
 
 
-def check_pixels(width, height, max_pixels):
+def check_pixels(width: int, height: int, max_pixels: int) -> None:
     """Raise LimitError for a picture of more than ``max_pixels``."""
     if width * height > max_pixels:
         raise over(f"{width}x{height} are {width * height} pixels", max_pixels)
 
 
-def over(what, max_pixels):
+def over(what: str, max_pixels: int) -> LimitError:
     """The LimitError for what has more than ``max_pixels``."""
     return LimitError(
         f"{what}, over the limit of {max_pixels}; raise it (--max-pixels, "

@@ -4,8 +4,19 @@
 done, 0..1. It may raise, which ends the call.
 """
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
-def told(items, progress, start=0.0, end=1.0):
+Progress = Callable[[float], object]
+_Item = TypeVar("_Item")
+
+
+def told(
+    items: Iterable[_Item],
+    progress: Progress | None,
+    start: float = 0.0,
+    end: float = 1.0,
+) -> Iterator[_Item]:
     """The items, one by one, and after each how far that is.
 
     Parameters
@@ -29,7 +40,7 @@ def told(items, progress, start=0.0, end=1.0):
         progress(start + (end - start) * n / len(items))
 
 
-def part(progress, start, end):
+def part(progress: Progress | None, start: float, end: float) -> Progress | None:
     """``progress`` for a part of the work that has its own 0..1."""
     if progress is None:
         return None

@@ -15,6 +15,8 @@ import dataclasses
 import io
 import itertools
 import operator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO, Self, Unpack, cast
 
 import numpy as np
 
@@ -23,10 +25,11 @@ from .errors import FormatError, InputError, LimitError
 from .io import urls
 from .limits import MAX_PIXELS as ONE_PICTURE
 from .limits import over
-from .options import DecodeOptions, EncodeOptions
+from .options import DecodeFields, DecodeOptions, EncodeFields, EncodeOptions
+from .picture.source import Source
 from .symbols import coder
-from .symbols.pipeline import quality_index
-from .types import Header
+from .symbols.pipeline import Pipeline, quality_index
+from .types import Array, Buffer, File, Header
 
 # Of 16 x 16 pixels: what one picture of a stack costs to decode symbols for.
 BLOCK_CELLS = 512
@@ -34,7 +37,13 @@ MAX_PIXELS = 2**28  # of all pictures that are decoded at once
 _BATCH = DecodeOptions(max_pixels=MAX_PIXELS)
 
 
-def encode_batch(images, *, options=EncodeOptions(), encoder=None, **fields):
+def encode_batch(
+    images: Array | Iterable[Source],
+    *,
+    options: EncodeOptions = EncodeOptions(),
+    encoder: api.Encoder | None = None,
+    **fields: Unpack[EncodeFields],
+) -> bytes:
     """Encode pictures of one size and colour into one file.
 
     Parameters
@@ -87,7 +96,7 @@ def encode_batch(images, *, options=EncodeOptions(), encoder=None, **fields):
     )
     per_block = min(n, max(1, BLOCK_CELLS // container.cells(header)))
 
-    def pack(quality, coded):
+    def pack(quality: float, coded: list[tuple[bytes, int]]) -> bytes:
         blocks = [(len(payload), crc) for payload, crc in coded]
         return container.pack_stack(
             dataclasses.replace(header, quality=quality),
@@ -101,23 +110,25 @@ def encode_batch(images, *, options=EncodeOptions(), encoder=None, **fields):
     return pack(*encoder.code(blocks, options, n * height * width, n_other))
 
 
-class _Blocks:
+class _Blocks(Sequence[Array]):
     """Blocks of pictures as RGB samples, each made when it is looked at."""
 
-    def __init__(self, pixels, per_block):
+    def __init__(self, pixels: Array, per_block: int) -> None:
         self.pixels, self.per_block = pixels, per_block
 
-    def __len__(self):
+    def __len__(self) -> int:
         return -(-len(self.pixels) // self.per_block)
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: Any) -> Any:
         if not 0 <= i < len(self):
             raise IndexError(i)
         block = self.pixels[i * self.per_block : (i + 1) * self.per_block]
         return block if block.ndim == 4 else np.repeat(block[..., None], 3, -1)
 
 
-def _load(images, max_pixels):
+def _load(
+    images: Array | Iterable[Source], max_pixels: int
+) -> tuple[Array, bytes | None]:
     """Pixels (n, height, width[, 3]) and the ICC profile of all."""
     if isinstance(images, np.ndarray):
         if images.ndim == 4 and images.shape[3] == 1:
@@ -180,41 +191,48 @@ class Stack:
         As `codec.decode`; also where the file is one picture.
     """
 
-    def __init__(self, source, decoder=None, *, options=DecodeOptions(), **fields):
+    def __init__(
+        self,
+        source: File,
+        decoder: api.Decoder | None = None,
+        *,
+        options: DecodeOptions = DecodeOptions(),
+        **fields: Unpack[DecodeFields],
+    ) -> None:
         self._open = contextlib.ExitStack()
-        if urls.is_source(source):
-            source = self._open.enter_context(urls.opened(source))
-        else:
-            source = io.BytesIO(source)
-        self._file = source
-        source.seek(0)
-        (self.header, sections, self._index, start) = container.read_stack(source)
+        self._file: BinaryIO = (
+            self._open.enter_context(urls.opened(source))
+            if urls.is_source(source)
+            else io.BytesIO(cast(Buffer, source))
+        )
+        self._file.seek(0)
+        (self.header, sections, self._index, start) = container.read_stack(self._file)
         self._starts = np.cumsum(
             [start] + [size for size, _ in self._index.blocks]
         ).tolist()
         self.icc = sections.get("ICCP") or None
         self._decoder = decoder or api.Decoder(options=options, **fields)
-        self._kept = None, None, None
+        self._kept: tuple[int | None, Any, Any] = None, None, None
 
-    def close(self):
+    def close(self) -> None:
         """Close the file, if its path was given."""
         self._open.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.close()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._index.count
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         colours = () if self.header.colour == "grey" else (3,)
         return (len(self), self.header.height, self.header.width, *colours)
 
-    def __getitem__(self, which):
+    def __getitem__(self, which: int | slice | Sequence[int]) -> Array:
         """One picture by its number, or several by a slice or list.
 
         Returns
@@ -223,11 +241,10 @@ class Stack:
             (height, width[, 3]), or (n, height, width[, 3]).
         """
         numbers = self.numbers(which)
-        return self.read(numbers)[
-            0 if np.ndim(which) == 0 and not isinstance(which, slice) else ...
-        ]
+        one = not isinstance(which, slice) and np.ndim(which) == 0
+        return self.read(numbers)[0 if one else ...]
 
-    def numbers(self, which):
+    def numbers(self, which: int | slice | Sequence[int]) -> Sequence[int]:
         """Numbers 0..n-1 of the pictures that an index means.
 
         Raises
@@ -240,7 +257,7 @@ class Stack:
             return every[which]
         return [every[operator.index(i)] for i in np.ravel(which).tolist()]
 
-    def read(self, numbers):
+    def read(self, numbers: Sequence[int]) -> Array:
         """Pictures by their numbers, 0..n-1, in any order: an array."""
         h, per_block = self.header, self._index.per_block
         pipeline = self._decoder._pipeline(h.model)
@@ -252,11 +269,11 @@ class Stack:
             raise LimitError(
                 f"not enough memory for {len(numbers)} pictures"
             ) from error
-        numbers = np.asarray(numbers, np.int64)
-        for block in np.unique(numbers // per_block).tolist():
-            where = np.flatnonzero(numbers // per_block == block)
+        each = np.asarray(numbers, np.int64)
+        for block in np.unique(each // per_block).tolist():
+            where = np.flatnonzero(each // per_block == block)
             wanted, back = np.unique(
-                numbers[where] - block * per_block, return_inverse=True
+                each[where] - block * per_block, return_inverse=True
             )
             z, s = self._symbols(pipeline, block)
             pixels = pipeline.reconstruct(
@@ -267,10 +284,10 @@ class Stack:
             out[where] = pixels[back]
         return out
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Array]:
         return self.pictures(range(len(self)))
 
-    def pictures(self, numbers):
+    def pictures(self, numbers: Iterable[int]) -> Iterator[Array]:
         """Pictures by their numbers, one after the other.
 
         Those of a block that follow each other are decoded together; no
@@ -281,13 +298,15 @@ class Stack:
         ):
             yield from self.read(list(block))
 
-    def symbols(self, pipeline=None):
+    def symbols(
+        self, pipeline: Pipeline | None = None
+    ) -> Iterator[tuple[Array, Array]]:
         """z and latent symbols of each block; no network runs."""
         pipeline = pipeline or self._decoder._pipeline(self.header.model)
         for block in range(len(self._index.blocks)):
             yield self._symbols(pipeline, block)
 
-    def _check_size(self, pipeline, block):
+    def _check_size(self, pipeline: Pipeline, block: int) -> None:
         first, end = self._index.span(block)
         coder.check_size(
             pipeline.tables,
@@ -296,7 +315,7 @@ class Stack:
             quality_index(self.header.quality),
         )
 
-    def _symbols(self, pipeline, block):
+    def _symbols(self, pipeline: Pipeline, block: int) -> tuple[Array, Array]:
         kept, z, s = self._kept
         if kept == block:
             return z, s
@@ -315,7 +334,13 @@ class Stack:
         return z, s
 
 
-def decode_batch(data, index=None, *, options=_BATCH, **fields):
+def decode_batch(
+    data: File,
+    index: int | slice | Sequence[int] | None = None,
+    *,
+    options: DecodeOptions = _BATCH,
+    **fields: Unpack[DecodeFields],
+) -> Array:
     """Decode the pictures of a stack.
 
     Parameters
@@ -346,12 +371,12 @@ def decode_batch(data, index=None, *, options=_BATCH, **fields):
     """
     options = options.changed(**fields)
     max_pixels = options.max_pixels
-    data = urls.contents(data)
-    if not container.unpack(data)[0].is_stack:
+    content = urls.contents(data)
+    if not container.unpack(content)[0].is_stack:
         most = min(max_pixels, ONE_PICTURE)
-        one = api.decode(data, options=options, max_pixels=most)[None]
+        one = api.decode(content, options=options, max_pixels=most)[None]
         return one if index is None else one[index]
-    stack = Stack(data, options=options)
+    stack = Stack(content, options=options)
     which = slice(None) if index is None else index
     n = len(stack.numbers(which))
     if n * stack.shape[1] * stack.shape[2] > max_pixels:

@@ -1,8 +1,17 @@
-"""The two values that travel between the stages, both frozen."""
+"""What travels between the stages: two frozen values, arrays and bytes."""
 
 import dataclasses
+import os
+from typing import Any, BinaryIO
 
-import numpy as np
+from numpy.typing import NDArray
+
+# Shapes, kinds and ranges are in the docstrings.
+Array = NDArray[Any]
+Buffer = bytes | bytearray | memoryview
+# A whole file: its bytes, its name, or what reads them.
+File = Buffer | str | os.PathLike[str] | BinaryIO
+Sections = dict[str, bytes]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,8 +27,8 @@ class Picture:
         As in the source; ``exif`` starts with the TIFF header.
     """
 
-    pixels: np.ndarray
-    alpha: np.ndarray | None = None
+    pixels: Array
+    alpha: Array | None = None
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
@@ -51,10 +60,10 @@ class Header:
     model: str
     symbol_crc: int = 0
     version: int = 1
-    sections: tuple = ()
+    sections: tuple[str, ...] = ()
     payload_length: int = 0
 
     @property
-    def is_stack(self):
+    def is_stack(self) -> bool:
         """Whether the file holds several pictures of this size."""
         return "STAK" in self.sections

@@ -21,20 +21,21 @@ class Bar:
         Whether anything is drawn.
     """
 
-    def __init__(self, sizes, on):
+    def __init__(self, sizes: list[int], on: bool) -> None:
         self.sizes, self.on = sizes, on and bool(sizes)
         self.total = max(1, sum(sizes))
         self.started = self.drawn = time.monotonic()
         self.drawn += _WAIT_S - _EVERY_S
         self.n = self.bytes = self.pixels = 0
-        self.shares, self.shown = {}, False
+        self.shares: dict[int, tuple[float, float]] = {}
+        self.shown = False
 
-    def update(self, index, share, pixels):
+    def update(self, index: int, share: float, pixels: int) -> None:
         """Job ``index``, of so many pixels, is done to a share 0..1."""
         self.shares[index] = share, share * pixels
         self.draw()
 
-    def finish(self, index, pixels):
+    def finish(self, index: int, pixels: int) -> None:
         """Job ``index`` is over."""
         self.shares.pop(index, None)
         self.n += 1
@@ -42,7 +43,7 @@ class Bar:
         self.pixels += pixels
         self.draw()
 
-    def draw(self):
+    def draw(self) -> None:
         """Draw, unless that was done a moment ago."""
         now = time.monotonic()
         if not self.on or now - self.drawn < _EVERY_S:
@@ -54,7 +55,7 @@ class Bar:
         self._put("\r" + self.text(now - self.started, width)[: width - 1] + "\x1b[K")
         self.shown = True
 
-    def text(self, seconds, width=80):
+    def text(self, seconds: float, width: int = 80) -> str:
         """The line after so many seconds."""
         done = self.bytes + sum(
             self.sizes[i] * share for i, (share, _) in self.shares.items()
@@ -71,14 +72,14 @@ class Bar:
             + (f"{clock(left)} left" if left is not None else "")
         )
 
-    def clear(self):
+    def clear(self) -> None:
         """Make room for a message."""
         if self.shown:
             self._put("\r\x1b[K")
             self.shown = False
             self.drawn = 0
 
-    def _put(self, text):
+    def _put(self, text: str) -> None:
         try:
             sys.stderr.write(text)
             sys.stderr.flush()
@@ -86,7 +87,7 @@ class Bar:
             self.on = self.shown = False
 
 
-def clock(seconds):
+def clock(seconds: float) -> str:
     """Seconds as 0:05 or 1:02:03."""
     minutes, s = divmod(round(seconds), 60)
     hours, m = divmod(minutes, 60)

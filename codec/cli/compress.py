@@ -1,12 +1,17 @@
 """What ``aecompress`` does with one file."""
 
+import argparse
 import dataclasses
 import time
 
+from ..progress import Progress
+from ..types import Picture
 from . import files, verify
+from .jobs import Job
+from .notes import Coder, Notes
 
 
-def compress(coder, job, notes, progress):
+def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) -> None:
     """Compress one job.
 
     Parameters
@@ -47,7 +52,9 @@ def compress(coder, job, notes, progress):
     notes.say(job.src, files.times(start, read, coded, written), level=2)
 
 
-def _tell(job, notes, picture, data, options):
+def _tell(
+    job: Job, notes: Notes, picture: Picture, data: bytes, options: argparse.Namespace
+) -> None:
     if not notes.verbose:
         return
     height, width = picture.pixels.shape[:2]
@@ -77,20 +84,20 @@ class _Enough(Exception):
 class _Counter:
     """Counts what is written, up to a limit."""
 
-    def __init__(self, limit):
+    def __init__(self, limit: int) -> None:
         self.limit, self.n, self.most, self.at = limit, 0, 0, 0
 
-    def write(self, data):
+    def write(self, data: bytes) -> int:
         self.n += len(data)
         if self.n >= self.limit:
             raise _Enough
         return len(data)
 
-    def flush(self):
+    def flush(self) -> None:
         pass
 
 
-def png_size(picture, below):
+def png_size(picture: Picture, below: int) -> int | None:
     """Bytes of a plain PNG of the picture, if fewer than ``below``.
 
     Cheap: of a photograph only the small part is compressed that already

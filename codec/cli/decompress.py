@@ -3,11 +3,14 @@
 import io
 import time
 
+from ..progress import Progress
 from . import files, stack, verify
+from .jobs import Job
+from .notes import Coder, Notes
 from .report import Refusal
 
 
-def decompress(coder, job, notes, progress):
+def decompress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) -> None:
     """Decompress or test one job; arguments as of ``compress``."""
     options = coder.options
     start = time.perf_counter()

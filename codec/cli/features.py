@@ -1,14 +1,25 @@
 """``--features OUT.npy``: a row for each picture, names in ``OUT.csv``."""
 
+from __future__ import annotations
+
+import argparse
 import csv
 import io
 import os
 
+from ..progress import Progress
 from . import files
+from .jobs import Job
 from .report import Refusal, UsageError
 
+TYPE_CHECKING = False  # typing takes long to load, and --help comes by here
+if TYPE_CHECKING:
+    from typing import Any
 
-def check(options):
+    from .notes import Coder, Notes
+
+
+def check(options: argparse.Namespace) -> None:
     """Set the mode; raise UsageError where other options clash."""
     if options.features is None:
         return
@@ -33,7 +44,7 @@ def check(options):
     options.mode = "features"
 
 
-def describe(coder, job, notes, progress):
+def describe(coder: Coder, job: Job, notes: Notes, progress: Progress | None) -> None:
     """Describe one job; arguments as of ``compress``."""
     from codec import features, info
 
@@ -45,7 +56,7 @@ def describe(coder, job, notes, progress):
     )
     rows = found.reshape(-1, found.shape[-1])
     notes.pixels = header.width * header.height * len(rows)
-    notes.found = found.model, rows
+    notes.found = str(found.model), rows
     notes.say(
         job.src,
         f"{rows.shape[1]} features"
@@ -66,17 +77,19 @@ class Table:
         An output is there already.
     """
 
-    def __init__(self, options):
-        self.options, self.rows, self.names = options, [], []
-        self.model = None
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.rows: list[Any] = []
+        self.names: list[tuple[str, int, str]] = []
+        self.model: str | None = None
         stem = os.path.splitext(options.features)[0]
         self.outputs = options.features, stem + ".csv"
         for name in self.outputs:
             files.refuse("", name, options.force)
 
-    def add(self, job, notes):
+    def add(self, job: Job, notes: Notes) -> None:
         """Take what one job has found, if it has not failed."""
-        if notes.failed:
+        if notes.failed or notes.found is None:
             return
         model, rows = notes.found
         self.model = self.model or model
@@ -92,7 +105,7 @@ class Table:
         self.rows.append(rows)
         self.names += [(job.src, i, model) for i in range(len(rows))]
 
-    def write(self):
+    def write(self) -> None:
         """Write both outputs, if there is a row."""
         if not self.rows:
             return

@@ -7,24 +7,32 @@ the old file's place. Killed at any moment, a command leaves the old file, none,
 or the whole new one, and at worst a ``.part``.
 """
 
+from __future__ import annotations
+
+import argparse
 import contextlib
 import errno
 import io
 import os
 import stat
 import sys
+from collections.abc import Iterator
 
 from ..errors import CodecError, FormatError, InputError, LimitError
 from ..io import modes, urls
-from .jobs import STREAM
+from .jobs import STREAM, Job
 from .report import Refusal
+
+TYPE_CHECKING = False  # typing takes long to load, and --help comes by here
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 MAX_BYTES = 1 << 30  # of one input held in memory
 EXISTS = "exists; use -f"
 
 
 @contextlib.contextmanager
-def source(name):
+def source(name: str) -> Iterator[BinaryIO]:
     """Open an input for reading.
 
     Parameters
@@ -50,7 +58,7 @@ def source(name):
         yield file if file.seekable() else io.BytesIO(take(file))
 
 
-def take(file):
+def take(file: BinaryIO) -> bytes:
     """All bytes of a file, if they are fewer than ``MAX_BYTES``."""
     data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
@@ -58,7 +66,7 @@ def take(file):
     return data
 
 
-def is_aec(file):
+def is_aec(file: BinaryIO) -> bool:
     """Whether a seekable file begins like an ``.aec`` file."""
     from ..container import MAGIC
 
@@ -67,7 +75,7 @@ def is_aec(file):
     return head == MAGIC
 
 
-def is_stack(file):
+def is_stack(file: BinaryIO) -> bool:
     """Whether a seekable file is an ``.aec`` file of several pictures."""
     from ..container import read_sections
 
@@ -79,20 +87,20 @@ def is_stack(file):
         file.seek(0)
 
 
-def load_aec(name):
+def load_aec(name: str) -> bytes:
     """All bytes of what begins like an ``.aec`` file."""
     with source(name) as file:
         return take_aec(file)
 
 
-def take_aec(file):
+def take_aec(file: BinaryIO) -> bytes:
     """The same of a seekable file."""
     if not is_aec(file):
         raise FormatError("not an .aec file")
     return take(file)
 
 
-def picture_format(name, extension=None):
+def picture_format(name: str, extension: str | None = None) -> str:
     """Pillow's name of the format to write.
 
     Parameters
@@ -119,7 +127,7 @@ def picture_format(name, extension=None):
         ) from None
 
 
-def refuse(src, dst, force):
+def refuse(src: str, dst: str, force: bool) -> None:
     """Raise if ``dst`` must not be written, before any work is done."""
     if dst == STREAM:
         if not force and sys.stdout is not None and sys.stdout.isatty():
@@ -137,7 +145,7 @@ def refuse(src, dst, force):
         raise Refusal(EXISTS, dst)
 
 
-def save(job, data, options):
+def save(job: Job, data: bytes | memoryview, options: argparse.Namespace) -> None:
     """Write the output of a job as the options say."""
     if options.output_dir is not None and not urls.is_url(job.dst):
         folder = os.path.dirname(job.dst)
@@ -155,7 +163,7 @@ def save(job, data, options):
     )
 
 
-def times(start, read, coded, written):
+def times(start: float, read: float, coded: float, written: float) -> str:
     """Seconds of the three stages, for ``-vv``."""
     return (
         f"read {read - start:.3f} s, code {coded - read:.3f} s, "
@@ -163,7 +171,15 @@ def times(start, read, coded, written):
     )
 
 
-def write(dst, data, *, src=STREAM, force=False, times=False, sync=False):
+def write(
+    dst: str,
+    data: bytes | memoryview,
+    *,
+    src: str = STREAM,
+    force: bool = False,
+    times: bool = False,
+    sync: bool = False,
+) -> None:
     """Write one output, whole or not at all.
 
     Parameters
@@ -194,15 +210,15 @@ def write(dst, data, *, src=STREAM, force=False, times=False, sync=False):
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         elif urls.is_url(dst):
-            urls.write(dst, data)
+            urls.write(dst, bytes(data))
         elif is_device(dst):  # /dev/null, a pipe: nothing to replace
             with open(dst, "wb") as file:
                 file.write(data)
         else:
             folder, name = os.path.split(dst)
-            src = None if src == STREAM else src
+            like = None if src == STREAM else src
             sibling = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}.part")
-            _fill(urls.create(sibling, src), sibling, data, src, times, sync)
+            _fill(urls.create(sibling, like), sibling, data, like, times, sync)
             _place(sibling, dst, force)
         if sync and hasattr(os, "O_DIRECTORY") and os.path.exists(dst):
             _sync_folder(os.path.dirname(dst) or ".")
@@ -213,7 +229,7 @@ def write(dst, data, *, src=STREAM, force=False, times=False, sync=False):
         raise
 
 
-def _sync_folder(path):
+def _sync_folder(path: str) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
@@ -223,7 +239,7 @@ def _sync_folder(path):
         os.close(fd)
 
 
-def _place(sibling, dst, force):
+def _place(sibling: str, dst: str, force: bool) -> None:
     """Give a whole new file its name, in one step."""
     try:
         if force:
@@ -244,7 +260,14 @@ def _place(sibling, dst, force):
         raise
 
 
-def _fill(fd, path, data, src, times, sync):
+def _fill(
+    fd: int,
+    path: str,
+    data: bytes | memoryview,
+    src: str | None,
+    times: bool,
+    sync: bool,
+) -> None:
     """Write ``data`` to ``fd``, the new file ``path``; remove it on failure."""
     try:
         with open(fd, "wb") as file:
@@ -253,14 +276,14 @@ def _fill(fd, path, data, src, times, sync):
             if sync:
                 file.flush()
                 modes.sync(fd)
-        if times:
+        if times and src is not None:
             modes.times(path, src)
     except BaseException:
         os.unlink(path)
         raise
 
 
-def is_device(path):
+def is_device(path: str) -> bool:
     try:
         mode = os.stat(path).st_mode
     except OSError:

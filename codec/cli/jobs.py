@@ -1,7 +1,9 @@
 """Which file becomes which."""
 
+import argparse
 import os
 from collections import namedtuple  # typing's one takes long to load
+from collections.abc import Callable, Iterator
 
 from ..io import names, urls
 from .report import Refusal
@@ -17,7 +19,7 @@ class Job(namedtuple("Job", "src dst")):
     __slots__ = ()
 
 
-def looks_like_input(name, mode):
+def looks_like_input(name: str, mode: str) -> bool:
     """Whether a name is that of an input of this mode.
 
     By name alone, so that a script does the same the second time.
@@ -29,7 +31,7 @@ def looks_like_input(name, mode):
     )
 
 
-def is_output(name, mode):
+def is_output(name: str, mode: str) -> bool:
     """Whether the second of two names can only be that of an output.
 
     A picture, or what else is there, must never be taken for the output of
@@ -48,7 +50,7 @@ def is_output(name, mode):
     return start != MAGIC
 
 
-def _start(path, n):
+def _start(path: str, n: int) -> bytes:
     """The first bytes of a file; none of one that cannot be read."""
     try:
         with open(path, "rb") as file:
@@ -57,7 +59,9 @@ def _start(path, n):
         return b""
 
 
-def make(options, complain):
+def make(
+    options: argparse.Namespace, complain: Callable[[Exception], object]
+) -> list[Job]:
     """The jobs of a command line.
 
     Parameters
@@ -75,17 +79,17 @@ def make(options, complain):
     Refusal
         Two inputs would have the same output; nothing was written.
     """
-    jobs = []
+    jobs: list[Job] = []
     for name in options.files or [STREAM]:
         if options.recursive and urls.is_url(name):
             try:
-                found = urls.walk(name)
+                paths = urls.walk(name)
             except OSError as error:
                 complain(error)
                 continue
             jobs += [
                 Job(path, target(path, options, name))
-                for path in found
+                for path in paths
                 if looks_like_input(path.split("::")[0], options.mode)
             ]
             continue
@@ -106,7 +110,9 @@ def make(options, complain):
     return jobs
 
 
-def _walk(top, options, complain):
+def _walk(
+    top: str, options: argparse.Namespace, complain: Callable[[Exception], object]
+) -> Iterator[str]:
     """Inputs under a folder, sorted; not through links to folders."""
     skip = options.output_dir and os.path.abspath(options.output_dir)
     if skip == os.path.abspath(top):
@@ -126,7 +132,9 @@ def _walk(top, options, complain):
                 yield path
 
 
-def target(name, options, top=None):
+def target(
+    name: str, options: argparse.Namespace, top: str | None = None
+) -> str | None:
     """The output of one input.
 
     Parameters
@@ -155,8 +163,8 @@ def target(name, options, top=None):
     return path
 
 
-def _refuse_equal_outputs(jobs):
-    seen = {}
+def _refuse_equal_outputs(jobs: list[Job]) -> None:
+    seen: dict[str, str] = {}
     for job in jobs:
         if job.dst is None:
             continue

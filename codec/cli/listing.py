@@ -1,10 +1,13 @@
 """``-l``: what the headers say, as a table with totals or as JSON."""
 
+import argparse
 import io
 import json
+from typing import Any
 
 from .. import container
 from . import files
+from .jobs import STREAM, Job
 from .report import display
 
 _ROW = "{:>12} {:>8} {:>13} {:>6} {:>7} {:>7} {:<16} {:<20} {}\n"
@@ -24,12 +27,12 @@ _HEAD = _ROW.format(
 class Listing:
     """Lists files one by one; ``end`` closes the table."""
 
-    def __init__(self, options):
+    def __init__(self, options: argparse.Namespace) -> None:
         self.json = options.json
-        self.rows = []
+        self.rows: list[Any] = []
         self.n = self.n_bytes = self.n_pictures = self.n_pixels = 0
 
-    def show(self, job):
+    def show(self, job: Job) -> None:
         """List one file; raises CodecError, Refusal or OSError."""
         data = files.load_aec(job.src)
         header = container.unpack(data)[0]  # checks the whole file as well
@@ -70,7 +73,7 @@ class Listing:
         self.n_pictures += n
         self.n_pixels += n_pixels
 
-    def end(self):
+    def end(self) -> None:
         """The totals, if there was more than one file, or the JSON."""
         if self.json:
             _print(json.dumps(self.rows, indent=1) + "\n")
@@ -90,5 +93,5 @@ class Listing:
             )
 
 
-def _print(text):
-    files.write(files.STREAM, text.encode("utf-8", "surrogateescape"))
+def _print(text: str) -> None:
+    files.write(STREAM, text.encode("utf-8", "surrogateescape"))

@@ -5,31 +5,34 @@ of standard output went away. A failed file does not stop the next one, and the
 worst exit wins.
 """
 
+import argparse
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 import codec
 
 from ..errors import CodecError
 from . import features
 from .bar import Bar
+from .notes import Notes
 from .options import parse, parser
 from .report import ERROR, Refusal, Report, UsageError, display
 
 
-def aecompress():
+def aecompress() -> int:
     """The command ``aecompress``."""
     return main("aecompress", sys.argv[1:])
 
 
-def aedecompress():
+def aedecompress() -> int:
     """The command ``aedecompress``."""
     return main("aedecompress", sys.argv[1:])
 
 
-def main(prog, argv):
+def main(prog: str, argv: list[str]) -> int:
     """Run one command.
 
     Parameters
@@ -63,12 +66,12 @@ def main(prog, argv):
         return ERROR
 
 
-def _forget_stdout():
+def _forget_stdout() -> None:
     # Python flushes once more when it ends, and would complain.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _run(prog, argv):
+def _run(prog: str, argv: list[str]) -> int:
     report = Report(prog)
     try:
         try:
@@ -103,7 +106,7 @@ def _run(prog, argv):
     return report.exit
 
 
-def _check_names(options):
+def _check_names(options: argparse.Namespace) -> None:
     """Refuse unknown formats and models before anything is read."""
     if options.format is not None:
         from .files import picture_format
@@ -115,7 +118,7 @@ def _check_names(options):
         find.load(options.model)
 
 
-def _list(options, report):
+def _list(options: argparse.Namespace, report: Report) -> None:
     from .listing import Listing
 
     listing = Listing(options)
@@ -129,7 +132,7 @@ def _list(options, report):
     listing.end()
 
 
-def _work(options, report):
+def _work(options: argparse.Namespace, report: Report) -> None:
     """All modes but the list: one bar, lines in order, a summary."""
     table = features.Table(options) if options.mode == "features" else None
     terminal = (
@@ -173,7 +176,9 @@ def _work(options, report):
         )
 
 
-def _outcomes(options, progress):
+def _outcomes(
+    options: argparse.Namespace, progress: Callable[[int, float, int], None]
+) -> Iterator[tuple[int, Notes]]:
     """Pairs of job number and Notes, as jobs end."""
     if options.scheduler:
         from . import scheduled
@@ -199,10 +204,10 @@ def _outcomes(options, progress):
 class Total:
     """Sums over all jobs."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.pixels = self.n_in = self.n_out = 0
 
-    def add(self, notes):
+    def add(self, notes: Notes) -> None:
         """Count a job that did not fail."""
         if not notes.failed:
             self.pixels += notes.pixels
@@ -210,7 +215,14 @@ class Total:
             self.n_out += notes.n_out
 
 
-def _summary(options, report, failed, total, seconds, wanted):
+def _summary(
+    options: argparse.Namespace,
+    report: Report,
+    failed: list[str],
+    total: Total,
+    seconds: float,
+    wanted: object,
+) -> None:
     n = len(options.jobs)
     if wanted and not options.quiet:
         sizes = (
@@ -231,14 +243,14 @@ def _summary(options, report, failed, total, seconds, wanted):
         )
 
 
-def _size(name):
+def _size(name: str) -> int:
     try:
         return max(1, os.stat(name).st_size)
     except OSError:
         return 1
 
 
-def versions(prog):
+def versions(prog: str) -> str:
     """Versions of program, format, engine and models, one a line.
 
     Cheap: read from what is installed, without loading any of it.

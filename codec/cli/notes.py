@@ -1,6 +1,27 @@
 """What happened to one job."""
 
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Protocol
+
 from . import report
+
+if TYPE_CHECKING:  # numpy takes long to load
+    from ..api import Decoder, Encoder
+    from ..types import Array
+
+
+class Coder(Protocol):
+    """What all jobs of a process share (`work.Coder`)."""
+
+    options: argparse.Namespace
+
+    @property
+    def encoder(self) -> Encoder: ...
+
+    @property
+    def decoder(self) -> Decoder: ...
 
 
 class Notes:
@@ -18,14 +39,14 @@ class Notes:
         Model and rows of features, where they were asked for.
     """
 
-    def __init__(self, verbose=0):
+    def __init__(self, verbose: int = 0) -> None:
         self.verbose = verbose
-        self.lines = []
+        self.lines: list[tuple[str, str | None, str]] = []
         self.pixels = self.n_in = self.n_out = 0
         self.failed = self.warned = False
-        self.found = None
+        self.found: tuple[str, Array] | None = None
 
-    def error(self, name, error):
+    def error(self, name: str | None, error: BaseException) -> None:
         """The job has failed."""
         self.failed = True
         text = report.describe(error)
@@ -35,12 +56,12 @@ class Notes:
             text += report.TRACEBACK + "".join(traceback.format_exception(error))
         self.lines.append(("error", name, text))
 
-    def warn(self, name, text):
+    def warn(self, name: str | None, text: str) -> None:
         """Something that the user must know, though it went on."""
         self.warned = True
         self.lines.append(("warning", name, text))
 
-    def say(self, name, text, level=1):
+    def say(self, name: str | None, text: str, level: int = 1) -> None:
         """Something that was asked for with ``-v``."""
         if self.verbose >= level:
             self.lines.append(("say", name, text))

@@ -6,14 +6,18 @@ killed (by a system short of memory, or by a broken picture library) only the
 file at which it was is lost, and a worker ends when its parent does.
 """
 
+import argparse
 import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
 from multiprocessing import connection, resource_tracker
+from typing import Any
 
+from .jobs import Job
 from .notes import Notes
 from .report import Refusal
 from .work import Coder
@@ -28,7 +32,7 @@ _ENDS = [
 ]
 
 
-def size(options):
+def size(options: argparse.Namespace) -> int:
     """How many workers suit the jobs of ``options``; 1: no pool.
 
     Parameters
@@ -51,21 +55,26 @@ def size(options):
     )
 
 
-def cores():
+def cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _memory():
+def _memory() -> int:
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return 8 << 30
 
 
-def run(options, n, progress, coder=Coder):
+def run(
+    options: argparse.Namespace,
+    n: int,
+    progress: Callable[[int, float, int], None],
+    coder: type[Coder] = Coder,
+) -> Iterator[tuple[int, Notes]]:
     """Run the jobs in ``n`` workers.
 
     Parameters
@@ -94,11 +103,11 @@ def run(options, n, progress, coder=Coder):
     )
     context = multiprocessing.get_context("spawn")
     todo = iter(enumerate(options.jobs))
-    workers = {}  # connection -> (process, number of its job)
+    workers: dict[Any, tuple[Any, int]] = {}  # by connection: process, number of job
     if os.name == "posix":
         resource_tracker.ensure_running()  # it would lift what is deferred
 
-    def start():
+    def start() -> None:
         ours, theirs = context.Pipe()
         process = context.Process(
             target=_serve, args=(theirs, shared, coder), daemon=True
@@ -109,7 +118,7 @@ def run(options, n, progress, coder=Coder):
             theirs.close()
             give(ours, process)
 
-    def give(ours, process):
+    def give(ours: Any, process: Any) -> None:
         job = next(todo, None)
         if job is None:
             ours.close()  # which ends it
@@ -125,7 +134,7 @@ def run(options, n, progress, coder=Coder):
         for _ in range(n):
             start()
         while workers:
-            for ours in connection.wait(list(workers)):
+            for ours in list[Any](connection.wait(list(workers))):
                 process, index = workers[ours]
                 try:
                     kind, value = ours.recv()
@@ -151,7 +160,7 @@ def run(options, n, progress, coder=Coder):
 
 
 @contextlib.contextmanager
-def _deferred():
+def _deferred() -> Iterator[None]:
     """Signals that end us wait; a process started here inherits that."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -163,7 +172,7 @@ def _deferred():
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _lost(job, code):
+def _lost(job: Job, code: int | None) -> Notes:
     notes = Notes()
     why = f"signal {-code}" if code and code < 0 else f"exit code {code}"
     notes.error(
@@ -173,19 +182,17 @@ def _lost(job, code):
     return notes
 
 
-def _serve(pipe, shared, coder):
+def _serve(pipe: Any, shared: dict[str, Any], coder: type[Coder]) -> None:
     """A worker: one job after another, until the pipe is closed."""
-    from types import SimpleNamespace
-
     for number in _ENDS:
         signal.signal(number, lambda n, frame: sys.exit(128 + n))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
-    coder = coder(SimpleNamespace(**shared))
+    at_work = coder(argparse.Namespace(**shared))
     last = time.monotonic()
 
-    def progress(share, pixels):
+    def progress(share: float, pixels: int) -> None:
         nonlocal last
         if time.monotonic() - last > _EVERY_S:
             last = time.monotonic()
@@ -194,6 +201,6 @@ def _serve(pipe, shared, coder):
     try:
         while True:
             job = pipe.recv()
-            pipe.send(("done", coder.run(job, progress)))
+            pipe.send(("done", at_work.run(job, progress)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # no more work, or the parent is gone

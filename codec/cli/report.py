@@ -3,10 +3,16 @@
 A line says program, file, where, what, remedy.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 
 from ..errors import CodecError, FormatError
+
+TYPE_CHECKING = False  # typing takes long to load, and --help comes by here
+if TYPE_CHECKING:
+    from typing import Any
 
 GOOD, ERROR, WARNING = 0, 1, 2
 TRACEBACK = "\0"  # between a message and a traceback, with -vv
@@ -33,7 +39,7 @@ class Refusal(Exception):
         The file it is about, where that is not the input.
     """
 
-    def __init__(self, message, name=None):
+    def __init__(self, message: str, name: str | None = None) -> None:
         super().__init__(message)
         self.filename = name
 
@@ -56,36 +62,36 @@ class Report:
         The worst that happened: 1 before 2 before 0.
     """
 
-    def __init__(self, prog, quiet=0):
+    def __init__(self, prog: str, quiet: int = 0) -> None:
         self.prog = prog
         self.quiet = quiet
         self.before = lambda: None
         self.exit = GOOD
 
-    def error(self, name, error):
+    def error(self, name: str | None, error: str | BaseException) -> None:
         """Count an error, given as text or exception, and say it."""
         self.exit = ERROR
         if self.quiet < 2:
             self._line(name, describe(error))
 
-    def warn(self, name, text):
+    def warn(self, name: str | None, text: str) -> None:
         """Count a warning and say it."""
         self.exit = self.exit or WARNING
         if not self.quiet:
             self._line(name, f"warning: {text}")
 
-    def say(self, name, text):
+    def say(self, name: str | None, text: str) -> None:
         """Say something that was asked for."""
         self._line(name, text)
 
-    def take(self, notes):
+    def take(self, notes: Any) -> None:
         """Say what has happened to a job."""
         for kind, name, text in notes.lines:
             {"error": self.error, "warning": self.warn, "say": self.say}[kind](
                 name, text
             )
 
-    def _line(self, name, text):
+    def _line(self, name: str | None, text: str) -> None:
         text, *traceback = text.split(TRACEBACK)
         parts = [self.prog] + ([display(name)] if name else []) + [text]
         # One line whatever a file's name or a library's message holds.
@@ -97,14 +103,14 @@ class Report:
             pass  # stderr is closed: the exit code still tells
 
 
-def display(name):
+def display(name: str | os.PathLike[str]) -> str:
     """A file name as it can be printed anywhere."""
     if name == "-":
         return "standard input"
     return os.fspath(name).encode("utf-8", "replace").decode("utf-8")
 
 
-def describe(error):
+def describe(error: str | BaseException) -> str:
     """An error as the end of a line: where, what, remedy."""
     if isinstance(error, FormatError) and error.offset is not None:
         return f"at byte {error.offset}: {error}"

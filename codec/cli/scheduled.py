@@ -1,10 +1,15 @@
 """``--scheduler``: the jobs of a command on a Dask cluster."""
 
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from .jobs import Job
 from .notes import Notes
 from .report import UsageError
 
 
-def outcomes(options):
+def outcomes(options: argparse.Namespace) -> Iterator[tuple[int, Notes]]:
     """Pairs of job number and Notes, as tasks end."""
     try:
         from codec.plugins import dask
@@ -25,7 +30,7 @@ def outcomes(options):
             yield index, _notes(result, options.jobs[index], options)
 
 
-def _notes(result, job, options):
+def _notes(result: Any, job: Job, options: argparse.Namespace) -> Notes:
     notes = Notes(options.verbose)
     notes.pixels, notes.n_in = result.pixels, result.n_in
     notes.n_out = result.n_out

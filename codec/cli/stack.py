@@ -5,19 +5,26 @@ so on: the number counts from 0, as for ``--index`` and in Python, with as many
 digits as the last one needs, so that names sort.
 """
 
+import argparse
 import io
 import os
 import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO
 
 from ..errors import InputError
 from ..io import urls
 from ..limits import over
+from ..progress import Progress
+from ..stacks import Stack
+from ..types import Array, Picture
 from . import files, verify
 from .jobs import STREAM, Job
+from .notes import Coder, Notes
 from .report import Refusal
 
 
-def compress(coder, job, notes, progress):
+def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) -> None:
     """Compress all inputs of a command to one stack.
 
     Arguments as of ``compress.compress``; ``job.src`` is a name for messages,
@@ -54,11 +61,11 @@ class Members:
         Of the picture at hand, which an error is about.
     """
 
-    def __init__(self, options, notes):
+    def __init__(self, options: argparse.Namespace, notes: Notes) -> None:
         self.options, self.notes = options, notes
-        self.name = None
+        self.name = ""
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Picture]:
         from ..picture import read
 
         lost = 0
@@ -86,7 +93,9 @@ class Members:
             )
 
 
-def decompress(coder, job, file, notes, progress):
+def decompress(
+    coder: Coder, job: Job, file: BinaryIO, notes: Notes, progress: Progress | None
+) -> None:
     """Decode the pictures of a stack; write them unless testing.
 
     Parameters
@@ -99,7 +108,6 @@ def decompress(coder, job, file, notes, progress):
     notes : Notes
     progress : function of float, or None
     """
-    from codec import Stack
 
     from ..container import unpack
 
@@ -138,10 +146,15 @@ def decompress(coder, job, file, notes, progress):
     notes.say(job.src, f"all {time.perf_counter() - start:.3f} s", level=2)
 
 
-def _writer(stack, numbers, job, notes, options):
+def _writer(
+    stack: Stack,
+    numbers: Sequence[int],
+    job: Job,
+    notes: Notes,
+    options: argparse.Namespace,
+) -> Callable[[int, Array], None]:
     """A function of a number and its pixels that writes them."""
     from ..picture import save
-    from ..types import Picture
 
     if job.dst is None:
         return lambda i, pixels: None
@@ -149,7 +162,7 @@ def _writer(stack, numbers, job, notes, options):
     one_place = job.dst == STREAM or files.is_device(job.dst)
     if options.index is not None and (options.output or one_place):
 
-        def named(i):
+        def named(i: int) -> str:
             return job.dst
     elif one_place:
         raise Refusal(
@@ -161,13 +174,13 @@ def _writer(stack, numbers, job, notes, options):
         raise Refusal("is a directory; use --output-dir", job.dst)
     else:
 
-        def named(i):
+        def named(i: int) -> str:
             return name(job.dst, i, len(stack))
 
     for i in numbers:  # before any is written
         files.refuse(job.src, named(i), options.force)
 
-    def write(i, pixels):
+    def write(i: int, pixels: Array) -> None:
         picture, out = Picture(pixels, icc=stack.icc), io.BytesIO()
         save(picture, out, format=kind)
         notes.n_out += out.tell()
@@ -179,7 +192,7 @@ def _writer(stack, numbers, job, notes, options):
     return write
 
 
-def name(dst, number, count):
+def name(dst: str, number: int, count: int) -> str:
     """The output of one picture of a stack.
 
     >>> name("out/digits.png", 7, 1000)
@@ -187,5 +200,5 @@ def name(dst, number, count):
     """
     dst, *chain = dst.split("::") if urls.is_url(dst) else [dst]
     stem, extension = os.path.splitext(dst)
-    number = str(number).zfill(len(str(count - 1)))
-    return "::".join([f"{stem}-{number}{extension}", *chain])
+    digits = str(number).zfill(len(str(count - 1)))
+    return "::".join([f"{stem}-{digits}{extension}", *chain])

@@ -13,7 +13,7 @@ from ..errors import CodecError
 MAX_PIXELS = 2**26  # a folder of huge pictures must not stop a desktop
 
 
-def thumbnail(source, target, size):
+def thumbnail(source: str, target: str, size: int) -> None:
     """Write a PNG of at most ``size`` by ``size`` pixels.
 
     Parameters
@@ -44,7 +44,7 @@ def thumbnail(source, target, size):
     image.save(target, "PNG")
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     if len(arguments) != 3 or not arguments[2].isdecimal() or not int(arguments[2]):

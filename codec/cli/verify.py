@@ -3,15 +3,20 @@
 What is compared is read back from the file, not what was meant to be written.
 """
 
+import argparse
 import io
 import os
+from collections.abc import Callable
 
 import numpy as np
 
 from ..io import urls
 from ..picture import read
 from ..picture.metadata import upright
+from ..types import Array, Picture
 from . import files
+from .jobs import Job
+from .notes import Coder, Notes
 from .report import Refusal
 
 # Formats that the decoder's writer writes without loss of its own.
@@ -22,7 +27,7 @@ _ALLOWED = 200
 _BLOCK = 64
 
 
-def remove(job, notes, check):
+def remove(job: Job, notes: Notes, check: Callable[[], object]) -> None:
     """Remove the input of a job whose output is written.
 
     Parameters
@@ -45,7 +50,7 @@ def remove(job, notes, check):
         os.unlink(job.src)
 
 
-def compressed(coder, job, data, source):
+def compressed(coder: Coder, job: Job, data: bytes, source: Picture) -> None:
     """Read an ``.aec`` file back, decode it and compare it.
 
     Parameters
@@ -75,7 +80,13 @@ def compressed(coder, job, data, source):
         raise Refusal("does not decode to its picture; input kept", job.dst)
 
 
-def decompressed(job, data, source, kind, options):
+def decompressed(
+    job: Job,
+    data: bytes | memoryview,
+    source: Picture,
+    kind: str,
+    options: argparse.Namespace,
+) -> None:
     """Read a picture file back, and compare it with what was decoded.
 
     Parameters
@@ -101,7 +112,7 @@ def decompressed(job, data, source, kind, options):
         raise Refusal("is not the picture that was decoded; input kept", job.dst)
 
 
-def _read_back(job, data):
+def _read_back(job: Job, data: bytes | memoryview) -> bytes:
     with files.source(job.dst) as file:
         back = files.take(file)
     if back != data:
@@ -109,11 +120,11 @@ def _read_back(job, data):
     return back
 
 
-def _equal(a, b):
+def _equal(a: Array | None, b: Array | None) -> bool:
     return a is b or (a is not None and b is not None and np.array_equal(a, b))
 
 
-def _visible(picture):
+def _visible(picture: Picture) -> Array:
     """Colours and alpha, of the same shape whatever the file's mode was."""
     pixels = picture.pixels
     if pixels.ndim == 2:
@@ -124,7 +135,7 @@ def _visible(picture):
     return np.dstack([pixels * seen, picture.alpha])
 
 
-def _resembles(a, b):
+def _resembles(a: Array, b: Array) -> bool:
     """Whether a lossy copy is nearer to a picture than plain colours are.
 
     A check against wrong pictures, not against low quality: block by block,
@@ -138,7 +149,7 @@ def _resembles(a, b):
         x, y = (s.reshape(*s.shape[:2], -1) for s in (x, y))
         edges = np.arange(0, x.shape[1], _BLOCK)
 
-        def mean(s):
+        def mean(s: Array) -> Array:
             total = np.add.reduceat(s.sum(0), edges)  # (blocks, channels)
             return total / (len(s) * np.diff([*edges, s.shape[1]]))[:, None]
 

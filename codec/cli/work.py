@@ -1,9 +1,18 @@
 """One job from start to end, in this process or in a worker of the pool."""
 
+from __future__ import annotations
+
+import argparse
 import functools
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from .jobs import Job
 from .notes import Notes
+
+if TYPE_CHECKING:  # numpy takes long to load
+    from ..api import Decoder, Encoder
 
 
 class Coder:
@@ -14,24 +23,26 @@ class Coder:
     options : argparse.Namespace
     """
 
-    def __init__(self, options):
+    def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
 
     @functools.cached_property
-    def encoder(self):
+    def encoder(self) -> Encoder:
         """Made after the first refusals, before the first picture."""
-        from codec import Encoder
+        from ..api import Encoder
 
         return Encoder(options=self.options.encode, threads=self.options.threads)
 
     @functools.cached_property
-    def decoder(self):
+    def decoder(self) -> Decoder:
         """Made when the first file is decoded or read back."""
-        from codec import Decoder
+        from ..api import Decoder
 
         return Decoder(options=self.options.decode, threads=self.options.threads)
 
-    def run(self, job, progress=None):
+    def run(
+        self, job: Job, progress: Callable[[float, int], object] | None = None
+    ) -> Notes:
         """Run one job.
 
         Parameters

@@ -7,15 +7,17 @@ file is called damaged, not the work of a newer version.
 
 import struct
 import zlib
+from typing import Any, BinaryIO
 
 from ..errors import CodecError, FormatError, InputError
+from ..types import Buffer, Header, Sections
 from .header import HEADER, check_start, read_values, write_values
 
 _SECTION = struct.Struct("<4sI")
 _CHUNK = 2**20  # a claimed length allocates no more than this at once
 
 
-def pack(header, payload, sections=None):
+def pack(header: Header, payload: Buffer, sections: Sections | None = None) -> bytes:
     """Build one `.aec` file [1]_.
 
     Parameters
@@ -61,7 +63,7 @@ def pack(header, payload, sections=None):
     return body + struct.pack("<I", zlib.crc32(body))
 
 
-def unpack(data):
+def unpack(data: Buffer) -> tuple[Header, Sections, bytes]:
     """Take one `.aec` file apart [1]_.
 
     Parameters
@@ -105,7 +107,7 @@ def unpack(data):
     return header, sections, bytes(data[start:end])
 
 
-def read_header(data):
+def read_header(data: Buffer) -> Header:
     """Read what stands before the payload.
 
     Parameters
@@ -128,7 +130,7 @@ def read_header(data):
     return read_values(data, places)
 
 
-def read_sections(file):
+def read_sections(file: BinaryIO) -> tuple[Header, Sections, bytes]:
     """Read from a file what stands before its payload.
 
     Parameters
@@ -167,30 +169,30 @@ def read_sections(file):
     return header, _sections(head, header, places), bytes(head)
 
 
-def _sections(data, header, places):
+def _sections(data: Buffer, header: Header, places: Any) -> Sections:
     return {
         name: bytes(data[at : at + size])
         for name, (_, at, size) in zip(header.sections, places)
     }
 
 
-def _view(data):
+def _view(data: Any) -> memoryview:
     """Any bytes-like object as memoryview of bytes."""
     view = memoryview(data)
     return view.cast("B") if view.c_contiguous else memoryview(bytes(view))
 
 
-def _short(data, needed):
+def _short(data: Buffer, needed: int) -> FormatError:
     return FormatError(
         f"file is cut short: {len(data)} bytes, at least {needed} are needed", len(data)
     )
 
 
-def _payload_length(data):
+def _payload_length(data: Buffer) -> int:
     return struct.unpack_from("<I", data, 24)[0]
 
 
-def _layout(data):
+def _layout(data: Buffer) -> Any:
     """Places of the sections, and where the payload starts.
 
     Only magic, version and lengths are looked at. Each place is (offset of

@@ -7,7 +7,7 @@ the other. Both are compared with what the training pictures need
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,11 @@ from .. import picture, runtime
 from ..errors import ModelError
 from ..limits import MAX_PIXELS
 from ..model import find
+from ..model.bundle import Bundle
+from ..options import Model
+from ..picture.source import Source
+from ..symbols.pipeline import Pipeline
+from ..types import Array
 from .features import QUALITY
 
 # What is measured is at least that, so that its logarithm is there.
@@ -42,7 +47,13 @@ class AnomalyScore(NamedTuple):
     distance: float
 
 
-def anomaly_score(image, *, model=None, threads=None, max_pixels=MAX_PIXELS):
+def anomaly_score(
+    image: Source,
+    *,
+    model: Model | None = None,
+    threads: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> AnomalyScore:
     """Say how unusual a picture is for a model.
 
     With e = log2(MSE) and b = log2(bits per pixel) at quality 50, and with
@@ -88,7 +99,9 @@ def anomaly_score(image, *, model=None, threads=None, max_pixels=MAX_PIXELS):
     )
 
 
-def measure(pixels, pipeline, quality=QUALITY):
+def measure(
+    pixels: Array, pipeline: Pipeline, quality: float = QUALITY
+) -> tuple[float, float]:
     """log2 of mean squared error and of bits per pixel: two floats.
 
     Parameters
@@ -120,7 +133,7 @@ def measure(pixels, pipeline, quality=QUALITY):
     )
 
 
-def score(measured, known):
+def score(measured: tuple[float, float], known: dict[str, Any]) -> AnomalyScore:
     """`AnomalyScore` of what `measure` gave, by what is known."""
     error, bits = (
         (x - known[name]["mean"]) / known[name]["std"]
@@ -131,7 +144,7 @@ def score(measured, known):
     return AnomalyScore(error, bits, math.sqrt(max(square, 0)))
 
 
-def statistics(bundle):
+def statistics(bundle: Bundle) -> dict[str, Any]:
     """The statistics of a model, judged before they are used."""
     known = bundle.statistics
     if known is None:

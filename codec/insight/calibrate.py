@@ -10,7 +10,9 @@ no part of the model's id: files stay what they are.
 import argparse
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +20,15 @@ from .. import picture, runtime
 from ..errors import CodecError, InputError
 from ..io import urls
 from ..model import find
-from ..model.bundle import STATISTICS
+from ..model.bundle import STATISTICS, Bundle
+from ..types import Array
 from . import anomaly
 from .features import QUALITY
 
 SIDE = 512
 
 
-def middle(pixels):
+def middle(pixels: Array) -> Array:
     """At most ``SIDE`` x ``SIDE`` pixels of a picture."""
     (top, height), (left, width) = (
         (max(0, n - SIDE) // 2, min(n, SIDE)) for n in pixels.shape[:2]
@@ -33,7 +36,9 @@ def middle(pixels):
     return pixels[top : top + height, left : left + width]
 
 
-def write(bundle, pictures, threads=None):
+def write(
+    bundle: Bundle, pictures: Iterable[Array], threads: int | None = None
+) -> dict[str, Any]:
     """Measure pictures and write the statistics beside the manifest.
 
     Parameters
@@ -77,7 +82,7 @@ def write(bundle, pictures, threads=None):
     return known
 
 
-def _pictures(folder):
+def _pictures(folder: str) -> Iterator[Array]:
     for path in sorted(p for p in Path(folder).iterdir() if p.is_file()):
         try:
             yield picture.read(path).pixels
@@ -85,7 +90,7 @@ def _pictures(folder):
             print(f"{path}: left out ({error})", file=sys.stderr)
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     p = argparse.ArgumentParser(
         prog="python -m codec.insight.calibrate",
         description="Write the statistics of a model's training pictures.",

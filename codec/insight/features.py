@@ -9,6 +9,7 @@ is most of decoding, never does.
 """
 
 import io
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,14 +18,18 @@ from ..errors import InputError, ModelError
 from ..io import urls
 from ..limits import MAX_PIXELS, check_pixels
 from ..model import find
+from ..model.bundle import Bundle
+from ..options import Model
+from ..picture.source import Source
 from ..stacks import Stack
+from ..types import Array, Buffer
 
 POOLINGS = ("stats", "grid", "none")
 # The analysis sees the quality; pictures are described as at the default one.
 QUALITY = 50.0
 
 
-class Features(np.ndarray):
+class Features(np.ndarray[Any, Any]):
     """An array that knows of which model it is.
 
     Attributes
@@ -35,23 +40,28 @@ class Features(np.ndarray):
         ``numpy.stack``.
     """
 
-    model = None
+    model: str | None = None
 
-    def __array_finalize__(self, other):
+    def __array_finalize__(self, other: object) -> None:
         self.model = getattr(other, "model", None)
 
-    def __reduce__(self):
-        make, arguments, state = super().__reduce__()
+    def __reduce__(self) -> tuple[Any, ...]:
+        make, arguments, state = cast(tuple[Any, ...], super().__reduce__())
         return make, arguments, (self.model, state)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         self.model, state = state
         super().__setstate__(state)
 
 
 def features(
-    source, *, pooling="stats", model=None, threads=None, max_pixels=MAX_PIXELS
-):
+    source: Source | Buffer,
+    *,
+    pooling: str = "stats",
+    model: Model | None = None,
+    threads: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Features:
     """Describe a picture by its latent.
 
     Parameters
@@ -119,25 +129,37 @@ def features(
         out, bundle = _of_file(source, pooling, model, threads, max_pixels)
     else:
         out, bundle = _of_picture(source, pooling, model, threads, max_pixels)
-    out = np.ascontiguousarray(out, np.float32).view(Features)
-    out.model = bundle.id
-    return out
+    found = np.ascontiguousarray(out, np.float32).view(Features)
+    found.model = bundle.id
+    return found
 
 
-def _of_picture(image, pooling, model, threads, max_pixels):
+def _of_picture(
+    image: Source,
+    pooling: str,
+    model: Model | None,
+    threads: int | None,
+    max_pixels: int,
+) -> tuple[Array, Bundle]:
     pic = picture.read(image, max_pixels)
     bundle = find.load(model)
     y = runtime.pipeline(bundle, threads).analyse(picture.as_rgb(pic.pixels), QUALITY)
     return _pooled(y, bundle, pooling), bundle
 
 
-def _of_file(data, pooling, model, threads, max_pixels):
+def _of_file(
+    data: Buffer,
+    pooling: str,
+    model: Model | None,
+    threads: int | None,
+    max_pixels: int,
+) -> tuple[Array, Bundle]:
     header, _, payload = container.unpack(data)
     check_pixels(header.width, header.height, max_pixels)
     bundle = find.by_id(header.model, None if model is None else find.load(model))
     pipeline = runtime.pipeline(bundle, threads)
 
-    def describe(z, s):
+    def describe(z: Array, s: Array) -> Array:
         # On one thread, so that what a file gives cannot depend on their number.
         latent = pipeline.dequantise(
             z,
@@ -163,7 +185,7 @@ def _of_file(data, pooling, model, threads, max_pixels):
         ), bundle
 
 
-def _pooled(latent, bundle, pooling):
+def _pooled(latent: Array, bundle: Bundle, pooling: str) -> Array:
     """(.., h, w, c) as asked for."""
     if not np.isfinite(latent).all():
         raise ModelError("model: the latent is not finite")

@@ -22,7 +22,7 @@ from ..errors import ConversionWarning
 _CANNOT = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
-def _source(like: str | os.PathLike | None) -> os.stat_result | None:
+def _source(like: str | os.PathLike[str] | None) -> os.stat_result | None:
     """Status of the file whose permissions count; none of a pipe or a URL."""
     if like is None:
         return None
@@ -33,7 +33,7 @@ def _source(like: str | os.PathLike | None) -> os.stat_result | None:
     return status if stat.S_ISREG(status.st_mode) else None
 
 
-def at_first(like: str | os.PathLike | None) -> int:
+def at_first(like: str | os.PathLike[str] | None) -> int:
     """The mode to create a file with.
 
     A copy must not be more readable than the original, not even briefly.
@@ -43,7 +43,7 @@ def at_first(like: str | os.PathLike | None) -> int:
     return 0o600 if _source(like) else 0o666
 
 
-def copy(fd: int, like: str | os.PathLike | None) -> None:
+def copy(fd: int, like: str | os.PathLike[str] | None) -> None:
     """Give an open file the permissions of another.
 
     Where it cannot have the group of the other, its own group may no more
@@ -62,7 +62,7 @@ def copy(fd: int, like: str | os.PathLike | None) -> None:
         os.fchmod(fd, mode)
 
 
-def times(path: str, like: str | os.PathLike) -> None:
+def times(path: str, like: str | os.PathLike[str]) -> None:
     """Give a file the times of another; warns where that cannot be."""
     status = _source(like)
     if status is None:

@@ -18,23 +18,25 @@ from .names import stem
 
 TYPE_CHECKING = False  # typing takes long to load, and --help comes by here
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO
+    from typing import Any, BinaryIO, TypeGuard
+
+    from ..types import Buffer, File
 
 # Two letters at least: "C:" is a drive. In a chain some part has "://".
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::.*://)")
 
 
-def is_url(name):
+def is_url(name: object) -> bool:
     """Whether a name is a URL rather than a local path."""
     return isinstance(name, str) and bool(_URL.match(name))
 
 
-def is_source(value):
+def is_source(value: object) -> TypeGuard[str | os.PathLike[str] | BinaryIO]:
     """Whether a value names or is a file, rather than its content."""
     return isinstance(value, (str, os.PathLike)) or hasattr(value, "read")
 
 
-def file_system(url):
+def file_system(url: str) -> tuple[Any, str]:
     """The file system of a URL and the path in it.
 
     Raises
@@ -63,7 +65,7 @@ def file_system(url):
 
 
 @contextlib.contextmanager
-def _errors(url):
+def _errors(url: str) -> Iterator[None]:
     """What fsspec raises, of many types, as errors that say the URL.
 
     Broken archives give those of zipfile, tarfile and zlib, and TypeErrors;
@@ -85,30 +87,30 @@ def _errors(url):
 class _File:
     """A file at a URL, with our errors."""
 
-    def __init__(self, file, url):
+    def __init__(self, file: BinaryIO, url: str) -> None:
         self._file, self._url = file, url
 
-    def read(self, n=-1):
+    def read(self, n: int = -1) -> bytes:
         with _errors(self._url):
             return self._file.read(n)
 
-    def seek(self, *where):
+    def seek(self, *where: int) -> int:
         with _errors(self._url):
             return self._file.seek(*where)
 
-    def tell(self):
+    def tell(self) -> int:
         return self._file.tell()
 
-    def seekable(self):
+    def seekable(self) -> bool:
         return self._file.seekable()
 
-    def close(self):
+    def close(self) -> None:
         self._file.close()
 
-    def __enter__(self):
+    def __enter__(self) -> _File:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
@@ -175,28 +177,29 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
         yield file
 
 
-def contents(data):
+def contents(data: File) -> Buffer:
     """All bytes of a file, named or open; other values as they are."""
-    if not is_source(data):
-        return data
-    with opened(data) as file:
-        return file.read()
+    if is_source(data):
+        with opened(data) as file:
+            return file.read()
+    content: Any = data
+    return content
 
 
-def exists(url):
+def exists(url: str) -> bool:
     """Whether there is a file at a URL."""
     fs, path = file_system(url)
     with _errors(url):
         return fs.exists(path)
 
 
-def remove(url):
+def remove(url: str) -> None:
     """Remove the file at a URL."""
     fs, path = file_system(url)
     fs.rm_file(path)
 
 
-def walk(url):
+def walk(url: str) -> list[str]:
     """The URLs of all files below one, sorted."""
     fs, path = file_system(url)
     scheme, *chain = url.split("::")
@@ -212,7 +215,9 @@ def walk(url):
     ]
 
 
-def target(name, suffix, folder=None, top=None):
+def target(
+    name: str, suffix: str, folder: str | None = None, top: str | None = None
+) -> str:
     """The output of an input, where one of the two is a URL.
 
     Parameters
@@ -250,7 +255,7 @@ def target(name, suffix, folder=None, top=None):
     return f"{folder.rstrip('/')}/{inner}"
 
 
-def write(target, data):
+def write(target: str | os.PathLike[str] | BinaryIO, data: bytes) -> None:
     """Write a file whole or not at all, in the place of an old one.
 
     Parameters
@@ -260,20 +265,21 @@ def write(target, data):
         objects shows an object when all of it has arrived.
     data : bytes
     """
-    if hasattr(target, "write"):
+    if not isinstance(target, (str, os.PathLike)):
         target.write(data)
-    elif is_url(target):
+    elif isinstance(target, str) and is_url(target):
         _put(target, data)
     else:
         land(target, data)
 
 
-def _put(url, data):
+def _put(url: str, data: bytes) -> None:
     fs, path = file_system(url)
     local = getattr(fs, "local_file", False)
     if local:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        return land(path, data)
+        land(path, data)
+        return
     if "::" not in url:
         with contextlib.suppress(NotImplementedError):
             fs.makedirs(fs._parent(path), exist_ok=True)
@@ -283,7 +289,12 @@ def _put(url, data):
         raise UnsupportedError(f"{url}: cannot be written to", url) from error
 
 
-def land(path, data, exclusive=False, like=None):
+def land(
+    path: str | os.PathLike[str],
+    data: bytes,
+    exclusive: bool = False,
+    like: str | None = None,
+) -> None:
     """Write a local file under another name, then give it its own.
 
     Parameters
@@ -314,7 +325,7 @@ def land(path, data, exclusive=False, like=None):
         raise
 
 
-def _land_nameless(folder, name, data, like):
+def _land_nameless(folder: str, name: str, data: bytes, like: str | None) -> bool:
     """Land without a name in between: a kill leaves nothing behind.
 
     Returns False where the system cannot do that.
@@ -341,13 +352,13 @@ def _land_nameless(folder, name, data, like):
         os.close(place)
 
 
-def create(path, like=None):
+def create(path: str, like: str | None = None) -> int:
     """Open a new file for writing, to be as readable as ``like`` at most."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     return os.open(path, flags, modes.at_first(like))
 
 
-def _fill(fd, data, like):
+def _fill(fd: int, data: bytes, like: str | None) -> None:
     with open(fd, "wb") as file:
         file.write(data)
         file.flush()

@@ -5,18 +5,23 @@ A model is a folder (docs/format.md, section 9); `find` knows where they lie.
 
 import hashlib
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import ModelError
+from ..types import Array
 from . import tables
 
 MANIFEST = "model.json"
 STATISTICS = "statistics.json"
 
 
-def read(folder, name):
+def read(
+    folder: str | os.PathLike[str], name: str
+) -> tuple[bytes, dict[str, Any], dict[str, bytes]]:
     """A manifest and the files that it names, checked.
 
     Parameters
@@ -60,14 +65,14 @@ def read(folder, name):
     return text, manifest, files
 
 
-def _file(folder, name):
+def _file(folder: Path, name: str) -> bytes:
     # A name, not a path: a manifest must not reach out of its folder.
     if Path(name).name != name:
         raise ValueError(f"file name {name!r}")
     return (folder / name).read_bytes()
 
 
-def graphs(files):
+def graphs(files: dict[str, bytes]) -> dict[str, bytes]:
     """The graphs among files, by name without suffix."""
     return {Path(n).stem: b for n, b in files.items()}
 
@@ -101,12 +106,12 @@ class Bundle:
         what the files say makes no sense.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         text, self.manifest, files = read(folder, MANIFEST)
         self.content = hashlib.sha256(text).hexdigest()
         self.id = self.content[:16]
-        c = self.manifest.get("constants")
+        c: Any = self.manifest.get("constants")
         tables.check_constants(c)
         self.tables = tables.read(files.pop("tables.npz", b""), c)
         self.graphs = graphs(files)
@@ -116,7 +121,7 @@ class Bundle:
         self.halo = self._halo()
         self.statistics = self._statistics()
 
-    def _statistics(self):
+    def _statistics(self) -> dict[str, Any] | None:
         try:
             return json.loads((self.folder / STATISTICS).read_bytes())
         except FileNotFoundError:
@@ -124,15 +129,15 @@ class Bundle:
         except (OSError, ValueError, RecursionError) as e:
             raise ModelError(f"{self.folder / STATISTICS}: {e}") from e
 
-    def _halo(self):
-        halo = self.manifest.get("halo")
+    def _halo(self) -> dict[str, int]:
+        halo: Any = self.manifest.get("halo")
         for name in "analysis", "synthesis":
             n = halo.get(name) if isinstance(halo, dict) else None
             if type(n) is not int or not 0 <= n <= 256:
                 raise ModelError(f"model: halo of the {name} is {n!r}")
         return halo
 
-    def at_quality(self, name, quality):
+    def at_quality(self, name: str, quality: float) -> Array:
         """A table of knots (n, c) interpolated at a quality 1..100."""
         t = self.tables[name]
         p = (quality - 1) / 99 * (len(t) - 1)
@@ -140,11 +145,11 @@ class Bundle:
         f = np.float32(p - i)
         return t[i] * (1 - f) + t[i + 1] * f
 
-    def gain(self, quality):
+    def gain(self, quality: float) -> Array:
         """1 / quantisation step per channel, float32 (M,)."""
         return np.exp(self.at_quality("log_gain", quality))
 
-    def multiplier(self, quality):
+    def multiplier(self, quality: float) -> float:
         """Lambda of rate + lambda * 255^2 * MSE (docs/quality.md)."""
         low, high = self.manifest["lambda"]
         return low * (high / low) ** ((quality - 1) / 99)

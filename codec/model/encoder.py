@@ -8,7 +8,10 @@ model's id, and every decoder that has the model reads them
 
 import copy
 import hashlib
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..errors import ModelError, UnsupportedError
 from . import bundle
@@ -18,7 +21,9 @@ MODEL = "model"  # folder of a model that the package has not
 GRAPHS = ("analysis.onnx", "hyper_analysis.onnx")
 
 
-def load(folder, by_id):
+def load(
+    folder: str | os.PathLike[str], by_id: Callable[[str], bundle.Bundle]
+) -> bundle.Bundle:
     """The model with the folder's graphs in place of its own.
 
     The model is in the folder's own folder ``model``, or else among those
@@ -47,7 +52,7 @@ def load(folder, by_id):
     text, manifest, files = bundle.read(folder, MANIFEST)
     if set(files) != set(GRAPHS):
         raise ModelError(f"{folder / MANIFEST}: an encoder is " + " and ".join(GRAPHS))
-    wanted = manifest.get("model")
+    wanted: Any = manifest.get("model")
     if (folder / MODEL).is_dir():
         model = bundle.Bundle(folder / MODEL)
     else:

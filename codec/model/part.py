@@ -13,7 +13,11 @@ that. It takes a few fields of protobuf (onnx.proto), and no onnx, which is
 no runtime dependency.
 """
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
+
+from ..types import Array
 
 GRAPH = 7  # of ModelProto
 NODE, INITIALIZER, INPUT, OUTPUT = 1, 5, 11, 12  # of GraphProto
@@ -24,7 +28,7 @@ _BYTES = 2  # wire type of what has a length
 _FIXED = {1: 8, 5: 4}  # wire types of a fixed size
 
 
-def part_of(model, output):
+def part_of(model: bytes, output: str) -> bytes:
     """The model without what ``output`` does not need.
 
     Parameters
@@ -47,7 +51,7 @@ def part_of(model, output):
     return _with_graph(model, lambda graph: _needed(graph, output.encode()))
 
 
-def constant(model, name, array):
+def constant(model: bytes, name: str, array: Array) -> bytes:
     """The model with a constant in place of one of its inputs.
 
     Parameters
@@ -73,7 +77,7 @@ def constant(model, name, array):
     tensor += _field(TENSOR_NAME, name.encode())
     tensor += _field(RAW_DATA, np.ascontiguousarray(array, "<f4").tobytes())
 
-    def fixed(graph):
+    def fixed(graph: bytes) -> bytes:
         kept = [
             whole
             for number, whole, value in _fields(graph)
@@ -88,19 +92,19 @@ def constant(model, name, array):
     return _with_graph(model, fixed)
 
 
-def _with_graph(model, change):
+def _with_graph(model: bytes, change: Callable[[bytes], bytes]) -> bytes:
     return b"".join(
         _field(GRAPH, change(value)) if number == GRAPH else whole
         for number, whole, value in _fields(model)
     )
 
 
-def _field(number, value):
+def _field(number: int, value: bytes) -> bytes:
     """A field that has a length."""
     return _varint(number << 3 | _BYTES) + _varint(len(value)) + value
 
 
-def _needed(graph, output):
+def _needed(graph: bytes, output: bytes) -> bytes:
     fields, needed, kept = list(_fields(graph)), {output}, []
     for number, whole, value in reversed(fields):
         if number == NODE:
@@ -114,15 +118,15 @@ def _needed(graph, output):
     return b"".join(reversed(kept))
 
 
-def _names(message, *numbers):
-    found = {n: [] for n in numbers}
+def _names(message: bytes, *numbers: int) -> dict[int, list[bytes]]:
+    found: dict[int, list[bytes]] = {n: [] for n in numbers}
     for number, _, value in _fields(message):
         if number in found:
             found[number].append(value)
     return found
 
 
-def _fields(message):
+def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """(number, the whole field, its value if that has a length) of each."""
     at = 0
     while at < len(message):
@@ -144,7 +148,7 @@ def _fields(message):
         yield key >> 3, message[start:at], value
 
 
-def _read(message, at):
+def _read(message: bytes, at: int) -> tuple[int, int]:
     """A varint and where it ends."""
     value = shift = 0
     while True:
@@ -157,7 +161,7 @@ def _read(message, at):
             return value, at
 
 
-def _varint(value):
+def _varint(value: int) -> bytes:
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)

@@ -13,9 +13,12 @@ import os
 import re
 import sys
 import weakref
+from typing import Any
 
 from ..errors import LimitError, ModelError
+from ..types import Array
 from . import forks
+from .bundle import Bundle
 from .part import constant, part_of
 
 # Sessions of a graph that are kept, each for one quality: 6 MB and 5 to 10 ms.
@@ -25,10 +28,10 @@ _FATAL = 4  # the engine's errors come as exceptions as well
 _NO_MEMORY = re.compile(
     "bad_alloc|ailed to allocate|pthread_create failed|failed to map"
 )
-_graphs = weakref.WeakSet()
+_graphs: "weakref.WeakSet[Graphs]" = weakref.WeakSet()
 
 
-def cores():
+def cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -36,7 +39,7 @@ def cores():
 
 
 @functools.cache
-def _engine():
+def _engine() -> Any:
     """onnxruntime, quiet, with an arena for all sessions of the process."""
     is_ours = "onnxruntime" not in sys.modules
     import onnxruntime as ort
@@ -48,7 +51,7 @@ def _engine():
     return ort
 
 
-def _share_arena(ort):
+def _share_arena(ort: Any) -> None:
     """One arena for all sessions of the process, grown by what is asked.
 
     A session of its own would keep its largest tile for ever, and without
@@ -77,17 +80,20 @@ class Graphs:
         Graph optimisations; False exists for tests.
     """
 
-    def __init__(self, bundle, threads=None, optimise=True):
+    def __init__(
+        self, bundle: Bundle, threads: int | None = None, optimise: bool = True
+    ) -> None:
         self.bundle, self.optimise = bundle, optimise
         self.threads = threads or cores()
+        self._sessions: dict[str, collections.OrderedDict[bytes | None, Any]]
         self._sessions = collections.defaultdict(collections.OrderedDict)
         self._lock = forks.Lock()
         _graphs.add(self)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.bundle, self.threads, self.optimise)
 
-    def _session(self, name, modulation=None):
+    def _session(self, name: str, modulation: Array | None = None) -> Any:
         """Of a graph, at a quality: what that changes is then worked out."""
         key = None if modulation is None else modulation.tobytes()
         with self._lock:
@@ -116,7 +122,7 @@ class Graphs:
             made.move_to_end(key)
             return made[key]
 
-    def _model(self, name, modulation):
+    def _model(self, name: str, modulation: Array | None) -> bytes:
         model = self.bundle.graphs[
             "synthesis_gradient" if name == "synthesis_error" else name
         ]
@@ -126,7 +132,9 @@ class Graphs:
             model if modulation is None else constant(model, "modulation", modulation)
         )
 
-    def run(self, name, modulation=None, **inputs):
+    def run(
+        self, name: str, modulation: Array | None = None, **inputs: Array
+    ) -> list[Array]:
         """Outputs of one graph, a list of arrays in the graph's order.
 
         ``synthesis_error`` is the part of ``synthesis_gradient`` that its
@@ -169,7 +177,7 @@ class Graphs:
 
 
 @forks.on_child
-def _forget_sessions():
+def _forget_sessions() -> None:
     """Leave the parent's sessions alone: their threads are not here."""
     for graphs in list(_graphs):
         for made in graphs._sessions.values():
@@ -178,7 +186,9 @@ def _forget_sessions():
         graphs._sessions.clear()
 
 
-def _outputs(name, inputs, b):
+def _outputs(
+    name: str, inputs: dict[str, Array], b: Bundle
+) -> list[tuple[str, tuple[int | None, ...]]]:
     """Type and shape of each output; None is any size."""
     n, *first = next(iter(inputs.values())).shape
     if name in ("synthesis_error", "synthesis_gradient"):
@@ -208,7 +218,7 @@ def _outputs(name, inputs, b):
     return [("f4", (len(inputs["x"]), inputs["w"].shape[1]))]
 
 
-def _fits(a, wanted):
+def _fits(a: Array, wanted: tuple[str, tuple[int | None, ...]]) -> bool:
     kind, shape = wanted
     return (
         a.dtype == kind

@@ -8,10 +8,13 @@ anything but a ``CodecError``, nor leave the integers that float32 holds
 
 import io
 import zipfile
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..errors import ModelError
+from ..types import Array
 
 EXACT = 2**24  # float32 holds every integer below
 TOTAL = 2**24  # sum of the frequencies of an alphabet
@@ -28,8 +31,11 @@ _RANGES = {
     "SLAB": (32, 32),
 }
 
+# Type and shape of each array; None is any size.
+_Shapes = dict[str, tuple[str, tuple[int | None, ...]]]
 
-def cuts(parts, k, m):
+
+def cuts(parts: Sequence[int] | Array, k: int, m: int) -> list[tuple[int, int, int]]:
     """What the parts of a pass are and see, but for the first of each.
 
     Parameters
@@ -51,12 +57,12 @@ def cuts(parts, k, m):
     ]
 
 
-def _need(condition, what):
+def _need(condition: object, what: str) -> None:
     if not condition:
         raise ModelError(f"model: {what}")
 
 
-def check_constants(c):
+def check_constants(c: Any) -> None:
     """Raise ModelError unless the constants of a manifest make sense."""
     _need(isinstance(c, dict), "the manifest has no constants")
     for name, (low, high) in _RANGES.items():
@@ -68,7 +74,7 @@ def check_constants(c):
     _need(c["K"] < c["M"], "constant K is not below M")
 
 
-def read(data, c):
+def read(data: bytes, c: dict[str, Any]) -> dict[str, Array]:
     """Arrays of a ``tables.npz`` that fit the constants.
 
     Parameters
@@ -109,15 +115,15 @@ def read(data, c):
     return t
 
 
-def _check_shapes(t, c):
+def _check_shapes(t: dict[str, Array], c: dict[str, Any]) -> None:
     """Every array is there, of its type and shape; None is any size."""
     nz, m, k, hyper = c["NZ"], c["M"], c["K"], c["HYPER"]
-    more = {"energy": ("f4", (None, 2, m))} if "energy" in t else {}
+    more: _Shapes = {"energy": ("f4", (None, 2, m))} if "energy" in t else {}
     if "skip" in t:
         more["skip"] = "u1", (100,)
     if "parts" in t:
         more |= _parts(t["parts"], k, m)
-    wanted = {
+    wanted: _Shapes = {
         "z_band": ("u1", (100,)),
         "z_min": ("u4", (None,)),
         "z_freq": ("u4", (None, nz, 2 * c["Z_MAX"] + 1)),
@@ -150,7 +156,7 @@ def _check_shapes(t, c):
             _need(len(a) >= 2, f"table {name} has one row")
 
 
-def _parts(parts, k, m):
+def _parts(parts: Array, k: int, m: int) -> _Shapes:
     """Arrays of a model whose passes have parts."""
     _need(
         parts.dtype == "u2"
@@ -162,13 +168,14 @@ def _parts(parts, k, m):
         and k not in parts,
         "its passes cannot be cut where parts says",
     )
-    return {"parts": ("u2", (None,)), "expected": ("u2", (64,))} | {
+    own: _Shapes = {"parts": ("u2", (None,)), "expected": ("u2", (64,))}
+    return own | {
         f"d{n}": ("i1", (end - start, start - first))
         for n, (first, start, end) in enumerate(cuts(parts, k, m))
     }
 
 
-def _check_frequencies(t, c):
+def _check_frequencies(t: dict[str, Array], c: dict[str, Any]) -> None:
     bands = len(t["z_freq"])
     _need(
         t["z_band"].max() < bands and len(t["z_min"]) == bands,
@@ -191,7 +198,7 @@ def _check_frequencies(t, c):
         )
 
 
-def check_bounds(t, z_max):
+def check_bounds(t: dict[str, Array], z_max: int) -> Any:
     """Raise ModelError unless every sum of section 7 stays exact.
 
     Parameters
@@ -202,10 +209,10 @@ def check_bounds(t, z_max):
         Largest magnitude of a z symbol.
     """
 
-    def worst(w, x):
+    def worst(w: Array, x: int) -> int:
         return int(np.abs(w.astype(np.int64)).sum(1).max()) * x
 
-    def largest(b):  # in 64 bits: -2**31 has no magnitude in 32
+    def largest(b: Array) -> int:  # in 64 bits: -2**31 has no magnitude in 32
         return int(np.abs(b.astype(np.int64)).max())
 
     top = int(t["level"].max())

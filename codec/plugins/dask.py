@@ -23,6 +23,8 @@ import io
 import itertools
 import os
 import time
+from collections.abc import Iterable, Iterator
+from typing import Any, Unpack
 
 import distributed
 from distributed.metrics import context_meter
@@ -30,7 +32,7 @@ from distributed.metrics import context_meter
 from .. import api, picture
 from ..errors import InputError
 from ..io import urls
-from ..options import DecodeOptions, EncodeOptions
+from ..options import DecodeFields, DecodeOptions, EncodeFields, EncodeOptions
 
 COMPRESS, DECOMPRESS = "aecompress", "aedecompress"
 DONE, THERE, FAILED = "done", "there", "failed"
@@ -57,7 +59,7 @@ class Task:
     replace: bool = False
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         """Name of the tasks, as Dask's dashboard shows it."""
         return COMPRESS if isinstance(self.options, EncodeOptions) else DECOMPRESS
 
@@ -104,13 +106,13 @@ class Summary:
 
     done: int = 0
     there: int = 0
-    failed: dict = dataclasses.field(default_factory=dict)
+    failed: dict[str, str] = dataclasses.field(default_factory=dict)
     pixels: int = 0
     n_in: int = 0
     n_out: int = 0
     seconds: float = 0.0
 
-    def add(self, result):
+    def add(self, result: Result) -> None:
         """Count one result."""
         if result.state == FAILED:
             self.failed[result.src] = result.error
@@ -124,15 +126,15 @@ class Summary:
 
 
 def compress(
-    client,
-    sources,
-    folder=None,
+    client: distributed.Client,
+    sources: Iterable[str | os.PathLike[str]],
+    folder: str | None = None,
     *,
-    top=None,
-    replace=False,
-    options=EncodeOptions(),
-    **fields,
-):
+    top: str | None = None,
+    replace: bool = False,
+    options: EncodeOptions = EncodeOptions(),
+    **fields: Unpack[EncodeFields],
+) -> Summary:
     """Compress pictures to ``.aec`` files.
 
     Parameters
@@ -159,16 +161,16 @@ def compress(
 
 
 def decompress(
-    client,
-    sources,
-    folder=None,
+    client: distributed.Client,
+    sources: Iterable[str | os.PathLike[str]],
+    folder: str | None = None,
     *,
-    top=None,
-    extension="png",
-    replace=False,
-    options=DecodeOptions(),
-    **fields,
-):
+    top: str | None = None,
+    extension: str = "png",
+    replace: bool = False,
+    options: DecodeOptions = DecodeOptions(),
+    **fields: Unpack[DecodeFields],
+) -> Summary:
     """Turn ``.aec`` files back into pictures; parameters as of `compress`.
 
     Parameters
@@ -183,20 +185,32 @@ def decompress(
     return _all(client, task, sources, "." + extension.lstrip("."), folder, top)
 
 
-def _all(client, task, sources, suffix, folder, top):
+def _all(
+    client: distributed.Client,
+    task: Task,
+    sources: Iterable[str | os.PathLike[str]],
+    suffix: str,
+    folder: str | None,
+    top: str | None,
+) -> Summary:
     start, summary = time.monotonic(), Summary()
-    jobs = ((src, _target(src, suffix, folder, top)) for src in map(os.fspath, sources))
+    jobs = (
+        (src, _target(src, suffix, folder, top))
+        for src in (os.fspath(source) for source in sources)
+    )
     for _, result in run(client, jobs, task):
         summary.add(result)
     summary.seconds = time.monotonic() - start
     return summary
 
 
-def _target(src, suffix, folder, top):
+def _target(src: str, suffix: str, folder: str | None, top: str | None) -> str:
     return absolute(urls.target(src, suffix, folder, top))
 
 
-def run(client, jobs, task):
+def run(
+    client: distributed.Client, jobs: Iterable[tuple[str, str]], task: Task
+) -> Iterator[tuple[int, Result]]:
     """Run tasks on a cluster, a few ahead of the workers.
 
     Parameters
@@ -213,19 +227,19 @@ def run(client, jobs, task):
     result : Result
         As tasks end.
     """
-    jobs = enumerate((absolute(src), dst) for src, dst in jobs)
+    todo = enumerate((absolute(src), dst) for src, dst in jobs)
     token = f"{task.kind}-{os.urandom(8).hex()}"
     futures = {}
 
-    def submit(n):
+    def submit(n: int) -> list[Any]:
         found = []
-        for index, job in itertools.islice(jobs, n):
+        for index, job in itertools.islice(todo, n):
             future = client.submit(one, job, task, key=f"{token}-{index}", pure=False)
             futures[future] = index, job
             found.append(future)
         return found
 
-    def ahead():
+    def ahead() -> int:
         threads = sum(client.nthreads().values())
         return max(1, _AHEAD * threads - len(futures))
 
@@ -242,12 +256,12 @@ def run(client, jobs, task):
             ended.add(new)
 
 
-def absolute(name):
+def absolute(name: str) -> str:
     """A name that means the same in another working directory."""
     return name if urls.is_url(name) else os.path.abspath(name)
 
 
-def one(job, task):
+def one(job: tuple[str, str], task: Task) -> Result:
     """One task, on a worker.
 
     Parameters
@@ -268,7 +282,7 @@ def one(job, task):
             with urls.open_anywhere(src) as file:
                 data = file.read()
         with context_meter.meter("code"):
-            if task.kind == COMPRESS:
+            if isinstance(options, EncodeOptions):
                 out, pixels = _compress(data, options)
             else:
                 out, pixels = _decompress(data, dst, task.format, options)
@@ -294,13 +308,15 @@ def one(job, task):
     return result
 
 
-def _compress(data, options):
+def _compress(data: bytes, options: EncodeOptions) -> tuple[bytes, int]:
     pic = picture.read(io.BytesIO(data), options.max_pixels)
     height, width = pic.pixels.shape[:2]
     return api.encode(pic, options=options), width * height
 
 
-def _decompress(data, dst, kind, options):
+def _decompress(
+    data: bytes, dst: str, kind: str | None, options: DecodeOptions
+) -> tuple[bytes, int]:
     pic = api.Decoder(options=options).decode_picture(data)
     out = io.BytesIO()
     picture.save(pic, out, kind or picture.format_of(dst.split("::")[0]))
@@ -308,11 +324,11 @@ def _decompress(data, dst, kind, options):
     return out.getvalue(), width * height
 
 
-def _exists(dst):
+def _exists(dst: str) -> bool:
     return urls.exists(dst) if urls.is_url(dst) else os.path.lexists(dst)
 
 
-def _land(src, dst, data, replace):
+def _land(src: str, dst: str, data: bytes, replace: bool) -> bool:
     """Write an output; False if another task was first."""
     if urls.is_url(dst):
         if not replace and urls.exists(dst):
@@ -327,7 +343,7 @@ def _land(src, dst, data, replace):
     return True
 
 
-def connect(address):
+def connect(address: str) -> distributed.Client:
     """A client of a scheduler.
 
     Raises

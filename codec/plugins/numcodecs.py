@@ -15,6 +15,8 @@ imported. What the axes of a chunk of uint8 are:
 ====================  =================================================
 """
 
+from typing import Any
+
 import numpy as np
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ndarray_copy
@@ -23,11 +25,12 @@ from .. import api, stacks
 from ..errors import FormatError, InputError, UnsupportedError
 from ..model import find
 from ..options import EncodeOptions
+from ..types import Array
 
 NAME = "aecompress"
 
 
-def options_of(settings):
+def options_of(settings: dict[str, Any]) -> EncodeOptions:
     """Options as a store's metadata name them.
 
     Parameters
@@ -52,7 +55,7 @@ def options_of(settings):
     return options
 
 
-def settings_of(options):
+def settings_of(options: EncodeOptions) -> dict[str, Any]:
     """The inverse: what a store's metadata keep, quality first."""
     settings = {"quality": options.quality, **options.settings()}
     if options.quality is None:
@@ -63,7 +66,7 @@ def settings_of(options):
     }
 
 
-def encode_chunk(array, options):
+def encode_chunk(array: Array, options: EncodeOptions) -> bytes:
     """A chunk of pictures as one ``.aec`` file.
 
     Parameters
@@ -94,7 +97,9 @@ def encode_chunk(array, options):
     return stacks.encode_batch(array.reshape(-1, *size, *colours), options=options)
 
 
-def decode_chunk(data, options, shape=None):
+def decode_chunk(
+    data: bytes, options: EncodeOptions, shape: tuple[int, ...] | None = None
+) -> Array:
     """The inverse of `encode_chunk`.
 
     Parameters
@@ -145,24 +150,24 @@ class Aecompress(Codec):
 
     codec_id = NAME
 
-    def __init__(self, **fields):
+    def __init__(self, **fields: Any) -> None:
         self.options = options_of(fields)
 
-    def encode(self, buf):
+    def encode(self, buf: Any) -> bytes:
         """Encode a chunk; see the module's table for its axes."""
         array = np.asarray(buf)
         if array.dtype != np.uint8:
             raise InputError(f"{NAME} takes uint8, not {array.dtype}")
         return encode_chunk(array, self.options)
 
-    def decode(self, buf, out=None):
+    def decode(self, buf: Any, out: Any = None) -> Any:
         """Decode a chunk, into ``out`` if it is given."""
         pixels = decode_chunk(ensure_bytes(buf), self.options)
         return pixels if out is None else ndarray_copy(pixels, out)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"id": NAME, **settings_of(self.options)}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         fields = (f"{k}={v!r}" for k, v in settings_of(self.options).items())
         return f"{type(self).__name__}({', '.join(fields)})"

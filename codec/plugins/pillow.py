@@ -22,6 +22,7 @@ a file is opened, ``OSError`` when its pixels are needed, ``SyntaxError`` by
 """
 
 import io
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 from PIL import Image, ImageFile, ImageSequence
@@ -29,6 +30,7 @@ from PIL import Image, ImageFile, ImageSequence
 from .. import api, container, stacks
 from ..errors import CodecError, FormatError
 from ..picture import from_sections, load
+from ..types import Array, Picture
 
 # The class is for Pillow to use; all that it shows is inherited from there.
 __all__ = ["EXTENSION", "FORMAT", "MIME", "register_pillow"]
@@ -38,7 +40,7 @@ FORMAT, MIME, EXTENSION = "AEC", "image/x-aec", ".aec"
 _OWN = {"append_images", "exif", "icc_profile", "xmp"}
 
 
-def _accept(prefix):
+def _accept(prefix: bytes) -> bool:
     return prefix.startswith(container.MAGIC)
 
 
@@ -49,13 +51,14 @@ class AecImageFile(ImageFile.ImageFile):
     format_description = "Learned picture codec"
     _close_exclusive_fp_after_loading = False
 
-    def _open(self):
+    def _open(self) -> None:
+        self._file = cast(BinaryIO, self.fp)
         try:
-            header, sections, _ = container.read_sections(self.fp)
+            header, sections, _ = container.read_sections(self._file)
             self.n_frames = 1
             if header.is_stack:
-                self.fp.seek(0)
-                self.n_frames = container.read_stack(self.fp)[2].count
+                self._file.seek(0)
+                self.n_frames = container.read_stack(self._file)[2].count
         except FormatError as error:
             raise SyntaxError(str(error)) from error
         except CodecError as error:  # sound, but newer than this program
@@ -76,59 +79,61 @@ class AecImageFile(ImageFile.ImageFile):
         ):
             if value:
                 self.info[key] = value
-        self._is_stack, self._stack = header.is_stack, None
-        self._fp, self._frame = self.fp, -1
+        self._is_stack = header.is_stack
+        self._stack: stacks.Stack | None = None
+        self._fp = self._file  # Pillow's own name for what frames are read from
+        self._frame = -1
         self.seek(0)
 
-    def seek(self, frame):
+    def seek(self, frame: int) -> None:
         if not self._seek_check(frame):
             return
-        self._frame, self.fp = frame, self._fp
+        self._frame, self.fp = frame, self._file
         self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0, self.mode)]
 
-    def tell(self):
+    def tell(self) -> int:
         return self._frame
 
-    def load(self):
+    def load(self) -> Any:
         if not self.tile:
             return super().load()
         self.fp = io.BytesIO(self._decoded().tobytes())
         result = super().load()
         if self.n_frames > 1:
-            self.fp = self._fp
+            self.fp = self._file
         elif self._exclusive_fp:
-            self._fp.close()
+            self._file.close()
         return result
 
-    def load_seek(self, pos):
+    def load_seek(self, pos: int) -> None:
         pass
 
-    def _decoded(self):
+    def _decoded(self) -> Array:
         """Samples of the current frame, as the mode has them."""
         try:
             if self._is_stack:
-                self._stack = self._stack or stacks.Stack(self._fp)
+                self._stack = self._stack or stacks.Stack(self._file)
                 return self._stack[self._frame]
-            self._fp.seek(0)
-            pic = api.Decoder().decode_picture(self._fp.read())
+            self._file.seek(0)
+            pic = api.Decoder().decode_picture(self._file.read())
         except CodecError as error:
             raise OSError(str(error)) from error
         if pic.alpha is None:
             return pic.pixels
         return np.dstack([pic.pixels, pic.alpha])
 
-    def verify(self):
+    def verify(self) -> None:
         """Check the whole file but its symbols."""
-        self._fp.seek(0)
+        self._file.seek(0)
         try:
-            container.unpack(self._fp.read())
+            container.unpack(self._file.read())
         except CodecError as error:
             raise SyntaxError(str(error)) from error
         finally:
             super().verify()
 
 
-def _save(im, fp, filename):
+def _save(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     picture = _dressed(im, im, im.encoderinfo)
     try:
         data = api.encode(picture, **_fields(im.encoderinfo))
@@ -137,7 +142,7 @@ def _save(im, fp, filename):
     fp.write(data)
 
 
-def _save_all(im, fp, filename):
+def _save_all(im: Image.Image, fp: IO[bytes], filename: str | bytes) -> None:
     options = im.encoderinfo
     frames = [
         _dressed(frame, im, options)
@@ -153,12 +158,12 @@ def _save_all(im, fp, filename):
     fp.write(data)
 
 
-def _fields(options):
+def _fields(options: dict[str, Any]) -> dict[str, Any]:
     """What ``save`` was told of how to encode; a misspelt name is a TypeError."""
     return {name: options[name] for name in options.keys() - _OWN}
 
 
-def _dressed(frame, im, options):
+def _dressed(frame: Image.Image, im: Image.Image, options: dict[str, Any]) -> Picture:
     """One frame with the metadata that ``save`` was told to write."""
     frame = frame.copy()
     for key, default in (
@@ -179,7 +184,7 @@ def _dressed(frame, im, options):
         raise OSError(f"cannot write mode {frame.mode} as {FORMAT}: {error}") from error
 
 
-def register_pillow():
+def register_pillow() -> None:
     """Teach Pillow to open and save ``.aec`` files; twice does no harm."""
     Image.register_open(FORMAT, AecImageFile, _accept)
     Image.register_save(FORMAT, _save)

@@ -4,6 +4,7 @@ Needs the extra ``[ml]``. See docs/features.md.
 """
 
 import os
+from typing import Any, Self
 
 import numpy as np
 from PIL.Image import Image
@@ -16,7 +17,8 @@ from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..insight.features import POOLINGS, features
-from ..types import Picture
+from ..options import Model
+from ..types import Array, Picture
 
 _PICTURES = (str, os.PathLike, bytes, bytearray, memoryview, Image, Picture)
 
@@ -65,15 +67,21 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     """
 
     def __init__(
-        self, pooling="stats", n_components=None, *, model=None, shape=None, white=255
-    ):
+        self,
+        pooling: str = "stats",
+        n_components: Any = None,
+        *,
+        model: Model | None = None,
+        shape: tuple[int, ...] | None = None,
+        white: float = 255,
+    ) -> None:
         self.pooling = pooling
         self.n_components = n_components
         self.model = model
         self.shape = shape
         self.white = white
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: object = None) -> Self:
         """Learn the components, and which model describes.
 
         Parameters
@@ -90,11 +98,11 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self._fit(X)
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Any, y: object = None) -> Array:
         """As ``fit(X).transform(X)``, each picture described once."""
         return self._reduced(self._fit(X))
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Array:
         """Features of pictures.
 
         Parameters
@@ -118,7 +126,7 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             )
         return self._reduced(found)
 
-    def _fit(self, X):
+    def _fit(self, X: Any) -> Array:
         if self.pooling not in POOLINGS:
             raise ValueError(
                 f"pooling must be one of {', '.join(POOLINGS)}, not {self.pooling!r}"
@@ -130,11 +138,12 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             self._n_features_out = self.pca_.n_components_
         return found
 
-    def _reduced(self, found):
+    def _reduced(self, found: Array) -> Array:
         return found if self.n_components is None else self.pca_.transform(found)
 
-    def _describe(self, X, reset):
-        rows, models = [], set()
+    def _describe(self, X: Any, reset: bool) -> tuple[Array, str]:
+        rows: list[Array] = []
+        models: set[str] = set()
         for image in self._images(X, reset):
             row = features(image, pooling=self.pooling, model=self.model)
             if row.ndim != (1 if self.pooling == "stats" else 3):
@@ -143,17 +152,17 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                     "codec.features to what comes next"
                 )
             rows.append(np.asarray(row).ravel())
-            models.add(row.model)
+            models.add(str(row.model))
         if len(models) != 1:
             raise ValueError(f"features of several models: {sorted(models)}")
         if len({len(row) for row in rows}) != 1:
             raise ValueError(f"pooling={self.pooling!r} needs pictures of one size")
         return np.stack(rows), models.pop()
 
-    def _images(self, X, reset):
+    def _images(self, X: Any, reset: bool) -> Any:
         if _are_pictures(X):
             if reset:
-                vars(self).pop("n_features_in_", None)
+                self.__dict__.pop("n_features_in_", None)
             return X
         X = validate_data(self, X, reset=reset, dtype=np.float64)
         if X.min() < 0:
@@ -167,7 +176,7 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             )
         return np.rint(X * (255 / self.white)).astype(np.uint8).reshape(-1, *shape)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         tags.input_tags.three_d_array = True
@@ -175,7 +184,7 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return tags
 
 
-def _are_pictures(X):
+def _are_pictures(X: Any) -> bool:
     """Whether X is a sequence of pictures rather than a table."""
     if isinstance(X, np.ndarray) and X.ndim != 1:
         return X.ndim in (3, 4) and X.dtype == np.uint8

@@ -12,12 +12,13 @@ told in `codec.plugins.numcodecs`.
 
 import asyncio
 import dataclasses
+from typing import Any, Self, Unpack
 
 import numpy as np
 from zarr.abc.codec import ArrayBytesCodec
-from zarr.core.common import parse_named_configuration
+from zarr.core.common import JSON, parse_named_configuration
 
-from ..options import EncodeOptions
+from ..options import EncodeFields, EncodeOptions
 from .numcodecs import NAME, decode_chunk, encode_chunk, options_of, settings_of
 
 
@@ -36,20 +37,22 @@ class AecompressCodec(ArrayBytesCodec):
     is_fixed_size = False
     options: EncodeOptions
 
-    def __init__(self, options=EncodeOptions(), **fields):
+    def __init__(
+        self, options: EncodeOptions = EncodeOptions(), **fields: Unpack[EncodeFields]
+    ) -> None:
         object.__setattr__(self, "options", options.changed(**fields))
 
     @classmethod
-    def from_dict(cls, data):
+    def from_dict(cls, data: dict[str, JSON]) -> Self:
         """The codec that a store's metadata name."""
         _, settings = parse_named_configuration(data, NAME, require_configuration=False)
         return cls(options_of(settings or {}))
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, JSON]:
         """What a store's metadata keep."""
         return {"name": NAME, "configuration": settings_of(self.options)}
 
-    def validate(self, *, shape, dtype, chunk_grid):
+    def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:
         """Raise ValueError where the array cannot be pictures."""
         native = dtype.to_native_dtype()
         if native != np.uint8:
@@ -59,19 +62,19 @@ class AecompressCodec(ArrayBytesCodec):
                 f"{NAME} takes arrays of pictures, not of {len(shape)} axes"
             )
 
-    def _encode_sync(self, chunk_array, chunk_spec):
+    def _encode_sync(self, chunk_array: Any, chunk_spec: Any) -> Any:
         data = encode_chunk(chunk_array.as_numpy_array(), self.options)
         return chunk_spec.prototype.buffer.from_bytes(data)
 
-    def _decode_sync(self, chunk_bytes, chunk_spec):
+    def _decode_sync(self, chunk_bytes: Any, chunk_spec: Any) -> Any:
         pixels = decode_chunk(chunk_bytes.to_bytes(), self.options, chunk_spec.shape)
         return chunk_spec.prototype.nd_buffer.from_numpy_array(pixels)
 
-    async def _encode_single(self, chunk_array, chunk_spec):
+    async def _encode_single(self, chunk_array: Any, chunk_spec: Any) -> Any:
         return await asyncio.to_thread(self._encode_sync, chunk_array, chunk_spec)
 
-    async def _decode_single(self, chunk_bytes, chunk_spec):
+    async def _decode_single(self, chunk_bytes: Any, chunk_spec: Any) -> Any:
         return await asyncio.to_thread(self._decode_sync, chunk_bytes, chunk_spec)
 
-    def compute_encoded_size(self, input_byte_length, chunk_spec):
+    def compute_encoded_size(self, input_byte_length: int, chunk_spec: Any) -> int:
         raise NotImplementedError("depends on the pictures")

@@ -51,18 +51,18 @@ class Plan:
     passes: int
     probes: int
     rate: float = 0.32
-    widths: tuple = (1.5, 0.5)
-    cautions: tuple = (0, 1.1)
+    widths: tuple[float, float] = (1.5, 0.5)
+    cautions: tuple[float, float] = (0, 1.1)
     noise: float = 0.0
     prior: float = 0.0
     tune: str = TUNES[0]
 
-    def width(self, done):
+    def width(self, done: float) -> float:
         """Width when so much is done, 0..1."""
         first, last = self.widths
         return first * (last / first) ** done
 
-    def caution(self, done):
+    def caution(self, done: float) -> float:
         """Caution when so much is done, 0..1."""
         first, last = self.cautions
         return first + (last - first) * done

@@ -4,6 +4,8 @@ import functools
 
 import numpy as np
 
+from ..types import Array
+
 ONE = 2.0**24
 TOP = 1023  # larger symbols cost about as much per step
 
@@ -23,8 +25,9 @@ class Costs:
     bits : float32 (64, TOP + 2)
     """
 
-    def __init__(self, t, row_skip):
-        self.t, self.row_skip, self._z = t, row_skip, {}
+    def __init__(self, t: dict[str, Array], row_skip: int) -> None:
+        self.t, self.row_skip = t, row_skip
+        self._z: dict[int, Array] = {}
         k = np.arange(TOP + 2)
         self.bits = np.zeros((len(t["row_max"]), len(k)), np.float32)
         for r, top in enumerate(t["row_max"].tolist()):
@@ -36,24 +39,24 @@ class Costs:
             # An escape, four bits of n, n bits and the sign.
             self.bits[r, top + 1 :] = p[-1] + 5 + np.floor(np.log2(u))
 
-    def z_bits(self, quality_index):
+    def z_bits(self, quality_index: int) -> Array:
         """Bits of each z symbol: float64 (NZ, 2 Z_MAX + 1)."""
         band = int(self.t["z_band"][quality_index])
         if band not in self._z:
             self._z[band] = -np.log2(self.t["z_freq"][band] / ONE)
         return self._z[band]
 
-    def z(self, z, quality_index):
+    def z(self, z: Array, quality_index: int) -> float:
         """Bits of all z symbols, int16 (hz, wz, NZ)."""
         bits = self.z_bits(quality_index)
         index = z.reshape(-1, z.shape[-1]).astype(int) + bits.shape[1] // 2
         return float(bits[np.arange(z.shape[-1]), index].sum())
 
-    def cells(self, symbols, rows):
+    def cells(self, symbols: Array, rows: Array) -> Array:
         """Bits of each cell, (h, w), of int16 symbols with their rows."""
         return self.of(np.abs(symbols.astype(np.int32)), rows).sum(2)
 
-    def of(self, magnitude, rows):
+    def of(self, magnitude: Array, rows: Array) -> Array:
         """Bits of symbols of these magnitudes.
 
         Parameters
@@ -71,11 +74,11 @@ class Costs:
         return self.bits.take(at)
 
     @functools.cached_property
-    def _upward(self):
+    def _upward(self) -> Array:
         k = np.abs(np.arange(-TOP - 1, TOP + 2))
         return np.diff(self.bits[:, k], axis=1)
 
-    def upward(self, symbols, rows):
+    def upward(self, symbols: Array, rows: Array) -> Array:
         """Bits that symbols one higher would cost more.
 
         Parameters
@@ -106,10 +109,10 @@ class Counter:
     bits : float
     """
 
-    def __init__(self, costs):
+    def __init__(self, costs: Costs) -> None:
         self.costs, self.bits = costs, 0.0
 
-    def write(self, symbols, rows):
+    def write(self, symbols: Array, rows: Array) -> None:
         """Count symbols int16, of rows uint8 of the same shape."""
         self.bits += float(
             self.costs.of(np.abs(symbols.astype(np.int32)), rows).sum(dtype=np.float64)

@@ -8,12 +8,19 @@ repeats only what comes after it (figures: docs/command-line.md).
 """
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..errors import LimitError
-from ..progress import part
-from . import PLANS
+from ..model.bundle import Bundle
+from ..progress import Progress, part
+from ..types import Array
+from . import PLANS, Plan
+
+# Payload and checksum of each block.
+Coded = list[tuple[bytes, int]]
 
 REACH = 3.0  # of a cached latent plane, in quality
 MAX_STEPS = 12  # tries; two to five do, but for tiny pictures
@@ -25,7 +32,43 @@ _START = 50.0
 _SLOPES = {"size": 0.035, "psnr": 0.15}  # of log bytes, of dB, per quality
 
 
-def for_size(pipeline, blocks, n_bytes, plan=PLANS[1], progress=None):
+class Pipeline(Protocol):
+    """What a search needs of `codec.symbols.pipeline.Pipeline`."""
+
+    @property
+    def bundle(self) -> Bundle: ...
+
+    def analyse(
+        self, pixels: Array, quality: float, progress: Progress | None = None
+    ) -> Array: ...
+
+    def encode_latent(
+        self,
+        y: Array,
+        quality: float,
+        plan: Plan = ...,
+        pixels: Array | None = None,
+        progress: Progress | None = None,
+        decoded: Array | None = None,
+    ) -> tuple[bytes, int]: ...
+
+    def synthesise(
+        self,
+        latent: Array,
+        quality: float,
+        height: int,
+        width: int,
+        progress: Progress | None = None,
+    ) -> Array: ...
+
+
+def for_size(
+    pipeline: Pipeline,
+    blocks: Sequence[Array],
+    n_bytes: float,
+    plan: Plan = PLANS[1],
+    progress: Progress | None = None,
+) -> tuple[float, Coded]:
     """The best payloads of at most ``n_bytes``.
 
     Parameters
@@ -53,10 +96,10 @@ def for_size(pipeline, blocks, n_bytes, plan=PLANS[1], progress=None):
     """
     trial = _Trials(pipeline, blocks, plan, progress)
 
-    def size(coded):
+    def size(coded: Coded) -> int:
         return sum(len(payload) for payload, _ in coded)
 
-    def evaluate(quality):
+    def evaluate(quality: float) -> tuple[float, Coded]:
         coded = trial.encode(quality)
         return math.log(max(4, size(coded))), coded
 
@@ -72,7 +115,13 @@ def for_size(pipeline, blocks, n_bytes, plan=PLANS[1], progress=None):
     return found
 
 
-def for_psnr(pipeline, blocks, psnr, plan=PLANS[1], progress=None):
+def for_psnr(
+    pipeline: Pipeline,
+    blocks: Sequence[Array],
+    psnr: float,
+    plan: Plan = PLANS[1],
+    progress: Progress | None = None,
+) -> tuple[float, Coded]:
     """The smallest payloads of at least ``psnr``.
 
     Parameters
@@ -95,7 +144,7 @@ def for_psnr(pipeline, blocks, psnr, plan=PLANS[1], progress=None):
     trial = _Trials(pipeline, blocks, plan, progress)
     reached = -math.inf
 
-    def evaluate(quality):
+    def evaluate(quality: float) -> tuple[float, Coded]:
         nonlocal reached
         coded, db = trial.encode_and_measure(quality)
         reached = max(reached, db)
@@ -113,13 +162,19 @@ def for_psnr(pipeline, blocks, psnr, plan=PLANS[1], progress=None):
 class _Trials:
     """Encodes blocks of pictures at one quality after another."""
 
-    def __init__(self, pipeline, blocks, plan, progress):
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        blocks: Sequence[Array],
+        plan: Plan,
+        progress: Progress | None,
+    ) -> None:
         self.pipeline, self.blocks, self.plan = pipeline, blocks, plan
         self.progress, self.n = progress, 0
         # Latent planes, and the quality that each was made for.
-        self.planes = [(None, math.inf)] * len(blocks)
+        self.planes: list[Any] = [(None, math.inf)] * len(blocks)
 
-    def _parts(self):
+    def _parts(self) -> list[Progress | None]:
         # How many tries there will be is not known: each takes half of what
         # is left of the bar.
         self.n += 1
@@ -127,9 +182,15 @@ class _Trials:
         n = len(self.blocks)
         return [part(whole, i / n, (i + 1) / n) for i in range(n)]
 
-    def _encode(self, i, quality, progress, decoded=None):
+    def _encode(
+        self,
+        i: int,
+        quality: float,
+        progress: Progress | None,
+        decoded: Array | None = None,
+    ) -> tuple[bytes, int]:
         y, made_for = self.planes[i]
-        share = 0
+        share = 0.0
         if abs(quality - made_for) > REACH:
             share = 0.8
             # Two planes at once would double the memory.
@@ -141,14 +202,14 @@ class _Trials:
             y, quality, self.plan, self.blocks[i], part(progress, share, 1), decoded
         )
 
-    def encode(self, quality):
+    def encode(self, quality: float) -> Coded:
         """Payload and checksum of each block at a quality."""
         return [
             self._encode(i, quality, progress)
             for i, progress in enumerate(self._parts())
         ]
 
-    def encode_and_measure(self, quality):
+    def encode_and_measure(self, quality: float) -> tuple[Coded, float]:
         """Payload and checksum of each block, and the PSNR of all."""
         coded, total, n = [], 0, 0
         for i, progress in enumerate(self._parts()):
@@ -167,23 +228,29 @@ class _Trials:
         return coded, _decibels(total, n)
 
 
-def squared_error(a, b):
+def squared_error(a: Array, b: Array) -> int:
     """Sum of the squared differences of two uint8 arrays, in little memory."""
     return sum(
         int(np.square(x.astype(np.int32) - y).sum(dtype=np.int64)) for x, y in zip(a, b)
     )
 
 
-def psnr(a, b):
+def psnr(a: Array, b: Array) -> float:
     """PSNR of two uint8 arrays of one shape, in dB."""
     return _decibels(squared_error(a, b), a.size)
 
 
-def _decibels(total, n):
+def _decibels(total: int, n: int) -> float:
     return math.inf if total == 0 else 10 * math.log10(255**2 * n / total)
 
 
-def _search(evaluate, low, high, slope, best):
+def _search(
+    evaluate: Callable[[float], tuple[float, Any]],
+    low: float,
+    high: float,
+    slope: float,
+    best: Any,
+) -> tuple[float, Any] | None:
     """A quality whose value lies in low..high; values rise with quality.
 
     Parameters
@@ -203,7 +270,7 @@ def _search(evaluate, low, high, slope, best):
     (quality, result), or None if no quality is on the right side
     """
     aim = (low + high) / 2
-    lowest, highest = 1, 100  # of what is still to be searched
+    lowest, highest = 1.0, 100.0  # of what is still to be searched
     last, good = None, None
     quality = _START
     for n in range(MAX_STEPS):

@@ -9,6 +9,8 @@ equation 13 with equal means), and MS-SSIM multiplies five scales of that.
 
 import numpy as np
 
+from ..types import Array
+
 BLOCK = 4  # samples of a side of what shares a weight
 STRIP = 512  # rows at a time
 C2 = (0.03 * 255) ** 2
@@ -18,7 +20,7 @@ SCALES = (0.0448, 3), (0.2856, 5), (0.3001, 11), (0.2363, 21), (0.1333, 43)
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
-def ms_ssim(pixels):
+def ms_ssim(pixels: Array) -> Array:
     """Weights that stand for MS-SSIM.
 
     The root of what the formula says: the whole of it moves more error
@@ -43,7 +45,7 @@ def ms_ssim(pixels):
     return (total / total.mean()).astype(np.float32)
 
 
-def _blocks(pixels):
+def _blocks(pixels: Array) -> list[Array]:
     """Means of luma and of its square over blocks."""
     height, width = pixels.shape[:2]
     pad = (0, -height % BLOCK), (0, -width % BLOCK)
@@ -59,7 +61,7 @@ def _blocks(pixels):
     return [np.concatenate(p) for p in zip(*parts)]
 
 
-def _box(a, side):
+def _box(a: Array, side: int) -> Array:
     """Mean over side x side, edges repeated; side is odd."""
     for axis in (0, 1):
         pad = [(0, 0), (0, 0)]

@@ -12,7 +12,7 @@ import os
 _NAMES = {"bash": "{}.bash", "zsh": "_{}", "tcsh": "{}.tcsh"}
 
 
-def completion(prog, shell):
+def completion(prog: str, shell: str) -> str:
     """The completions of a command, as text for a shell.
 
     Parameters

@@ -236,7 +236,7 @@ def test_the_limit_holds_for_one_picture_too():
         [RGBA],
         np.zeros((2, 0, 4), np.uint8),
         np.zeros((1, 1, 16385), np.uint8),
-        ["no picture"],
+        [object()],
     ],
     ids=range(11),
 )

@@ -139,7 +139,7 @@ class Encoder:
         .. [1] docs/format.md, sections 2 to 8.
         """
         options = self.changed(quality=quality, **fields)
-        pic = picture.read(image, options.max_pixels)
+        pic = picture.read(image, options.max_pixels, options.metadata)
         height, width = pic.pixels.shape[:2]
         if not options.metadata:
             pic = dataclasses.replace(pic, exif=None, xmp=None)

@@ -65,3 +65,7 @@ class EffortWarning(UserWarning):
 
 class ConversionWarning(UserWarning):
     """Something of the source picture was changed or left out."""
+
+
+class ConversionNote(ConversionWarning):
+    """Nothing is changed or left out, but there is something to know."""

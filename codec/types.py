@@ -25,6 +25,8 @@ class Picture:
     alpha : uint8 ndarray of shape (height, width), or None
     icc, exif, xmp : bytes or None
         As in the source; ``exif`` starts with the TIFF header.
+    dpi : (float, float) or None
+        Pixels per inch, horizontal and vertical.
     """
 
     pixels: Array
@@ -32,6 +34,7 @@ class Picture:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -280,8 +280,6 @@ def test_icons():
 @pytest.mark.parametrize(
     "start, name",
     [
-        (b"\0\0\0\x18ftypheic", "HEIC"),
-        (b"\xff\x0a\0", "JPEG XL"),
         (b"%PDF-1.7", "PDF"),
         (b"<svg xmlns=''/>", "SVG"),
         (b"PK\3\4", "archive"),
@@ -300,7 +298,8 @@ def test_formats_that_are_not_read(start, name, tmp_path):
 def test_broken_jpegs(options):
     photo = RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = file(Image.fromarray(photo), **options).getvalue()
-    picture.open_picture(io.BytesIO(data + b"more"))
+    with pytest.warns(ConversionWarning, match="4 bytes after the end"):
+        picture.open_picture(io.BytesIO(data + b"more"))
     # Without its last two bytes a picture may be whole all the same.
     for n in len(data) - 50, len(data) // 2:
         with pytest.raises(InputError, match="damaged picture.*truncated"):
@@ -398,7 +397,8 @@ def test_metadata_after_the_samples_of_a_png():
     whole = data[:-12] + chunk(b"eXIf", exif) + data[-12:]
     p = picture.open_picture(io.BytesIO(whole))
     assert p.exif is not None and np.array_equal(p.pixels, GREY)
-    assert picture.open_picture(io.BytesIO(whole + b"more")).exif == p.exif
+    with pytest.warns(ConversionWarning, match="4 bytes after the end"):
+        assert picture.open_picture(io.BytesIO(whole + b"more")).exif == p.exif
     at = whole.index(b"eXIf")
     for bad in (
         whole[: at + 9],

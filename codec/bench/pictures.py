@@ -51,7 +51,7 @@ def read(path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", ConversionWarning)
-            return picture.as_rgb(picture.read(path).pixels)
+            return picture.as_rgb(picture.read(path, metadata=False).pixels)
     except ConversionWarning as warning:
         raise PictureError(f"{warning}; 8-bit pictures only") from None
     except (CodecError, OSError) as error:

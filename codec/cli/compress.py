@@ -34,7 +34,7 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
             notes.warn(job.src, "is an .aec file already; skipped")
             return
         files.refuse(job.src, job.dst, options.force)
-        picture = read_picture(file, options.max_pixels)
+        picture = read_picture(file, options.max_pixels, options.encode.metadata)
         notes.n_in = file.seek(0, 2)
     height, width = picture.pixels.shape[:2]
     notes.pixels = width * height

@@ -6,6 +6,7 @@ What is compared is read back from the file, not what was meant to be written.
 import argparse
 import io
 import os
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -73,6 +74,7 @@ def compressed(coder: Coder, job: Job, data: bytes, source: Picture) -> None:
     same = (
         found.pixels.shape == source.pixels.shape
         and _equal(found.alpha, source.alpha)
+        and _same_size(found.dpi, source.dpi)
         and (found.icc, found.exif, found.xmp)
         == (source.icc, *upright(source.exif, source.xmp))
     )
@@ -103,7 +105,9 @@ def decompressed(
     ------
     As of `compressed`.
     """
-    found = read(io.BytesIO(_read_back(job, data)), options.max_pixels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what it wrote, it has told
+        found = read(io.BytesIO(_read_back(job, data)), options.max_pixels)
     a, b = _visible(found), _visible(source)
     if not (
         a.shape == b.shape
@@ -122,6 +126,11 @@ def _read_back(job: Job, data: bytes | memoryview) -> bytes:
 
 def _equal(a: Array | None, b: Array | None) -> bool:
     return a is b or (a is not None and b is not None and np.array_equal(a, b))
+
+
+def _same_size(a: tuple[float, float] | None, b: tuple[float, float] | None) -> bool:
+    """Whether resolutions are the same, but for rounding; None is none."""
+    return a is b or (a is not None and b is not None and np.allclose(a, b))
 
 
 def _visible(picture: Picture) -> Array:

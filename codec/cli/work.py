@@ -57,7 +57,7 @@ class Coder:
             Failures are in it; only a closed pipe, an interrupt and the
             like come out as exceptions.
         """
-        from ..errors import ConversionWarning
+        from ..errors import ConversionNote, ConversionWarning
         from . import compress, decompress, features, stack
 
         act = {"compress": compress.compress, "features": features.describe}.get(
@@ -71,8 +71,10 @@ class Coder:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", ConversionWarning)
-            warnings.showwarning = lambda message, *_, **__: notes.warn(
-                job.src, str(message)
+            warnings.showwarning = lambda message, *_, **__: (
+                notes.say(job.src, f"note: {message}", level=0)
+                if isinstance(message, ConversionNote)
+                else notes.warn(job.src, str(message))
             )
             try:
                 act(

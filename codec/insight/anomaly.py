@@ -92,7 +92,7 @@ def anomaly_score(
     >>> codec.anomaly_score(noise.astype(np.uint8)).bits > 2
     True
     """
-    pic = picture.read(image, max_pixels)
+    pic = picture.read(image, max_pixels, metadata=False)
     bundle = find.load(model)
     return score(
         measure(pic.pixels, runtime.pipeline(bundle, threads)), statistics(bundle)

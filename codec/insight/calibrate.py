@@ -85,7 +85,7 @@ def write(
 def _pictures(folder: str) -> Iterator[Array]:
     for path in sorted(p for p in Path(folder).iterdir() if p.is_file()):
         try:
-            yield picture.read(path).pixels
+            yield picture.read(path, metadata=False).pixels
         except CodecError as error:
             print(f"{path}: left out ({error})", file=sys.stderr)
 

@@ -124,7 +124,7 @@ def features(
         with urls.opened(source) as file:
             source = file.read()
         if not source.startswith(container.MAGIC):
-            source = picture.read(io.BytesIO(source), max_pixels)
+            source = picture.read(io.BytesIO(source), max_pixels, metadata=False)
     if isinstance(source, (bytes, bytearray, memoryview)):
         out, bundle = _of_file(source, pooling, model, threads, max_pixels)
     else:
@@ -141,7 +141,7 @@ def _of_picture(
     threads: int | None,
     max_pixels: int,
 ) -> tuple[Array, Bundle]:
-    pic = picture.read(image, max_pixels)
+    pic = picture.read(image, max_pixels, metadata=False)
     bundle = find.load(model)
     y = runtime.pipeline(bundle, threads).analyse(picture.as_rgb(pic.pixels), QUALITY)
     return _pooled(y, bundle, pooling), bundle

@@ -6,6 +6,8 @@ import re
 import struct
 import zlib
 
+from . import boxes, jxl
+
 _HEAD = 1 << 20  # the codestream of a JP2 comes after its profile
 _UNREAD = (
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
@@ -17,6 +19,8 @@ _UNREAD = (
 )
 _AVIF_DEPTH = re.compile(rb"av1C\x81.(.)", re.DOTALL)
 _CICP = re.compile(rb"\0\0\0\x04cICP(..)", re.DOTALL)
+# None, unspecified, or sRGB's.
+_SRGB_CICP = {None, (2, 2), (1, 2), (2, 13), (1, 13)}
 _SRGB = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 
 
@@ -117,6 +121,11 @@ def depth(image, start):
     if image.format == "AVIF":
         for flags in b"".join(_AVIF_DEPTH.findall(start)):
             found = max(found, 12 if flags & 0x20 else 10 if flags & 0x40 else 8)
+    if image.format == "HEIF":
+        found = max(found, image.info.get("bit_depth", 8))
+    if image.format == "JXL":
+        header = jxl.header(start)
+        found = max(found, header.bits if header else 8)
     if image.format == "JPEG2000":
         found = max(found, *_jpeg2000_depths(start))
     return found
@@ -141,20 +150,27 @@ def is_raw(image):
     return bool(tags.get(254, 0) & 1) or 50706 in tags
 
 
-def lost_colour(image, start):
+def lost_colour(image, start, contents=None):
     """How a file describes its colours, where we do not pass that on.
 
     Parameters
     ----------
     image : PIL.Image.Image
     start : bytes
+    contents : parts.Contents, optional
 
     Returns
     -------
     str or None
         None also where there is an ICC profile, which says it all.
     """
-    if image.format != "PNG" or image.info.get("icc_profile"):
+    icc = contents.icc if contents and contents.reads_metadata else None
+    if icc or image.info.get("icc_profile"):
+        return None
+    if image.format in ("AVIF", "HEIF"):
+        cicp = boxes.colours(start)
+        return None if cicp in _SRGB_CICP else "CICP {}/{}".format(*cicp)
+    if image.format != "PNG":
         return None
     cicp = _CICP.search(start.partition(b"IDAT")[0])
     if cicp:
@@ -167,3 +183,32 @@ def lost_colour(image, start):
     if white and max(abs(a - b) for a, b in zip(white, _SRGB)) > 0.005:
         return "primaries"
     return None
+
+
+def mend_transparency(image, contents):
+    """Make one transparent grey of few bits one of 8, as its samples are.
+
+    Pillow spreads the samples of 2 and 4 bits over 0..255, but not the value.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Loaded.
+    contents : parts.Contents or None
+    """
+    if not (contents and contents.transparency and image.format == "PNG"):
+        return
+    bits = contents.grey_bits
+    if image.mode == "L" and bits in (2, 4):
+        value = int.from_bytes(contents.transparency[:2], "big")
+        image.info["transparency"] = value * 255 // (2**bits - 1)
+
+
+def further_bands(image):
+    """Bands of a TIFF file that are neither its colours nor its alpha."""
+    tags = getattr(image, "tag_v2", None)
+    if tags is None:
+        return 0
+    colours = {0: 1, 1: 1, 3: 1, 4: 1, 5: 4}.get(tags.get(262), 3)
+    alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
+    return max(0, int(tags.get(277, colours)) - colours - alpha)

@@ -6,14 +6,22 @@ import struct
 from PIL import Image
 
 from ..types import Picture
+from . import tiff
 from .alpha import alpha_to_png, png_to_alpha
 
-ORIENTATION = 0x0112
 _PREFIX = b"Exif\0\0"
-_XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation\s*(?:=\s*["']|>)\s*)[2-8]""")
 # What describes the photograph; all other tags describe the TIFF file.
-_TIFF_DIRECTORIES = (34665, 34853)
-_TIFF_TAGS = (270, 271, 272, 305, 306, 315, 316, 33432, *_TIFF_DIRECTORIES)
+_TIFF_DIRECTORIES = (tiff.EXIF, tiff.GPS)
+_TIFF_TAGS = (*tiff.PHOTO, *_TIFF_DIRECTORIES)
+_DPI = struct.Struct("<II")  # thousandths of a pixel per inch
+_TIFF_NAMESPACE = "http://ns.adobe.com/tiff/1.0/"
+# What XMP says of pictures and videos that lie behind the picture.
+_CLAIMS = (
+    "http://ns.adobe.com/hdr-gain-map/1.0/",
+    "http://ns.google.com/photos/1.0/container/",
+    "http://ns.google.com/photos/1.0/camera/",
+)
+_EXTENDED = ("http://ns.adobe.com/xmp/note/",)
 
 
 def read(image):
@@ -40,7 +48,7 @@ def read(image):
         xmp = xmp.encode()
     icc, exif, xmp = (v if isinstance(v, bytes) else b"" for v in (icc, exif, xmp))
     exif = exif.removeprefix(_PREFIX)
-    return icc or None, exif if _is_exif(exif) else None, xmp or None
+    return icc or None, exif if is_exif(exif) else None, xmp or None
 
 
 def photo_tags(exif):
@@ -68,23 +76,32 @@ def photo_tags(exif):
     return kept
 
 
-def _is_exif(exif):
+def is_exif(exif):
+    """Whether these bytes begin as Exif does."""
     return exif[:4] in (b"II*\0", b"MM\0*")
 
 
-def orientation(exif):
-    """Exif orientation.
+def orientation(exif, xmp=None):
+    """Orientation as Exif says it, or XMP where Exif has none.
 
     Parameters
     ----------
-    exif : bytes or None
+    exif, xmp : bytes or None
 
     Returns
     -------
     int, 1..8
         1 (upright) also where there is none or it cannot be read.
     """
-    return _orientation_entry(exif)[1]
+    values = orientations(exif) or orientations(None, xmp)
+    # The last one, as in Pillow.
+    return values[-1] if values and values[-1] in range(1, 9) else 1
+
+
+def orientations(exif, xmp=None):
+    """All that is said of the orientation, by Exif and then by XMP."""
+    found = [value for _, _, value in _orientation_entries(exif)]
+    return found + [int(n) for n in _orientation_of_xmp(xmp)]
 
 
 def upright(exif, xmp):
@@ -99,33 +116,90 @@ def upright(exif, xmp):
     exif, xmp : bytes or None
         Of the same lengths.
     """
-    at, value = _orientation_entry(exif)
-    if value != 1:
-        one = struct.pack(_byte_order(exif) + "H", 1)
-        exif = exif[:at] + one + exif[at + 2 :]
-    if xmp:
-        xmp = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+    for at, form, value in _orientation_entries(exif):
+        if value != 1:
+            one = struct.pack(form, 1)
+            exif = exif[:at] + one + exif[at + len(one) :]
+    if xmp and any(n != "1" for n in _orientation_of_xmp(xmp)):
+        text, encoding = _text(xmp)
+        xmp = _xmp_orientation(text).sub(r"\g<1>1", text).encode(encoding)
     return exif, xmp
 
 
-def _byte_order(exif):
-    return "<" if exif[:2] == b"II" else ">"
+def without_claims(xmp, extended):
+    """XMP without what it says of parts that are left out.
+
+    Parameters
+    ----------
+    xmp : bytes or None
+    extended : bool
+        Take away the pointer to extended XMP alone; otherwise what it says
+        of gain maps, videos and other pictures in the file.
+
+    Returns
+    -------
+    bytes or None
+    """
+    if not xmp:
+        return xmp
+    text, encoding = _text(xmp)
+    for prefix in _prefixes(text, _EXTENDED if extended else _CLAIMS):
+        name = rf"{re.escape(prefix)}:[\w.-]+"
+        text = re.sub(
+            rf"<({name})(?:\s[^<>]*)?(?<!/)>.*?</\1\s*>", "", text, flags=re.S
+        )
+        text = re.sub(rf"<{name}(?:\s[^<>]*)?/>", "", text)
+        text = re.sub(rf"""\s{name}\s*=\s*("[^"]*"|'[^']*')""", "", text)
+    return text.encode(encoding)
 
 
-def _orientation_entry(exif):
-    """Offset and value of the orientation in the first directory."""
-    if exif and _is_exif(exif):
-        order = _byte_order(exif)
-        try:
-            (start,) = struct.unpack_from(order + "I", exif, 4)
-            (count,) = struct.unpack_from(order + "H", exif, start)
-            for at in range(start + 2, start + 2 + 12 * count, 12):
-                tag, kind, n, value = struct.unpack_from(order + "HHIH", exif, at)
-                if (tag, kind, n) == (ORIENTATION, 3, 1):
-                    return at + 8, value if 1 <= value <= 8 else 1
-        except struct.error:
-            pass
-    return None, 1
+def _text(xmp):
+    """XMP as text, and the encoding that gives the same bytes again.
+
+    XMP may be UTF-8, 16 or 32; each byte of UTF-8 is a letter here.
+    """
+    for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
+        start = xmp.removeprefix("\ufeff".encode(encoding))
+        if start.startswith("<".encode(encoding)):
+            try:
+                return xmp.decode(encoding), encoding
+            except UnicodeDecodeError:
+                break
+    return xmp.decode("latin-1"), "latin-1"
+
+
+def _prefixes(text, namespaces):
+    found = re.findall(r"""xmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""", text)
+    return {prefix for prefix, name in found if name in namespaces}
+
+
+def _xmp_orientation(text):
+    """What finds it in this text: what comes before, and the number."""
+    names = "|".join(map(re.escape, _prefixes(text, (_TIFF_NAMESPACE,)) | {"tiff"}))
+    return re.compile(rf"""(\b(?:{names}):Orientation\s*(?:=\s*["']|>)\s*)([1-8])\b""")
+
+
+def _orientation_of_xmp(xmp):
+    if not xmp:
+        return []
+    text = _text(xmp)[0]
+    return [found[2] for found in _xmp_orientation(text).finditer(text)]
+
+
+def _orientation_entries(exif):
+    """(offset, form, value) of each orientation in the first directory."""
+    if not exif or not is_exif(exif):
+        return []
+    try:
+        order, big, at = tiff.start_of(exif)
+        found = tiff.directory(exif, order, big, at).entries
+    except struct.error:
+        return []
+    return [
+        (e.at, order + tiff.INTEGERS[e.kind], e.integers(order)[0])
+        for e in found
+        if e.tag == tiff.ORIENTATION and e.kind in tiff.INTEGERS and e.count
+    ]
 
 
 def to_sections(picture):
@@ -143,6 +217,8 @@ def to_sections(picture):
     sections = {}
     if picture.alpha is not None:
         sections["ALPH"] = alpha_to_png(picture.alpha)
+    if picture.dpi and all(0.001 <= n < 4e6 for n in picture.dpi):
+        sections["dpi0"] = _DPI.pack(*(round(1000 * n) for n in picture.dpi))
     for kind, data in (
         ("ICCP", picture.icc),
         ("exif", picture.exif),
@@ -175,5 +251,14 @@ def from_sections(pixels, sections):
     alpha, exif = sections.get("ALPH"), sections.get("exif", b"")
     if alpha is not None:
         alpha = png_to_alpha(alpha, *pixels.shape[:2])
-    exif, xmp = upright(exif if _is_exif(exif) else None, sections.get("xmp0") or None)
-    return Picture(pixels, alpha, sections.get("ICCP") or None, exif, xmp)
+    exif, xmp = upright(exif if is_exif(exif) else None, sections.get("xmp0") or None)
+    dpi = sections.get("dpi0", b"")
+    dpi = _DPI.unpack(dpi) if len(dpi) == _DPI.size else (0, 0)
+    return Picture(
+        pixels,
+        alpha,
+        sections.get("ICCP") or None,
+        exif,
+        xmp,
+        dpi=(dpi[0] / 1000, dpi[1] / 1000) if all(dpi) else None,
+    )

@@ -23,9 +23,10 @@ colour of more than 8 bits to 8, without a word: `hidden` finds that out.
 """
 
 import contextlib
+import importlib
 import io
 import re
-import threading
+import struct
 import warnings
 
 import numpy as np
@@ -33,8 +34,9 @@ from PIL import Image
 
 from ..errors import CodecError, ConversionWarning, InputError, LimitError
 from ..limits import MAX_PIXELS, MAX_SIDE, check_pixels, over
+from ..model import forks
 from ..types import Picture
-from . import hidden, metadata
+from . import hidden, jxl, metadata, parts
 from .alpha import fill_hidden
 
 _LOSSLESS = {"1": "L", "RGBX": "RGB", "PA": "RGBA"}
@@ -50,7 +52,16 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_pillow_limit_lock = threading.RLock()
+# Formats whose own boxes turn the picture, whatever Exif and XMP say; Pillow
+# tells it of AVIF as orientation, the extras turn the pixels.
+_UPRIGHT = {"AVIF", "HEIF", "JXL"}
+# What reads the files that Pillow does not: extra, module, class.
+_EXTRAS = {
+    "HEIC": ("heif", "pillow_heif", "HeifImageFile"),
+    "JPEG XL": ("jxl", "pillow_jxl.JpegXLImagePlugin", "JXLImageFile"),
+}
+ORIENTATION = 274
+_pillow_limit_lock = forks.Lock()
 
 
 def load(image, max_pixels=MAX_PIXELS):
@@ -101,7 +112,7 @@ def load(image, max_pixels=MAX_PIXELS):
     )
 
 
-def open_picture(file, max_pixels=MAX_PIXELS):
+def open_picture(file, max_pixels=MAX_PIXELS, metadata=True):
     """Read a picture file of any format that Pillow reads.
 
     EPS is refused: Pillow would run another program on it.
@@ -111,8 +122,10 @@ def open_picture(file, max_pixels=MAX_PIXELS):
     file : str, os.PathLike or binary file object
         A file object need not be seekable.
     max_pixels : int, optional
-        Checked before the pixels are decoded. It takes the place of
-        Pillow's own limit, for the whole process while this runs.
+        Checked before the pixels are decoded.
+    metadata : bool
+        Whether the caller wants Exif, XMP and their like; of metadata that
+        is left out nothing is told otherwise.
 
     Returns
     -------
@@ -130,27 +143,107 @@ def open_picture(file, max_pixels=MAX_PIXELS):
     Warns
     -----
     ConversionWarning
-        As `load`.
+        As `load`; and for all that is in the file and not in the result.
     """
-    with _pillow_errors(), _pillow_limit(max_pixels):
-        with _open(file) as image:
+    with _pillow_errors():
+        data = _read(file)
+        contents = parts.read(data)
+        if contents and contents.pixels:
+            _check_png(io.BytesIO(data))
+        shown = contents.pixels if contents and contents.pixels else data
+        _check_jxl(data, max_pixels)
+        with _pillow_limit(max_pixels), _identify(io.BytesIO(shown), data) as image:
             check_pixels(*image.size, max_pixels)
-            return _load_pil(image)
+            return _load_pil(
+                image, contents, lambda: _account(image, contents, metadata, data)
+            )
 
 
-def _open(file):
+def _read(file):
+    if hasattr(file, "read"):
+        with contextlib.suppress(AttributeError, OSError):
+            file.seek(0)
+        return file.read()
+    with open(file, "rb") as opened:
+        return opened.read()
+
+
+def _check_png(file):
+    if hidden.is_cut(file):
+        raise InputError(
+            "damaged picture: cut short, or broken after its "
+            "samples; save it anew with a viewer"
+        )
+
+
+def _identify(file, data):
+    """What ``Image.open`` does, without its limit of pixels.
+
+    That belongs to the process; the caller has one of its own.
+    """
+    start = data[:16]
+    for init in (Image.preinit, Image.init):
+        init()
+        for factory, accept in list(map(Image.OPEN.get, Image.ID)):
+            file.seek(0)
+            try:
+                accepted = not accept or accept(start)
+                if accepted and not isinstance(accepted, str):
+                    return factory(file, "")
+            except (SyntaxError, IndexError, TypeError, struct.error):
+                continue
+    name = hidden.name_unread(data[:1024])
+    if name is None:
+        raise Image.UnidentifiedImageError("cannot identify image file")
+    if name not in _EXTRAS:
+        raise InputError(f"{name} is not read; convert it to PNG first")
+    extra, module, factory = _EXTRAS[name]
     try:
-        return Image.open(file)
-    except Image.UnidentifiedImageError:
-        if hasattr(file, "read"):
-            start = hidden.head(file)
-        else:
-            with open(file, "rb") as again:
-                start = hidden.head(again)
-        name = hidden.name_unread(start)
-        if name is None:
-            raise
-        raise InputError(f"{name} is not read; convert it to PNG first") from None
+        factory = getattr(importlib.import_module(module), factory)
+    except ImportError as error:
+        raise InputError(
+            f"{name} needs pip install 'aecompress[{extra}]'; or convert it to PNG "
+            "first"
+        ) from error
+    file.seek(0)
+    return factory(file, "")
+
+
+def _check_jxl(data, max_pixels):
+    """The plugin decodes a file when it is opened: too late for a limit."""
+    header = jxl.header(data)
+    if header:
+        check_pixels(header.width, header.height, max_pixels)
+
+
+def _account(image, contents, wants_metadata, data):
+    """Tell all of a file that its picture will not carry."""
+    if contents is None:
+        _warn(f"what a {image.format} file holds beside its picture is left out")
+        return
+    lost = [p for p in contents.lost if wants_metadata or not p.is_metadata]
+    lost = [p for p in lost if p.name != "frame"]
+    if _has_more(image, data):
+        _warn("left out: bytes after the end")
+    if lost:
+        _warn("left out: " + ", ".join(parts.names(lost)))
+    bands = hidden.further_bands(image)
+    if bands:
+        _warn(f"only the colours are kept; bands left out: {bands}")
+
+
+def _has_more(image, data):
+    """Whether a bare JPEG XL codestream ends before its file does.
+
+    Only its decoder knows; without its last byte it would be incomplete.
+    """
+    if image.format != "JXL" or data[:2] != b"\xff\x0a":
+        return False
+    try:
+        type(image)(io.BytesIO(data[:-1]), "")
+    except Exception:  # of many types: the codestream needs that byte
+        return False
+    return True
 
 
 def _load_array(a):
@@ -191,7 +284,7 @@ def _split(a):
     return fill_hidden(pixels, alpha), alpha
 
 
-def _load_pil(image):
+def _load_pil(image, contents=None, account=lambda: None):
     _check_size(*image.size)
     if image.format == "EPS":
         raise InputError("EPS is not read; convert it to PNG first")
@@ -201,32 +294,80 @@ def _load_pil(image):
             "be read; develop it to TIFF or PNG first"
         )
     file = getattr(image, "fp", None)
-    if image.format == "PNG" and hidden.is_cut(file):
-        raise InputError(
-            "damaged picture: cut short, or broken after its "
-            "samples; save it anew with a viewer"
-        )
+    if image.format == "PNG":
+        _check_png(file)
     start = hidden.head(file)
     bits = hidden.depth(image, start)
-    lost = hidden.lost_colour(image, start)
+    lost = hidden.lost_colour(image, start, contents)
     _check_range(image, bits)
-    if getattr(image, "is_animated", False):
-        _warn(f"only one frame of {image.n_frames} is kept")
-    elif len(image.info.get("sizes", ())) > 1:
-        _warn(f"only the largest of {len(image.info['sizes'])} icons is kept")
+    account()
+    _tell_frames(image, contents)
+    turned = _turned_by_pillow(image)
     image.load()
+    hidden.mend_transparency(image, contents)
     if bits > 8:
         _warn(f"{bits} bits a sample cut to 8")
         image = _to_8_bits(image)
     if lost:
         _warn(f"the colours are taken for sRGB; {lost} is left out")
-    icc, exif, xmp = metadata.read(image)
-    turn = metadata.orientation(exif)
+    icc, exif, xmp = _metadata(image, contents)
+    turn = _turn(exif, xmp, image, contents, turned)
     image, icc = _convert(image, icc)
+    dpi = contents and contents.dpi
     if turn != 1:
         image = image.transpose(_TURNS[turn])
-        exif, xmp = metadata.upright(exif, xmp)
-    return Picture(*_split(np.asarray(image)), icc, exif, xmp)
+        dpi = dpi and (dpi[::-1] if turn > 4 else dpi)
+    exif, xmp = metadata.upright(exif, xmp)
+    return Picture(*_split(np.asarray(image)), icc, exif, xmp, dpi)
+
+
+def _metadata(image, contents):
+    """ICC, Exif and XMP, without what they say of parts left out."""
+    if contents is None or not contents.reads_metadata:
+        icc, exif, xmp = metadata.read(image)
+        if contents:  # what the plugin does not give
+            exif, xmp = exif or contents.exif, xmp or contents.xmp
+    else:
+        icc, exif, xmp = contents.icc, contents.exif, contents.xmp
+        if exif and not metadata.is_exif(exif):
+            _warn("Exif that cannot be read is left out")
+            exif = None
+    names = {p.name for p in contents.lost} if contents else set()
+    if "extended XMP" in names:
+        xmp = metadata.without_claims(xmp, extended=True)
+    if contents and any(not p.is_metadata for p in contents.lost):
+        xmp = metadata.without_claims(xmp, extended=False)
+    return icc, exif, xmp
+
+
+def _tell_frames(image, contents):
+    n = image.n_frames if getattr(image, "is_animated", False) else 1
+    n = max(n, contents.n_frames if contents else 1)
+    if n > 1:
+        _warn(f"only one frame of {n} is kept")
+    elif len(image.info.get("sizes", ())) > 1:
+        _warn(f"only the largest of {len(image.info['sizes'])} icons is kept")
+
+
+def _turned_by_pillow(image):
+    """The orientation that Pillow applies while it loads: of TIFF alone."""
+    if image.format != "TIFF" or getattr(image, "fp", None) is None:
+        return 1
+    return image.getexif().get(ORIENTATION, 1)
+
+
+def _turn(exif, xmp, image, contents, turned):
+    """The orientation that is still to be applied; tells contradictions."""
+    # A JPEG in a JPEG XL file comes out as it was, and is not turned.
+    if image.format in _UPRIGHT and not getattr(image, "jpeg", False):
+        return metadata.orientation(exif) if image.format == "AVIF" else 1
+    said = metadata.orientations(exif, xmp)
+    value = metadata.orientation(exif, xmp)
+    if contents and contents.orientation:
+        value = contents.orientation
+    if not set(said) <= {value, 1}:
+        _warn(f"what is said of the orientation differs; {value} is applied")
+    return 1 if turned in _TURNS else value if value in _TURNS else 1
 
 
 def _check_range(image, bits):
@@ -241,6 +382,9 @@ def _check_range(image, bits):
 def _to_8_bits(image):
     """Grey of 16 bits to L; of colour, Pillow has kept the high bits."""
     if image.mode[0] != "I":
+        # One of 16 bits a sample: of 8 it would hit its neighbours.
+        if image.mode == "RGB" and image.info.pop("transparency", None):
+            _warn("the transparent colour is left out")
         return image
     high = np.clip(np.asarray(image).astype(np.int32) >> 8, 0, 255)
     done = Image.fromarray(high.astype(np.uint8))
@@ -320,9 +464,14 @@ def _pillow_errors():
 
 @contextlib.contextmanager
 def _pillow_limit(max_pixels):
-    """Pillow's limit, which belongs to the process, set to ours."""
+    """Pillow's limit, which belongs to the process, if ours is higher.
+
+    Otherwise nothing is held, and pictures of many threads load side by side.
+    """
+    if max_pixels <= (Image.MAX_IMAGE_PIXELS or max_pixels):
+        yield
+        return
     with _pillow_limit_lock, warnings.catch_warnings():
-        # It warns before it refuses; we refuse right away.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         old = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = max_pixels

@@ -14,7 +14,9 @@ from .pil import load, open_picture
 Source = Picture | np.ndarray | Image.Image | str | os.PathLike[str] | BinaryIO
 
 
-def read(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
+def read(
+    source: Source, max_pixels: int = MAX_PIXELS, metadata: bool = True
+) -> Picture:
     """Take a picture, wherever it is.
 
     Parameters
@@ -24,6 +26,8 @@ def read(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
         reads them. A file object is left open.
     max_pixels : int
         Checked before the pixels of a file are decoded.
+    metadata : bool
+        As of `open_picture`.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def read(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
         return source
     if urls.is_source(source):
         with urls.opened(source) as file:
-            return open_picture(file, max_pixels)
+            return open_picture(file, max_pixels, metadata)
     return load(source, max_pixels)
 
 

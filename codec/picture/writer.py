@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from ..errors import ConversionWarning, InputError
+from ..errors import ConversionNote, ConversionWarning, InputError
 from .metadata import photo_tags, upright
 
 # Modes that a format takes, where these are not all of L, RGB, LA, RGBA.
@@ -47,8 +47,11 @@ _PREFERENCES = {
 # The decoder should add as little loss of its own as is reasonable.
 _FINE = {"quality": 95, "subsampling": "4:4:4"}
 _DEFAULTS = {"JPEG": _FINE, "MPO": _FINE, "AVIF": _FINE, "WEBP": {"lossless": True}}
-_NAMES = {"icc": "colour profile", "exif": "Exif", "xmp": "XMP"}
+_NAMES = {"icc": "colour profile", "exif": "Exif", "xmp": "XMP", "dpi": "resolution"}
 _WITH_METADATA = {"PNG", "JPEG", "MPO", "WEBP", "AVIF", "TIFF"}
+_WITH_DPI = {"PNG", "JPEG", "MPO", "TIFF", "BMP", "DIB"}
+# Pillow opens no PNG whose profile is larger, and is not alone with that.
+_MAX_ICCP = PngImagePlugin.MAX_TEXT_CHUNK
 
 
 def format_of(name):
@@ -127,10 +130,12 @@ def _write(picture, format, options):
     if format in ("ICO", "ICNS"):
         _warn(f"{format} holds the picture in sizes of its own")
     exif, xmp = upright(picture.exif, picture.xmp)
-    metadata = {"icc": picture.icc, "exif": exif, "xmp": xmp}
+    metadata = {"icc": picture.icc, "exif": exif, "xmp": xmp, "dpi": picture.dpi}
     metadata = {key: value for key, value in metadata.items() if value}
     if format not in _WITH_METADATA:
-        metadata = _drop(metadata, _NAMES, format)
+        metadata = _drop(metadata, _NAMES.keys() - {"dpi"}, format)
+    if format not in _WITH_DPI:
+        metadata = _drop(metadata, {"dpi"}, format)
     if metadata.get("icc", b"")[16:20] == b"GRAY" and image.mode not in ("L", "LA"):
         # No reader would know what to do with it.
         metadata = _drop(metadata, {"icc"}, format)
@@ -139,7 +144,7 @@ def _write(picture, format, options):
             return _save(image, format, metadata, options)
         except Exception:
             # Exif and XMP come from anywhere: damaged, or too long for JPEG.
-            bare = {k: v for k, v in metadata.items() if k == "icc"}
+            bare = {k: v for k, v in metadata.items() if k in ("icc", "dpi")}
             if bare == metadata:
                 raise
             data = _save(image, format, bare, options)
@@ -200,16 +205,15 @@ def _save(image, format, metadata, options):
     return file.getvalue()
 
 
-def _arguments(format, icc=None, exif=None, xmp=None):
+def _arguments(format, icc=None, exif=None, xmp=None, dpi=None):
     """Metadata as Pillow's writer of this format wants it."""
-    found = {}
+    found = {"dpi": dpi} if dpi else {}
     if icc:
         found["icc_profile"] = icc
+    if format == "PNG":
+        found["pnginfo"] = _png_texts(found, xmp)
     if format == "TIFF":
-        tags = Image.Exif()
-        if exif:
-            tags.load(exif)
-        tags = photo_tags(tags)
+        tags = _writable(exif)
         if xmp:
             tags[700] = xmp
         if tags:
@@ -218,14 +222,61 @@ def _arguments(format, icc=None, exif=None, xmp=None):
         return found
     if exif:
         found["exif"] = b"Exif\0\0" + exif
-    if xmp and format == "PNG":
-        found["pnginfo"] = PngImagePlugin.PngInfo()
-        found["pnginfo"].add_itxt(
-            "XML:com.adobe.xmp", xmp.decode("utf-8", "surrogateescape")
-        )
-    elif xmp:
+    if xmp and format != "PNG":
         found["xmp"] = xmp
     return found
+
+
+def _png_texts(found, xmp):
+    """XMP, and a profile that is too large for a chunk of its own."""
+    texts = PngImagePlugin.PngInfo()
+    if xmp:
+        texts.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "surrogateescape"))
+    if len(found.get("icc_profile", b"")) > _MAX_ICCP:
+        icc = found.pop("icc_profile")
+        warnings.warn(
+            f"the colour profile of {len(icc)} bytes is written as text, as "
+            "programs open no PNG with one that large; few will apply it",
+            ConversionNote,
+            stacklevel=5,
+        )
+        texts.add_text("Raw profile type icc", f"\nicc\n{len(icc):8}\n{icc.hex()}\n")
+    return texts
+
+
+def _writable(exif):
+    """The tags of Exif that describe the photograph and that Pillow writes.
+
+    It refuses some types of values, and then the whole block.
+    """
+    tags = Image.Exif()
+    if exif:
+        tags.load(exif)
+    tags, good, lost = photo_tags(tags), Image.Exif(), []
+    for tag, value in tags.items():
+        if isinstance(value, dict):
+            value = {k: v for k, v in value.items() if _is_writable(k, v, lost, tag)}
+        elif not _is_writable(tag, value, lost):
+            continue
+        if value:
+            good[tag] = value
+    if lost:
+        _warn(f"TIFF cannot hold these tags of Exif; left out: {lost}")
+    return good
+
+
+def _is_writable(tag, value, lost, directory=None):
+    one = Image.Exif()
+    if directory is None:
+        one[tag] = value
+    else:
+        one[directory] = {tag: value}
+    try:
+        one.tobytes()
+    except Exception:  # of many types
+        lost.append(tag)
+        return False
+    return True
 
 
 def _warn(message):

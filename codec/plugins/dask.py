@@ -309,7 +309,7 @@ def one(job: tuple[str, str], task: Task) -> Result:
 
 
 def _compress(data: bytes, options: EncodeOptions) -> tuple[bytes, int]:
-    pic = picture.read(io.BytesIO(data), options.max_pixels)
+    pic = picture.read(io.BytesIO(data), options.max_pixels, options.metadata)
     height, width = pic.pixels.shape[:2]
     return api.encode(pic, options=options), width * height
 

@@ -113,7 +113,12 @@ def _decode(path, skipped, least):
         else:
             with warnings.catch_warnings(record=True) as told:
                 warnings.simplefilter("always", ConversionWarning)
-                many = [(path.name, picture.as_rgb(picture.read(path).pixels))]
+                many = [
+                    (
+                        path.name,
+                        picture.as_rgb(picture.read(path, metadata=False).pixels),
+                    )
+                ]
             skipped += [f"{path}: {w.message}" for w in told]
     except Exception as e:  # a broken file must not stop a run
         skipped.append(f"{path}: left out ({e})")

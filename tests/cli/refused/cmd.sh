@@ -1,1 +1,1 @@
-aecompress cut.jpg photo.heic
+aecompress cut.jpg photo.svg

@@ -12,7 +12,10 @@ import typing
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..progress import Progress
 from . import files
+from .jobs import Job
+from .notes import Coder, Notes
 
 WINDOW = 320  # pixels a side, at most, of what is shown
 SHOWN = 640  # pixels a side that a window is enlarged to, at most
@@ -141,7 +144,7 @@ def png(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def compare(coder, job, notes, progress):
+def compare(coder: Coder, job: Job, notes: Notes, progress: Progress | None) -> None:
     """Compare one job; arguments as of ``compress``.
 
     Colours and size are those of the pixels alone: alpha and metadata stay out of
@@ -149,12 +152,12 @@ def compare(coder, job, notes, progress):
     """
     from codec import info
 
-    from ..picture import open_picture
+    from ..picture import read
 
     options = coder.options
     with files.source(job.src) as file:
         files.refuse(job.src, job.dst, options.force)
-        pixels = open_picture(file, options.max_pixels).pixels
+        pixels = read(file, options.max_pixels).pixels
         notes.n_in = file.seek(0, 2)
     notes.pixels = pixels.shape[0] * pixels.shape[1]
     data = coder.encoder.encode(pixels, progress=progress)

@@ -10,6 +10,7 @@ import os
 import sys
 
 import numpy as np
+from PIL import Image
 
 import codec
 
@@ -45,7 +46,7 @@ def command(name: str) -> str:
     return path if here.startswith(os.pardir) else here
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Compress one picture, print the comparison and leave the files."""
     parser = argparse.ArgumentParser(
         prog="python -m codec.cli.demo",
@@ -58,7 +59,7 @@ def main(argv=None):
         "--out", metavar="DIR", default="demo", help="folder of the files (demo)"
     )
     options = parser.parse_args(argv)
-    pixels = picture.as_rgb(picture.open_picture(options.picture).pixels)
+    pixels = picture.as_rgb(picture.read(options.picture).pixels)
     data = codec.encode(pixels, quality=options.quality)
     back = codec.decode(data)
     ours = compare.Coded("aecompress", data, back, compare.psnr(pixels, back))
@@ -69,7 +70,7 @@ def main(argv=None):
         f"quality {options.quality:g}, lossy"
     )
 
-    def line(label, size, db, more=""):
+    def line(label: str, size: float, db: float, more: str = "") -> None:
         bpp = 8 * size / (pixels.shape[0] * pixels.shape[1])
         print(f"{label:<12} {size:9,.0f} bytes {bpp:8.3f} bpp {db:8.2f} dB{more}")
 
@@ -83,7 +84,7 @@ def main(argv=None):
     os.makedirs(options.out, exist_ok=True)
     written = {
         f"{name}.aec": data,
-        f"{name}.png": compare.png(compare.Image.fromarray(back)),
+        f"{name}.png": compare.png(Image.fromarray(back)),
         f"{name}-compare.png": compare.png(compare.panel(pixels, (theirs, ours))),
     }
     for file, content in written.items():

@@ -4,17 +4,24 @@ The command line contract is that of zstd and xz, with ``-q`` for quality as in
 cwebp, cjxl and avifenc.
 """
 
+from __future__ import annotations
+
 import argparse
 import functools
 import os
 import re
 import sys
+from collections.abc import Callable
 
 from ..errors import InputError
 from ..limits import EFFORTS, MAX_PIXELS, QUALITY, TUNES
 from . import features, jobs
 from .jobs import STREAM
 from .report import UsageError
+
+TYPE_CHECKING = False  # typing takes long to load, and --help comes by here
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 SHELLS = ("bash", "tcsh", "zsh")
 _UNITS = {
@@ -38,14 +45,20 @@ Exit code: 0 good, 1 error, 2 warnings only, 130 interrupted.
 class Parser(argparse.ArgumentParser):
     """argparse, but a usage error is exit 1 and one line (see ``main``)."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
 class _Size(argparse.Action):
     """Bytes are one option, bits per pixel another."""
 
-    def __call__(self, parser, namespace, value, option_string=None):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        value: Any,
+        option_string: str | None = None,
+    ) -> None:
         name = "target_bpp" if isinstance(value, float) else "target_size"
         setattr(namespace, name, value)
 
@@ -53,24 +66,25 @@ class _Size(argparse.Action):
 class Help(argparse.RawDescriptionHelpFormatter):
     """argparse's, but it does not load shutil to find the width."""
 
-    def __init__(self, prog, **more):
+    def __init__(self, prog: str, **more: Any) -> None:
         super().__init__(prog, **{"width": columns() - 2, **more})
 
 
 @functools.cache
-def columns():
+def columns() -> int:
     """How wide the terminal is; 80 where nothing tells."""
+    stdout: Any = sys.__stdout__
     try:
         return (
             int(os.environ.get("COLUMNS", 0))
-            or os.get_terminal_size(sys.__stdout__.fileno()).columns
+            or os.get_terminal_size(stdout.fileno()).columns
             or 80
         )
     except (AttributeError, ValueError, OSError):
         return 80
 
 
-def parser(prog):
+def parser(prog: str) -> Parser:
     """The parser of ``prog``, ``aecompress`` or ``aedecompress``.
 
     Both take all options, because ``-d`` makes one the other; each shows its own.
@@ -102,18 +116,18 @@ def parser(prog):
     return p
 
 
-def _shown(p, title, shown=True):
+def _shown(p: Parser, title: str, shown: bool = True) -> Callable[..., Any]:
     """``add_argument`` of a new group, which help shows or hides."""
     group = p.add_argument_group(title)
 
-    def add(*flags, help, **more):
+    def add(*flags: str, help: str, **more: Any) -> Any:
         text = help if shown else argparse.SUPPRESS
         return group.add_argument(*flags, help=text, **more)
 
     return add
 
 
-def _add_modes(p, prog):
+def _add_modes(p: Parser, prog: str) -> None:
     mode = "compress" if prog == "aecompress" else "decompress"
     p.set_defaults(mode=mode, target_bpp=None, rm=False)
     add = _shown(p, "what to do")
@@ -158,7 +172,7 @@ def _add_modes(p, prog):
     )
 
 
-def _add_compressing(add):
+def _add_compressing(add: Callable[..., Any]) -> None:
     add(
         "-q",
         "--quality",
@@ -201,7 +215,7 @@ def _add_compressing(add):
     )
 
 
-def _add_decompressing(add):
+def _add_decompressing(add: Callable[..., Any]) -> None:
     add(
         "--index",
         type=_index,
@@ -215,7 +229,7 @@ def _add_decompressing(add):
     )
 
 
-def _add_coding(add):
+def _add_coding(add: Callable[..., Any]) -> None:
     add(
         "-m",
         "--model",
@@ -245,7 +259,7 @@ def _add_coding(add):
     )
 
 
-def _add_files(add):
+def _add_files(add: Callable[..., Any]) -> None:
     add("-o", "--output", metavar="FILE", help="write to FILE")
     add(
         "--output-dir",
@@ -289,7 +303,7 @@ def _add_files(add):
     )
 
 
-def _add_messages(add):
+def _add_messages(add: Callable[..., Any]) -> None:
     add(
         "-v",
         "--verbose",
@@ -307,7 +321,7 @@ def _add_messages(add):
     add("--no-progress", action="store_true", help="show no bar, even on a terminal")
 
 
-def parse(prog, argv):
+def parse(prog: str, argv: list[str]) -> argparse.Namespace:
     """Parse and check a command line.
 
     Returns
@@ -337,7 +351,7 @@ def parse(prog, argv):
     return options
 
 
-def _set_coding(options):
+def _set_coding(options: argparse.Namespace) -> None:
     """``encode`` and ``decode``: what the flags say, as the codec takes it."""
     from ..options import DecodeOptions, EncodeOptions  # slow to load
 
@@ -351,7 +365,7 @@ def _set_coding(options):
             raise UsageError(f"--{flag} is for compressing; see {options.prog} --help")
 
 
-def _split(options):
+def _split(options: argparse.Namespace) -> None:
     """Take OUT off the names, if the second of two can only be that."""
     names = options.files
     if (
@@ -369,7 +383,7 @@ def _split(options):
         options.output = names.pop()
 
 
-def _check(options):
+def _check(options: argparse.Namespace) -> None:
     """Raise UsageError where options clash."""
     several = len(options.files) > 1
     compresses = options.mode == "compress"
@@ -433,7 +447,7 @@ def _check(options):
     _check_scheduler(options)
 
 
-def _check_scheduler(options):
+def _check_scheduler(options: argparse.Namespace) -> None:
     """Raise UsageError where an option does not go with --scheduler."""
     if options.scheduler is None:
         return
@@ -454,7 +468,7 @@ def _check_scheduler(options):
             )
 
 
-def _options(options, kind):
+def _options(options: argparse.Namespace, kind: Any) -> Any:
     """The value of ``kind`` that the flags say; each is called as its field.
 
     Raises
@@ -469,13 +483,13 @@ def _options(options, kind):
         raise UsageError(f"{error}; see {options.prog} --help") from None
 
 
-def _index(text):
+def _index(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
     return int(text)
 
 
-def _positive(text):
+def _positive(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -485,7 +499,7 @@ def _positive(text):
     return value
 
 
-def _whole(text):
+def _whole(text: str) -> int:
     """A whole number such as 8, 100M or 64Ki; 0 for what is none."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmg]?i?)", text.lower())
     if not match or match[2] not in _UNITS:
@@ -497,13 +511,13 @@ def _whole(text):
     return int(value) if match[2] or value % 1 == 0 else 0
 
 
-def _count(text):
+def _count(text: str) -> int:
     if not (value := _whole(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
     return value
 
 
-def _target_size(text):
+def _target_size(text: str) -> int | float:
     """Bytes as ``int``, or bits per pixel as ``float``."""
     if text.lower().endswith("bpp"):
         return _positive(text[:-3])

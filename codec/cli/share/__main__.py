@@ -2,7 +2,7 @@
 
 import functools
 import os
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import shtab
@@ -49,7 +49,7 @@ aebench photos --speed --threads all      times and memory
 }
 
 
-def make(prog):
+def make(prog: str) -> Iterator[tuple[str, str]]:
     """Name and text of each file that belongs to a command."""
     yield f"{prog}.1", page(prog)
     for shell, name in _NAMES.items():
@@ -63,7 +63,7 @@ def make(prog):
         yield name.format(prog), shtab.complete(p, shell)
 
 
-def page(prog):
+def page(prog: str) -> str:
     """The man page of a command."""
     p = _PARSERS[prog]()
     epilog, p.epilog = p.epilog, None
@@ -88,7 +88,7 @@ def page(prog):
     return "\n".join(filter(None, parts)) + "\n"
 
 
-def main():
+def main() -> None:
     os.environ["COLUMNS"] = "80"
     for prog in _PARSERS:
         for name, text in make(prog):
@@ -96,4 +96,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -233,7 +233,14 @@ class Stack:
         return (len(self), self.header.height, self.header.width, *colours)
 
     def __getitem__(self, which: int | slice | Sequence[int]) -> Array:
-        """One picture by its number, or several by a slice or list.
+        """One picture by its number, or several by a slice, list or mask.
+
+        Raises
+        ------
+        IndexError
+            No such picture, or an index of more than one axis.
+        TypeError
+            No index.
 
         Returns
         -------
@@ -255,7 +262,16 @@ class Stack:
         every = range(len(self))
         if isinstance(which, slice):
             return every[which]
-        return [every[operator.index(i)] for i in np.ravel(which).tolist()]
+        index = np.asarray(which)
+        if isinstance(which, tuple) or index.ndim > 1:
+            raise IndexError("one axis of pictures; index the result for the others")
+        if index.dtype == bool:
+            if index.shape != (len(self),):
+                raise IndexError(
+                    f"a mask of {index.shape}, not of {len(self)} pictures"
+                )
+            return np.flatnonzero(index).tolist()
+        return [every[operator.index(i)] for i in np.atleast_1d(index).tolist()]
 
     def read(self, numbers: Sequence[int]) -> Array:
         """Pictures by their numbers, 0..n-1, in any order: an array."""

@@ -27,6 +27,32 @@ from codec.model.bundle import Bundle
 from codec.model.session import Graphs
 
 
+def test_indices_as_of_numpy():
+    """Masks select; what numpy would do on other axes is an error."""
+    data = codec.encode_batch(drawn(6, 16, 16))
+    stack, every = codec.Stack(data), codec.decode_batch(data)
+    mask = np.arange(6) % 3 == 1
+    for which in (
+        mask,
+        mask.tolist(),
+        ~mask,
+        [4, -1],
+        -2,
+        slice(5, 1, -2),
+    ):
+        assert near(stack[which], every[which])
+    assert near(codec.decode_batch(data, mask), every[mask])
+    assert stack[mask & False].shape == (0, 16, 16)
+    for bad in (mask[:5], (1, 2), [[0, 1], [2, 3]], (mask,), 6, -7):
+        with pytest.raises(IndexError):
+            stack[bad]
+        with pytest.raises(IndexError):
+            codec.decode_batch(data, bad)
+    for bad in ("a", 1.5, None):
+        with pytest.raises(TypeError):
+            stack[bad]
+
+
 def drawn(n, height, width, colours=(), seed=0):
     """Smooth pictures, each another one."""
     rng = np.random.default_rng(seed)

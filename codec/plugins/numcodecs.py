@@ -15,19 +15,22 @@ imported. What the axes of a chunk of uint8 are:
 ====================  =================================================
 """
 
+import io
+import struct
 from typing import Any
 
 import numpy as np
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ndarray_copy
 
-from .. import api, stacks
+from .. import api, container, stacks
 from ..errors import FormatError, InputError, UnsupportedError
 from ..model import find
 from ..options import EncodeOptions
 from ..types import Array
 
 NAME = "aecompress"
+FORTRAN = "ford"  # section with the shape of a chunk in that order
 
 
 def options_of(settings: dict[str, Any]) -> EncodeOptions:
@@ -129,6 +132,23 @@ def decode_chunk(
     return pixels.reshape(shape)
 
 
+def _with_shape(data: bytes, shape: tuple[int, ...]) -> bytes:
+    """The file with the shape of a chunk in Fortran's order."""
+    header, sections, payload = container.unpack(data)
+    sections[FORTRAN] = struct.pack(f"<{len(shape)}I", *shape)
+    return container.pack(header, payload, sections)
+
+
+def _shape(data: bytes) -> tuple[int, ...] | None:
+    """The shape of a chunk in Fortran's order; None of others."""
+    found = container.read_sections(io.BytesIO(data))[1].get(FORTRAN)
+    if found is None:
+        return None
+    if len(found) % 4:
+        raise FormatError(f"section {FORTRAN} has {len(found)} bytes")
+    return struct.unpack(f"<{len(found) // 4}I", found)
+
+
 class Aecompress(Codec):
     """Lossy codec for chunks of 8-bit pictures.
 
@@ -158,11 +178,25 @@ class Aecompress(Codec):
         array = np.asarray(buf)
         if array.dtype != np.uint8:
             raise InputError(f"{NAME} takes uint8, not {array.dtype}")
-        return encode_chunk(array, self.options)
+        data = encode_chunk(array, self.options)
+        if array.flags.f_contiguous and not array.flags.c_contiguous:
+            data = _with_shape(data, array.shape)
+        return data
 
     def decode(self, buf: Any, out: Any = None) -> Any:
-        """Decode a chunk, into ``out`` if it is given."""
-        pixels = decode_chunk(ensure_bytes(buf), self.options)
+        """Decode a chunk, into ``out`` if it is given.
+
+        A chunk in Fortran's order comes back in it: what follows, as Zarr,
+        takes the samples as they lie in memory.
+        """
+        data = ensure_bytes(buf)
+        shape = _shape(data)
+        pixels = decode_chunk(data, self.options, shape)
+        if out is not None and getattr(out, "shape", None) == pixels.shape:
+            np.copyto(out, pixels)
+            return out
+        if shape is not None:
+            pixels = np.asfortranarray(pixels)
         return pixels if out is None else ndarray_copy(pixels, out)
 
     def get_config(self) -> dict[str, Any]:

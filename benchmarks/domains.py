@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 import codec
-from benchmarks import crops
+from benchmarks import crops, look
 from codec import picture
 from codec.bench import codecs, tables
 from codec.bench.metrics import METRICS
@@ -190,10 +190,11 @@ def parts(folder):
 def domains(folder):
     """Name of each domain and its pictures."""
     photos = list(photographs(folder))
+    middles = [look.middle(a, 384) for a in photos]
     found = {
-        "photographs": photos,
+        "photographs": middles,
         "photographs, grey": [
-            np.asarray(Image.fromarray(a).convert("L")) for a in photos
+            np.asarray(Image.fromarray(a).convert("L")) for a in middles
         ],
         "thumbnails, 96 pixels": [],
         "icons, 32 pixels": [],

@@ -362,3 +362,17 @@ def test_a_new_metric_is_one_entry(folder, tmp_path, capsys, monkeypatch):
     found = json.loads((out / "webp.json").read_text())
     assert len(found["results"]["sharp"]) == len(codecs.load("webp").settings)
     assert "sharpness over bits per pixel" in (out / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["bjontegaard", "pandas", "tqdm"])
+def test_what_is_not_installed_is_named(name):
+    code = (
+        "import importlib.util as u, sys; find = u.find_spec\n"
+        f"u.find_spec = lambda name, *a: None if name == {name!r} else find(name, *a)\n"
+        "from codec.bench.__main__ import main; sys.exit(main(['.']))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr == (
+        f"aebench: {name} is missing; pip install 'aecompress[bench]'\n"
+    )

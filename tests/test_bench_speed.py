@@ -1,6 +1,8 @@
 """Times are interleaved, memory is of a fresh process."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -85,3 +87,12 @@ def test_cold_start_runs_the_real_commands(sources):
     assert set(found) == {"python", "aecompress", "aedecompress"}
     # Python alone is part of both.
     assert min(found, key=found.get) == "python"
+
+
+def test_the_process_whose_memory_is_measured_loads_the_codec_only():
+    code = (
+        "import sys; from codec.bench import peak; print(*sorted({"
+        "'pandas', 'tqdm', 'torch', 'matplotlib', 'onnxruntime'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "\n")

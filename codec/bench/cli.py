@@ -1,12 +1,14 @@
 """The command ``aebench``, also ``python -m benchmarks``."""
 
 import argparse
-import importlib.util
 import json
 import os
 import sys
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
+
+import pandas as pd
 
 from . import (
     checks,
@@ -35,7 +37,7 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The options of aebench."""
     options = _Parser(
         prog="aebench",
@@ -142,7 +144,7 @@ def parser():
     return options
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns
@@ -151,7 +153,6 @@ def main(arguments=None):
         The exit code.
     """
     try:
-        _require_core()
         options = parser().parse_args(arguments)
         options.out = options.out or Path("bench-results")
         if options.anchor and options.markdown is None:
@@ -178,12 +179,6 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("aebench: interrupted; what was measured is kept", file=sys.stderr)
         return 130
-
-
-def _require_core():
-    """All else is optional, but every table needs BD-rates."""
-    if importlib.util.find_spec("bjontegaard") is None:
-        raise UsageError("bjontegaard is missing; pip install 'aecompress[bench]'")
 
 
 def _say(line):
@@ -361,7 +356,7 @@ def _write_curves(out, found, meta):
         store.write_json(out / file, results_json(name, curve, card))
 
 
-def results_json(name, curve, meta):
+def results_json(name: str, curve: pd.DataFrame, meta: dict) -> dict:
     """One codec's mean curve as CompressAI's plotting tools read it [1]_.
 
     References

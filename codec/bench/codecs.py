@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 from PIL import Image, features
@@ -28,7 +29,7 @@ STRONG = 5
 """The effort that is measured beside the default one."""
 
 
-def tuned_avif(metric):
+def tuned_avif(metric: str) -> str:
     """Name of the AVIF that was tuned for a metric.
 
     Parameters
@@ -453,7 +454,9 @@ BUILDERS = {
 }
 
 
-def ours_name(effort=None, tune=None, model=None):
+def ours_name(
+    effort: int | None = None, tune: str | None = None, model: str | None = None
+) -> str:
     """The name of ours; what is the default is not in it."""
     from ..search import DEFAULT, TUNES
 
@@ -465,7 +468,7 @@ def ours_name(effort=None, tune=None, model=None):
     )
 
 
-def names():
+def names() -> list[str]:
     """Every codec: ours at each effort, tune and model, then the others."""
     from ..model import find
     from ..search import PLANS, TUNES
@@ -475,7 +478,7 @@ def names():
     return ours + [name for name in BUILDERS if name != OURS]
 
 
-def parse(name):
+def parse(name: str) -> dict[str, Any] | None:
     """Effort, tune and model of a name of ours, None where it is not one.
 
     Returns
@@ -497,7 +500,7 @@ def parse(name):
 
 
 @functools.cache
-def load(name):
+def load(name: str) -> Codec:
     """Build one codec.
 
     Parameters
@@ -523,7 +526,7 @@ def load(name):
     return BUILDERS[name]()
 
 
-def count_threads(text):
+def count_threads(text: str) -> int:
     """``1``, ``all`` or any number of threads as an int."""
     if text == "all":
         return (

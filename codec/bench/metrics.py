@@ -16,10 +16,13 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from PIL import Image
+
+if TYPE_CHECKING:  # `peak` measures memory, and pandas takes as much as a codec
+    import pandas as pd
 
 BUTTERAUGLI = "butteraugli_main"
 """Of libjxl; Debian's package libjxl-devtools has it."""
@@ -214,7 +217,7 @@ class Metric:
     bands: str = "ssimulacra2"
     min_side: int = 1
 
-    def measured(self, rows: pd.DataFrame) -> bool:
+    def measured(self, rows: "pd.DataFrame") -> bool:
         """Whether all these rows have it, of pictures where it is defined."""
         small = rows[["width", "height"]].min(axis=1) < self.min_side
         return bool((rows[self.column].notna() | small).all() and not small.all())

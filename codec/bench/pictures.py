@@ -5,9 +5,12 @@ import os
 import urllib.error
 import urllib.request
 import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+
+import numpy as np
 
 from .. import picture
 from ..errors import CodecError, ConversionWarning
@@ -36,7 +39,7 @@ class Source:
     height: int
 
 
-def read(path):
+def read(path: str | os.PathLike) -> np.ndarray:
     """One picture as 8-bit RGB; alpha is dropped.
 
     Returns
@@ -58,7 +61,7 @@ def read(path):
         raise PictureError(f"cannot be read: {error}") from None
 
 
-def survey(folder):
+def survey(folder: str | os.PathLike) -> tuple[list[Source], list[tuple[str, str]]]:
     """Every picture of a folder, and every file that is not one.
 
     Parameters
@@ -99,13 +102,13 @@ def _pixel_hash(pixels):
     return hashlib.sha256(shape + pixels.tobytes()).hexdigest()[:16]
 
 
-def dataset_hash(sources):
+def dataset_hash(sources: Iterable[Source]) -> str:
     """One hash for a whole set of pictures, whatever their order."""
     lines = sorted(source.sha256 for source in sources)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def kodak_sums():
+def kodak_sums() -> dict[str, str]:
     """File name to sha256 of the 24 Kodak files."""
     text = resources.files(__package__).joinpath("data/kodak.sha256").read_text("ascii")
     return {
@@ -113,7 +116,9 @@ def kodak_sums():
     }
 
 
-def kodak(folder=None, say=print):
+def kodak(
+    folder: str | os.PathLike | None = None, say: Callable[[str], None] = print
+) -> Path:
     """The Kodak folder, downloaded where it is nowhere yet.
 
     Parameters

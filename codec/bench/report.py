@@ -9,6 +9,7 @@ import html
 import itertools
 import json
 import string
+from collections.abc import Sequence
 from importlib import resources
 
 from . import (
@@ -20,6 +21,7 @@ from . import (
     published,
     tables,
 )
+from .summary import Summary
 
 MAX_BYTES = 6_000_000
 CAMERA = (768, 512)
@@ -43,7 +45,9 @@ HIDDEN = {
 }
 
 
-def page(found, meta, views, speeds):
+def page(
+    found: Summary, meta: dict, views: Sequence[dict], speeds: Sequence[dict]
+) -> str:
     """The whole report.
 
     Parameters
@@ -246,7 +250,7 @@ def _plots(found, others):
     return "".join(out)
 
 
-def main_plot(found, dataset, metric="psnr"):
+def main_plot(found: Summary, dataset: str, metric: str = "psnr") -> str:
     """A metric over rate as an SVG file for the README; "" without figures."""
     others = published.curves() if dataset == "kodak" else {}
     lines = [line for line in _lines(found, others, metric) if line.key not in HIDDEN]
@@ -319,7 +323,7 @@ def _pictures(found):
     )
 
 
-def by_picture(found):
+def by_picture(found: Summary) -> tuple[list[str], list[list]]:
     """BD-rate (PSNR) of every picture's own curves.
 
     Parameters

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ COMMANDS = {
 }
 
 
-def fit(picture, width, height):
+def fit(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     """Cut to a size, or mirror to it.
 
     Parameters
@@ -53,7 +54,14 @@ def fit(picture, width, height):
     )
 
 
-def times(sources, names, threads, sizes=SIZES, repeats=REPEATS, say=print):
+def times(
+    sources: Sequence[pictures.Source],
+    names: Sequence[str],
+    threads: int,
+    sizes: Sequence[tuple[int, int]] = SIZES,
+    repeats: int = REPEATS,
+    say: Callable[[str], None] = print,
+) -> Iterator[dict]:
     """Median times of every codec at every size.
 
     Parameters
@@ -126,7 +134,9 @@ def _row(name, width, height, threads, taken):
     }
 
 
-def memory(source, name, threads, width, height):
+def memory(
+    source: pictures.Source, name: str, threads: int, width: int, height: int
+) -> dict:
     """Peak resident memory of fresh processes that do one thing each.
 
     Parameters
@@ -173,7 +183,7 @@ def memory(source, name, threads, width, height):
     }
 
 
-def cold_start(source, repeats=REPEATS):
+def cold_start(source: pictures.Source, repeats: int = REPEATS) -> dict[str, float]:
     """Seconds from a shell's view: both commands, and Python alone.
 
     The commands run on a Kodak-sized picture; Python alone is what no

@@ -148,7 +148,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def environment(threads, jobs):
+def environment(threads: int, jobs: int) -> dict[str, Any]:
     """The machine and the versions that a result belongs to."""
     versions = {}
     for package in PACKAGES:

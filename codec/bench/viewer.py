@@ -6,6 +6,7 @@ out of the decoder; the file sizes and figures are of the whole picture.
 
 import base64
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -37,7 +38,9 @@ class View:
     image: str
 
 
-def match_size(codec, picture, target, threads):
+def match_size(
+    codec: codecs.Codec, picture: np.ndarray, target: int, threads: int
+) -> tuple[float, bytes]:
     """The setting whose file is nearest to a size.
 
     Parameters
@@ -79,7 +82,7 @@ def match_size(codec, picture, target, threads):
     return best, tried[best]
 
 
-def window(pixels):
+def window(pixels: np.ndarray) -> np.ndarray:
     """The middle of a picture, at most `WINDOW` large."""
     height, width = pixels.shape[:2]
     w, h = min(width, WINDOW[0]), min(height, WINDOW[1])
@@ -89,7 +92,7 @@ def window(pixels):
     return pixels[top : top + h, left : left + w]
 
 
-def views(source, names, threads):
+def views(source: pictures.Source, names: Sequence[str], threads: int) -> dict:
     """Original and decoded windows of one picture.
 
     Parameters
@@ -148,7 +151,13 @@ def views(source, names, threads):
     }
 
 
-def choose(sources, names, threads, n_pictures=4, say=print):
+def choose(
+    sources: Sequence[pictures.Source],
+    names: Sequence[str],
+    threads: int,
+    n_pictures: int = 4,
+    say: Callable[[str], None] = print,
+) -> list[dict]:
     """Pictures for the viewer, as many as the page may hold.
 
     They are taken evenly from the folder, not picked by how they look.

@@ -67,14 +67,6 @@ def validations(path):
         )
 
 
-def line(cells):
-    return "| " + " | ".join(cells) + " |"
-
-
-def figure(value):
-    return "–" if value is None else f"{value:+.1f}".replace("-", "−")
-
-
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("log", type=Path)
@@ -87,39 +79,21 @@ def main():
     options = p.parse_args()
     pictures = list(crops(options.valid))
     anchor = measured(codecs.ANCHOR, pictures)
-    bands = metrics.BANDS["psnr"]
-    print(
-        line(
-            [
-                "hours",
-                "steps",
-                "gigapixels",
-                "BD-rate %",
-                *tables.band_titles("psnr"),
-            ]
-        )
-    )
-    print("|" + "---:|" * (4 + len(bands)))
+    rows, seen = [], []
 
     def row(head, points):
         all_ = curves.bd_rate(anchor, points)
-        print(
-            line(
-                [
-                    *head,
-                    figure(all_),
-                    *(figure(curves.bd_rate(anchor, points, band)) for band in bands),
-                ]
-            )
-        )
+        bands = (curves.bd_rate(anchor, points, b) for b in metrics.BANDS["psnr"])
+        rows.append([*head, tables.signed(all_), *map(tables.signed, bands)])
         return all_
 
-    seen = []
     for hours, step, gigapixels, points in validations(options.log):
         rate = row([f"{hours:.2f}", f"{step:,}", f"{gigapixels:.2f}"], points)
         if rate is not None:
             seen.append((gigapixels, rate))
     row(["AVIF, tune=psnr", "", ""], measured(codecs.tuned_avif("psnr"), pictures))
+    header = ["hours", "steps", "gigapixels", "BD-rate %", *tables.band_titles("psnr")]
+    print(tables.markdown(header, rows, 0))
     late = [(math.log2(g), r) for g, r in seen if g >= seen[-1][0] / 2]
     if len(late) > 2:
         slope, at = np.polyfit(*zip(*late), 1)

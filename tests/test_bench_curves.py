@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from codec.bench import checks, codecs, curves, metrics
+from codec.bench import checks, codecs, curves, metrics, summary
 
 RATE = np.array([0.1, 0.2, 0.4, 0.8, 1.6, 3.2])
 DECIBEL = np.array([26.0, 29.0, 32.5, 36.0, 39.5, 43.0])
@@ -183,3 +183,17 @@ def test_checks_fail_where_they_should():
     assert len(checks.monotone(judged()[0], "aec")) == 1
     rows[0]["psnr_db"], rows[2]["psnr_db"] = 27.1, 41.9
     assert [good for good, _ in judged()[1]][-2:] == [False, False]
+
+
+def test_codecs_that_were_not_measured_by_a_metric_are_not_in_its_table():
+    rows = [row("a", n, s, *p) for n in "xy" for s, p in zip("123", zip(RATE, DECIBEL))]
+    for r in rows[:3]:
+        r["ssimulacra2"] = r["psnr_db"] * 2
+    card = {"settings": ["1", "2", "3"], "kind": "lossy", "label": "", "version": ""}
+    found = summary.summarise(
+        pd.DataFrame(rows), {"x": card, "y": card}, ["psnr", "ssimulacra2"], "x"
+    )
+    assert {m: set(names) for m, names in found.figures.items()} == {
+        "psnr": {"x", "y"},
+        "ssimulacra2": {"x"},
+    }

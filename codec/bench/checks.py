@@ -83,7 +83,7 @@ def table(found: Mapping[str, pd.DataFrame]) -> tuple[list[str], list[list[str]]
             [
                 f"{promise.title}, by {METRICS[promise.metric].title}, to "
                 f"AVIF tune={promise.tune}",
-                tables.signed(promise.must, 0),
+                tables.signed(promise.must, 0) if promise.must else "0",
                 tables.signed(promise.aim, 0),
                 tables.signed(rate),
                 ", ".join(map(tables.signed, figures["bands"])) if figures else "–",

@@ -70,9 +70,12 @@ def summarise(
     figures, anchors = {}, {}
     for metric in metric_names:
         base = codecs.tuned_avif(metric) if anchor == TUNED else anchor
-        if base in lossy and len(curves.points(lossy[base], metric)[0]) > 1:
+        measured = {
+            n: c for n, c in lossy.items() if len(curves.points(c, metric)[0]) > 1
+        }
+        if base in measured:
             anchors[metric] = base
-            figures[metric] = curves.compare(lossy, base, metric)
+            figures[metric] = curves.compare(measured, base, metric)
     return Summary(
         rows[rows["sha256"].isin(pictures)],
         pictures,

@@ -1,10 +1,12 @@
 """Figures as text for the terminal and as Markdown."""
 
 from collections.abc import Iterable, Mapping, Sequence
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from . import metrics
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Table = tuple[str, list[str], list[list[str]]]
 """Title, header and rows of text."""
@@ -81,7 +83,7 @@ def bd_rows(
 
 
 def ratio_rows(
-    curves: Mapping[str, pd.DataFrame], labels: Mapping[str, str]
+    curves: "Mapping[str, pd.DataFrame]", labels: Mapping[str, str]
 ) -> list[list[str]]:
     """Compression ratio of codecs with one setting, the best first."""
     single = {n: c.iloc[0] for n, c in curves.items() if len(c) == 1}

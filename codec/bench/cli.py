@@ -448,8 +448,12 @@ def _print_markdown(options):
         (title, f"aebench {folder}", header, rows)
         for title, header, rows in summary.sections(found)
     ]
-    for path in sorted(options.out.glob("speed-*.json")):
-        speeds = _load_json(path, {})
+    speeds_of = [_load_json(p, {}) for p in sorted(options.out.glob("speed-*.json"))]
+    if speeds_of and found.figures:
+        most = max(speeds_of, key=lambda speeds: speeds["threads"])
+        title, header, rows = summary.glance(found, most, report.CAMERA)
+        shown.insert(0, (title, f"aebench {folder}, and --speed", header, rows))
+    for speeds in speeds_of:
         threads = speeds["threads"]
         shown.append(
             (

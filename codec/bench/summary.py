@@ -103,3 +103,44 @@ def sections(summary: Summary) -> list[tables.Table]:
             ("Lossless, against 24 bits per pixel", tables.RATIO_HEADER, ratios)
         )
     return found
+
+
+def glance(summary: Summary, speeds: Mapping, size: tuple[int, int]) -> tables.Table:
+    """Size, look and speed of each codec that a ``speed-N.json`` has, in one table.
+
+    AVIF's row has for each metric the AVIF that is tuned for it, where all of
+    these were measured.
+
+    Parameters
+    ----------
+    summary : Summary
+    speeds : mapping
+        What the file holds.
+    size : (int, int)
+        Width and height of the picture that the times are of.
+    """
+    header = ["Codec"] + [f"by {METRICS[m].title}, %" for m in summary.figures]
+    header += ["Encode MP/s", "Decode MP/s"]
+    tuned = {metric: codecs.tuned_avif(metric) for metric in summary.figures}
+    all_tuned = all(tuned[m] in summary.figures[m] for m in tuned)
+    rows = []
+    for row in speeds["times"]:
+        if (row["width"], row["height"]) != tuple(size):
+            continue
+        avif = all_tuned and row["codec"].startswith("avif-444")
+        label = "AVIF 4:4:4, tuned for each metric" if avif else row["label"]
+        rates = []
+        for metric, figures in summary.figures.items():
+            name = tuned[metric] if avif else row["codec"]
+            anchor = name == summary.anchors[metric]
+            rates.append(
+                "0" if anchor else tables.signed(figures.get(name, {}).get("rate"))
+            )
+        times = row["encode_mp_per_s"], row["decode_mp_per_s"]
+        rows.append([label, *rates, *(f"{t:.1f}" for t in times)])
+    anchors = sorted({summary.labels[name] for name in summary.anchors.values()})
+    title = (
+        f"At a glance: size against {' and '.join(anchors)} at equal quality, and "
+        f"speed with {speeds['threads']} threads, {len(summary.pictures)} pictures"
+    )
+    return title, header, rows

@@ -8,7 +8,7 @@ mean of all their averaged weights, its log the last one's, ending in a
 validation of that mean. `aetrain --state OUT --export` makes a model of it,
 `--resume` goes on from it. The average of a run reaches a few hundred
 steps back; at a constant rate, points further apart still differ mostly by
-noise (docs/training-log.md).
+noise (docs/training-log-runs.md).
 """
 
 import argparse

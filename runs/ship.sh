@@ -15,7 +15,7 @@
 #   pages      the tables of README.md and docs
 #
 # What is left to do by hand: the sentences around the tables, docs/model-card.md, a
-# row in docs/training-log.md.
+# row in docs/training-log.md, an entry in docs/training-log-runs.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if [ $# -lt 5 ]; then

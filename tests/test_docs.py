@@ -74,6 +74,26 @@ def lines(block):
     ]
 
 
+def links(page):
+    """The files that a page links to, without those on the web."""
+    found = re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8"))
+    return [link for link in found if "://" not in link]
+
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    missing = [link for link in links(page) if not (page.parent / link).exists()]
+    assert not missing
+
+
+def test_the_readme_says_where_each_page_is():
+    named = {(ROOT / link).resolve() for link in links(ROOT / "README.md")}
+    assert [p.name for p in (ROOT / "docs").glob("*.md") if p not in named] == []
+
+
 def test_readme_commands(folder):
     """The block of each command line section, as it stands."""
     if not (BIN / "aecompress").exists():
@@ -105,7 +125,7 @@ def test_options_exist(line):
     words = shlex.split(line, comments=True)
     if "|" in words or "<" in words or "&&" in words or "*" in line:
         return  # run as they stand, above or by CI
-    program, *arguments = words
+    program, *arguments = pathlib.Path(words[0]).name, *words[1:]
     if program in ("aecompress", "aedecompress"):
         from codec.cli.options import parser
 

@@ -439,7 +439,7 @@ def _kept(out, anchor=None):
 
 
 def _print_markdown(options):
-    """The README's tables, each with the command that remakes it."""
+    """The tables of docs/results.md, each with the command that remakes it."""
     found, meta = _kept(options.out, options.anchor)
     folder = ("--dataset kodak" if meta["dataset"] == "kodak" else "FOLDER") + (
         " --quick" if meta["quick"] else ""

@@ -167,7 +167,7 @@ def bounded(x, low, high, margin):
 
     With a plain clamp a value that once left the range has no gradient and
     stays there for ever: channels that started below the narrowest row
-    were never coded at any quality (docs/training-log.md). Within
+    were never coded at any quality (docs/training-log-runs.md). Within
     ``margin`` the whole gradient passes, and beyond it only what leads
     back. Without a margin, noise whose mean is zero would become a drift
     inwards, since only half of it passed.

@@ -53,7 +53,7 @@ def ssimulacra2_error(x, x_hat):
     """Sum of SSIMULACRA 2, times 4: see `ssimulacra2.ssimulacra2_sum`.
 
     A model trained for squared error alone has a sum of 0.24 to 0.28 for each
-    unit of it at any quality (validation crops, docs/training-log.md).
+    unit of it at any quality (validation crops, docs/training-log-runs.md).
     """
     return 4 * ssimulacra2_sum(x, x_hat)
 

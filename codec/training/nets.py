@@ -83,7 +83,7 @@ class Block(nn.Module):
     them is times 1 + m(q): at 1/16 the output, where what a block may add
     falls with the quantisation step, by a factor of 50. An input that
     falls so leaves every unit on one side of its kink, and the block
-    linear (docs/training-log.md). ``leak`` is the slope below zero, ``sets``
+    linear (docs/training-log-runs.md). ``leak`` is the slope below zero, ``sets``
     how many sets of weights quality mixes.
     """
 

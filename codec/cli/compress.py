@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import time
+from typing import Any
 
 from ..progress import Progress
 from ..types import Picture
@@ -112,15 +113,19 @@ def png_size(picture: Picture, below: int) -> int | None:
     -------
     int or None
     """
+    from PIL import Image
+
     from ..picture import to_image
 
     image = to_image(picture)
     if image.mode == "RGB":
         # Few colours make a palette, as any PNG optimiser would.
         image = (
-            image.convert("P", palette=1, colors=256) if image.getcolors(256) else image
+            image.convert("P", palette=Image.Palette.ADAPTIVE, colors=256)
+            if image.getcolors(256)
+            else image
         )
-    counter = _Counter(below)
+    counter: Any = _Counter(below)
     try:
         image.save(counter, "PNG")
     except _Enough:

@@ -8,13 +8,14 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from ..errors import FormatError
+from ..types import Array
 
 _BLOCK = 16
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IEND = b"\0\0\0\0IEND\xaeB`\x82"
 
 
-def fill_hidden(pixels, alpha):
+def fill_hidden(pixels: Array, alpha: Array) -> Array:
     """Replace the colours of fully transparent pixels.
 
     They cannot be seen, so they need not be stored and must not be leaked.
@@ -39,7 +40,8 @@ def fill_hidden(pixels, alpha):
     pixels = pixels.reshape(*shape[:2], -1)
     levels = [(_sums(pixels * visible, _BLOCK), _sums(visible, _BLOCK))]
     while max(levels[-1][1].shape) > 1:
-        levels.append(tuple(_sums(a, 2) for a in levels[-1]))
+        total, count = levels[-1]
+        levels.append((_sums(total, 2), _sums(count, 2)))
     colour = np.zeros(pixels.shape[2])
     for total, count in reversed(levels):
         mean = total / np.maximum(count, 1)
@@ -48,7 +50,7 @@ def fill_hidden(pixels, alpha):
     return np.where(visible, pixels, colour).reshape(shape)
 
 
-def _sums(a, step):
+def _sums(a: Array, step: int) -> Array:
     """Sums over blocks of step x step; those at the edge are smaller."""
     # Row by row of blocks: reduceat would copy all of a as int64.
     rows = [
@@ -57,14 +59,14 @@ def _sums(a, step):
     return np.add.reduceat(rows, np.arange(0, a.shape[1], step), axis=1)
 
 
-def _grow(a, step, shape):
+def _grow(a: Array, step: int, shape: tuple[int, ...]) -> Array:
     """Each element repeated step x step times, cut to shape."""
     if a.ndim == 1:
         return a
     return a.repeat(step, 0)[: shape[0]].repeat(step, 1)[:, : shape[1]]
 
 
-def alpha_to_png(alpha):
+def alpha_to_png(alpha: Array) -> bytes:
     """The ALPH section of an alpha plane.
 
     Parameters
@@ -81,7 +83,7 @@ def alpha_to_png(alpha):
     return file.getvalue()
 
 
-def png_to_alpha(data, height, width):
+def png_to_alpha(data: bytes, height: int, width: int) -> Array:
     """The alpha plane of an ALPH section.
 
     Memory is bounded by the size that is asked for, whatever the PNG says.
@@ -117,7 +119,7 @@ def png_to_alpha(data, height, width):
     return alpha
 
 
-def _plain_png(data, height, width):
+def _plain_png(data: bytes, height: int, width: int) -> bytes:
     """The PNG with nothing but size and samples.
 
     Other chunks could hold animations, palettes or compressed texts, each

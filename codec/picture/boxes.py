@@ -3,6 +3,7 @@
 import re
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 from . import jxl
 
@@ -47,7 +48,7 @@ def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int, 
         start = stop
 
 
-def walk(walk) -> None:
+def walk(walk: Any) -> None:
     """Account for a file of boxes, as `parts.read` does."""
     data = walk.data
     # Of the others Pillow and the extras give ICC, Exif and XMP.
@@ -74,11 +75,11 @@ def walk(walk) -> None:
             walk.lose(name, start, end, metadata=kind != b"mpvd")
 
 
-def _lose_box(walk, kind, start, end):
+def _lose_box(walk: Any, kind: bytes, start: int, end: int) -> None:
     walk.lose(f"box {kind.decode('latin-1')!r}", start, end)
 
 
-def _uuid(walk, start, body, end):
+def _uuid(walk: Any, start: int, body: int, end: int) -> None:
     name, value = walk.data[body : body + 16], walk.data[body + 16 : end]
     if name == _XMP_UUID:
         walk.keep("xmp", value, start, end)
@@ -88,7 +89,7 @@ def _uuid(walk, start, body, end):
         walk.lose(_UUIDS.get(name, "box 'uuid'"), start, end)
 
 
-def _jp2_header(walk, start, body, end):
+def _jp2_header(walk: Any, start: int, body: int, end: int) -> None:
     walk.cover(start, body)
     for kind, inner, at, stop in boxes(walk.data, body, end):
         if kind == b"colr" and walk.data[at] in (2, 3):
@@ -104,7 +105,7 @@ def _jp2_header(walk, start, body, end):
             _lose_box(walk, kind, inner, stop)
 
 
-def _jp2_resolution(data, at):
+def _jp2_resolution(data: bytes, at: int) -> tuple[float, float] | None:
     """Pixels per inch, of numbers per metre."""
     vn, vd, hn, hd, ve, he = struct.unpack_from(">HHHHbb", data, at)
     if not (vn and vd and hn and hd):
@@ -115,7 +116,7 @@ def _jp2_resolution(data, at):
 # Items ----------------------------------------------------------------------
 
 
-def _meta(walk, start, end):
+def _meta(walk: Any, start: int, end: int) -> None:
     """What the items are that the picture is not made of."""
     data = walk.data
     parts = {kind: (at, stop) for kind, _, at, stop in boxes(data, start, end)}
@@ -147,11 +148,11 @@ def _meta(walk, start, end):
     walk.found.n_frames = max(1, walk.found.n_frames - 1)
 
 
-def _is_picture(kind):
+def _is_picture(kind: bytes) -> bool:
     return kind in (b"av01", b"hvc1", b"jpeg", b"grid", b"iden", b"iovl", b"j2k1")
 
 
-def _items(data, at, end):
+def _items(data: bytes, at: int, end: int) -> Iterator[Any]:
     """(id, (type, MIME type)) of each item."""
     version = data[at]
     at += 4 + (2 if version == 0 else 4)
@@ -165,7 +166,7 @@ def _items(data, at, end):
         yield item, (data[at : at + 4], mime[0] if mime else b"")
 
 
-def _extents(data, at, end):
+def _extents(data: bytes, at: int, end: int) -> Iterator[Any]:
     """(id, bytes) of each item."""
     version = data[at]
     sizes, bases = data[at + 4], data[at + 5]
@@ -187,7 +188,7 @@ def _extents(data, at, end):
         yield item, min(total, len(data))
 
 
-def _links(data, at, end):
+def _links(data: bytes, at: int, end: int) -> Iterator[Any]:
     """(type, from, to) of each reference between items."""
     letter = ">H" if data[at] == 0 else ">I"
     size = struct.calcsize(letter)
@@ -199,9 +200,10 @@ def _links(data, at, end):
         yield kind, item, struct.unpack_from(form, data, at)
 
 
-def _auxiliary(data, at, end):
+def _auxiliary(data: bytes, at: int, end: int) -> Iterator[Any]:
     """(id, name) of each auxiliary picture; no name, where it is alpha."""
-    properties, where = [], {}
+    properties: list[str] = []
+    where: dict[int, list[int]] = {}
     for kind, _, body, stop in boxes(data, at, end):
         if kind == b"ipco":
             for inner, _, start, last in boxes(data, body, stop):
@@ -218,16 +220,16 @@ def _auxiliary(data, at, end):
                 if urn.endswith(("auxid:1", "alpha")):
                     yield item, None
                     continue
-                end = re.split("[:/]", urn)[-1]
+                last_part = re.split("[:/]", urn)[-1]
                 known = [v for k, v in _AUXILIARY.items() if k in urn]
-                yield item, known[0] if known else _auxid(urn) or f"item {end}"
+                yield item, known[0] if known else _auxid(urn) or f"item {last_part}"
 
 
-def _auxid(urn):
+def _auxid(urn: str) -> Any:
     return "depth map" if urn.endswith("auxid:2") else None
 
 
-def _associations(data, at):
+def _associations(data: bytes, at: int) -> Iterator[Any]:
     version, flags = data[at], data[at + 3]
     (count,) = struct.unpack_from(">I", data, at + 4)
     at += 8

@@ -5,6 +5,9 @@ colours that it does not pass on, and what the files are that it cannot read.
 import re
 import struct
 import zlib
+from typing import Any
+
+from PIL import Image
 
 from . import boxes, jxl
 
@@ -24,7 +27,7 @@ _SRGB_CICP = {None, (2, 2), (1, 2), (2, 13), (1, 13)}
 _SRGB = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 
 
-def head(file):
+def head(file: Any) -> bytes:
     """The first bytes of a file that can seek; where it stands stays.
 
     Parameters
@@ -47,7 +50,7 @@ def head(file):
         return b""
 
 
-def name_unread(start):
+def name_unread(start: bytes) -> str | None:
     """What a file is that Pillow cannot read, from its first bytes.
 
     Returns
@@ -60,7 +63,7 @@ def name_unread(start):
     return None
 
 
-def is_cut(file):
+def is_cut(file: Any) -> bool:
     """Whether a PNG file ends early or is damaged behind its samples.
 
     Pillow is content with the samples, and leaves out what it cannot read of
@@ -95,7 +98,7 @@ def is_cut(file):
         return False
 
 
-def depth(image, start):
+def depth(image: Image.Image, start: bytes) -> int:
     """Bits per sample in the file of a PIL image that is not loaded yet.
 
     Parameters
@@ -131,7 +134,7 @@ def depth(image, start):
     return found
 
 
-def _jpeg2000_depths(start):
+def _jpeg2000_depths(start: bytes) -> list[int]:
     at = start.find(b"\xff\x4f\xff\x51")  # SOC, then SIZ
     try:
         (n,) = struct.unpack_from(">H", start, at + 40)
@@ -140,7 +143,7 @@ def _jpeg2000_depths(start):
         return [8]
 
 
-def is_raw(image):
+def is_raw(image: Image.Image) -> bool:
     """Whether Pillow shows the preview in a raw photograph.
 
     A raw photograph is a TIFF file whose first directory is a thumbnail
@@ -150,7 +153,7 @@ def is_raw(image):
     return bool(tags.get(254, 0) & 1) or 50706 in tags
 
 
-def lost_colour(image, start, contents=None):
+def lost_colour(image: Image.Image, start: bytes, contents: Any = None) -> str | None:
     """How a file describes its colours, where we do not pass that on.
 
     Parameters
@@ -169,12 +172,14 @@ def lost_colour(image, start, contents=None):
         return None
     if image.format in ("AVIF", "HEIF"):
         cicp = boxes.colours(start)
-        return None if cicp in _SRGB_CICP else "CICP {}/{}".format(*cicp)
+        if cicp is None or cicp in _SRGB_CICP:
+            return None
+        return f"CICP {cicp[0]}/{cicp[1]}"
     if image.format != "PNG":
         return None
-    cicp = _CICP.search(start.partition(b"IDAT")[0])
-    if cicp:
-        return None if cicp[1] == b"\x01\x0d" else "cICP"
+    said = _CICP.search(start.partition(b"IDAT")[0])
+    if said:
+        return None if said[1] == b"\x01\x0d" else "cICP"
     if "srgb" in image.info:
         return None
     gamma, white = image.info.get("gamma"), image.info.get("chromaticity")
@@ -185,7 +190,7 @@ def lost_colour(image, start, contents=None):
     return None
 
 
-def mend_transparency(image, contents):
+def mend_transparency(image: Image.Image, contents: Any) -> None:
     """Make one transparent grey of few bits one of 8, as its samples are.
 
     Pillow spreads the samples of 2 and 4 bits over 0..255, but not the value.
@@ -204,7 +209,7 @@ def mend_transparency(image, contents):
         image.info["transparency"] = value * 255 // (2**bits - 1)
 
 
-def further_bands(image):
+def further_bands(image: Image.Image) -> int:
     """Bands of a TIFF file that are neither its colours nor its alpha."""
     tags = getattr(image, "tag_v2", None)
     if tags is None:

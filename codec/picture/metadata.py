@@ -5,7 +5,7 @@ import struct
 
 from PIL import Image
 
-from ..types import Picture
+from ..types import Array, Picture, Sections
 from . import tiff
 from .alpha import alpha_to_png, png_to_alpha
 
@@ -24,7 +24,7 @@ _CLAIMS = (
 _EXTENDED = ("http://ns.adobe.com/xmp/note/",)
 
 
-def read(image):
+def read(image: Image.Image) -> tuple[bytes | None, bytes | None, bytes | None]:
     """ICC, Exif and XMP of a loaded PIL image.
 
     Parameters
@@ -51,7 +51,7 @@ def read(image):
     return icc or None, exif if is_exif(exif) else None, xmp or None
 
 
-def photo_tags(exif):
+def photo_tags(exif: Image.Exif) -> Image.Exif:
     """The tags that make sense in a file of any format.
 
     Parameters
@@ -76,12 +76,12 @@ def photo_tags(exif):
     return kept
 
 
-def is_exif(exif):
+def is_exif(exif: bytes) -> bool:
     """Whether these bytes begin as Exif does."""
     return exif[:4] in (b"II*\0", b"MM\0*")
 
 
-def orientation(exif, xmp=None):
+def orientation(exif: bytes | None, xmp: bytes | None = None) -> int:
     """Orientation as Exif says it, or XMP where Exif has none.
 
     Parameters
@@ -98,13 +98,13 @@ def orientation(exif, xmp=None):
     return values[-1] if values and values[-1] in range(1, 9) else 1
 
 
-def orientations(exif, xmp=None):
+def orientations(exif: bytes | None, xmp: bytes | None = None) -> list[int]:
     """All that is said of the orientation, by Exif and then by XMP."""
     found = [value for _, _, value in _orientation_entries(exif)]
     return found + [int(n) for n in _orientation_of_xmp(xmp)]
 
 
-def upright(exif, xmp):
+def upright(exif: bytes | None, xmp: bytes | None) -> tuple[bytes | None, bytes | None]:
     """Say that the pixels stand upright, changing nothing but that.
 
     Parameters
@@ -117,7 +117,7 @@ def upright(exif, xmp):
         Of the same lengths.
     """
     for at, form, value in _orientation_entries(exif):
-        if value != 1:
+        if value != 1 and exif:
             one = struct.pack(form, 1)
             exif = exif[:at] + one + exif[at + len(one) :]
     if xmp and any(n != "1" for n in _orientation_of_xmp(xmp)):
@@ -126,7 +126,7 @@ def upright(exif, xmp):
     return exif, xmp
 
 
-def without_claims(xmp, extended):
+def without_claims(xmp: bytes | None, extended: bool) -> bytes | None:
     """XMP without what it says of parts that are left out.
 
     Parameters
@@ -153,7 +153,7 @@ def without_claims(xmp, extended):
     return text.encode(encoding)
 
 
-def _text(xmp):
+def _text(xmp: bytes) -> tuple[str, str]:
     """XMP as text, and the encoding that gives the same bytes again.
 
     XMP may be UTF-8, 16 or 32; each byte of UTF-8 is a letter here.
@@ -168,25 +168,25 @@ def _text(xmp):
     return xmp.decode("latin-1"), "latin-1"
 
 
-def _prefixes(text, namespaces):
+def _prefixes(text: str, namespaces: tuple[str, ...]) -> set[str]:
     found = re.findall(r"""xmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""", text)
     return {prefix for prefix, name in found if name in namespaces}
 
 
-def _xmp_orientation(text):
+def _xmp_orientation(text: str) -> re.Pattern[str]:
     """What finds it in this text: what comes before, and the number."""
     names = "|".join(map(re.escape, _prefixes(text, (_TIFF_NAMESPACE,)) | {"tiff"}))
     return re.compile(rf"""(\b(?:{names}):Orientation\s*(?:=\s*["']|>)\s*)([1-8])\b""")
 
 
-def _orientation_of_xmp(xmp):
+def _orientation_of_xmp(xmp: bytes | None) -> list[str]:
     if not xmp:
         return []
     text = _text(xmp)[0]
     return [found[2] for found in _xmp_orientation(text).finditer(text)]
 
 
-def _orientation_entries(exif):
+def _orientation_entries(exif: bytes | None) -> list[tuple[int, str, int]]:
     """(offset, form, value) of each orientation in the first directory."""
     if not exif or not is_exif(exif):
         return []
@@ -202,7 +202,7 @@ def _orientation_entries(exif):
     ]
 
 
-def to_sections(picture):
+def to_sections(picture: Picture) -> Sections:
     """The sections of a file that belong to a picture.
 
     Parameters
@@ -229,7 +229,7 @@ def to_sections(picture):
     return sections
 
 
-def from_sections(pixels, sections):
+def from_sections(pixels: Array, sections: Sections) -> Picture:
     """The picture of decoded pixels and the sections of their file.
 
     Parameters
@@ -248,12 +248,13 @@ def from_sections(pixels, sections):
     FormatError
         The alpha plane is damaged or of another size.
     """
-    alpha, exif = sections.get("ALPH"), sections.get("exif", b"")
-    if alpha is not None:
-        alpha = png_to_alpha(alpha, *pixels.shape[:2])
-    exif, xmp = upright(exif if is_exif(exif) else None, sections.get("xmp0") or None)
-    dpi = sections.get("dpi0", b"")
-    dpi = _DPI.unpack(dpi) if len(dpi) == _DPI.size else (0, 0)
+    alpha, height, width = None, *pixels.shape[:2]
+    if "ALPH" in sections:
+        alpha = png_to_alpha(sections["ALPH"], height, width)
+    found = sections.get("exif", b"")
+    exif, xmp = upright(found if is_exif(found) else None, sections.get("xmp0") or None)
+    stored = sections.get("dpi0", b"")
+    dpi = _DPI.unpack(stored) if len(stored) == _DPI.size else (0, 0)
     return Picture(
         pixels,
         alpha,

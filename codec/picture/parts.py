@@ -86,6 +86,11 @@ class Lost:
     is_metadata: bool = True
 
 
+def _after_zeros(data: bytes, start: int) -> int:
+    found = _ZEROS.match(data, start)
+    return found.end() if found else start
+
+
 class Walk:
     """The parts of one file, as a walker finds them."""
 
@@ -143,7 +148,7 @@ class Walk:
         return self.found
 
     def _gap(self, start: int, end: int, what: str) -> None:
-        if _ZEROS.match(self.data, start).end() >= end:
+        if _after_zeros(self.data, start) >= end:
             return  # padding
         name = f"bytes {what}"
         if end == len(self.data):
@@ -194,7 +199,7 @@ def _jpeg(walk: Walk) -> None:
     # Further pictures: of a multi-picture file, a gain map, a preview.
     data = walk.data
     while True:
-        start = _ZEROS.match(data, end).end()
+        start = _after_zeros(data, end)
         if data[start : start + 3] != b"\xff\xd8\xff":
             break
         other = Walk(data[start:])
@@ -229,7 +234,14 @@ def _jpeg_segments(walk: Walk, profile: dict[int, bytes]) -> int:
     return len(data)
 
 
-def _jpeg_segment(walk, marker, body, start, end, profile):
+def _jpeg_segment(
+    walk: Walk,
+    marker: int,
+    body: bytes,
+    start: int,
+    end: int,
+    profile: dict[int, bytes],
+) -> None:
     if marker == 0xFE:
         walk.lose("comment", start, end, body)
     elif not 0xE0 <= marker <= 0xEF:
@@ -254,7 +266,7 @@ def _jpeg_segment(walk, marker, body, start, end, profile):
         walk.lose(_segment_name(marker, body), start, end, body)
 
 
-def _segment_name(marker, body):
+def _segment_name(marker: int, body: bytes) -> str:
     if body.startswith(_EXTENDED):
         return "extended XMP"
     if body.startswith(b"Photoshop 3.0\0"):
@@ -297,7 +309,7 @@ def _png(walk: Walk) -> None:
         _png_text(walk, kind, body, start, end)
 
 
-def _png_chunk(walk, kind, body, start, end):
+def _png_chunk(walk: Walk, kind: bytes, body: bytes, start: int, end: int) -> None:
     if kind in _PNG_PIXELS or not kind[0] & 32:
         walk.cover(start, end)
         if kind == b"tRNS":
@@ -318,7 +330,7 @@ def _png_chunk(walk, kind, body, start, end):
         walk.lose(f"chunk {kind.decode('latin-1')}", start, end, body)
 
 
-def _png_text(walk, kind, body, start, end):
+def _png_text(walk: Walk, kind: bytes, body: bytes, start: int, end: int) -> None:
     keyword, _, text = body.partition(b"\0")
     name = keyword.decode("latin-1")
     if kind == b"iTXt":
@@ -329,12 +341,11 @@ def _png_text(walk, kind, body, start, end):
     if name != "XML:com.adobe.xmp" and not raw:
         walk.lose(f"text {name!r}", start, end)
         return
-    if is_packed:
-        text = walk.inflate(text)
+    inflated = walk.inflate(text) if is_packed else text
     if not raw:
-        _keep_or_lose(walk, "xmp", text, "XMP", start, end)
+        _keep_or_lose(walk, "xmp", inflated, "XMP", start, end)
         return
-    value = _raw_profile(text)
+    value = _raw_profile(inflated)
     if value is None:
         walk.lose(name, start, end)
     elif value.startswith(_XMP) or raw[1] == "xmp":
@@ -345,7 +356,9 @@ def _png_text(walk, kind, body, start, end):
         walk.keep("exif", value.removeprefix(b"Exif\0\0"), start, end)
 
 
-def _keep_or_lose(walk, kind, value, name, start, end):
+def _keep_or_lose(
+    walk: Walk, kind: str, value: bytes | None, name: str, start: int, end: int
+) -> None:
     if value is None:
         walk.lose(f"{name} that cannot be read", start, end)
     else:

@@ -25,19 +25,23 @@ colour of more than 8 bits to 8, without a word: `hidden` finds that out.
 import contextlib
 import importlib
 import io
+import os
 import re
 import struct
 import warnings
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import CodecError, ConversionWarning, InputError, LimitError
 from ..limits import MAX_PIXELS, MAX_SIDE, check_pixels, over
 from ..model import forks
-from ..types import Picture
+from ..types import Array, Picture
 from . import hidden, jxl, metadata, parts
 from .alpha import fill_hidden
+from .parts import Contents
 
 _LOSSLESS = {"1": "L", "RGBX": "RGB", "PA": "RGBA"}
 _LOSSY = {"La": "LA", "RGBa": "RGBA", "YCbCr": "RGB", "HSV": "RGB"}
@@ -64,7 +68,7 @@ ORIENTATION = 274
 _pillow_limit_lock = forks.Lock()
 
 
-def load(image, max_pixels=MAX_PIXELS):
+def load(image: Array | Image.Image, max_pixels: int = MAX_PIXELS) -> Picture:
     """Take a picture in memory.
 
     Parameters
@@ -104,7 +108,7 @@ def load(image, max_pixels=MAX_PIXELS):
             return _load_pil(image)
     if isinstance(image, np.ndarray):
         picture = _load_array(image)
-        check_pixels(*picture.pixels.shape[1::-1], max_pixels)
+        check_pixels(picture.pixels.shape[1], picture.pixels.shape[0], max_pixels)
         return picture
     raise InputError(
         f"{type(image).__name__} is not a picture; an array of uint8 or a "
@@ -112,7 +116,11 @@ def load(image, max_pixels=MAX_PIXELS):
     )
 
 
-def open_picture(file, max_pixels=MAX_PIXELS, metadata=True):
+def open_picture(
+    file: str | os.PathLike[str] | BinaryIO,
+    max_pixels: int = MAX_PIXELS,
+    metadata: bool = True,
+) -> Picture:
     """Read a picture file of any format that Pillow reads.
 
     EPS is refused: Pillow would run another program on it.
@@ -153,14 +161,15 @@ def open_picture(file, max_pixels=MAX_PIXELS, metadata=True):
         shown = contents.pixels if contents and contents.pixels else data
         _check_jxl(data, max_pixels)
         with _pillow_limit(max_pixels), _identify(io.BytesIO(shown), data) as image:
-            check_pixels(*image.size, max_pixels)
+            width, height = image.size
+            check_pixels(width, height, max_pixels)
             return _load_pil(
                 image, contents, lambda: _account(image, contents, metadata, data)
             )
 
 
-def _read(file):
-    if hasattr(file, "read"):
+def _read(file: str | os.PathLike[str] | BinaryIO) -> bytes:
+    if not isinstance(file, (str, os.PathLike)):
         with contextlib.suppress(AttributeError, OSError):
             file.seek(0)
         return file.read()
@@ -168,7 +177,7 @@ def _read(file):
         return opened.read()
 
 
-def _check_png(file):
+def _check_png(file: Any) -> None:
     if hidden.is_cut(file):
         raise InputError(
             "damaged picture: cut short, or broken after its "
@@ -176,7 +185,7 @@ def _check_png(file):
         )
 
 
-def _identify(file, data):
+def _identify(file: Any, data: bytes) -> Any:
     """What ``Image.open`` does, without its limit of pixels.
 
     That belongs to the process; the caller has one of its own.
@@ -184,7 +193,7 @@ def _identify(file, data):
     start = data[:16]
     for init in (Image.preinit, Image.init):
         init()
-        for factory, accept in list(map(Image.OPEN.get, Image.ID)):
+        for factory, accept in [Image.OPEN[name] for name in Image.ID]:
             file.seek(0)
             try:
                 accepted = not accept or accept(start)
@@ -194,12 +203,12 @@ def _identify(file, data):
                 continue
     name = hidden.name_unread(data[:1024])
     if name is None:
-        raise Image.UnidentifiedImageError("cannot identify image file")
+        raise UnidentifiedImageError("cannot identify image file")
     if name not in _EXTRAS:
         raise InputError(f"{name} is not read; convert it to PNG first")
-    extra, module, factory = _EXTRAS[name]
+    extra, module, opener = _EXTRAS[name]
     try:
-        factory = getattr(importlib.import_module(module), factory)
+        factory = getattr(importlib.import_module(module), opener)
     except ImportError as error:
         raise InputError(
             f"{name} needs pip install 'aecompress[{extra}]'; or convert it to PNG "
@@ -209,14 +218,16 @@ def _identify(file, data):
     return factory(file, "")
 
 
-def _check_jxl(data, max_pixels):
+def _check_jxl(data: bytes, max_pixels: int) -> None:
     """The plugin decodes a file when it is opened: too late for a limit."""
     header = jxl.header(data)
     if header:
         check_pixels(header.width, header.height, max_pixels)
 
 
-def _account(image, contents, wants_metadata, data):
+def _account(
+    image: Image.Image, contents: Contents | None, wants_metadata: bool, data: bytes
+) -> None:
     """Tell all of a file that its picture will not carry."""
     if contents is None:
         _warn(f"what a {image.format} file holds beside its picture is left out")
@@ -232,7 +243,7 @@ def _account(image, contents, wants_metadata, data):
         _warn(f"only the colours are kept; bands left out: {bands}")
 
 
-def _has_more(image, data):
+def _has_more(image: Image.Image, data: bytes) -> bool:
     """Whether a bare JPEG XL codestream ends before its file does.
 
     Only its decoder knows; without its last byte it would be incomplete.
@@ -240,13 +251,14 @@ def _has_more(image, data):
     if image.format != "JXL" or data[:2] != b"\xff\x0a":
         return False
     try:
-        type(image)(io.BytesIO(data[:-1]), "")
+        opener: Any = type(image)
+        opener(io.BytesIO(data[:-1]), "")
     except Exception:  # of many types: the codestream needs that byte
         return False
     return True
 
 
-def _load_array(a):
+def _load_array(a: Array) -> Picture:
     if a.dtype != np.uint8:
         raise InputError(
             f"samples are {a.dtype}, not uint8; scale them to 0..255 and "
@@ -263,7 +275,7 @@ def _load_array(a):
     return Picture(*_split(a))
 
 
-def _check_size(width, height):
+def _check_size(width: int, height: int) -> None:
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise InputError(
             f"{width}x{height} pixels; each side must be 1..{MAX_SIDE}: cut "
@@ -271,7 +283,7 @@ def _check_size(width, height):
         )
 
 
-def _split(a):
+def _split(a: Array) -> tuple[Array, Array | None]:
     """Samples without alpha, and alpha if there is any, both contiguous."""
     n = 1 if a.ndim == 2 else a.shape[2]
     if n in (1, 3):
@@ -284,7 +296,9 @@ def _split(a):
     return fill_hidden(pixels, alpha), alpha
 
 
-def _load_pil(image, contents=None, account=lambda: None):
+def _load_pil(
+    image: Image.Image, contents: Contents | None = None, account: Any = lambda: None
+) -> Picture:
     _check_size(*image.size)
     if image.format == "EPS":
         raise InputError("EPS is not read; convert it to PNG first")
@@ -313,15 +327,15 @@ def _load_pil(image, contents=None, account=lambda: None):
     icc, exif, xmp = _metadata(image, contents)
     turn = _turn(exif, xmp, image, contents, turned)
     image, icc = _convert(image, icc)
-    dpi = contents and contents.dpi
+    dpi = contents.dpi if contents else None
     if turn != 1:
         image = image.transpose(_TURNS[turn])
-        dpi = dpi and (dpi[::-1] if turn > 4 else dpi)
+        dpi = (dpi[1], dpi[0]) if dpi and turn > 4 else dpi
     exif, xmp = metadata.upright(exif, xmp)
     return Picture(*_split(np.asarray(image)), icc, exif, xmp, dpi)
 
 
-def _metadata(image, contents):
+def _metadata(image: Image.Image, contents: Contents | None) -> Any:
     """ICC, Exif and XMP, without what they say of parts left out."""
     if contents is None or not contents.reads_metadata:
         icc, exif, xmp = metadata.read(image)
@@ -340,8 +354,8 @@ def _metadata(image, contents):
     return icc, exif, xmp
 
 
-def _tell_frames(image, contents):
-    n = image.n_frames if getattr(image, "is_animated", False) else 1
+def _tell_frames(image: Image.Image, contents: Contents | None) -> None:
+    n = getattr(image, "n_frames", 1)
     n = max(n, contents.n_frames if contents else 1)
     if n > 1:
         _warn(f"only one frame of {n} is kept")
@@ -349,14 +363,20 @@ def _tell_frames(image, contents):
         _warn(f"only the largest of {len(image.info['sizes'])} icons is kept")
 
 
-def _turned_by_pillow(image):
+def _turned_by_pillow(image: Image.Image) -> Any:
     """The orientation that Pillow applies while it loads: of TIFF alone."""
     if image.format != "TIFF" or getattr(image, "fp", None) is None:
         return 1
     return image.getexif().get(ORIENTATION, 1)
 
 
-def _turn(exif, xmp, image, contents, turned):
+def _turn(
+    exif: bytes | None,
+    xmp: bytes | None,
+    image: Image.Image,
+    contents: Contents | None,
+    turned: Any,
+) -> int:
     """The orientation that is still to be applied; tells contradictions."""
     # A JPEG in a JPEG XL file comes out as it was, and is not turned.
     if image.format in _UPRIGHT and not getattr(image, "jpeg", False):
@@ -370,7 +390,7 @@ def _turn(exif, xmp, image, contents, turned):
     return 1 if turned in _TURNS else value if value in _TURNS else 1
 
 
-def _check_range(image, bits):
+def _check_range(image: Image.Image, bits: int) -> None:
     """Refuse samples of which nobody says how large white is."""
     if image.mode[0] in "IF" and image.format not in _FULL_RANGE:
         raise InputError(
@@ -379,7 +399,7 @@ def _check_range(image, bits):
         )
 
 
-def _to_8_bits(image):
+def _to_8_bits(image: Image.Image) -> Image.Image:
     """Grey of 16 bits to L; of colour, Pillow has kept the high bits."""
     if image.mode[0] != "I":
         # One of 16 bits a sample: of 8 it would hit its neighbours.
@@ -395,7 +415,7 @@ def _to_8_bits(image):
     return done
 
 
-def _convert(image, icc):
+def _convert(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
     """To L, LA, RGB or RGBA, and the profile that then holds."""
     mode = image.mode
     if mode in ("L", "RGB") and "transparency" in image.info:
@@ -417,10 +437,11 @@ def _convert(image, icc):
     raise InputError(f"mode {mode} is not read; convert it to RGB first")
 
 
-def _to_srgb(image, icc):
+def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     """CMYK or LAB to sRGB; the profile, if it fits, says how."""
     from PIL import ImageCms  # here, as it is slow to load and seldom used
 
+    source: Any
     if image.mode == "LAB":
         source = ImageCms.createProfile("LAB")
     elif icc and icc[16:20] == b"CMYK":
@@ -429,7 +450,7 @@ def _to_srgb(image, icc):
         _warn("CMYK converted to RGB without a colour profile")
         return image.convert("RGB")
     try:
-        done = ImageCms.profileToProfile(
+        done: Any = ImageCms.profileToProfile(
             image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
     except (ImageCms.PyCMSError, OSError):
@@ -441,12 +462,12 @@ def _to_srgb(image, icc):
     return done
 
 
-def _warn(message):
+def _warn(message: str) -> None:
     warnings.warn(message, ConversionWarning, stacklevel=4)
 
 
 @contextlib.contextmanager
-def _pillow_errors():
+def _pillow_errors() -> Iterator[None]:
     """Every exception of Pillow as one of ours."""
     try:
         yield
@@ -454,7 +475,7 @@ def _pillow_errors():
         raise
     except MemoryError as error:
         raise LimitError("not enough memory for this picture") from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise InputError("not a picture, or of an unknown format") from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno:
@@ -463,7 +484,7 @@ def _pillow_errors():
 
 
 @contextlib.contextmanager
-def _pillow_limit(max_pixels):
+def _pillow_limit(max_pixels: int) -> Iterator[None]:
     """Pillow's limit, which belongs to the process, if ours is higher.
 
     Otherwise nothing is held, and pictures of many threads load side by side.

@@ -1,7 +1,7 @@
 """The one way in: whatever holds a picture becomes a `Picture`."""
 
 import os
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -48,12 +48,14 @@ def read(
         For each thing that was converted or left out.
     """
     if isinstance(source, Picture):
-        check_pixels(*source.pixels.shape[1::-1], max_pixels)
+        height, width = source.pixels.shape[:2]
+        check_pixels(width, height, max_pixels)
         return source
     if urls.is_source(source):
         with urls.opened(source) as file:
             return open_picture(file, max_pixels, metadata)
-    return load(source, max_pixels)
+    image: Any = source
+    return load(image, max_pixels)
 
 
 def as_rgb(pixels: np.ndarray) -> np.ndarray:

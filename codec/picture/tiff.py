@@ -13,6 +13,7 @@ tag of an unusual type is as good as any other.
 import dataclasses
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 # Bytes of a value, by type; those of BigTIFF (16 to 18) are offsets.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
@@ -196,7 +197,7 @@ def _write(out: bytearray, order: str, tags: list[Entry]) -> dict[int, int]:
     return places
 
 
-def walk(walk) -> None:
+def walk(walk: Any) -> None:
     """Account for a TIFF file, as `parts.read` does."""
     data = walk.data
     order, big, at = start_of(data)
@@ -214,7 +215,7 @@ def walk(walk) -> None:
         first = False
 
 
-def _first(walk, ifd: Directory, order: str, big: bool) -> None:
+def _first(walk: Any, ifd: Directory, order: str, big: bool) -> None:
     """What the tags of the picture that is shown say."""
     tags = {e.tag: e for e in ifd.entries}
     for e in ifd.entries:
@@ -253,7 +254,7 @@ def _dpi(tags: dict[int, Entry], order: str) -> tuple[float, float] | None:
     return x[0] * scale, y[0] * scale
 
 
-def _inner(walk, pointer: Entry, order: str, big: bool) -> list[Entry]:
+def _inner(walk: Any, pointer: Entry, order: str, big: bool) -> list[Entry]:
     """The tags of the directory that a tag points to."""
     try:
         (at,) = pointer.integers(order)
@@ -271,7 +272,7 @@ def _inner(walk, pointer: Entry, order: str, big: bool) -> list[Entry]:
     return kept
 
 
-def _cover(walk, ifd: Directory, order: str, big: bool, depth: int) -> None:
+def _cover(walk: Any, ifd: Directory, order: str, big: bool, depth: int) -> None:
     """All bytes that a directory points to: they are somebody's."""
     walk.spend(len(ifd.entries) + 1)
     walk.cover(ifd.start, ifd.end)

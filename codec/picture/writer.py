@@ -9,11 +9,13 @@ import io
 import os
 import re
 import warnings
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, PngImagePlugin
 
 from ..errors import ConversionNote, ConversionWarning, InputError
+from ..types import Picture
 from .metadata import photo_tags, upright
 
 # Modes that a format takes, where these are not all of L, RGB, LA, RGBA.
@@ -46,7 +48,12 @@ _PREFERENCES = {
 }
 # The decoder should add as little loss of its own as is reasonable.
 _FINE = {"quality": 95, "subsampling": "4:4:4"}
-_DEFAULTS = {"JPEG": _FINE, "MPO": _FINE, "AVIF": _FINE, "WEBP": {"lossless": True}}
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "JPEG": _FINE,
+    "MPO": _FINE,
+    "AVIF": _FINE,
+    "WEBP": {"lossless": True},
+}
 _NAMES = {"icc": "colour profile", "exif": "Exif", "xmp": "XMP", "dpi": "resolution"}
 _WITH_METADATA = {"PNG", "JPEG", "MPO", "WEBP", "AVIF", "TIFF"}
 _WITH_DPI = {"PNG", "JPEG", "MPO", "TIFF", "BMP", "DIB"}
@@ -54,7 +61,7 @@ _WITH_DPI = {"PNG", "JPEG", "MPO", "TIFF", "BMP", "DIB"}
 _MAX_ICCP = PngImagePlugin.MAX_TEXT_CHUNK
 
 
-def format_of(name):
+def format_of(name: str | os.PathLike[str]) -> str:
     """The Pillow format that the extension of a file name asks for.
 
     Parameters
@@ -82,7 +89,12 @@ def format_of(name):
     return format
 
 
-def save(picture, fp, format=None, **options):
+def save(
+    picture: Picture,
+    fp: str | os.PathLike[str] | BinaryIO,
+    format: str | None = None,
+    **options: Any,
+) -> None:
     """Write a picture file.
 
     Parameters
@@ -109,29 +121,28 @@ def save(picture, fp, format=None, **options):
     ConversionWarning
         For each thing that was converted or left out.
     """
-    is_path = isinstance(fp, (str, bytes, os.PathLike))
     if format is None:
-        format = format_of(fp) if is_path else "PNG"
+        format = format_of(fp) if isinstance(fp, (str, os.PathLike)) else "PNG"
     format = format.upper()
     if format != "PNG":
         Image.init()
     if format not in Image.SAVE:
         raise InputError(f"unknown picture format {format}")
     data = _write(picture, format, options or _DEFAULTS.get(format, {}))
-    if is_path:
+    if isinstance(fp, (str, os.PathLike)):
         with open(fp, "wb") as file:
             file.write(data)
     else:
         fp.write(data)
 
 
-def _write(picture, format, options):
+def _write(picture: Picture, format: str, options: dict[str, Any]) -> bytes:
     image = _to_mode(to_image(picture), format)
     if format in ("ICO", "ICNS"):
         _warn(f"{format} holds the picture in sizes of its own")
     exif, xmp = upright(picture.exif, picture.xmp)
-    metadata = {"icc": picture.icc, "exif": exif, "xmp": xmp, "dpi": picture.dpi}
-    metadata = {key: value for key, value in metadata.items() if value}
+    every = {"icc": picture.icc, "exif": exif, "xmp": xmp, "dpi": picture.dpi}
+    metadata: dict[str, Any] = {key: value for key, value in every.items() if value}
     if format not in _WITH_METADATA:
         metadata = _drop(metadata, _NAMES.keys() - {"dpi"}, format)
     if format not in _WITH_DPI:
@@ -154,7 +165,7 @@ def _write(picture, format, options):
         raise InputError(f"cannot be written as {format}: {error}") from error
 
 
-def to_image(picture):
+def to_image(picture: Picture) -> Image.Image:
     """A picture as PIL image: L, LA, RGB or RGBA, without metadata."""
     if picture.alpha is None:
         return Image.fromarray(picture.pixels)
@@ -163,7 +174,7 @@ def to_image(picture):
     return Image.fromarray(both)
 
 
-def _to_mode(image, format):
+def _to_mode(image: Image.Image, format: str) -> Image.Image:
     """The nearest to the image that the format can hold."""
     takes = _MODES.get(format, "L RGB LA RGBA").split()
     for mode in _PREFERENCES[image.mode]:
@@ -183,7 +194,7 @@ def _to_mode(image, format):
     return image if mode == image.mode else image.convert(mode)
 
 
-def _on_white(image):
+def _on_white(image: Image.Image) -> Image.Image:
     alpha = image.getchannel("A")
     image = image.convert(image.mode[:-1])
     white = Image.new(image.mode, image.size, "white")
@@ -191,7 +202,7 @@ def _on_white(image):
     return white
 
 
-def _drop(metadata, keys, format):
+def _drop(metadata: dict[str, Any], keys: Any, format: str) -> dict[str, Any]:
     """Metadata without these keys; warns if that makes a difference."""
     names = [_NAMES[key] for key in metadata if key in keys]
     if names:
@@ -199,13 +210,21 @@ def _drop(metadata, keys, format):
     return {k: v for k, v in metadata.items() if k not in keys}
 
 
-def _save(image, format, metadata, options):
+def _save(
+    image: Image.Image, format: str, metadata: dict[str, Any], options: dict[str, Any]
+) -> bytes:
     file = io.BytesIO()
     image.save(file, format, **_arguments(format, **metadata), **options)
     return file.getvalue()
 
 
-def _arguments(format, icc=None, exif=None, xmp=None, dpi=None):
+def _arguments(
+    format: str,
+    icc: bytes | None = None,
+    exif: bytes | None = None,
+    xmp: bytes | None = None,
+    dpi: Any = None,
+) -> dict[str, Any]:
     """Metadata as Pillow's writer of this format wants it."""
     found = {"dpi": dpi} if dpi else {}
     if icc:
@@ -227,7 +246,7 @@ def _arguments(format, icc=None, exif=None, xmp=None, dpi=None):
     return found
 
 
-def _png_texts(found, xmp):
+def _png_texts(found: dict[str, Any], xmp: bytes | None) -> PngImagePlugin.PngInfo:
     """XMP, and a profile that is too large for a chunk of its own."""
     texts = PngImagePlugin.PngInfo()
     if xmp:
@@ -244,7 +263,7 @@ def _png_texts(found, xmp):
     return texts
 
 
-def _writable(exif):
+def _writable(exif: bytes | None) -> Image.Exif:
     """The tags of Exif that describe the photograph and that Pillow writes.
 
     It refuses some types of values, and then the whole block.
@@ -252,7 +271,8 @@ def _writable(exif):
     tags = Image.Exif()
     if exif:
         tags.load(exif)
-    tags, good, lost = photo_tags(tags), Image.Exif(), []
+    tags, good = photo_tags(tags), Image.Exif()
+    lost: list[int] = []
     for tag, value in tags.items():
         if isinstance(value, dict):
             value = {k: v for k, v in value.items() if _is_writable(k, v, lost, tag)}
@@ -265,7 +285,9 @@ def _writable(exif):
     return good
 
 
-def _is_writable(tag, value, lost, directory=None):
+def _is_writable(
+    tag: int, value: Any, lost: list[int], directory: int | None = None
+) -> bool:
     one = Image.Exif()
     if directory is None:
         one[tag] = value
@@ -279,5 +301,5 @@ def _is_writable(tag, value, lost, directory=None):
     return True
 
 
-def _warn(message):
+def _warn(message: str) -> None:
     warnings.warn(message, ConversionWarning, stacklevel=4)

@@ -229,6 +229,7 @@ class Stack:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Of all pictures as one array."""
         colours = () if self.header.colour == "grey" else (3,)
         return (len(self), self.header.height, self.header.width, *colours)
 

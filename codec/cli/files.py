@@ -284,6 +284,7 @@ def _fill(
 
 
 def is_device(path: str) -> bool:
+    """Whether a path is there and is neither a file nor a folder."""
     try:
         mode = os.stat(path).st_mode
     except OSError:

@@ -18,10 +18,12 @@ class Coder(Protocol):
     options: argparse.Namespace
 
     @property
-    def encoder(self) -> Encoder: ...
+    def encoder(self) -> Encoder:
+        """With the options of the command line."""
 
     @property
-    def decoder(self) -> Decoder: ...
+    def decoder(self) -> Decoder:
+        """With the options of the command line."""
 
 
 class Notes:

@@ -46,6 +46,7 @@ class Parser(argparse.ArgumentParser):
     """argparse, but a usage error is exit 1 and one line (see ``main``)."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise instead of ending the process."""
         raise UsageError(f"{message}; see {self.prog} --help")
 
 

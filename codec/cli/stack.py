@@ -110,7 +110,6 @@ def decompress(
     notes : Notes
     progress : function of float, or None
     """
-
     from ..container import unpack
 
     options, start = coder.options, time.perf_counter()

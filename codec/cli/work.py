@@ -53,7 +53,7 @@ class Coder:
 
         Returns
         -------
-        Notes
+        notes : Notes
             Failures are in it; only a closed pipe, an interrupt and the
             like come out as exceptions.
         """

@@ -91,6 +91,7 @@ def _pictures(folder: str) -> Iterator[Array]:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """The command; returns its exit code."""
     p = argparse.ArgumentParser(
         prog="python -m codec.insight.calibrate",
         description="Write the statistics of a model's training pictures.",

@@ -1,0 +1,1 @@
+"""Models: folders, tables, sessions of the engine."""

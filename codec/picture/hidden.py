@@ -1,5 +1,7 @@
-"""What Pillow does not tell of a file: depths that it cuts, raw photographs,
-colours that it does not pass on, and what the files are that it cannot read.
+"""What Pillow does not tell of a file.
+
+Depths that it cuts, raw photographs, colours that it does not pass on, and what
+the files are that it cannot read.
 """
 
 import re

@@ -200,6 +200,7 @@ class Aecompress(Codec):
         return pixels if out is None else ndarray_copy(pixels, out)
 
     def get_config(self) -> dict[str, Any]:
+        """What a store keeps; `numcodecs.get_codec` takes it back."""
         return {"id": NAME, **settings_of(self.options)}
 
     def __repr__(self) -> str:

@@ -77,4 +77,5 @@ class AecompressCodec(ArrayBytesCodec):
         return await asyncio.to_thread(self._decode_sync, chunk_bytes, chunk_spec)
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: Any) -> int:
+        """Raise NotImplementedError: the size depends on the pictures."""
         raise NotImplementedError("depends on the pictures")

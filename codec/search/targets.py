@@ -36,11 +36,13 @@ class Pipeline(Protocol):
     """What a search needs of `codec.symbols.pipeline.Pipeline`."""
 
     @property
-    def bundle(self) -> Bundle: ...
+    def bundle(self) -> Bundle:
+        """As of the class named above."""
 
     def analyse(
         self, pixels: Array, quality: float, progress: Progress | None = None
-    ) -> Array: ...
+    ) -> Array:
+        """As of the class named above."""
 
     def encode_latent(
         self,
@@ -50,7 +52,8 @@ class Pipeline(Protocol):
         pixels: Array | None = None,
         progress: Progress | None = None,
         decoded: Array | None = None,
-    ) -> tuple[bytes, int]: ...
+    ) -> tuple[bytes, int]:
+        """As of the class named above."""
 
     def synthesise(
         self,
@@ -59,7 +62,8 @@ class Pipeline(Protocol):
         height: int,
         width: int,
         progress: Progress | None = None,
-    ) -> Array: ...
+    ) -> Array:
+        """As of the class named above."""
 
 
 def for_size(

@@ -91,8 +91,10 @@ def fold8(x, w):
 
 
 class _Unfold8(torch.autograd.Function):
-    """A product and a sum where windows meet: faster than the convolution,
-    whose own way back is the fast one."""
+    """A product and a sum where windows meet.
+
+    Faster than the convolution, whose own way back is the fast one.
+    """
 
     @staticmethod
     def forward(ctx, x, w, b):

@@ -89,6 +89,7 @@ def page(prog: str) -> str:
 
 
 def main() -> None:
+    """Write the man pages and completions into this folder."""
     os.environ["COLUMNS"] = "80"
     for prog in _PARSERS:
         for name, text in make(prog):

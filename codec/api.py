@@ -140,8 +140,6 @@ class Encoder:
         """
         options = self.changed(quality=quality, **fields)
         pic = picture.read(image, options.max_pixels, options.metadata)
-        if options.grey and pic.pixels.ndim == 3:
-            pic = dataclasses.replace(pic, pixels=picture.as_grey(pic.pixels))
         height, width = pic.pixels.shape[:2]
         if not options.metadata:
             pic = dataclasses.replace(pic, exif=None, xmp=None)

@@ -38,7 +38,6 @@ class EncodeFields(TypedDict, total=False):
     model: Model | None
     threads: int | None
     metadata: bool | None
-    grey: bool | None
 
 
 class DecodeFields(TypedDict, total=False):
@@ -106,8 +105,6 @@ class EncodeOptions(_Changed):
         (docs/format.md, section 8).
     metadata : bool
         Keep Exif and XMP. The colour profile and alpha always stay.
-    grey : bool
-        Encode the mean of the three colours.
 
     Raises
     ------
@@ -125,7 +122,6 @@ class EncodeOptions(_Changed):
     model: Model | None = None
     threads: int | None = None
     metadata: bool = True
-    grey: bool = False
 
     _alone = GOALS
 

@@ -196,12 +196,6 @@ def _add_compressing(add: Callable[..., Any]) -> None:
         help="find the smallest file with a PSNR of at least DB",
     )
     add(
-        "--grey",
-        action="store_const",
-        const=True,
-        help="encode the mean of the three colours",
-    )
-    add(
         "--effort",
         type=int,
         choices=EFFORTS,

@@ -6,6 +6,7 @@ info     container.read_header
 """
 
 import dataclasses
+import operator
 import warnings
 from collections.abc import Sequence
 from typing import Any, Unpack, cast
@@ -23,7 +24,7 @@ from .picture.source import Source
 from .progress import Progress, part
 from .search import plan_of, targets
 from .symbols.pipeline import Pipeline
-from .types import Array, Buffer, File, Header, Picture
+from .types import Array, Buffer, File, Header, Picture, Region
 
 
 class Encoder:
@@ -254,18 +255,30 @@ class Decoder:
         model = self.options.model
         self._extra = None if model is None else find.load(model)
 
-    def _pipeline(self, model_id: str) -> Pipeline:
-        return runtime.pipeline(find.by_id(model_id, self._extra), self.options.threads)
+    def _pipeline(self, header: Header) -> Pipeline:
+        """The pipeline that a file needs."""
+        bundle = find.by_id(header.model, self._extra, header.blend)
+        return runtime.pipeline(bundle, self.options.threads)
 
-    def decode(self, data: Buffer, max_pixels: int | None = None) -> Array:
-        """Decode one file to an array.
+    def decode(
+        self,
+        data: Buffer,
+        max_pixels: int | None = None,
+        *,
+        region: Region | None = None,
+    ) -> Array:
+        """Decode one file, or a part of it, to an array.
 
         Parameters
         ----------
         data : bytes-like
             The whole file.
         max_pixels : int, optional
-            As of `DecodeOptions`.
+            As of `DecodeOptions`; where a region is asked for, of that.
+        region : (int, int, int, int), optional
+            Top, left, height and width in pixels of the part that is wanted,
+            inside the picture; slabs that show nothing of it are not read.
+            Samples may differ by one level from those of the whole picture.
 
         Returns
         -------
@@ -281,8 +294,10 @@ class Decoder:
             Sound, but needs a newer version or another model.
         LimitError
             More than ``max_pixels``.
+        InputError
+            The region is not inside the picture.
         """
-        pic = self.decode_picture(data, max_pixels)
+        pic = self.decode_picture(data, max_pixels, region=region)
         if pic.alpha is None:
             return pic.pixels
         return np.dstack([picture.as_rgb(pic.pixels), pic.alpha])
@@ -292,6 +307,8 @@ class Decoder:
         data: Buffer,
         max_pixels: int | None = None,
         progress: Progress | None = None,
+        *,
+        region: Region | None = None,
     ) -> Picture:
         """Decode one file with its metadata: a ``Picture``.
 
@@ -301,19 +318,31 @@ class Decoder:
         options = self.options.changed(max_pixels=max_pixels)
         header, sections, payload = container.unpack(data)
         _one(header)
-        check_pixels(header.width, header.height, options.max_pixels)
-        p = self._pipeline(header.model)
-        pixels = p.decode(
+        alpha, region = sections.get("ALPH"), _region(region, header)
+        size = (header.height, header.width)
+        if region is not None and alpha is None:
+            size = region[2:]
+        check_pixels(*reversed(size), options.max_pixels)
+        pixels = self._pipeline(header).decode(
             payload,
             header.height,
             header.width,
             header.quality,
             header.symbol_crc,
             progress,
+            region,
         )
         if header.colour == "grey":
             pixels = picture.as_grey(pixels)
-        pic = picture.from_sections(pixels, sections)
+        if region is None or alpha is None:
+            pic = picture.from_sections(pixels, sections)
+        else:
+            top, left, height, width = region
+            alpha = picture.png_to_alpha(alpha, header.height, header.width)
+            pic = dataclasses.replace(
+                picture.from_sections(pixels, {**sections, "ALPH": None}),
+                alpha=alpha[top : top + height, left : left + width],
+            )
         return (
             pic if options.metadata else dataclasses.replace(pic, exif=None, xmp=None)
         )
@@ -326,7 +355,7 @@ class Decoder:
         header, _, payload = container.unpack(data)
         _one(header)
         check_pixels(header.width, header.height, max_pixels)
-        return self._pipeline(header.model).read_symbols(
+        return self._pipeline(header).read_symbols(
             payload, header.height, header.width, header.quality, header.symbol_crc
         )
 
@@ -336,6 +365,29 @@ def _one(header: Header) -> None:
         raise UnsupportedError(
             "the file is a stack of pictures; use codec.decode_batch", "STAK"
         )
+
+
+def _region(region: Region | None, header: Header) -> Region | None:
+    """A region that is asked for, if it lies in the picture."""
+    if region is None:
+        return None
+    try:
+        top, left, height, width = (operator.index(n) for n in region)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"region must be top, left, height and width, not {region!r}"
+        ) from error
+    if (
+        min(top, left) < 0
+        or min(height, width) < 1
+        or top + height > header.height
+        or left + width > header.width
+    ):
+        raise InputError(
+            f"region {top}, {left}, {height}, {width} is not in a picture of "
+            f"{header.height} rows and {header.width} columns"
+        )
+    return top, left, height, width
 
 
 def _encoder(bundle: Bundle, options: EncodeOptions) -> Encoder:
@@ -374,6 +426,7 @@ def encode(
 def decode(
     data: File,
     *,
+    region: Region | None = None,
     options: DecodeOptions = DecodeOptions(),
     **fields: Unpack[DecodeFields],
 ) -> Array:
@@ -386,7 +439,7 @@ def decode(
     **fields
         Fields of `DecodeOptions`, in place of those of ``options``.
     """
-    return Decoder(options=options, **fields).decode(urls.contents(data))
+    return Decoder(options=options, **fields).decode(urls.contents(data), region=region)
 
 
 def info(data: File) -> Header:

@@ -16,6 +16,7 @@ def told(
     progress: Progress | None,
     start: float = 0.0,
     end: float = 1.0,
+    n: int | None = None,
 ) -> Iterator[_Item]:
     """The items, one by one, and after each how far that is.
 
@@ -25,6 +26,9 @@ def told(
     progress : function of float, or None
     start, end : float
         Shares of the whole work before the first and after the last item.
+    n : int, optional
+        How many items there are, where they are not made before they are
+        asked for.
 
     Yields
     ------
@@ -34,10 +38,12 @@ def told(
     if progress is None:
         yield from items
         return
-    items = list(items)
-    for n, item in enumerate(items, 1):
+    if n is None:
+        items = list(items)
+        n = len(items)
+    for i, item in enumerate(items, 1):
         yield item
-        progress(start + (end - start) * n / len(items))
+        progress(start + (end - start) * i / n)
 
 
 def part(progress: Progress | None, start: float, end: float) -> Progress | None:

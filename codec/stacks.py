@@ -277,7 +277,7 @@ class Stack:
     def read(self, numbers: Sequence[int]) -> Array:
         """Pictures by their numbers, 0..n-1, in any order: an array."""
         h, per_block = self.header, self._index.per_block
-        pipeline = self._decoder._pipeline(h.model)
+        pipeline = self._decoder._pipeline(h)
         for block in {i // per_block for i in numbers}:
             self._check_size(pipeline, block)
         try:
@@ -319,14 +319,14 @@ class Stack:
         self, pipeline: Pipeline | None = None
     ) -> Iterator[tuple[Array, Array]]:
         """z and latent symbols of each block; no network runs."""
-        pipeline = pipeline or self._decoder._pipeline(self.header.model)
+        pipeline = pipeline or self._decoder._pipeline(self.header)
         for block in range(len(self._index.blocks)):
             yield self._symbols(pipeline, block)
 
     def _check_size(self, pipeline: Pipeline, block: int) -> None:
         first, end = self._index.span(block)
         coder.check_size(
-            pipeline.tables,
+            pipeline.bundle.tables,
             self._index.blocks[block][0],
             (end - first) * container.z_cells(self.header),
             quality_index(self.header.quality),

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 # Shapes, kinds and ranges are in the docstrings.
 Array = NDArray[Any]
 Buffer = bytes | bytearray | memoryview
+# Top, left, height and width, in pixels.
+Region = tuple[int, int, int, int]
 # A whole file: its bytes, its name, or what reads them.
 File = Buffer | str | os.PathLike[str] | BinaryIO
 Sections = dict[str, bytes]
@@ -54,6 +56,9 @@ class Header:
     sections : tuple of str
         Types of the sections in the file, in order.
     payload_length : int, bytes
+    blend : int, 0..255
+        Share of the second of a model's two sets of weights, in 255ths;
+        0 for all models that there are.
     """
 
     width: int
@@ -62,9 +67,10 @@ class Header:
     quality: float
     model: str
     symbol_crc: int = 0
-    version: int = 1
+    version: int = 2
     sections: tuple[str, ...] = ()
     payload_length: int = 0
+    blend: int = 0
 
     @property
     def is_stack(self) -> bool:

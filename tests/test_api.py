@@ -11,8 +11,8 @@ from PIL import Image
 
 import codec
 from codec.model import find
-from codec.symbols import passes
 from codec.symbols.pipeline import Pipeline
+from codec.symbols.slabs import slabs
 from codec.transform import tiles, transform
 
 PHOTO = np.asarray(
@@ -129,19 +129,20 @@ def test_tiles_do_not_show(monkeypatch):
     h, w = PHOTO.shape[:2]
     mod = p.bundle.at_quality("synthesis_mod", 75)
     whole = p.analyse(PHOTO, 75)
-    pixels = transform.synthesise(whole, p.graphs, mod, h, w)
+    where = whole.shape[:2], (0, 0, h, w)
+    pixels = transform.synthesise(whole, p.graphs, mod, *where)
     monkeypatch.setattr(tiles, "SIDE", 12)
     assert len(list(tiles.tiles(-(-h // 16), -(-w // 16), 9))) > 8
     tiled = p.analyse(PHOTO, 75)
     assert np.abs(tiled - whole).max() < 1e-4
-    tiled = transform.synthesise(whole, p.graphs, mod, h, w)
+    tiled = transform.synthesise(whole, p.graphs, mod, *where)
     assert np.abs(tiled.astype(int) - pixels).max() <= 1
 
 
 def test_slabs_join():
     """A picture of several slabs is as good as its parts."""
     tall = np.tile(PHOTO[:, :128], (3, 1, 1))
-    assert len(passes.slabs(len(tall) // 16)) > 1
+    assert len(slabs(len(tall) // 16, 8)) > 1
     whole = codec.decode(codec.encode(tall, quality=50))
     part = codec.decode(codec.encode(PHOTO[:, :128], quality=50))
     assert abs(psnr(whole, tall) - psnr(part, PHOTO[:, :128])) < 0.2

@@ -36,7 +36,7 @@ def test_the_files_are_what_their_maker_makes():
     for name, what, error, data in make_bad.files():
         assert (name + ".aec", what, error) in ROWS
         assert (FOLDER / f"{name}.aec").read_bytes() == data
-    assert (FOLDER / "bit-3.aec").read_bytes()[6:14].hex() == find.load().id
+    assert (FOLDER / "blend-7.aec").read_bytes()[6:14].hex() == find.load().id
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ import pytest
 from PIL import Image
 
 from codec.cli import files, options
+from codec.symbols import core
 
 CASES = pathlib.Path(__file__).parent / "cli"
 BIN = pathlib.Path(sys.executable).parent
@@ -347,9 +348,10 @@ def test_version_names_what_matters(tmp_path):
     assert result.returncode == 0
     lines = result.stdout.decode().splitlines()
     assert re.fullmatch(r"aedecompress \d+\.\d+\.\d+", lines[0])
-    assert lines[1] == "format 1"
-    assert lines[2].startswith("onnxruntime ")
-    assert re.fullmatch(r"model \w+ [0-9a-f]{16}, opset \d+", lines[3])
+    assert lines[1] == "format 2"
+    assert lines[2].startswith("exact path in " + ("Python", "C")[core.AVAILABLE])
+    assert lines[3].startswith("onnxruntime ")
+    assert re.fullmatch(r"model \w+ [0-9a-f]{16}, opset \d+", lines[4])
 
 
 def test_shims_run_from_a_checkout(tmp_path):

@@ -1,6 +1,7 @@
 """Container: docs/format.md, sections 2 to 4."""
 
 import dataclasses
+import io
 import struct
 import zlib
 
@@ -37,6 +38,7 @@ headers = st.builds(
     quality=st.integers(100, 10000).map(lambda q: q / 100),
     model=st.binary(min_size=8, max_size=8).map(bytes.hex),
     symbol_crc=st.integers(0, 2**32 - 1),
+    blend=st.integers(0, 255),
 )
 
 
@@ -60,7 +62,7 @@ def refuse(data, error, at=None, value=None, match=None):
 
 def test_bytes():
     assert PLAIN.hex(" ") == (
-        "89 41 45 43 0a 11 01 23 45 67 89 ab cd ef 03 00 02 00 88 13 "
+        "89 41 45 43 0a 21 01 23 45 67 89 ab cd ef 03 00 02 00 88 13 "
         "ef be ad de 08 00 00 00 31 32 33 34 35 36 37 38 "
         + struct.pack("<I", zlib.crc32(PLAIN[:-4])).hex(" ")
     )
@@ -146,17 +148,31 @@ def test_not_aec():
 
 def test_version():
     refuse(patch(PLAIN, 5, b"\x01"), FormatError, 5, match="version 0")
-    new = PLAIN[:5] + b"\x2f" + PLAIN[6:]
-    refuse(new, UnsupportedError, value=2, match="version 2")
-    refuse(new[:6], UnsupportedError, value=2)
+    for version in 1, 3:
+        other = PLAIN[:5] + bytes([version << 4 | 15]) + PLAIN[6:]
+        match = f"version {version}"
+        refuse(other, UnsupportedError, value=version, match=match)
+        refuse(other[:6], UnsupportedError, value=version)
 
 
-def test_reserved_bits():
-    refuse(patch(PLAIN, 5, b"\x19"), UnsupportedError, value=8)
-    refuse(patch(PLAIN, 5, b"\x13"), UnsupportedError, value=2)
+def test_flags():
+    refuse(patch(PLAIN, 5, b"\x23"), UnsupportedError, value=2)
     refuse(
-        PLAIN[:5] + b"\x19" + PLAIN[6:], FormatError, len(PLAIN) - 4, match="damaged"
+        PLAIN[:5] + b"\x23" + PLAIN[6:], FormatError, len(PLAIN) - 4, match="damaged"
     )
+
+
+def test_blend():
+    header = dataclasses.replace(container.read_header(PLAIN), blend=255)
+    for found in {}, {"zzzz": b"new"}:
+        data = container.pack(header, b"12345678", found)
+        assert len(data) == 33 + 8 + (1 + 8 + 3 if found else 0)
+        assert container.unpack(data)[0].blend == 255
+        assert container.read_sections(io.BytesIO(data))[1] == found
+        refuse(patch(data, 28, b"\0"), FormatError, 28, match="blend")
+        for n in range(len(data)):
+            with pytest.raises(FormatError):
+                container.unpack(data[:n])
 
 
 @pytest.mark.parametrize(
@@ -201,7 +217,7 @@ def test_lengths_that_lie():
 
 
 def sections(*items):
-    head = PLAIN[:5] + b"\x15" + PLAIN[6:28] + bytes([len(items)])
+    head = PLAIN[:5] + b"\x25" + PLAIN[6:28] + bytes([len(items)])
     for kind, data in items:
         head += kind + struct.pack("<I", len(data)) + data
     return seal(head + PLAIN[28:-4])

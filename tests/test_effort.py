@@ -157,7 +157,8 @@ def test_plans_grow():
 
 def test_costs_are_what_the_coder_writes(pipeline):
     rng = np.random.default_rng(3)
-    tables, skip = pipeline.tables, pipeline.bundle.row_skip[59]
+    tables = coder.Tables(pipeline.bundle.tables, pipeline.bundle.row_skip)
+    skip = pipeline.bundle.row_skip[59]
     rows = rng.integers(0, 64, (40, 50, 6)).astype(np.uint8)
     s = (rng.laplace(0, 1, rows.shape) * 1.1**rows).astype(np.int16)
     s[rows < skip] = 0

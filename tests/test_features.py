@@ -99,7 +99,7 @@ def test_threads_of_the_engine_do_not_matter_either(photo):
     h = codec.info(PHOTO)
     found = set()
     for threads in (1, 2, 4):
-        p = codec.Decoder(threads=threads)._pipeline(h.model)
+        p = codec.Decoder(threads=threads)._pipeline(h)
         z, s = p.read_symbols(payload, h.height, h.width, h.quality)
         found.add(p.dequantise(z, s, h.quality).tobytes())
     assert len(found) == 1

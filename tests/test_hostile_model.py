@@ -12,6 +12,7 @@ import pytest
 import codec
 from codec.model import bundle, find, tables
 from codec.model.bundle import Bundle
+from codec.symbols import core
 
 GOOD = find.load()
 T = GOOD.tables
@@ -107,7 +108,8 @@ def in_parts(parts=(16, 200), **changes):
     } | changes
 
 
-def test_parts_are_read(tmp_path):
+def test_parts_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(core, "AVAILABLE", False)
     arrays = in_parts()
     made = Bundle(write(tmp_path, arrays=arrays))
     assert {n: len(made.tables[n]) for n in arrays if arrays[n] is not DELETE} == {
@@ -295,7 +297,8 @@ def test_npz(data):
     ],
     ids=lambda f: " ".join(f"{k}-{0 if v is DELETE else len(v)}" for k, v in f.items()),
 )
-def test_graphs(tmp_path, files):
+def test_graphs(tmp_path, files, monkeypatch):
+    monkeypatch.setattr(core, "AVAILABLE", False)  # it needs no graph
     write(tmp_path, files=files)
     with pytest.raises(bundle.ModelError):
         encoder = codec.Encoder(tmp_path, threads=1)

@@ -11,8 +11,14 @@ import codec
 from codec import runtime
 from codec.model import find
 from codec.model.session import Graphs
-from codec.symbols import coder, selftest
+from codec.symbols import coder, core, selftest
 from codec.symbols.pipeline import Pipeline
+
+
+@pytest.fixture
+def in_python(monkeypatch):
+    """No core, so that the engine has to be exact."""
+    monkeypatch.setattr(core, "AVAILABLE", False)
 
 
 def bfloat16(a):
@@ -47,7 +53,7 @@ def break_engine(monkeypatch, graph, change):
         ("exact_rows", lambda a: np.minimum(a, 62)),
     ],
 )
-def test_a_broken_engine_is_refused(monkeypatch, graph, change):
+def test_a_broken_engine_is_refused(in_python, monkeypatch, graph, change):
     data = codec.encode(np.zeros((9, 9, 3), np.uint8))
     break_engine(monkeypatch, graph, change)
     runtime.clear()
@@ -56,24 +62,8 @@ def test_a_broken_engine_is_refused(monkeypatch, graph, change):
             use()
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_a_broken_engine_of_either_kind_is_refused(monkeypatch, threads):
-    """One thread for small products, all for large ones."""
-    run = Graphs.run
-
-    def broken(self, name, **inputs):
-        out = run(self, name, **inputs)
-        if name == "exact_rows" and self.threads == threads:
-            out = [np.minimum(a, 62) for a in out]
-        return out
-
-    monkeypatch.setattr(Graphs, "run", broken)
-    with pytest.raises(codec.UnsupportedError, match="not exact"):
-        Pipeline(find.load(), 2)
-
-
 @pytest.mark.parametrize("narrow", [bfloat16, float16])
-def test_an_engine_that_multiplies_inexactly_is_refused(monkeypatch, narrow):
+def test_an_engine_that_multiplies_inexactly_is_refused(in_python, monkeypatch, narrow):
     """As hardware does that rounds what it multiplies to 16 bits."""
     run = Graphs.run
 
@@ -90,7 +80,7 @@ def test_an_engine_that_multiplies_inexactly_is_refused(monkeypatch, narrow):
         Pipeline(find.load(), 1)
 
 
-def test_another_coder_is_refused(monkeypatch):
+def test_another_coder_is_refused(in_python, monkeypatch):
     monkeypatch.setattr(coder.Writer, "finish", lambda self: b"\0\1\2\3" * 4)
     with pytest.raises(codec.UnsupportedError, match="entropy coder"):
         Pipeline(find.load(), 1)
@@ -112,3 +102,21 @@ def test_known_answers_come_near_the_limit():
     w = b.tables["w2"].astype(np.int64)
     assert np.abs(255 * w.sum(1)).max() > 2**12
     assert b.z_max * np.abs(b.tables["w1"][0].astype(int)).sum() > 2**12
+
+
+@pytest.mark.skipif(not core.AVAILABLE, reason="built without a compiler")
+@pytest.mark.parametrize("kind, method", [("Slab", "rows"), ("Reader", "read_z")])
+def test_a_broken_core_is_refused(monkeypatch, kind, method):
+    right = getattr(getattr(core, kind), method)
+    monkeypatch.setattr(
+        getattr(core, kind), method, lambda self, x: np.maximum(right(self, x), 1)
+    )
+    with pytest.raises(codec.UnsupportedError, match="not exact"):
+        Pipeline(find.load(), 1)
+
+
+@pytest.mark.skipif(not core.AVAILABLE, reason="built without a compiler")
+def test_another_payload_of_the_core_is_refused(monkeypatch):
+    monkeypatch.setattr(core.Writer, "finish", lambda self: b"\0\1\2\3" * 400)
+    with pytest.raises(codec.UnsupportedError, match="not exact"):
+        Pipeline(find.load(), 1)

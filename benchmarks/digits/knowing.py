@@ -120,6 +120,17 @@ def accuracies(sets, model, qualities):
     }
 
 
+class _PerPicture:
+    """A writer of symbols that adds up what they cost in each of n pictures."""
+
+    def __init__(self, costs, n):
+        self.costs, self.bits = costs, np.zeros(n)
+
+    def write(self, symbols, rows):
+        bits = self.costs.of(np.abs(symbols.astype(np.int32)), rows)
+        self.bits += bits.reshape(len(self.bits), -1).sum(1, dtype=np.float64)
+
+
 def measured(pictures, pipeline, quality=anomaly.QUALITY):
     """`codec.insight.anomaly.measure` of many pictures of one size at once.
 
@@ -133,18 +144,11 @@ def measured(pictures, pipeline, quality=anomaly.QUALITY):
         part = pictures[first : first + BATCH]
         n, h, w = part.shape
         y = pipeline.analyse(np.repeat(part[..., None], 3, -1), quality)
-        z = pipeline._hyper(y, quality)
-        costs = pipeline.costs(quality)
-        bits = np.array([costs.z(a, quality_index(quality)) for a in z])
-        decoded = np.empty_like(y)
-        for lo, hi, slab, means in pipeline._slabs(
-            z, y.shape, quality, pipeline._nearest(y, quality)
-        ):
-            decoded[:, lo:hi] = means.out
-            rows = np.empty(slab.symbols.shape, np.uint8)
-            for step, coded in zip(slab.steps, slab.coded):
-                rows.reshape(-1, rows.shape[-1])[step.at, step.channels] = coded
-            bits += costs.cells(slab.symbols, rows).sum((1, 2))
+        counter = _PerPicture(pipeline.costs(quality), n)
+        z, decoded = pipeline.tell(y, quality, counter)
+        bits = counter.bits + np.array(
+            [counter.costs.z(a, quality_index(quality)) for a in z]
+        )
         back = picture.as_grey(pipeline.synthesise(decoded, quality, h, w))
         error = np.square(part.astype(np.float32) - back).mean((1, 2))
         out.append(

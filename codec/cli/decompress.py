@@ -16,6 +16,8 @@ def decompress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) 
     start = time.perf_counter()
     with files.source(job.src) as file:
         if files.is_stack(file):
+            if options.region:
+                raise Refusal("is a stack; --region is for one picture")
             return stack.decompress(coder, job, file, notes, progress)
         data = files.take_aec(file)
     if options.index:
@@ -25,7 +27,9 @@ def decompress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) 
         kind = files.picture_format(job.dst, options.format)
     notes.n_in = len(data)
     read = time.perf_counter()
-    picture = coder.decoder.decode_picture(data, progress=progress)
+    picture = coder.decoder.decode_picture(
+        data, progress=progress, region=options.region
+    )
     height, width = picture.pixels.shape[:2]
     notes.pixels = width * height
     coded = time.perf_counter()

@@ -264,8 +264,15 @@ def versions(prog: str) -> str:
         engine = metadata.version("onnxruntime")
     except metadata.PackageNotFoundError:
         engine = "missing"
-    lines = [f"{prog} {codec.__version__}", "format 1", f"onnxruntime {engine}"]
-    models = Path(codec.__file__).parent / "models"
+    package = Path(codec.__file__).parent
+    built = any((package / "symbols").glob("_core.*"))
+    lines = [
+        f"{prog} {codec.__version__}",
+        "format 2",
+        "exact path in " + ("C" if built else "Python (built without a C compiler)"),
+        f"onnxruntime {engine}",
+    ]
+    models = package / "models"
     for path in sorted(models.glob("*/model.json")):
         text = path.read_bytes()
         model_id = hashlib.sha256(text).hexdigest()[:16]

@@ -224,6 +224,12 @@ def _add_decompressing(add: Callable[..., Any]) -> None:
         help="decode only picture N of a stack; the first is 0",
     )
     add(
+        "--region",
+        type=_region,
+        metavar="T,L,H,W",
+        help="decode only H x W pixels from row T and column L on",
+    )
+    add(
         "--format",
         metavar="EXT",
         help="write this format (that of OUT's name, else png)",
@@ -420,6 +426,13 @@ def _check(options: argparse.Namespace) -> None:
             "--index is for decompressing, without --rm",
         ),
         (
+            options.region is not None
+            and (
+                options.mode != "decompress" or options.rm or options.index is not None
+            ),
+            "--region is for decompressing, without --rm and --index",
+        ),
+        (
             options.output is not None and several and not options.stack,
             "-o takes one input",
         ),
@@ -459,6 +472,7 @@ def _check_scheduler(options: argparse.Namespace) -> None:
         ),
         (options.stack, "--stack"),
         (options.index is not None, "--index"),
+        (options.region is not None, "--region"),
         (options.rm, "--rm"),
         (options.preserve, "-p"),
         (options.stdout or "-" in options.files or not options.files, "streams"),
@@ -482,6 +496,15 @@ def _options(options: argparse.Namespace, kind: Any) -> Any:
         return kind().changed(**fields)
     except InputError as error:
         raise UsageError(f"{error}; see {options.prog} --help") from None
+
+
+def _region(text: str) -> tuple[int, ...]:
+    numbers = text.split(",")
+    if len(numbers) != 4 or not all(n.isdecimal() for n in numbers):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not top, left, height and width: 0,512,256,256"
+        )
+    return tuple(map(int, numbers))
 
 
 def _index(text: str) -> int:

@@ -1,4 +1,4 @@
-"""The 28 bytes of the header, field by field (docs/format.md, section 2)."""
+"""The header, field by field (docs/format.md, section 2)."""
 
 import re
 import struct
@@ -7,17 +7,25 @@ from ..errors import FormatError, UnsupportedError
 from ..types import Header
 
 MAGIC = b"\x89AEC\n"
-VERSION = 1
+VERSION = 2
 CRITICAL = {"ALPH", "ICCP", "STAK"}
 
 HEADER = struct.Struct("<5sB8sHHHII")
 _COLOURS = ("grey", "rgb")
-_RGB, _DEEP, _SECTIONS, _RESERVED = 1, 2, 4, 8
+_RGB, _DEEP, _SECTIONS, _BLEND = 1, 2, 4, 8
 _TYPE = re.compile(rb"[A-Za-z][A-Za-z0-9]{3}")
 
 
 def check_start(data):
-    """Check magic and version; returns whether sections follow."""
+    """Check magic and version.
+
+    Returns
+    -------
+    size : int
+        Bytes of the header.
+    has_sections : bool
+        Whether sections follow it.
+    """
     start = bytes(data[: len(MAGIC)])
     for i, (found, wanted) in enumerate(zip(start, MAGIC)):
         if found != wanted:
@@ -32,7 +40,7 @@ def check_start(data):
             f"container version {version}; this program reads version {VERSION}",
             version,
         )
-    return bool(data[5] & _SECTIONS)
+    return HEADER.size + bool(data[5] & _BLEND), bool(data[5] & _SECTIONS)
 
 
 def write_values(header, has_sections, payload_length):
@@ -45,9 +53,8 @@ def write_values(header, has_sections, payload_length):
     if len(model) != 8:
         raise ValueError(f"model id {header.model!r} has not 16 digits")
     flags = VERSION << 4 | _COLOURS.index(header.colour)
-    if has_sections:
-        flags |= _SECTIONS
-    return HEADER.pack(
+    flags |= _SECTIONS * has_sections | _BLEND * bool(header.blend)
+    values = HEADER.pack(
         MAGIC,
         flags,
         model,
@@ -57,6 +64,7 @@ def write_values(header, has_sections, payload_length):
         header.symbol_crc,
         payload_length,
     )
+    return values + bytes([header.blend] if header.blend else [])
 
 
 def read_values(data, places):
@@ -76,8 +84,6 @@ def read_values(data, places):
         HEADER.unpack_from(data)
     )
     # First what would give the other fields another meaning.
-    if flags & _RESERVED:
-        raise UnsupportedError("reserved bit 3 is set", flags & _RESERVED)
     if flags & _DEEP:
         raise UnsupportedError("samples of more than 8 bits", flags & _DEEP)
     for name, value, at in ("width", width, 14), ("height", height, 16):
@@ -85,6 +91,9 @@ def read_values(data, places):
             raise FormatError(f"{name} {value} is not in 1..16384", at)
     if not 100 <= quality <= 10000:
         raise FormatError(f"quality {quality / 100} is not in 1..100", 18)
+    blend = data[HEADER.size] if flags & _BLEND else 0
+    if flags & _BLEND and not blend:
+        raise FormatError("a blend of 0 is not stored", HEADER.size)
     if payload_length % 4 or payload_length > 2**31:
         raise FormatError(
             f"payload length {payload_length} is not a multiple of 4 up to 2^31", 24
@@ -99,6 +108,7 @@ def read_values(data, places):
         version=flags >> 4,
         sections=_types(data, places),
         payload_length=payload_length,
+        blend=blend,
     )
 
 

@@ -153,9 +153,11 @@ def read_sections(file: BinaryIO) -> tuple[Header, Sections, bytes]:
         As `unpack`.
     """
     head = bytearray(file.read(HEADER.size))
-    if check_start(head) and len(head) == HEADER.size:
-        head += file.read(1)
-        for _ in range(head[-1] if len(head) > HEADER.size else 0):
+    size, has_sections = check_start(head)
+    if len(head) == HEADER.size:
+        head += file.read(size - HEADER.size + has_sections)
+    if has_sections and len(head) > size:
+        for _ in range(head[size]):
             start = file.read(_SECTION.size)
             head += start
             if len(start) < _SECTION.size:
@@ -198,10 +200,9 @@ def _layout(data: Buffer) -> Any:
     Only magic, version and lengths are looked at. Each place is (offset of
     the section, offset of its data, length of its data).
     """
-    has_sections = check_start(data)
-    if len(data) < HEADER.size:
-        raise _short(data, HEADER.size)
-    at = HEADER.size
+    at, has_sections = check_start(data)
+    if len(data) < at:
+        raise _short(data, at)
     if not has_sections:
         return [], at
     if len(data) < at + 1:

@@ -10,7 +10,7 @@ import struct
 import zlib
 
 from ..errors import FormatError, InputError
-from .header import write_values
+from .header import HEADER, check_start, write_values
 from .pack import pack, read_sections
 
 SECTION = "STAK"
@@ -162,4 +162,5 @@ def read_index(header, head, data, payload_length):
 
 
 def _crc(head, data):
-    return zlib.crc32(data, zlib.crc32(head[:_KEPT]))
+    blend = head[HEADER.size : check_start(head)[0]]
+    return zlib.crc32(data, zlib.crc32(blend, zlib.crc32(head[:_KEPT])))

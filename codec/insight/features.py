@@ -156,7 +156,8 @@ def _of_file(
 ) -> tuple[Array, Bundle]:
     header, _, payload = container.unpack(data)
     check_pixels(header.width, header.height, max_pixels)
-    bundle = find.by_id(header.model, None if model is None else find.load(model))
+    extra = None if model is None else find.load(model)
+    bundle = find.by_id(header.model, extra, header.blend)
     pipeline = runtime.pipeline(bundle, threads)
 
     def describe(z: Array, s: Array) -> Array:

@@ -161,7 +161,7 @@ def is_shipped(model_id: str) -> bool:
     return model_id in _ids()
 
 
-def by_id(model_id: str, extra: Bundle | None = None) -> Bundle:
+def by_id(model_id: str, extra: Bundle | None = None, blend: int = 0) -> Bundle:
     """The model that a file names.
 
     Parameters
@@ -169,12 +169,20 @@ def by_id(model_id: str, extra: Bundle | None = None) -> Bundle:
     model_id : str
     extra : Bundle or None
         A model that the caller has at hand, tried first.
+    blend : int, 0..255
+        That the file says.
 
     Raises
     ------
     UnsupportedError
-        It is not here.
+        It is not here, or does not know the blend.
     """
+    if blend:
+        raise UnsupportedError(
+            f"the file is for blend {blend} of model {model_id}, "
+            "which has one set of weights",
+            blend,
+        )
     if extra is not None and extra.id == model_id:
         return extra
     if model_id in _ids():

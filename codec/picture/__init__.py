@@ -10,12 +10,14 @@
 `format_of`         which format a file name asks for
 `to_sections`       alpha, ICC, Exif, XMP to the sections of a file
 `from_sections`     the inverse
+`png_to_alpha`      an alpha section to samples
 ==================  ===================================================
 
 Nothing that can be seen is changed silently: whatever is converted or left
 out is told by a `ConversionWarning`, one line each.
 """
 
+from .alpha import png_to_alpha
 from .metadata import from_sections, to_sections
 from .pil import load, open_picture
 from .source import as_grey, as_rgb, read
@@ -28,6 +30,7 @@ __all__ = [
     "from_sections",
     "load",
     "open_picture",
+    "png_to_alpha",
     "read",
     "save",
     "to_image",

@@ -7,10 +7,9 @@ Contents
 ``given``    symbols that are known
 ``hyper``    z symbols: round, the dearer one a little later
 
-``nearest`` and ``given`` give a function of a slab's first row and the one
-after its last, and that gives a function of the flat positions, channels,
-means and rows of a step: its symbols, and what the decoder is to be shown
-instead, or None.
+``nearest`` and ``given`` give a function of a slab's place, and that gives a
+function of the flat positions, channels, means and rows of a step: its
+symbols, and what the decoder is to be shown instead, or None.
 """
 
 import numpy as np
@@ -35,13 +34,13 @@ def nearest(y, gain, skip):
 
     Returns
     -------
-    function of (int, int)
+    function of Place
         Its functions give float32 (n, c) whole numbers and None.
     """
     whole = rounded(skip)
 
-    def of_slab(lo, hi):
-        flat = (y[..., lo:hi, :, :] * gain).reshape(-1, y.shape[-1])
+    def of_slab(place):
+        flat = (y[place.cells] * gain).reshape(-1, y.shape[-1])
 
         def of_step(at, channels, mean, rows):
             return whole(flat[at, channels] - mean * gain[channels], rows), None
@@ -81,12 +80,12 @@ def given(symbols):
 
     Returns
     -------
-    function of (int, int)
+    function of Place
         Its functions give int16 (n, c) and None.
     """
 
-    def of_slab(lo, hi):
-        flat = symbols[..., lo:hi, :, :].reshape(-1, symbols.shape[-1])
+    def of_slab(place):
+        flat = symbols[place.cells].reshape(-1, symbols.shape[-1])
         return lambda at, channels, mean, rows: (flat[at, channels], None)
 
     return of_slab

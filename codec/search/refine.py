@@ -11,7 +11,7 @@ picture at hand scale the model's averages, place by place.
 import numpy as np
 
 from ..progress import part, told
-from ..symbols import passes
+from ..symbols.slabs import sides
 from ..transform.tiles import tiles
 from ..transform.transform import padded
 from . import choose, tune
@@ -44,23 +44,19 @@ def bands(height, width):
         Slices: the rows of the plane that a band is for, those that it
         works on, and which of them are kept.
     """
-    slab, found = passes.SLAB, []
-    step = slab * max(1, BAND // (256 * slab * width))
-    for lo in range(0, height, step):
-        hi = min(height, lo + step)
-        top = max(0, lo - slab)
-        found.append(
-            (
-                slice(lo, hi),
-                slice(top, min(height, hi + slab)),
-                slice(lo - top, hi - top),
-            )
-        )
+    edges = [0, *(top + n for top, n in sides(height))]
+    step = max(1, BAND // (256 * edges[1] * width))
+    last, found = len(edges) - 1, []
+    for first in range(0, last, step):
+        end = min(first + step, last)
+        lo, hi = edges[first], edges[end]
+        top, bottom = edges[max(0, first - 1)], edges[min(end + 1, last)]
+        found.append((slice(lo, hi), slice(top, bottom), slice(lo - top, hi - top)))
     return found
 
 
 def refined(graphs, costs, pixels, y, quality, coded, plan, progress=None):
-    """Symbols of a picture and the rows that code them, band by band.
+    """Symbols of a picture, band by band.
 
     Parameters
     ----------
@@ -77,26 +73,24 @@ def refined(graphs, costs, pixels, y, quality, coded, plan, progress=None):
 
     Returns
     -------
-    symbols : int16 (hy, wy, M)
-    rows : uint8 (hy, wy, M)
+    int16 (hy, wy, M)
     """
-    symbols, rows = (np.empty(y.shape, kind) for kind in (np.int16, np.uint8))
+    symbols = np.empty(y.shape, np.int16)
     importance = tune.ms_ssim(pixels) if plan.tune == "ms-ssim" else None
     parts = bands(*y.shape[:2])
     for i, (kept, seen, cut) in enumerate(parts):
         in_pixels, in_blocks = (
             slice(n * seen.start, n * seen.stop) for n in (16, 16 // tune.BLOCK)
         )
-        found = Refiner(
+        symbols[kept] = Refiner(
             graphs,
             costs,
             pixels[in_pixels],
             quality,
             coded(seen),
             None if importance is None else importance[in_blocks],
-        ).run(y[seen], plan, part(progress, i / len(parts), (i + 1) / len(parts)))
-        symbols[kept], rows[kept] = (a[cut] for a in found)
-    return symbols, rows
+        ).run(y[seen], plan, part(progress, i / len(parts), (i + 1) / len(parts)))[cut]
+    return symbols
 
 
 class Refiner:
@@ -143,10 +137,8 @@ class Refiner:
 
         Returns
         -------
-        symbols : int16 (hy, wy, M)
+        int16 (hy, wy, M)
             Of what is cheaper, the nearest ones or those after all passes.
-        rows : uint8 (hy, wy, M)
-            That code them.
         """
         relaxed = Relaxed(y * self.gain, self.costs, plan.noise)
         nearest = choose.rounded(self.costs.row_skip)
@@ -160,7 +152,7 @@ class Refiner:
                 state.latent, 0 if n else plan.probes
             )
             if not n:
-                start = self._cost(state, error), state.symbols, state.rows
+                start, nearest_ones = self._cost(state, error), state.symbols
                 energy = self._weights(error.shape, seen)
                 energy *= self.caution
             gradient *= 2 * self.price / self.gain
@@ -174,9 +166,8 @@ class Refiner:
         state = self.code(
             choose.nearest(relaxed.latent / self.gain, self.gain, self.costs.row_skip)
         )
-        if self._cost(state, self._error(state.latent)) < start[0]:
-            return state.symbols, state.rows
-        return start[1:]
+        better = self._cost(state, self._error(state.latent)) < start
+        return state.symbols if better else nearest_ones
 
     def _cost(self, state, error):
         """Bits of the symbols and of the error."""

@@ -42,7 +42,6 @@ class Relaxed:
 
     def __init__(self, latent, costs, noise=0.0):
         self.latent, self.costs, self.noise = latent, costs, noise
-        self.rng = np.random.default_rng(1)
         # How far q follows the value, s, and what the upper symbol costs
         # more, in bits.
         self.follows, self.upper, self.more = (np.zeros_like(latent) for _ in range(3))
@@ -62,26 +61,26 @@ class Relaxed:
 
         Returns
         -------
-        function of (int, int)
+        function of Place
             Its functions give the nearest symbols and q, float32 (n, c), or
             the symbols of ``nearest`` and None.
         """
-        m = self.latent.shape[-1]
+        _, wide, m = self.latent.shape
+        latent, follows, upper, more = (
+            a.reshape(-1, m) for a in (self.latent, self.follows, self.upper, self.more)
+        )
 
-        def of_slab(lo, hi):
-            latent, follows, upper, more = (
-                a[lo:hi].reshape(-1, m)
-                for a in (self.latent, self.follows, self.upper, self.more)
-            )
+        def of_slab(place):
+            # Of the slab and the pass, so that threads may share the slabs.
+            rng = np.random.default_rng((1, self.n, place.top, place.left))
 
             def of_step(at, channels, mean, rows):
+                at = place.flat(at, wide)
                 v = latent[at, channels] - mean * gain[channels]
                 low = np.floor(v)
                 t = v - low
                 if self.noise:
-                    t += (self.rng.random(t.shape, np.float32) - 0.5) * (
-                        self.noise * width
-                    )
+                    t += (rng.random(t.shape, np.float32) - 0.5) * (self.noise * width)
                 t -= 0.5 * (1 - width)
                 t *= 1 / width
                 t.clip(0, 1, out=t)

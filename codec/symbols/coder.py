@@ -61,11 +61,11 @@ class Tables:
     """
 
     def __init__(self, t, row_skip):
+        self.arrays = t
         self.z_freq, self.z_band = t["z_freq"], t["z_band"]
         self.row_freq, self.row_max = t["row_freq"], t["row_max"]
         self.row_skip = row_skip
         self.z_max = self.z_freq.shape[2] // 2
-        self.z_min = t["z_min"]
         self._z, self._rows = {}, {}
 
     def z(self, quality_index):
@@ -124,7 +124,7 @@ def check_size(tables, payload_length, z_positions, quality_index):
     z costs at least ``z_min`` whatever it is: a few bytes cannot claim a
     huge picture.
     """
-    least = int(tables.z_min[tables.z_band[quality_index]])
+    least = int(tables["z_min"][tables["z_band"][quality_index]])
     if 1000 * (8 * payload_length + 64) < z_positions * least:
         raise FormatError(
             "payload is too short for this size of picture: file is damaged"
@@ -216,7 +216,7 @@ class Reader:
     def read_z(self, shape):
         """z symbols, int16 of ``shape`` (.., hz, wz, NZ)."""
         size = math.prod(shape[:-1])
-        check_size(self.tables, self.size, size, self.quality_index)
+        check_size(self.tables.arrays, self.size, size, self.quality_index)
         index = np.empty((shape[-1], size), np.int32)
         for c, model in enumerate(self.tables.z(self.quality_index)):
             index[c] = self.decode(model, size)

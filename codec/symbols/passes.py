@@ -1,24 +1,26 @@
 """The four passes over a slab of the latent plane, exact part.
 
 A checkerboard times two groups of channels. Rows of a pass depend on z and
-on the symbols of earlier passes only, so a decoder has all symbols before
-it needs a single float (docs/format.md, sections 5 and 7).
+on the symbols of earlier passes only, so a decoder has all symbols of a slab
+before it needs a single float (docs/format.md, sections 5 and 7).
+
+Contents
+--------
+``Step``, ``steps``  passes, or parts of them, in their order
+``walk``             the one walk over a slab, of encoders and decoders
+``Slab``             rows of a slab step by step
+``Python``           makes readers, writers and slabs; its twin in C is `core.Core`
 """
 
 import dataclasses
-import functools
+import zlib
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from ..progress import told
-from .rows import neighbour_sum
-
-SLAB = 32
-
-
-def slabs(height):
-    """(first, last + 1) latent rows of each slab."""
-    return [(i, min(i + SLAB, height)) for i in range(0, height, SLAB)]
+from . import coder
+from .rows import Rows, neighbour_sum
+from .slabs import Place
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,32 +89,29 @@ def steps(shape, k, m, cuts=()):
     return found
 
 
-def bases(rows, z, lo, hi, width, quality_index, later=functools.cache):
-    """Base of the rows lo..hi-1 of the latent plane.
+def walk(
+    slab,
+    choose: Callable[[Step, np.ndarray], np.ndarray],
+    sinks: Iterable[Callable[[Step, np.ndarray, np.ndarray], None]] = (),
+) -> None:
+    """Go through the symbols of a slab, as encoders and decoders have to.
 
     Parameters
     ----------
-    rows : Rows
-    z : int16 (.., hz, wz, NZ)
-    lo, hi, width : int
-    quality_index : int, 0..99
-    later : callable
-        Is given a function, which may be told to use one thread, and gives
-        one that has its result: the second group is needed only when the
-        first is decoded.
-
-    Returns
-    -------
-    two functions
-        Of each group of channels: float32 (.., hi - lo, width, c).
+    slab : Slab, or core.Slab
+    choose : function of (Step, rows)
+        To its symbols, int16 of the shape of the rows, uint8 (n, c): a
+        decoder reads them, an encoder decides. Rows that are not coded
+        have zeros.
+    sinks : functions of (Step, symbols, rows)
+        To write, count or record them.
     """
-    hidden = rows.hidden(z, lo // 4, -(-hi // 4))
-
-    def base(group, alone=False):
-        return rows.base(hidden, quality_index, group, alone)[..., : hi - lo, :width, :]
-
-    high = later(functools.partial(base, 1))
-    return functools.cache(functools.partial(base, 0)), high
+    for step in slab.steps:
+        rows = slab.rows(step)
+        symbols = choose(step, rows)
+        slab.put(step, symbols)
+        for sink in sinks:
+            sink(step, symbols, rows)
 
 
 class Slab:
@@ -121,30 +120,41 @@ class Slab:
     Parameters
     ----------
     rows : Rows
-    shape : tuple of int
-        (h, w), or (n, h, w), of one picture or of several.
-    bases : two functions
-        Of `bases`.
+    place : Place
+    z : int16 (.., hz, wz, NZ)
+        Of the whole picture, or of several.
+    quality_index : int, 0..99
 
     Attributes
     ----------
-    symbols : int16 (*shape, M)
+    symbols : int16 (.., h, w, M)
         Filled by ``put``.
+    steps : list of Step
     """
 
-    def __init__(self, rows, shape, bases):
-        self.r, self.bases, self.k = rows, bases, rows.groups[0].stop
+    def __init__(self, rows, place: Place, z, quality_index):
+        self.r, self.k, self.quality_index = rows, rows.groups[0].stop, quality_index
+        shape = (*z.shape[:-3], place.height, place.width)
         self.steps = steps(shape, self.k, rows.m, rows.cuts)
         self.symbols = np.zeros((*shape, rows.m), np.int16)
         self.flat = self.symbols.reshape(-1, rows.m)
+        self.hidden = rows.hidden(z, place)
         self._ctx = self._sums = self._rows = None
-        self._seen = []
+        self._base, self._seen = (None, None), []
 
-    def rows(self, step):
+    def _base_of(self, group):
+        """Base of a group of channels: float32 (cells, c)."""
+        if self._base[0] != group:
+            h, w = self.symbols.shape[-3:-1]
+            base = self.r.base(self.hidden, self.quality_index, group)
+            base = np.ascontiguousarray(base[..., :h, :w, :])
+            self._base = group, base.reshape(-1, base.shape[-1])
+        return self._base[1]
+
+    def rows(self, step: Step) -> np.ndarray:
         """Row indices of a step, after those before it: uint8 (n, c)."""
         if step.cut is None:
-            base = self.bases[step.p >> 1]()
-            base = base.reshape(-1, base.shape[-1]).take(step.at, 0)
+            base = self._base_of(step.p >> 1).take(step.at, 0)
             context = self._context(step.p, step.at)
             if step.last:
                 return self.r.rows(base, context, step.p)
@@ -171,51 +181,46 @@ class Slab:
         level = self.r.levels(self.symbols[..., k:])
         return np.concatenate([self._ctx[at], near(level)[at]], 1)
 
-    def put(self, step, symbols):
+    def put(self, step: Step, symbols: np.ndarray) -> None:
         """Set the symbols of a step: int16 (n, c)."""
         self.flat[step.at, step.channels] = symbols
         if not step.last:
             self._seen.append(self.r.surprise(symbols, self._rows))
 
+    def read(self, reader) -> None:
+        """Read all symbols from a `coder.Reader`."""
+        walk(self, lambda step, rows: reader.read(rows))
 
-def read_symbols(
-    reader, rows, nz, latent_shape, quality_index, progress=None, follower=None
-):
-    """All symbols of a picture.
+
+class Python:
+    """The exact path of a model, in Python: what there is without the core.
 
     Parameters
     ----------
-    reader : Reader
-    rows : Rows
-    nz : int
-        Channels of z.
-    latent_shape : (int, int) or (int, int, int)
-        hy and wy, after the number of pictures where there are several.
-    quality_index : int, 0..99
-    progress : function of float, or None
-    follower : object, optional
-        With ``begin(z, lo, hi)``, told of each slab before it is read,
-        ``add(symbols, p)``, told of each pass of it after, and ``later``, as
-        of `bases`.
-
-    Returns
-    -------
-    z : int16 (.., hz, wz, NZ)
-    s : int16 (.., hy, wy, M)
+    bundle : codec.model.bundle.Bundle
+    run : callable
+        ``Graphs.run``.
     """
-    *n, hy, wy = latent_shape
-    z = reader.read_z((*n, -(-hy // 4), -(-wy // 4), nz))
-    s = np.empty((*n, hy, wy, rows.m), np.int16)
-    later = functools.cache if follower is None else follower.later
-    for lo, hi in told(slabs(hy), progress):
-        base = bases(rows, z, lo, hi, wy, quality_index, later)
-        if follower is not None:
-            follower.begin(z, lo, hi)
-        slab = Slab(rows, (*n, hi - lo, wy), base)
-        for step in slab.steps:
-            slab.put(step, reader.read(slab.rows(step)))
-            if follower is not None and step.last:
-                follower.add(slab.symbols, step.p)
-        s[..., lo:hi, :, :] = slab.symbols
-    reader.finish()
-    return z, s
+
+    name = "Python"
+
+    def __init__(self, bundle, run):
+        self.tables = coder.Tables(bundle.tables, bundle.row_skip)
+        self.rows = Rows(bundle.tables, run)
+
+    def reader(self, stream, quality_index: int) -> coder.Reader:
+        """Reader of one stream."""
+        return coder.Reader(stream, self.tables, quality_index)
+
+    def writer(self, quality_index: int) -> coder.Writer:
+        """Writer of one stream."""
+        return coder.Writer(self.tables, quality_index)
+
+    def slab(self, place: Place, z: np.ndarray, quality_index: int) -> Slab:
+        """A slab whose first step is next."""
+        return Slab(self.rows, place, z, quality_index)
+
+    @staticmethod
+    def crc(crc: int, symbols: np.ndarray) -> int:
+        """CRC-32 of symbols, continued (docs/format.md, section 4)."""
+        return zlib.crc32(np.ascontiguousarray(symbols, "<i2"), crc)

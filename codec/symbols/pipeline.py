@@ -5,13 +5,13 @@
     z, symbols -> latent -> pixels                     ``reconstruct``
     payload -> pixels                                  ``decode``
 
-``read_symbols`` is the exact path: integers only. ``decode`` has the first
-half of ``reconstruct`` run beside it, which like ``encode`` runs the float
-networks.
+``read_symbols`` is the exact path: integers only. Slabs are coded by
+themselves (docs/format.md, section 5), so threads share them, and ``decode``
+has pixels of the first ones before the last ones are read.
 """
 
+import dataclasses
 import functools
-import zlib
 
 import numpy as np
 
@@ -20,15 +20,13 @@ from ..model.session import Graphs
 from ..progress import part, told
 from ..search import PLANS, choose, refine
 from ..search.costs import Costs, Counter
-from ..transform import transform
+from ..transform import plane, transform
 from ..transform.means import Means
-from ..transform.plane import Behind, Plane, features
-from . import coder, passes, selftest
-from .rows import Rows
+from . import coder, core, passes, selftest
+from .ahead import ordered
+from .slabs import join, slabs, split
 
-# Pixels up to which means are worked out while symbols are read: what that
-# takes is lost where a file turns out to be damaged.
-MOST_BEHIND = 2**24
+BAND = 32  # rows of cells that the hyper-analysis sees at once
 
 
 class Pipeline:
@@ -42,6 +40,11 @@ class Pipeline:
         Graph optimisations of the engine; False exists for tests.
     alone : Graphs, optional
         The model's networks on one thread, where there are some already.
+
+    Attributes
+    ----------
+    exact : core.Core or passes.Python
+        What makes symbols of bytes and back.
     """
 
     def __init__(self, bundle, threads=None, optimise=True, alone=None):
@@ -53,10 +56,16 @@ class Pipeline:
             self.graphs = Graphs(bundle, threads, optimise)
             if self.graphs.threads == 1:
                 self.graphs = self.alone
-        self.tables = coder.Tables(bundle.tables, bundle.row_skip)
-        self.rows = Rows(bundle.tables, self.graphs.run, self.alone.run)
         self._costs = {}
-        selftest.check(self.rows, bundle.tables, bundle.z_max)
+        self.take_tables()
+
+    def take_tables(self):
+        """Make ``exact`` of the model's tables, again where they were changed."""
+        if core.AVAILABLE:
+            self.exact = core.Core(self.bundle)
+        else:
+            self.exact = passes.Python(self.bundle, self.alone.run)
+        selftest.check(self.exact, self.bundle)
 
     @property
     def can_search(self):
@@ -79,7 +88,8 @@ class Pipeline:
         bits = self.costs(quality).z_bits(quality_index(quality))
         *n_pictures, hy, wy, _ = y.shape
         out = []
-        for lo, hi in passes.slabs(hy):
+        for lo in range(0, hy, BAND):
+            hi = min(hy, lo + BAND)
             n = hi - lo
             scaled = np.zeros((*n_pictures, n + -n % 4, wy + -wy % 4, b.m), np.float32)
             np.multiply(y[..., lo:hi, :, :], gain, out=scaled[..., :n, :wy, :])
@@ -139,35 +149,28 @@ class Pipeline:
             As of `encode`.
         """
         z = self._hyper(y, quality)
-        chosen = self._nearest(y, quality)
-        if plan.passes and self.can_search:
-            each = [()] if y.ndim == 3 else list(np.ndindex(y.shape[:-3]))
-            symbols = np.empty(y.shape, np.int16)
-            for i, at in enumerate(each):
-                symbols[at], rows = self._refined(
-                    z[at],
-                    y[at],
-                    quality,
-                    plan,
-                    pixels[at],
-                    part(progress, 0.9 * i / len(each), 0.9 * (i + 1) / len(each)),
-                )
-            if y.ndim == 3 and decoded is None:
-                return self._write_known(
-                    z, symbols, rows, quality, part(progress, 0.9, 1)
-                )
-            chosen = choose.given(symbols)
-            progress = part(progress, 0.9, 1)
+        if not plan.passes or not self.can_search:
+            chosen = self._nearest(y, quality)
+            return self._write(z, y.shape, quality, chosen, progress, decoded)
+        each = [()] if y.ndim == 3 else list(np.ndindex(y.shape[:-3]))
+        symbols = np.empty(y.shape, np.int16)
+        for i, at in enumerate(each):
+            symbols[at] = self._refined(
+                z[at],
+                y[at],
+                quality,
+                plan,
+                pixels[at],
+                part(progress, 0.9 * i / len(each), 0.9 * (i + 1) / len(each)),
+            )
+        progress, chosen = part(progress, 0.9, 1), choose.given(symbols)
         return self._write(z, y.shape, quality, chosen, progress, decoded)
 
     def _refined(self, z, y, quality, plan, pixels, progress):
-        """Symbols and rows of one picture, better than rounded ones."""
+        """Symbols of one picture, better than rounded ones."""
 
         def coded(seen):
-            part_of_z = z[seen.start // 4 : -(-seen.stop // 4)]
-            return functools.partial(
-                self._state, part_of_z, y[seen].shape, quality, known={}
-            )
+            return functools.partial(self._state, z, seen, y.shape, quality, {})
 
         return refine.refined(
             self.graphs, self.costs(quality), pixels, y, quality, coded, plan, progress
@@ -207,133 +210,136 @@ class Pipeline:
         decoded : float32 (.., hy, wy, M), as of `code_length`
         """
         z = self._hyper(y, quality)
-        decoded = np.empty(y.shape, np.float32)
-        for lo, hi, _, means in self._slabs(
-            z, y.shape, quality, self._nearest(y, quality), writer
-        ):
-            decoded[..., lo:hi, :, :] = means.out
+        decoded, chosen = np.empty(y.shape, np.float32), self._nearest(y, quality)
+
+        def write(_, symbols, rows):
+            writer.write(symbols, rows)
+
+        for place in slabs(*y.shape[-3:-1]):
+            decoded[place.cells] = self._walk(
+                self.graphs, z, place, quality, chosen(place), [write]
+            )[1]
         return z, decoded
 
     def _nearest(self, y, quality):
-        """Choice of the nearest symbols, for `_slabs`."""
+        """Choice of the nearest symbols, for `_walk`."""
         return choose.nearest(
             y,
             self.bundle.gain(quality),
             int(self.bundle.row_skip[quality_index(quality)]),
         )
 
-    def _write(self, z, shape, quality, chosen, progress=None, decoded=None):
-        """Payload and checksum of symbols as they are chosen."""
-        writer = coder.Writer(self.tables, quality_index(quality))
-        writer.write_z(z)
-        crc, symbols = zlib.crc32(z.astype("<i2", copy=False)), []
-        for lo, hi, slab, means in self._slabs(
-            z, shape, quality, chosen, writer, progress
-        ):
-            symbols.append(slab.symbols.astype("<i2", copy=False))
-            if len(shape) == 3:  # slabs are in the order of the CRC
-                crc = zlib.crc32(symbols.pop(), crc)
-            if decoded is not None:
-                decoded[..., lo:hi, :, :] = means.out
-        if symbols:
-            crc = zlib.crc32(np.concatenate(symbols, -3), crc)
-        return writer.finish(), crc
+    def _threads(self, places):
+        """Threads that share slabs, and the graphs that each of them runs."""
+        threads = min(self.graphs.threads, len(places))
+        return threads, self.graphs if threads < 2 else self.alone
 
-    def _write_known(self, z, symbols, rows, quality, progress):
-        """As `_write`, of one picture whose rows are known already."""
-        writer = coder.Writer(self.tables, quality_index(quality))
-        writer.write_z(z)
-        for lo, hi in told(passes.slabs(len(symbols)), progress):
-            s, r = (a[lo:hi].reshape(-1, self.bundle.m) for a in (symbols, rows))
-            for step in passes.steps(
-                rows[lo:hi].shape[:2], self.bundle.k, self.bundle.m, self.rows.cuts
-            ):
-                writer.write(s[step.at, step.channels], r[step.at, step.channels])
-        crc = zlib.crc32(z.astype("<i2", copy=False))
-        return writer.finish(), zlib.crc32(symbols.astype("<i2", copy=False), crc)
+    def _walk(self, graphs, z, place, quality, choice, sinks=(), seen=None):
+        """An encoder's walk over a slab.
 
-    def _state(self, z, shape, quality, chosen, known):
-        """What would be coded, for an encoder that wants better."""
-        state = refine.State(shape)
-        for lo, hi, slab, means in self._slabs(z, shape, quality, chosen, known=known):
-            state.symbols[lo:hi] = slab.symbols
-            state.latent[lo:hi] = means.out
-            rows = state.rows[lo:hi].reshape(-1, self.bundle.m)
-            for step, coded in zip(slab.steps, slab.coded):
-                rows[step.at, step.channels] = coded
-        return state
-
-    def _slabs(self, z, shape, quality, chosen, writer=None, progress=None, known=None):
-        """Each slab after its four passes: lo, hi, Slab, Means.
-
-        ``chosen(lo, hi)`` gives a function for the slab, and that one, of
-        flat positions, channels, means and rows, the symbols of a step. A dict
-        ``known`` keeps what follows from z alone for the next call with it.
-        """
-        b = self.bundle
-        *_, hy, wy, _ = shape
-        qi, step = quality_index(quality), 1 / b.gain(quality)
-        for lo, hi in told(passes.slabs(hy), progress):
-            if known and lo in known:
-                base, seen = known[lo]
-            else:
-                base = passes.bases(self.rows, z, lo, hi, wy, qi)
-                seen = features(self.graphs, z, lo, hi, wy)
-            if known is not None:
-                known[lo] = base, seen
-            slab = passes.Slab(self.rows, (*shape[:-3], hi - lo, wy), base)
-            means = Means(
-                self.graphs, seen, step, np.zeros(slab.symbols.shape, np.float32)
-            )
-            symbols_of, slab.coded = chosen(lo, hi), []
-            for turn in slab.steps:
-                at, ch = turn.at, turn.channels
-                if turn.cut is None:
-                    mean = means.mean(turn.p, at)
-                mu = mean[:, ch.start - turn.group : ch.stop - turn.group]
-                rows = slab.rows(turn)
-                s, shown = symbols_of(at, ch, mu, rows)
-                s[rows < b.row_skip[qi]] = 0
-                s = np.clip(s, -coder.MAX_SYMBOL, coder.MAX_SYMBOL).astype(np.int16)
-                slab.put(turn, s)
-                means.put(at, ch, s if shown is None else shown, mu)
-                slab.coded.append(rows)
-                if writer is not None:
-                    writer.write(s, rows)
-            yield lo, hi, slab, means
-
-    def decode(self, payload, height, width, quality, crc=None, progress=None):
-        """Pixels of a payload of one picture.
-
-        Parameters and errors are those of `read_symbols`.
+        Parameters
+        ----------
+        graphs : Graphs
+        z, place, quality
+        choice : function
+            Of flat positions, channels, means and rows: the symbols of a
+            step, and what the decoder is to be shown instead, or None.
+        sinks : as of `passes.walk`
+        seen : float32 (.., height, width, FEAT), optional
+            As of `plane.features`, where that is known.
 
         Returns
         -------
-        uint8 (height, width, 3)
+        slab : passes.Slab or core.Slab
+        latent : float32 (.., height, width, M), decoded
         """
-        if self.graphs.threads == 1 or height * width > MOST_BEHIND:
-            z, s = self.read_symbols(
-                payload, height, width, quality, crc, part(progress, 0, 0.35)
-            )
-            return self.reconstruct(
-                z, s, quality, height, width, part(progress, 0.35, 1)
-            )
-        plane = Plane(self.alone, quality, (-(-height // 16), -(-width // 16)))
-        with Behind(plane) as follower:
-            self.read_symbols(
-                payload,
-                height,
-                width,
-                quality,
-                crc,
-                part(progress, 0, 0.5),
-                follower=follower,
-            )
-        return self.synthesise(
-            plane.latent, quality, height, width, part(progress, 0.5, 1)
+        qi = quality_index(quality)
+        slab = self.exact.slab(place, z, qi)
+        means = Means(
+            graphs,
+            plane.features(graphs, z, place) if seen is None else seen,
+            1 / self.bundle.gain(quality),
+            np.zeros((*z.shape[:-3], place.height, place.width, self.bundle.m), "f4"),
         )
+        skip, mean = self.bundle.row_skip[qi], None
 
-    def read_symbols(
+        def decide(step, rows):
+            nonlocal mean
+            at, channels = step.at, step.channels
+            if step.cut is None:
+                mean = means.mean(step.p, at)
+            mu = mean[:, channels.start - step.group : channels.stop - step.group]
+            symbols, shown = choice(at, channels, mu, rows)
+            symbols[rows < skip] = 0
+            symbols = np.clip(symbols, -coder.MAX_SYMBOL, coder.MAX_SYMBOL)
+            symbols = symbols.astype(np.int16)
+            means.put(at, channels, symbols if shown is None else shown, mu)
+            return symbols
+
+        passes.walk(slab, decide, sinks)
+        return slab, means.out
+
+    def _write(self, z, shape, quality, chosen, progress=None, decoded=None):
+        """Payload and checksum of symbols as they are chosen."""
+        places, qi = slabs(*shape[-3:-1]), quality_index(quality)
+        threads, graphs = self._threads(places)
+        crc = self.exact.crc(0, z)
+
+        def code(place):
+            writer = self.exact.writer(qi)
+            if place is places[0]:
+                writer.write_z(z)
+
+            def write(_, symbols, rows):
+                writer.write(symbols, rows)
+
+            slab, latent = self._walk(graphs, z, place, quality, chosen(place), [write])
+            if decoded is not None:
+                decoded[place.cells] = latent
+            return writer.finish(), self.exact.crc(crc, slab.symbols)
+
+        coded = list(told(ordered(code, places, threads), progress, n=len(places)))
+        return join(*zip(*coded))
+
+    def _state(self, z, seen, shape, quality, known, chosen):
+        """What would be coded of some rows, for an encoder that wants better.
+
+        Parameters
+        ----------
+        z : int16 (hz, wz, NZ)
+        seen : slice
+            Rows of cells, of whole slabs.
+        shape : tuple of int
+            Of the whole latent plane.
+        quality : float
+        known : dict
+            Keeps what follows from z alone for the next call.
+        chosen : function
+            Of places in these rows to choices, as of `_walk`.
+        """
+        state = refine.State((seen.stop - seen.start, *shape[1:]))
+        places = [p for p in slabs(*shape[:2]) if seen.start <= p.top < seen.stop]
+        threads, graphs = self._threads(places)
+        symbols, rows = (a.reshape(-1, shape[2]) for a in (state.symbols, state.rows))
+
+        def code(place):
+            here = dataclasses.replace(place, top=place.top - seen.start)
+
+            def record(step, *found):
+                at = here.flat(step.at, shape[1])
+                symbols[at, step.channels], rows[at, step.channels] = found
+
+            if place not in known:
+                known[place] = plane.features(graphs, z, place)
+            state.latent[here.cells] = self._walk(
+                graphs, z, place, quality, chosen(here), [record], known[place]
+            )[1]
+
+        for _ in ordered(code, places, threads):
+            pass
+        return state
+
+    def decode(
         self,
         payload,
         height,
@@ -341,8 +347,96 @@ class Pipeline:
         quality,
         crc=None,
         progress=None,
-        n=(),
-        follower=None,
+        region=None,
+    ):
+        """Pixels of a payload of one picture.
+
+        Parameters
+        ----------
+        payload, height, width, quality, crc, progress
+            As of `read_symbols`, as are the errors.
+        region : (int, int, int, int), optional
+            Top, left, height and width of what is wanted; all. Slabs that
+            show nothing of it are not read.
+
+        Returns
+        -------
+        uint8 (height, width, 3), of the region
+        """
+        region = region or (0, 0, height, width)
+        shape, halo = cells_of(height, width), self.bundle.halo["synthesis"]
+        (top, bottom), (left, right) = (
+            (first // 16 - halo, -(-(first + n) // 16) + halo)
+            for first, n in (region[::2], region[1::2])
+        )
+        z, places, read = self._reading(payload, (), shape, quality, crc)
+        wanted = [
+            p
+            for p in places
+            if p.top < bottom
+            and p.rows.stop > top
+            and p.left < right
+            and p.columns.stop > left
+        ]
+        threads, graphs = self._threads(wanted)
+
+        def latent(place):
+            return plane.dequantise(graphs, place, z, read(place), quality)
+
+        flow = plane.Flow(wanted, ordered(latent, wanted, threads))
+        return transform.synthesise(
+            flow,
+            self.graphs,
+            self.bundle.at_quality("synthesis_mod", quality),
+            shape,
+            region,
+            progress,
+        )
+
+    def _reading(self, payload, n, shape, quality, crc):
+        """z of a payload, its slabs, and what reads one of them.
+
+        Parameters
+        ----------
+        payload : bytes
+        n : tuple of int
+            Number of pictures, where the payload is of several.
+        shape : (int, int)
+            hy and wy.
+        quality : float
+        crc : int or None
+
+        Returns
+        -------
+        z : int16 (*n, hz, wz, NZ)
+        places : list of Place
+        read : function of Place
+            To its symbols, int16 (*n, height, width, M), checked.
+        """
+        places, qi = slabs(*shape), quality_index(quality)
+        streams = dict(zip(places, split(payload, crc, len(places))))
+        first = self.exact.reader(streams[places[0]][0], qi)
+        z = first.read_z((*n, *(-(-side // 4) for side in shape), self.bundle.nz))
+        of_z = self.exact.crc(0, z)
+
+        def read(place):
+            stream, checksum = streams[place]
+            reader = self.exact.reader(stream, qi) if place.top or place.left else first
+            slab = self.exact.slab(place, z, qi)
+            slab.read(reader)
+            reader.finish()
+            symbols = slab.symbols
+            if checksum not in (None, self.exact.crc(of_z, symbols)):
+                raise FormatError(
+                    "symbol checksum mismatch: the file is damaged, or "
+                    "this machine's arithmetic is not exact"
+                )
+            return symbols
+
+        return z, places, read
+
+    def read_symbols(
+        self, payload, height, width, quality, crc=None, progress=None, n=()
     ):
         """The exact path: symbols of a payload.
 
@@ -355,8 +449,6 @@ class Pipeline:
         progress : function of float, or None
         n : tuple of int
             Number of pictures, where the payload is of several.
-        follower : Behind, optional
-            Is handed each pass.
 
         Returns
         -------
@@ -368,26 +460,16 @@ class Pipeline:
         FormatError
             The payload does not decode, or ``crc`` is not the symbols'.
         """
-        b = self.bundle
-        reader = coder.Reader(payload, self.tables, quality_index(quality))
-        z, s = passes.read_symbols(
-            reader,
-            self.rows,
-            b.nz,
-            (*n, -(-height // 16), -(-width // 16)),
-            quality_index(quality),
-            progress,
-            follower,
-        )
-        if crc is not None:
-            got = zlib.crc32(
-                s.astype("<i2", copy=False), zlib.crc32(z.astype("<i2", copy=False))
-            )
-            if got != crc:
-                raise FormatError(
-                    "symbol checksum mismatch: the file is damaged, or "
-                    "this machine's arithmetic is not exact"
-                )
+        shape = cells_of(height, width)
+        z, places, read = self._reading(payload, n, shape, quality, crc)
+        s = np.empty((*n, *shape, self.bundle.m), np.int16)
+
+        def fill(place):
+            s[place.cells] = read(place)
+
+        threads, _ = self._threads(places)
+        for _ in told(ordered(fill, places, threads), progress, n=len(places)):
+            pass
         return z, s
 
     def reconstruct(self, z, s, quality, height, width, progress=None):
@@ -411,17 +493,35 @@ class Pipeline:
         -------
         float32 (.., hy, wy, M), or (.., hy, wy, K)
         """
-        plane = Plane(graphs or self.graphs, quality, s.shape[:-1], leading)
-        for lo, hi in told(passes.slabs(s.shape[-3]), progress):
-            plane.begin(z, lo, hi)
-            for p in range(4):
-                plane.add(s[..., lo:hi, :, :], p)
-        return plane.latent
+        m = self.bundle.k if leading else self.bundle.m
+        latent = np.empty((*s.shape[:-1], m), np.float32)
+        places = slabs(*s.shape[-3:-1])
+        threads, mine = (1, graphs) if graphs else self._threads(places)
+
+        def fill(place):
+            latent[place.cells] = plane.dequantise(
+                mine, place, z, s[place.cells], quality, leading
+            )
+
+        for _ in told(ordered(fill, places, threads), progress, n=len(places)):
+            pass
+        return latent
 
     def synthesise(self, latent, quality, height, width, progress=None):
         """Pixels of a decoded latent plane: uint8 (.., height, width, 3)."""
-        mod = self.bundle.at_quality("synthesis_mod", quality)
-        return transform.synthesise(latent, self.graphs, mod, height, width, progress)
+        return transform.synthesise(
+            latent,
+            self.graphs,
+            self.bundle.at_quality("synthesis_mod", quality),
+            latent.shape[:-1],
+            (0, 0, height, width),
+            progress,
+        )
+
+
+def cells_of(height, width):
+    """hy and wy of a picture of so many pixels."""
+    return -(-height // 16), -(-width // 16)
 
 
 def quality_index(quality):

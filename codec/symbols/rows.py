@@ -8,27 +8,43 @@ proves that for the arrays of a model when it is loaded, ``selftest`` tries
 the engine. The graphs themselves are ``codec.training.graphs.exact``.
 """
 
-import copy
-
 import numpy as np
 
 from ..model.tables import LEVEL_ONE, cuts
 
 ONE = np.float32(2**-10)  # of what section 7 shifts right by 10
-SMALL = 2**26  # products that one thread sums sooner than two
 
 
-def neighbourhoods(z, lo, hi):
-    """Rows lo..hi-1 of (.., h, w, c) -> (n, 9 c) float32, as section 7."""
-    *n, _, w, c = z.shape
-    h = hi - lo
-    p = np.zeros((*n, h + 2, w + 2, c), np.float32)
-    part = z[..., max(0, lo - 1) : hi + 1, :, :]
-    top = 1 if lo == 0 else 0
-    p[..., top : top + part.shape[-3], 1:-1, :] = part
+def neighbourhoods(z, place):
+    """What section 7 multiplies by W1, of the positions of a slab.
+
+    Parameters
+    ----------
+    z : int16 (.., hz, wz, NZ)
+    place : Place
+
+    Returns
+    -------
+    float32 (.., h, w, 9 NZ)
+    """
+    *n, height, width, _ = z.shape
+    _, rows, columns, _ = place.z_cells
+    lo, left = rows.start - 1, columns.start - 1
+    hi, right = rows.stop + 1, columns.stop + 1
+    part = z[..., max(0, lo) : hi, max(0, left) : right, :].astype(np.float32)
+    p = np.pad(
+        part,
+        (
+            *((0, 0) for _ in n),
+            (max(0, -lo), max(0, hi - height)),
+            (max(0, -left), max(0, right - width)),
+            (0, 0),
+        ),
+    )
+    h, w = hi - lo - 2, right - left - 2
     return np.concatenate(
         [p[..., i : i + h, j : j + w, :] for i in range(3) for j in range(3)], -1
-    ).reshape(-1, 9 * c)
+    )
 
 
 class Rows:
@@ -43,13 +59,10 @@ class Rows:
     run : callable
         ``Graphs.run``: the products run in the engine, which is faster
         than numpy where its BLAS is an old one, and as exact.
-    small : callable, optional
-        The same with one thread, for products that take less time than to
-        wake another one.
     """
 
-    def __init__(self, t, run, small=None):
-        self.run, self.small = run, small or run
+    def __init__(self, t, run):
+        self.run = run
         self.w1 = np.ascontiguousarray(t["w1"].T, np.float32)
         self.b1 = t["b1"].astype(np.float32)
         self.m, k = t["bias"].shape[1], len(t["c1"])
@@ -76,27 +89,23 @@ class Rows:
             self.expected = t["expected"].astype(np.int16)
             self.fixed_level = self.level * np.int16(LEVEL_ONE)
 
-    def engines(self):
-        """Itself, and if small products have another engine one without."""
-        if self.small == self.run:
-            return [self]
-        other = copy.copy(self)
-        other.small = self.run
-        return [self, other]
+    def hidden(self, z, place):
+        """Activations of the positions of a slab.
 
-    def hidden(self, z, lo, hi):
-        """Activations of the rows lo..hi-1 of all z symbols.
+        Parameters
+        ----------
+        z : int16 (.., hz, wz, NZ)
+        place : Place
 
         Returns
         -------
-        float32 (hi - lo, wz, HYPER) of integers
+        float32 (.., h, w, HYPER) of integers
         """
-        a = self.run("exact_hidden", x=neighbourhoods(z, lo, hi), w=self.w1, b=self.b1)[
-            0
-        ]
-        return a.reshape(*z.shape[:-3], hi - lo, z.shape[-2], -1)
+        x = neighbourhoods(z, place)
+        a = self.run("exact_hidden", x=x.reshape(-1, x.shape[-1]), w=self.w1, b=self.b1)
+        return a[0].reshape(*x.shape[:-1], -1)
 
-    def base(self, hidden, quality_index, group, alone=False):
+    def base(self, hidden, quality_index, group):
         """Base of the rows of a group of channels.
 
         Parameters
@@ -105,8 +114,6 @@ class Rows:
         quality_index : int, 0..99
         group : int
             0 or 1.
-        alone : bool
-            With one thread.
 
         Returns
         -------
@@ -115,7 +122,7 @@ class Rows:
         *n, h, w, c = hidden.shape
         channels = self.groups[group]
         b = (self.b2 + self.bias[quality_index])[:, channels].astype(np.float32) * ONE
-        r = (self.small if alone else self.run)(
+        r = self.run(
             "exact_base", x=hidden.reshape(-1, c), w=self.w2[group], b=b.ravel()
         )[0]
         r = r.reshape(-1, h, w, 4, 4, b.shape[1]).swapaxes(2, 3)
@@ -144,11 +151,10 @@ class Rows:
         return self._seen("exact_rows", base, self.context[which], context)
 
     def _rows0(self, base):
-        return self.small("exact_rows0", base=base)[0]
+        return self.run("exact_rows0", base=base)[0]
 
     def _seen(self, name, base, w, x):
-        run = self.small if len(x) * w.size < SMALL else self.run
-        return run(name, base=base, w=w, x=x.astype(np.float32))[0]
+        return self.run(name, base=base, w=w, x=x.astype(np.float32))[0]
 
     def sums(self, base, context, which):
         """What `rows` makes rows of, for passes that have parts.

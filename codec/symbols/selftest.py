@@ -9,9 +9,11 @@ is better not to start.
 
 import numpy as np
 
-from ..errors import UnsupportedError
-from . import coder
+from ..errors import FormatError, UnsupportedError
+from ..model.tables import LEVEL_ONE
+from . import coder, passes
 from .rows import ONE
+from .slabs import Place
 
 # Indices with these frequencies, then four of sixteen bits each, and the
 # payload that docs/format.md, section 6, makes of them.
@@ -21,17 +23,90 @@ _BITS = (40503, 1, 65535, 0)
 _PAYLOAD = "ec1b3473c19bcdaafe509db3260b5100"
 
 
-def check(rows, tables, z_max):
+def check(exact, bundle):
     """Raise UnsupportedError unless the known answers come out.
 
     Parameters
     ----------
-    rows : codec.symbols.rows.Rows
-    tables : dict of ndarray
-        The arrays that ``rows`` was made of.
-    z_max : int
+    exact : core.Core or passes.Python
+    bundle : codec.model.bundle.Bundle
+        The model that it was made of.
     """
-    _check_coder()
+    if isinstance(exact, passes.Python):
+        _check_coder()
+        _check_engine(exact.rows, bundle.tables, bundle.z_max)
+        return
+    try:
+        _check_core(exact, bundle)
+    except FormatError as error:
+        raise UnsupportedError(f"the core is not exact ({error})", "core") from error
+
+
+def _check_core(core, b):
+    """A slab's rows against integers, its stream written and read again."""
+    place = Place(0, 0, 2, 3)
+    z = _pattern(b.nz, 2 * b.z_max + 1).reshape(1, 1, -1) - b.z_max
+    z = z.astype(np.int16)
+    slab, again = core.slab(place, z, 49), core.slab(place, z, 49)
+    writer, skip = core.writer(49), b.row_skip[49]
+    writer.write_z(z)
+    known = {}
+
+    def decide(step, rows):
+        _same(rows, _rows(b.tables, z, slab.symbols, known, step), "rows")
+        # Small ones and escapes.
+        symbols = _pattern(rows.size, 1201).reshape(rows.shape) - 600
+        symbols = np.where(symbols % 3, symbols % 5 - 2, symbols)
+        return np.where(rows < skip, 0, symbols).astype(np.int16)
+
+    passes.walk(slab, decide)
+    passes.walk(
+        again,
+        lambda step, _: slab.symbols.reshape(-1, b.m)[step.at, step.channels],
+        [lambda _, symbols, rows: writer.write(symbols, rows)],
+    )
+    reader = core.reader(writer.finish(), 49)
+    _same(reader.read_z(z.shape), z, "z")
+    again = core.slab(place, z, 49)
+    again.read(reader)
+    reader.finish()
+    _same(again.symbols, slab.symbols, "symbols")
+
+
+def _rows(t, z, symbols, known, step):
+    """Section 7 in integers, of a slab that is one position of z.
+
+    ``known`` keeps the rows of earlier parts by step.
+    """
+    t = {k: v.astype(np.int32) for k, v in t.items() if v.dtype.kind in "iu"}
+    h, w, m = symbols.shape
+    k, nz = len(t["c1"]), z.shape[-1]
+    x = np.zeros((1, 9 * nz), np.int32)
+    x[:, 4 * nz : 5 * nz] = z.reshape(1, nz)
+    a = np.clip((_product(x, t["w1"]) + t["b1"]) >> 4, 0, 255)
+    base = _product(a, t["w2"]) + (t["b2"] + t["bias"][49]).ravel()
+    base = base.reshape(4, 4, m)[:h, :w].reshape(-1, m)[step.at, step.channels]
+    level = t["level"][np.minimum(np.abs(symbols.astype(np.int32)), 255)]
+    near = np.pad(level, ((1, 1), (1, 1), (0, 0)))
+    near = near[:-2, 1:-1] + near[2:, 1:-1] + near[1:-1, :-2] + near[1:-1, 2:]
+    level, near = (x.reshape(-1, m)[step.at] for x in (level, near))
+    low, d = level[:, :k], 0
+    seen = [None, near[:, :k], np.hstack([low, near[:, :k]]), np.hstack([low, near])]
+    inside = slice(step.channels.start - step.group, step.channels.stop - step.group)
+    e = 0 if not step.p else _product(seen[step.p], t[f"c{step.p}"][inside])
+    if step.cut is None:
+        known.clear()
+    else:
+        before = np.hstack(list(known.values()))
+        x = LEVEL_ONE * level[:, step.group : step.channels.start] - before
+        d = _product(x, t[f"d{step.cut}"])
+    rows = np.clip((base + 16 * e + d) >> 10, 0, 63)
+    if "expected" in t:
+        known[step.channels.start] = t["expected"][rows]
+    return rows
+
+
+def _check_engine(rows, tables, z_max):
     t = {
         k: tables[k].astype(np.int32)
         for k in ("w1", "b1", "w2", "b2", "bias", "c1", "c2", "c3")
@@ -70,14 +145,13 @@ def check(rows, tables, z_max):
             c = t[f"c{p}"]
             context = _pattern(len(b) * c.shape[1], 61).reshape(len(b), -1)
             e = 16 * _product(context, c)
-        for r in rows.engines():
-            _same(
-                r.rows(scaled, context, p),
-                np.clip((b + e) >> 10, 0, 63),
-                f"rows of pass {p}",
-            )
-            if r.cuts:
-                _same(r.sums(scaled, context, p) / ONE, b + e, f"sums of pass {p}")
+        _same(
+            rows.rows(scaled, context, p),
+            np.clip((b + e) >> 10, 0, 63),
+            f"rows of pass {p}",
+        )
+        if rows.cuts:
+            _same(rows.sums(scaled, context, p) / ONE, b + e, f"sums of pass {p}")
     for n, (first, start, end) in enumerate(rows.cuts):
         b, w = base[:, start:end], tables[f"d{n}"].astype(np.int32)
         seen = (
@@ -85,12 +159,11 @@ def check(rows, tables, z_max):
             .reshape(len(b), -1)
             .astype(np.int16)
         )
-        for r in rows.engines():
-            _same(
-                r.part(b.astype(np.float32) * ONE, [seen], n),
-                np.clip((b + _product(seen, w)) >> 10, 0, 63),
-                f"part {n}",
-            )
+        _same(
+            rows.part(b.astype(np.float32) * ONE, [seen], n),
+            np.clip((b + _product(seen, w)) >> 10, 0, 63),
+            f"part {n}",
+        )
 
 
 def _pattern(n, modulus):

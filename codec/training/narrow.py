@@ -47,6 +47,7 @@ def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
         def cost(skip):
             nonlocal whole
             pipeline.bundle.row_skip[:] = skip
+            pipeline.take_tables()
             each = np.array(
                 [
                     rate_distortion(pipeline, y, p, quality)

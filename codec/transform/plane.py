@@ -1,162 +1,128 @@
-"""The decoded latent plane, filled as symbols come.
-
-Symbols never wait for floats (docs/format.md, section 5), so means can be
-worked out behind the entropy decoder, in a thread of their own.
+"""The decoded latent plane, slab by slab.
 
 Contents
 --------
-``features``  what means see of z
-``Plane``     dequantises slab by slab, pass by pass
-``Behind``    a ``Plane`` in a thread of its own
+``features``    what means see of z
+``dequantise``  symbols of a slab -> its decoded latent
+``Flow``        cells of a plane whose slabs come one after the other
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterator
 
 import numpy as np
 
 from ..symbols import passes
+from ..symbols.slabs import Place
 from .means import Means
 
 
-def features(graphs, z, lo, hi, width):
-    """What the means of latent rows lo..hi-1 see of z: it has a halo.
+def features(graphs, z: np.ndarray, place: Place) -> np.ndarray:
+    """What the means of a slab see of z: one position more on each side.
 
     Parameters
     ----------
     graphs : Graphs
     z : int16 (.., hz, wz, NZ)
-    lo, hi, width : int
-        Of the latent plane.
+    place : Place
 
     Returns
     -------
-    float32 (.., hi - lo, width, FEAT)
+    float32 (.., height, width, FEAT)
     """
-    a, b = max(0, lo // 4 - 1), min(z.shape[-3], -(-hi // 4) + 1)
-    f = graphs.run("features", z=z[..., a:b, :, :].astype(np.float32))[0]
-    top = lo - 4 * a
-    return np.ascontiguousarray(f[..., top : top + hi - lo, :width, :])
+    _, rows, columns, _ = place.z_cells
+    top, left = max(0, rows.start - 1), max(0, columns.start - 1)
+    part = z[..., top : rows.stop + 1, left : columns.stop + 1, :]
+    f = graphs.run("features", z=part.astype(np.float32))[0]
+    y, x = place.top - 4 * top, place.left - 4 * left
+    return np.ascontiguousarray(f[..., y : y + place.height, x : x + place.width, :])
 
 
-class Plane:
-    """Decoded latent plane of symbols.
+def dequantise(
+    graphs,
+    place: Place,
+    z: np.ndarray,
+    symbols: np.ndarray,
+    quality: float,
+    leading: bool = False,
+) -> np.ndarray:
+    """Decoded latent of a slab.
 
     Parameters
     ----------
     graphs : Graphs
+    place : Place
+    z : int16 (.., hz, wz, NZ)
+        Of the whole picture, or of several.
+    symbols : int16 (.., height, width, M)
     quality : float
-    shape : tuple of int
-        (.., hy, wy): cells, of one picture or of several.
     leading : bool
         Only channels [0, K), which need but two of the four passes.
 
-    Attributes
-    ----------
-    latent : float32 (.., hy, wy, M or K)
-        Whole when every pass of every slab is in.
+    Returns
+    -------
+    float32 (.., height, width, M or K)
     """
-
-    def __init__(self, graphs, quality, shape, leading=False):
-        b = graphs.bundle
-        self.graphs, self.step = graphs, 1 / b.gain(quality)
-        self.latent = np.empty((*shape, b.k if leading else b.m), np.float32)
-
-    def begin(self, z, lo, hi):
-        """Rows lo..hi-1 come next; ``z`` is that of the whole plane."""
-        *n, _, wy, channels = self.latent.shape
-        b = self.graphs.bundle
-        self.to = self.latent[..., lo:hi, :, :]
-        self.means = Means(
-            self.graphs,
-            features(self.graphs, z, lo, hi, wy),
-            self.step,
-            np.zeros((*n, hi - lo, wy, b.m), np.float32),
-        )
-        self.steps = [
-            s for s in passes.steps((*n, hi - lo, wy), b.k, b.m) if s.group < channels
-        ]
-        self.mean = self.means.mean(0, self.steps[0].at)
-
-    def add(self, symbols, p):
-        """The symbols of pass ``p``, in order.
-
-        Parameters
-        ----------
-        symbols : int16 (.., hi - lo, wy, M)
-            Those of later passes may be missing.
-        p : int
-        """
-        if p >= len(self.steps):
-            return
-        at, channels = self.steps[p].at, self.steps[p].channels
-        flat = symbols.reshape(-1, symbols.shape[-1])
-        self.means.put(at, channels, flat[at, channels], self.mean)
-        if p + 1 < len(self.steps):
-            self.mean = self.means.mean(p + 1, self.steps[p + 1].at)
-        else:
-            self.to[:] = self.means.out[..., : self.to.shape[-1]]
+    b = graphs.bundle
+    means = Means(
+        graphs,
+        features(graphs, z, place),
+        1 / b.gain(quality),
+        np.zeros(symbols.shape, np.float32),
+    )
+    flat = symbols.reshape(-1, b.m)
+    for step in passes.steps(symbols.shape[:-1], b.k, b.m):
+        if step.group and leading:
+            break
+        at, channels = step.at, step.channels
+        means.put(at, channels, flat[at, channels], means.mean(step.p, at))
+    return means.out[..., : b.k] if leading else means.out
 
 
-# Threads with nothing to do, at most KEPT of them: a new one for each picture
-# would ask the system for its memory anew, 3 % of the time of a small one. A
-# fork has none of them.
-KEPT = 4
-_idle = []
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_idle.clear)
+class Flow:
+    """Cells of a plane whose slabs come one after the other.
 
-
-class Behind:
-    """A ``Plane`` that is filled in a thread of its own, in order.
-
-    A context: where it is left without an error the plane is whole, or an
-    error of the thread is raised.
+    Memory is that of the slabs that were asked for last.
 
     Parameters
     ----------
-    plane : Plane
+    places : list of Place
+        Row by row.
+    latents : iterator of float32 (.., height, width, M)
+        Of these places, in their order.
     """
 
-    def __init__(self, plane):
-        self.plane, self.jobs = plane, []
+    def __init__(self, places: list[Place], latents: Iterator[np.ndarray]):
+        self.coming = list(reversed(places))
+        self.latents = latents
+        self.kept: list[tuple[Place, np.ndarray]] = []
 
-    def begin(self, *args):
-        """As of ``Plane``; returns at once."""
-        self.jobs.append(self.pool.submit(self.plane.begin, *args))
+    def __call__(self, rows: slice, columns: slice) -> np.ndarray:
+        """Cells of these rows and columns; rows never begin further up again.
 
-    def later(self, f):
-        """A function that gives the result of ``f(alone=True)``.
-
-        It begins at once, where nothing else is waiting.
+        Returns
+        -------
+        float32 (.., h, w, M)
         """
-        self.jobs.append(self.pool.submit(f, alone=True))
-        return self.jobs[-1].result
+        self.kept = [(p, x) for p, x in self.kept if p.rows.stop > rows.start]
+        while self.coming and self.coming[-1].top < rows.stop:
+            place, latent = self.coming.pop(), next(self.latents)
+            if place.rows.stop > rows.start:
+                self.kept.append((place, latent))
+        first = self.kept[0][1]
+        h, w = rows.stop - rows.start, columns.stop - columns.start
+        out = np.empty((*first.shape[:-3], h, w, first.shape[-1]), np.float32)
+        for place, latent in self.kept:
+            y, from_y = _overlap(rows, place.rows)
+            x, from_x = _overlap(columns, place.columns)
+            out[..., y, x, :] = latent[..., from_y, from_x, :]
+        return out
 
-    def add(self, *args):
-        """As of ``Plane``; returns at once.
 
-        The symbols of this pass must not change any more, those of later
-        ones may.
-        """
-        self.jobs.append(self.pool.submit(self.plane.add, *args))
-
-    def __enter__(self):
-        try:
-            self.pool = _idle.pop()
-        except IndexError:
-            self.pool = ThreadPoolExecutor(1)
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind is not None:
-            for job in self.jobs:
-                job.cancel()
-        wait(self.jobs)
-        if len(_idle) < KEPT:
-            _idle.append(self.pool)
-        else:
-            self.pool.shutdown()
-        if kind is None:
-            for job in self.jobs:
-                job.result()
+def _overlap(wanted: slice, there: slice) -> tuple[slice, slice]:
+    """What two spans share, counted in the first and in the second."""
+    lo = max(wanted.start, there.start)
+    hi = max(lo, min(wanted.stop, there.stop))
+    return (
+        slice(lo - wanted.start, hi - wanted.start),
+        slice(lo - there.start, hi - there.start),
+    )

@@ -4,36 +4,39 @@ A tile carries as much neighbourhood as the network's receptive field, so a
 cell computed in a tile sees exactly what it would see in the whole
 picture; at the picture's own borders there is no halo and the network
 pads with zeros, as it does untiled. Only the networks run tile by tile:
-there is one latent plane and one stream of symbols.
+there is one latent plane.
 """
 
 SIDE = 64  # latent cells: a tile has at most 1024 x 1024 pixels
 
 
-def spans(n, halo):
-    """Cut n cells into equal parts of at most ``SIDE``.
+def spans(n, halo, part=None):
+    """Cut n cells, or a part of them, into equal parts of at most ``SIDE``.
 
     Parameters
     ----------
     n : int
     halo : int
         Cells of neighbourhood that a part needs on either side.
+    part : (int, int), optional
+        First cell of those to cut, and the one after the last; all.
 
     Returns
     -------
     list of (lo, hi, first, last)
         Cells lo..hi-1 are kept of a part that spans first..last-1.
     """
-    parts = -(-n // SIDE)
-    edges = [n * i // parts for i in range(parts + 1)]
+    start, stop = part or (0, n)
+    parts = -(-(stop - start) // SIDE)
+    edges = [start + (stop - start) * i // parts for i in range(parts + 1)]
     return [
         (lo, hi, max(0, lo - halo), min(n, hi + halo))
         for lo, hi in zip(edges, edges[1:])
     ]
 
 
-def tiles(height, width, halo):
-    """Row and column span of each tile, row by row."""
-    for rows in spans(height, halo):
-        for columns in spans(width, halo):
-            yield rows, columns
+def tiles(height, width, halo, rows=None, columns=None):
+    """Row and column span of each tile, row by row, as of `spans`."""
+    for down in spans(height, halo, rows):
+        for across in spans(width, halo, columns):
+            yield down, across

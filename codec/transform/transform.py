@@ -52,36 +52,52 @@ def analyse(pixels, graphs, modulation, progress=None):
     return out
 
 
-def synthesise(latent, graphs, modulation, height, width, progress=None):
-    """Picture of a latent plane, or of several.
+def synthesise(cells, graphs, modulation, shape, region, progress=None):
+    """Pixels of a decoded latent plane, or of several.
 
     Parameters
     ----------
-    latent : float32 (.., hy, wy, M)
+    cells : function of (slice, slice), or float32 (.., hy, wy, M)
+        Rows and columns of the plane to float32 (.., h, w, M); it is asked
+        for tile after tile, row by row. Or all of the plane.
     graphs : Graphs
     modulation : float32 (n,)
-    height, width : int
+    shape : (.., int, int)
+        (.., hy, wy) of the plane.
+    region : (int, int, int, int)
+        Top, left, height and width in pixels of what is wanted.
     progress : function of float, or None
 
     Returns
     -------
     uint8 (.., height, width, 3)
     """
-    *n, h, w, _ = latent.shape
+    if isinstance(cells, np.ndarray):
+        plane = cells
+
+        def cells(rows, columns):
+            return np.ascontiguousarray(plane[..., rows, columns, :])
+
+    *n, h, w = shape
+    top, left, height, width = region
+    rows, columns = (
+        (first // 16, -(-(first + size) // 16))
+        for first, size in ((top, height), (left, width))
+    )
     out = np.empty((*n, height, width, 3), np.uint8)
+    halo = graphs.bundle.halo["synthesis"]
     for (y, yy, a, b), (x, xx, c, d) in told(
-        tiles(h, w, graphs.bundle.halo["synthesis"]), progress
+        tiles(h, w, halo, rows, columns), progress
     ):
         px = graphs.run(
-            "synthesis",
-            modulation=modulation,
-            latent=np.ascontiguousarray(latent[..., a:b, c:d, :]),
+            "synthesis", modulation=modulation, latent=cells(slice(a, b), slice(c, d))
         )[0]
         if px.shape == out.shape:  # all of it, and whole cells
             out = px
             continue
-        to = out[..., 16 * y : 16 * yy, 16 * x : 16 * xx, :]
-        to[:] = px[..., 16 * (y - a) :, 16 * (x - c) :, :][
-            ..., : to.shape[-3], : to.shape[-2], :
+        y, x = max(16 * y, top), max(16 * x, left)
+        yy, xx = min(16 * yy, top + height), min(16 * xx, left + width)
+        out[..., y - top : yy - top, x - left : xx - left, :] = px[
+            ..., y - 16 * a : yy - 16 * a, x - 16 * c : xx - 16 * c, :
         ]
     return out

@@ -96,9 +96,16 @@ def files():
         good.replace(b"\n", b"\r\n"),
     )
     yield "version-0", "container version 0", f, patch(good, 5, b"\x01")
-    yield "version-2", "container version 2", u, patch(good, 5, b"\x21")
-    yield "bit-3", "the reserved bit is set", u, patch(good, 5, b"\x19")
-    yield "16-bit", "samples of more than 8 bits", u, patch(good, 5, b"\x13")
+    yield "version-1", "container version 1", u, patch(good, 5, b"\x11")
+    yield "version-3", "container version 3", u, patch(good, 5, b"\x31")
+    for blend, error in (0, f), (7, u):
+        yield (
+            f"blend-{blend}",
+            f"a blend of {blend}; the model has one set of weights",
+            error,
+            seal(good[:5] + b"\x29" + good[6:28] + bytes([blend]) + good[28:-4]),
+        )
+    yield "16-bit", "samples of more than 8 bits", u, patch(good, 5, b"\x23")
     yield "cut-header", "ends in the header", f, good[:20]
     yield "cut-payload", "ends in the payload", f, good[:40]
     yield "cut-one", "the last byte is missing", f, good[:-1]
@@ -144,6 +151,27 @@ def files():
         "a payload of noise",
         f,
         with_payload(good, bytes(i * i * 7 % 251 + 1 for i in range(120))),
+    )
+    two = (GOOD / "slabs-513x24.aec").read_bytes()
+    length = struct.unpack_from("<I", two, 28)[0]
+    yield (
+        "index-cut",
+        "no room for the index of the streams",
+        f,
+        with_payload(two, bytes(4)),
+    )
+    for name, what, wrong in (
+        ("odd", "a stream that is no multiple of 4", length + 1),
+        ("short", "a stream that begins too late", length - 4),
+        ("long", "a stream that begins too early", length + 4),
+        ("huge", "a stream longer than the payload", 2**32 - 4),
+    ):
+        yield f"index-{name}", what, f, patch(two, 28, struct.pack("<I", wrong))
+    yield (
+        "index-crc",
+        "another checksum of the second stream",
+        f,
+        patch(two, 32, bytes(4)),
     )
     yield "sections-none", "the list of sections is empty", f, with_sections(good)
     yield (

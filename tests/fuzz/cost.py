@@ -63,10 +63,10 @@ def shortest(width, height):
     from codec import FormatError, container
     from codec.model import find
     from codec.symbols import coder
-    from codec.symbols.pipeline import Pipeline, quality_index
+    from codec.symbols.pipeline import quality_index
 
     header, n = container.unpack(claim(width, height, 68))[0], 68
-    tables = Pipeline(find.load(), 1).tables
+    tables = find.load().tables
     while True:
         try:
             coder.check_size(

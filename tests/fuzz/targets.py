@@ -129,7 +129,7 @@ def decoder(data):
     if size[0] * size[1] > MAX_PIXELS:
         return
     try:
-        p = d._pipeline(header.model)
+        p = d._pipeline(header)
         z, s = p.read_symbols(payload, *size, header.quality)
     except codec.CodecError:
         return

@@ -1,7 +1,7 @@
 """Decode the symbols of an ``.aec`` file as ``docs/format.md`` says.
 
 From the top: ``parse`` (sections 2 to 4), ``AnsDecoder`` (6), ``base`` and
-``rows`` (7), ``groups`` and ``decode_symbols`` (5). NumPy only opens
+``rows`` (7), ``slabs``, ``groups`` and ``decode_symbols`` (5). NumPy only opens
 ``tables.npz``; every number is a Python integer from then on.
 """
 
@@ -75,7 +75,7 @@ def parse(data):
     -------
     header : dict
         Header fields by their names in the table, ``colour`` (bool) and
-        ``sections`` (dict of type to data).
+        ``sections`` (dict of type to data); ``blend`` is 0 without it.
     payload : list of int
         The 32-bit words.
 
@@ -85,10 +85,10 @@ def parse(data):
     """
     if data[:5] != b"\x89AEC\n":
         raise FormatError("not an .aec file", 0)
-    flags = data[5] if len(data) > 5 else 1 << 4
+    flags = data[5] if len(data) > 5 else 2 << 4
     if flags >> 4 == 0:
         raise FormatError("version 0", 5)
-    if flags >> 4 != 1:
+    if flags >> 4 != 2:
         raise UnsupportedError(f"container version {flags >> 4}", flags >> 4)
     if len(data) < 32:
         raise FormatError("cut short", len(data))
@@ -103,22 +103,29 @@ def parse(data):
     header["payload_length"] = length
     if length % 4 or length > 2**31:
         raise FormatError("payload_length", 24)
-    end = len(data) - 4
-    sections, at = split_sections(data[:end]) if flags & 0b100 else ([], 28)
+    end, at = len(data) - 4, 28 + bool(flags & 0b1000)
+    header["blend"] = data[28] if flags & 0b1000 else 0
+    if at > end:
+        raise FormatError("cut short", len(data))
+    sections = []
+    if flags & 0b100:
+        sections, at = split_sections(data[:end], at)
     if end - at != length:
         raise FormatError("the payload does not fill the file", at)
     if zlib.crc32(data[:end]) != int.from_bytes(data[end:], "little"):
         raise FormatError("file_crc", end)
 
     # Only now, as a file that is damaged is not to be called unsupported.
-    if flags & 0b1010:
-        raise UnsupportedError("16 bits or a reserved bit", flags)
+    if flags & 0b10:
+        raise UnsupportedError("16 bits", flags)
     if not 1 <= header["width"] <= 16384:
         raise FormatError("width", 14)
     if not 1 <= header["height"] <= 16384:
         raise FormatError("height", 16)
     if not 100 <= header["quality"] <= 10000:
         raise FormatError("quality", 18)
+    if flags & 0b1000 and not header["blend"]:
+        raise FormatError("blend", 28)
     header["sections"] = dict(sections)
     if not all(kind.isalnum() and kind[:1].isalpha() for kind, _ in sections):
         raise FormatError("section type", 28)
@@ -130,12 +137,12 @@ def parse(data):
     return header, list(struct.unpack_from(f"<{length // 4}I", data, at))
 
 
-def split_sections(data):
+def split_sections(data, at):
     """The sections as (type, data) pairs, and the offset after them."""
-    if len(data) < 29 or data[28] == 0:
-        raise FormatError("section count", 28)
-    found, at = [], 29
-    for _ in range(data[28]):
+    if len(data) < at + 1 or data[at] == 0:
+        raise FormatError("section count", at)
+    found, count, at = [], data[at], at + 1
+    for _ in range(count):
         if at + 8 > len(data):
             raise FormatError("section cut short", at)
         kind, length = struct.unpack_from("<4sI", data, at)
@@ -261,8 +268,8 @@ def rows(model, wy, slab, positions, which, part, bases, s, known):
     model : Model
     wy : int
         Columns of s.
-    slab : range
-        The slab's rows of s.
+    slab : (range, range)
+        The slab's rows and columns of s.
     positions : list of (int, int)
         Row and column of the pass' positions.
     which : int
@@ -289,7 +296,7 @@ def rows(model, wy, slab, positions, which, part, bases, s, known):
     def around(r, c, low, high):
         total = [0] * (high - low)
         for rr, cc in ((r - 1, c), (r + 1, c), (r, c - 1), (r, c + 1)):
-            if rr in slab and 0 <= cc < wy:
+            if rr in slab[0] and cc in slab[1]:
                 total = list(map(operator.add, total, levels(rr, cc, low, high)))
         return total
 
@@ -322,7 +329,37 @@ def rows(model, wy, slab, positions, which, part, bases, s, known):
 # Section 5: the payload
 
 
-def groups(model, header, z, s):
+def sides(model, n):
+    """Spans of cells of the parts of a side of n cells."""
+    positions = (n + 3) // 4
+    count = (4 * positions + model.SLAB - 1) // model.SLAB
+    edges = [min(4 * (positions * i // count), n) for i in range(count + 1)]
+    return [range(a, b) for a, b in zip(edges, edges[1:])]
+
+
+def slabs(model, header):
+    """Rows and columns of s of each slab, in the order of the payload."""
+    hy, wy, _, _ = sizes(header)
+    return list(itertools.product(sides(model, hy), sides(model, wy)))
+
+
+def split_streams(words, n, crc):
+    """The words of each of n streams, with the checksum of its symbols."""
+    index, at = words[: 2 * (n - 1)], 2 * (n - 1)
+    lengths = index[::2]
+    if len(index) < at or any(length % 4 for length in lengths):
+        raise FormatError("payload: index")
+    first = len(words) - at - sum(lengths) // 4
+    if first < 0:
+        raise FormatError("payload: index")
+    found = []
+    for length, check in zip([first, *(l // 4 for l in lengths)], [crc, *index[1::2]]):
+        found.append((words[at : at + length], check))
+        at += length
+    return found
+
+
+def groups(model, header, z, s, only=None):
     """The groups of s in the order of the payload, part by part.
 
     Whoever iterates fills in `s` before it asks for the next part: the rows
@@ -335,6 +372,8 @@ def groups(model, header, z, s):
     header : dict
     z, s : list of int
         Flat, in the order (row, column, channel).
+    only : (range, range), optional
+        One of ``slabs``; all of them.
 
     Yields
     ------
@@ -342,15 +381,14 @@ def groups(model, header, z, s):
         For each group of the part its R, and where in `s` its symbols go, in
         order.
     """
-    hy, wy, _, _ = sizes(header)
+    _, wy, _, _ = sizes(header)
     bases = base(model, header, z)
     skip = model.skip[quality_step(header) - 1]
-    for top in range(0, hy, model.SLAB):
-        slab = range(top, min(top + model.SLAB, hy))
+    for slab in slabs(model, header) if only is None else [only]:
         known = {}
         for which in range(4):
             positions = [
-                (r, c) for r in slab for c in range(wy) if (r + c) % 2 == which % 2
+                (r, c) for r in slab[0] for c in slab[1] if (r + c) % 2 == which % 2
             ]
             for part in parts(model, which):
                 found = {}
@@ -384,9 +422,15 @@ def decode_part(decoder, model, found, s):
             s[at] = -magnitude if v & 1 else magnitude
 
 
-def symbol_crc(z, s):
-    """CRC-32 over all symbols as little-endian i16 (section 4)."""
-    return zlib.crc32(struct.pack(f"<{len(z) + len(s)}h", *z, *s))
+def symbol_crc(model, header, z, s, slab):
+    """CRC-32 over z and the symbols of a slab as little-endian i16 (section 4)."""
+    _, wy, _, _ = sizes(header)
+    cells = [
+        s[at * model.M + c]
+        for at in (row * wy + column for row in slab[0] for column in slab[1])
+        for c in range(model.M)
+    ]
+    return zlib.crc32(struct.pack(f"<{len(z) + len(cells)}h", *z, *cells))
 
 
 def decode_symbols(data, model_dir):
@@ -419,22 +463,31 @@ def decode_symbols(data, model_dir):
     model = Model(model_dir)
     if header["model"] != model.id:
         raise UnsupportedError(f"model {header['model'].hex()}", header["model"])
+    if header["blend"]:
+        raise UnsupportedError("the model has no blend", header["blend"])
     hy, wy, hz, wz = sizes(header)
-    decoder = AnsDecoder(words)
-
+    places = slabs(model, header)
+    streams = split_streams(words, len(places), header["symbol_crc"])
     z = [0] * (hz * wz * model.NZ)
+    s = [0] * (hy * wy * model.M)
+    for n, (slab, (stream, crc)) in enumerate(zip(places, streams)):
+        decoder = AnsDecoder(stream)
+        if n == 0:
+            decode_z(decoder, model, header, z)
+        for found in groups(model, header, z, s, slab):
+            decode_part(decoder, model, found, s)
+        if not decoder.finished():
+            raise FormatError("payload: stream not used up, or cut short")
+        if symbol_crc(model, header, z, s, slab) != crc:
+            raise FormatError("symbol_crc")
+    return header, z, s
+
+
+def decode_z(decoder, model, header, z):
+    """Fill in `z` from the first stream."""
+    _, _, hz, wz = sizes(header)
     band = model.z_band[quality_step(header) - 1]
     for channel in range(model.NZ):
         c = cumulate(model.z_freq[band][channel])
         for position in range(hz * wz):
             z[position * model.NZ + channel] = decoder.decode(c) - model.Z_MAX
-
-    s = [0] * (hy * wy * model.M)
-    for found in groups(model, header, z, s):
-        decode_part(decoder, model, found, s)
-
-    if not decoder.finished():
-        raise FormatError("payload not used up, or cut short")
-    if symbol_crc(z, s) != header["symbol_crc"]:
-        raise FormatError("symbol_crc")
-    return header, z, s

@@ -7,7 +7,15 @@ decoder (`groups`), so a round trip does not test section 7.
 import struct
 import zlib
 
-from .decoder import cumulate, groups, quality_step, sizes, symbol_crc, uniform
+from .decoder import (
+    cumulate,
+    groups,
+    quality_step,
+    sizes,
+    slabs,
+    symbol_crc,
+    uniform,
+)
 
 
 class AnsEncoder:
@@ -75,6 +83,7 @@ def encode_symbols(model, header, z, s):
     bytes
     """
     _, _, hz, wz = sizes(header)
+    settle(model, header, z, s)
     plan = []  # (index, cumulative frequencies) as the decoder meets them
     band = model.z_band[quality_step(header) - 1]
     for channel in range(model.NZ):
@@ -83,13 +92,22 @@ def encode_symbols(model, header, z, s):
             (z[position * model.NZ + channel] + model.Z_MAX, c)
             for position in range(hz * wz)
         ]
-    settle(model, header, z, s)
-    for found in groups(model, header, z, s):
-        plan += part_indices(model, found, s)
-    encoder = AnsEncoder()
-    for i, c in reversed(plan):
-        encoder.encode(i, c)
-    return pack(model, header, encoder.finish(), symbol_crc(z, s))
+    streams, checks = [], []
+    for slab in slabs(model, header):
+        for found in groups(model, header, z, s, slab):
+            plan += part_indices(model, found, s)
+        encoder = AnsEncoder()
+        for i, c in reversed(plan):
+            encoder.encode(i, c)
+        streams.append(encoder.finish())
+        checks.append(symbol_crc(model, header, z, s, slab))
+        plan = []
+    index = [
+        word
+        for stream, check in zip(streams[1:], checks[1:])
+        for word in (4 * len(stream), check)
+    ]
+    return pack(model, header, index + sum(streams, []), checks[0])
 
 
 def settle(model, header, z, s):
@@ -109,7 +127,7 @@ def settle(model, header, z, s):
 def pack(model, header, words, crc):
     """The container around a payload."""
     sections = header["sections"]
-    flags = 1 << 4 | header["colour"] | bool(sections) << 2
+    flags = 2 << 4 | header["colour"] | bool(sections) << 2
     out = b"\x89AEC\n" + struct.pack(
         "<B8sHHHII",
         flags,

@@ -90,7 +90,7 @@ def make_model(folder, seed, parts=()):
                     Z_MAX=z_max,
                     N_ROWS=64,
                     ROW_SKIP=skip,
-                    SLAB=64,
+                    SLAB=8,
                 )
             }
         )

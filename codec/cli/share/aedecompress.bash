@@ -7,7 +7,7 @@
 
 
 
-_shtab_aedecompress_option_strings=(-t --test -l --list --features --json -h --help -V --version --completion --index --format -m --model --strip -T --threads --max-pixels -o --output --output-dir -r --recursive -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
+_shtab_aedecompress_option_strings=(-t --test -l --list --features --json -h --help -V --version --completion --index --region --format -m --model --strip -T --threads --max-pixels -o --output --output-dir -r --recursive -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
 
 _shtab_aedecompress_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_aedecompress__m_COMPGEN=_shtab_compgen_files

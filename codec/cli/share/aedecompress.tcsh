@@ -14,7 +14,7 @@ complete aedecompress \
         'c/-o=/f/' \
         'c/--output=/f/' \
         'c/--output-dir=/d/' \
-        'c/--/(completion features force format help index json keep list max-pixels model no-progress output output-dir preserve quiet recursive rm scheduler stdout strip test threads verbose version)/' \
+        'c/--/(completion features force format help index json keep list max-pixels model no-progress output output-dir preserve quiet recursive region rm scheduler stdout strip test threads verbose version)/' \
         'c/-/(- T V c f h k l m o p r t v)/' \
         'n/--completion/(bash tcsh zsh)/' \
         'n/-m/f/' \

@@ -1,0 +1,180 @@
+"""Decoding and encoding of two trees in turns: what the core and slabs bring.
+
+    python -m benchmarks.exact_speed OLD NEW PICTURE... [--repeats 9] [--large FILE]
+
+OLD and NEW are folders of checkouts with their own ``.venv`` (or any Python by
+``--python``). Each picture is encoded by both at qualities 25, 50 and 80, since
+their formats may differ; then both read it in turns, each in a process of its own
+that stays, with one and with two threads. Medians, in ms per megapixel, as a
+Markdown table, and the promises of issue and design beside them:
+
+    symbols     bytes to symbols, no networks
+    decode      bytes to pixels
+    encode      pixels to bytes, effort 1
+    region      512 x 512 out of the middle of ``--large``, share of its whole
+    serial      share of decoding that more threads cannot shorten: what one thread
+                does alone, out of all that threads do, by their own clocks
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+QUALITIES = 25, 50, 80
+
+# Runs in either tree; one JSON command a line, one JSON answer a line.
+WORKER = r"""
+import json, sys, threading, time
+import numpy as np
+from PIL import Image
+import codec
+from codec import container
+
+pixels, files, coders = {}, {}, {}
+
+def coder(kind, threads):
+    key = kind, threads
+    if key not in coders:
+        coders[key] = kind(threads=threads)
+    return coders[key]
+
+def picture(name, tiles):
+    key = name, tiles
+    if key not in pixels:
+        a = np.asarray(Image.open(name).convert("RGB"))
+        pixels[key] = np.ascontiguousarray(np.tile(a, (tiles, tiles, 1)))
+    return pixels[key]
+
+def run(what, name, tiles, quality, threads):
+    a, key = picture(name, tiles), (name, tiles, quality)
+    if key not in files:
+        files[key] = coder(codec.Encoder, 2).encode(a, quality)
+    data, busy = files[key], None
+    if what == "encode":
+        e = coder(codec.Encoder, threads)
+        work = lambda: e.encode(a, quality)
+    else:
+        d = coder(codec.Decoder, threads)
+        if what == "symbols":
+            work = lambda: d.symbols(data, max_pixels=10**9)
+        elif what == "region":
+            h, w = a.shape[:2]
+            region = ((h - 512) // 2, (w - 512) // 2, 512, 512)
+            work = lambda: d.decode(data, 10**9, region=region)
+        else:
+            work = lambda: d.decode(data, 10**9)
+    if what == "serial":
+        # The main thread's own time against that of the process.
+        work()
+        mine, all_of_it = time.thread_time(), time.process_time()
+        start = time.perf_counter()
+        work()
+        return {"thread": time.thread_time() - mine,
+                "process": time.process_time() - all_of_it,
+                "wall": time.perf_counter() - start}
+    start = time.perf_counter()
+    work()
+    return {"s": time.perf_counter() - start, "bytes": len(data),
+            "megapixels": a.shape[0] * a.shape[1] / 1e6}
+
+for line in sys.stdin:
+    try:
+        answer = run(*json.loads(line))
+    except Exception as error:
+        answer = {"error": repr(error)}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+class Tree:
+    """A process of one tree that answers questions."""
+
+    def __init__(self, folder, python):
+        folder = Path(folder).resolve()
+        found = folder / ".venv/bin/python"
+        self.process = subprocess.Popen(
+            [python or (found if found.exists() else sys.executable), "-c", WORKER],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, *question):
+        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+def medians(trees, question, repeats):
+    """ms per megapixel of each tree, in turns; None where it cannot."""
+    times = [[] for _ in trees]
+    for n in range(repeats + 1):
+        for tree, found in zip(trees, times, strict=True):
+            answer = tree.ask(*question)
+            if n and "s" in answer:
+                found.append(1e3 * answer["s"] / answer["megapixels"])
+    return [statistics.median(t) if t else None for t in times]
+
+
+def mean(values):
+    return statistics.mean(values) if all(v is not None for v in values) else None
+
+
+def shown(value):
+    return "-" if value is None else f"{value:.1f}"
+
+
+def main(argv=None):
+    p = argparse.ArgumentParser(
+        prog="python -m benchmarks.exact_speed", description=__doc__.split("\n")[0]
+    )
+    p.add_argument("old")
+    p.add_argument("new")
+    p.add_argument("pictures", nargs="+")
+    p.add_argument("--large", help="picture that is laid out 8 x 8 to measure regions")
+    p.add_argument("--tiles", type=int, default=8)
+    p.add_argument("--repeats", type=int, default=9)
+    p.add_argument("--python", help="for both trees")
+    options = p.parse_args(argv)
+    trees = [Tree(t, options.python) for t in (options.old, options.new)]
+    pictures = [str(Path(x).resolve()) for x in options.pictures]
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores\n")
+    print("| | Quality | Threads | Old, ms/MP | New, ms/MP | New / old |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for what in "symbols", "decode", "encode":
+        for quality in QUALITIES:
+            for threads in 1, 2:
+                each = [
+                    medians(trees, (what, x, 1, quality, threads), options.repeats)
+                    for x in pictures
+                ]
+                old, new = (mean(side) for side in zip(*each, strict=True))
+                ratio = new / old if old and new else None
+                print(
+                    f"| {what} | {quality} | {threads} | {shown(old)} | {shown(new)} "
+                    f"| {'-' if ratio is None else f'{ratio:.2f}'} |",
+                    flush=True,
+                )
+    for quality in QUALITIES:
+        found = trees[1].ask("serial", pictures[0], 1, quality, 2)
+        print(f"\nquality {quality}, two threads: {json.dumps(found)}")
+    if options.large:
+        large = str(Path(options.large).resolve())
+        whole, part = (
+            statistics.median(
+                trees[1].ask(what, large, options.tiles, 50, 2)["s"] for _ in range(3)
+            )
+            for what in ("decode", "region")
+        )
+        print(f"\nregion: {part:.3f} s of {whole:.3f} s, {part / whole:.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,372 @@
+/* The core for CPython, by its stable interface (abi3): codec/symbols/core.py is what
+ * uses it and says what the functions mean. They return a status of aec.h as a number
+ * where they have nothing else to say, and release the lock of the interpreter. Buffers
+ * have to be contiguous; their sizes are checked here. */
+
+#define Py_LIMITED_API 0x030b0000
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "aec.h"
+
+#define MODEL "codec.model"
+#define READER "codec.reader"
+#define WRITER "codec.writer"
+#define SLAB "codec.slab"
+
+typedef struct {
+    aec_reader reader;
+    Py_buffer bytes;
+} reader_object;
+
+typedef struct {
+    PyObject *model; /* stays as long as the slab */
+    aec_slab *slab;
+} slab_object;
+
+static void free_model(PyObject *o) { free(PyCapsule_GetPointer(o, MODEL)); }
+
+static void free_reader(PyObject *o)
+{
+    reader_object *r = PyCapsule_GetPointer(o, READER);
+    PyBuffer_Release(&r->bytes);
+    free(r);
+}
+
+static void free_writer(PyObject *o)
+{
+    aec_writer *w = PyCapsule_GetPointer(o, WRITER);
+    free(w->records);
+    free(w);
+}
+
+static void free_slab(PyObject *o)
+{
+    slab_object *s = PyCapsule_GetPointer(o, SLAB);
+    Py_XDECREF(s->model);
+    free(s->slab);
+    free(s);
+}
+
+static PyObject *status(aec_status s) { return PyLong_FromLong(s); }
+
+/* Whether a buffer has as many bytes; an exception is set where not. */
+static int fits(const Py_buffer *b, uint64_t size)
+{
+    if ((uint64_t)b->len == size) return 1;
+    PyErr_Format(PyExc_ValueError, "a buffer of %zd bytes", b->len);
+    return 0;
+}
+
+static uint64_t z_size(const aec_model *m, int n, int hz, int wz)
+{
+    aec_sizes sizes;
+    aec_model_sizes(m, &sizes);
+    if (n < 1 || hz < 1 || wz < 1 || n > 1 << 24 || hz > 1 << 16 || wz > 1 << 16) return 0;
+    return (uint64_t)hz * wz < (uint64_t)1 << 32
+        ? (uint64_t)n * hz * wz * sizes.nz * 2 : 0;
+}
+
+/* model(tables) -> model, or a status */
+static PyObject *model(PyObject *self, PyObject *args)
+{
+    Py_buffer b;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*", &b)) return NULL;
+    size_t need = aec_model_bytes(b.len, b.buf);
+    void *memory = need ? malloc(need) : NULL;
+    aec_status s = need ? AEC_MEMORY : AEC_MODEL;
+    if (memory) s = aec_model_init(need, memory, b.len, b.buf);
+    PyBuffer_Release(&b);
+    if (!s) return PyCapsule_New(memory, MODEL, free_model);
+    free(memory);
+    return s == AEC_MEMORY ? PyErr_NoMemory() : status(s);
+}
+
+/* reader(stream) -> reader, or a status */
+static PyObject *reader(PyObject *self, PyObject *args)
+{
+    (void)self;
+    reader_object *r = calloc(1, sizeof *r);
+    if (!r) return PyErr_NoMemory();
+    if (!PyArg_ParseTuple(args, "y*", &r->bytes)) {
+        free(r);
+        return NULL;
+    }
+    aec_status s = aec_reader_init(&r->reader, r->bytes.len, r->bytes.buf);
+    if (!s) return PyCapsule_New(r, READER, free_reader);
+    PyBuffer_Release(&r->bytes);
+    free(r);
+    return status(s);
+}
+
+/* read_z(model, reader, quality, n, hz, wz, z) */
+static PyObject *read_z(PyObject *self, PyObject *args)
+{
+    PyObject *m, *r;
+    Py_buffer z;
+    int quality, n, hz, wz;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOiiiiw*", &m, &r, &quality, &n, &hz, &wz, &z)) return NULL;
+    aec_model *s = PyCapsule_GetPointer(m, MODEL);
+    reader_object *o = s ? PyCapsule_GetPointer(r, READER) : NULL;
+    aec_status result = AEC_OK;
+    int good = o && fits(&z, z_size(s, n, hz, wz));
+    if (good) {
+        Py_BEGIN_ALLOW_THREADS
+        result = aec_read_z(s, &o->reader, quality, n, hz, wz, z.buf);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&z);
+    return good ? status(result) : NULL;
+}
+
+/* reader_end(reader) */
+static PyObject *reader_end(PyObject *self, PyObject *r)
+{
+    (void)self;
+    reader_object *o = PyCapsule_GetPointer(r, READER);
+    return o ? status(aec_reader_end(&o->reader)) : NULL;
+}
+
+/* writer() -> writer */
+static PyObject *writer(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    aec_writer *w = calloc(1, sizeof *w);
+    return w ? PyCapsule_New(w, WRITER, free_writer) : PyErr_NoMemory();
+}
+
+/* Room for so many more records. */
+static int room(aec_writer *w, uint64_t more)
+{
+    if (w->capacity - w->used >= more) return 1;
+    uint64_t capacity = w->used + w->used / 2 + more;
+    void *p = capacity < SIZE_MAX / 8
+        ? realloc(w->records, (size_t)capacity * sizeof *w->records) : NULL;
+    if (!p) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    w->records = p, w->capacity = (size_t)capacity;
+    return 1;
+}
+
+/* write_z(model, writer, quality, n, hz, wz, z) */
+static PyObject *write_z(PyObject *self, PyObject *args)
+{
+    PyObject *m, *w;
+    Py_buffer z;
+    int quality, n, hz, wz;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOiiiiy*", &m, &w, &quality, &n, &hz, &wz, &z)) return NULL;
+    aec_model *s = PyCapsule_GetPointer(m, MODEL);
+    aec_writer *to = s ? PyCapsule_GetPointer(w, WRITER) : NULL;
+    aec_status result = AEC_OK;
+    int good = to && fits(&z, z_size(s, n, hz, wz)) && room(to, z.len / 2);
+    if (good) result = aec_write_z(s, to, quality, n, hz, wz, z.buf);
+    PyBuffer_Release(&z);
+    return good ? status(result) : NULL;
+}
+
+/* writer_end(writer, model, quality) -> stream */
+static PyObject *writer_end(PyObject *self, PyObject *args)
+{
+    PyObject *m, *w, *out = NULL;
+    int quality;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOi", &w, &m, &quality)) return NULL;
+    aec_model *s = PyCapsule_GetPointer(m, MODEL);
+    aec_writer *from = s ? PyCapsule_GetPointer(w, WRITER) : NULL;
+    if (!from) return NULL;
+    size_t size = from->used * 4 + 8, used = 0;
+    uint8_t *bytes = malloc(size);
+    if (!bytes) return PyErr_NoMemory();
+    aec_status result;
+    Py_BEGIN_ALLOW_THREADS
+    result = aec_writer_end(from, s, quality, size, bytes, &used);
+    Py_END_ALLOW_THREADS
+    out = result ? status(result) : PyBytes_FromStringAndSize((char *)bytes, used);
+    free(bytes);
+    return out;
+}
+
+/* slab(model, (n, hz, wz, top, left, height, width), quality, z) -> slab, or a status */
+static PyObject *slab(PyObject *self, PyObject *args)
+{
+    PyObject *m;
+    Py_buffer z;
+    aec_place p;
+    int quality;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O(iiiiiii)iy*", &m, &p.n, &p.hz, &p.wz, &p.top, &p.left,
+                          &p.height, &p.width, &quality, &z))
+        return NULL;
+    aec_model *s = PyCapsule_GetPointer(m, MODEL);
+    PyObject *out = NULL;
+    if (s && fits(&z, z_size(s, p.n, p.hz, p.wz))) {
+        size_t need = aec_slab_bytes(s, &p);
+        slab_object *o = calloc(1, sizeof *o);
+        void *memory = need ? malloc(need) : NULL;
+        aec_status result = need ? AEC_MEMORY : AEC_ARGUMENT;
+        if (o && memory) {
+            Py_BEGIN_ALLOW_THREADS
+            result = aec_slab_init(need, memory, s, &p, quality, z.buf);
+            Py_END_ALLOW_THREADS
+        }
+        if (!result) {
+            o->slab = memory, o->model = m;
+            Py_INCREF(m);
+            out = PyCapsule_New(o, SLAB, free_slab);
+        } else {
+            free(o);
+            free(memory);
+            out = result == AEC_MEMORY ? PyErr_NoMemory() : status(result);
+        }
+    }
+    PyBuffer_Release(&z);
+    return out;
+}
+
+/* slab_rows(slab, rows): rows has places x n bytes */
+static PyObject *slab_rows(PyObject *self, PyObject *args)
+{
+    PyObject *b;
+    Py_buffer out;
+    aec_step step;
+    const uint8_t *rows;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Ow*", &b, &out)) return NULL;
+    slab_object *o = PyCapsule_GetPointer(b, SLAB);
+    aec_status result = o ? aec_slab_step(o->slab, &step) : AEC_OK;
+    int good = o != NULL;
+    if (good && !result) {
+        good = fits(&out, (uint64_t)step.places * step.n);
+        if (good) {
+            Py_BEGIN_ALLOW_THREADS
+            result = aec_slab_rows(o->slab, &rows);
+            Py_END_ALLOW_THREADS
+            if (!result) memcpy(out.buf, rows, out.len);
+        }
+    }
+    PyBuffer_Release(&out);
+    return good ? status(result) : NULL;
+}
+
+/* slab_put(slab, symbols): int16, places x n */
+static PyObject *slab_put(PyObject *self, PyObject *args)
+{
+    PyObject *b;
+    Py_buffer in;
+    aec_step step;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Oy*", &b, &in)) return NULL;
+    slab_object *o = PyCapsule_GetPointer(b, SLAB);
+    aec_status result = o ? aec_slab_step(o->slab, &step) : AEC_OK;
+    int good = o != NULL;
+    if (good && !result) {
+        good = fits(&in, 2 * (uint64_t)step.places * step.n);
+        if (good) {
+            Py_BEGIN_ALLOW_THREADS
+            result = aec_slab_put(o->slab, in.buf);
+            Py_END_ALLOW_THREADS
+        }
+    }
+    PyBuffer_Release(&in);
+    return good ? status(result) : NULL;
+}
+
+/* write(model, writer, quality, symbols, rows): int16 and bytes, as many */
+static PyObject *write_step(PyObject *self, PyObject *args)
+{
+    PyObject *m, *w;
+    Py_buffer in, rows;
+    int quality;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOiy*y*", &m, &w, &quality, &in, &rows)) return NULL;
+    aec_model *s = PyCapsule_GetPointer(m, MODEL);
+    aec_writer *to = s ? PyCapsule_GetPointer(w, WRITER) : NULL;
+    aec_status result = AEC_OK;
+    int good = to && fits(&in, 2 * (uint64_t)rows.len) && room(to, 4 * (uint64_t)rows.len);
+    if (good) {
+        Py_BEGIN_ALLOW_THREADS
+        result = aec_write(s, to, quality, rows.len, in.buf, rows.buf);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&in);
+    PyBuffer_Release(&rows);
+    return good ? status(result) : NULL;
+}
+
+/* slab_read(slab, reader) */
+static PyObject *slab_read(PyObject *self, PyObject *args)
+{
+    PyObject *b, *r;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OO", &b, &r)) return NULL;
+    slab_object *o = PyCapsule_GetPointer(b, SLAB);
+    reader_object *from = o ? PyCapsule_GetPointer(r, READER) : NULL;
+    if (!from) return NULL;
+    aec_status result;
+    Py_BEGIN_ALLOW_THREADS
+    result = aec_slab_read(o->slab, &from->reader);
+    Py_END_ALLOW_THREADS
+    return status(result);
+}
+
+/* slab_symbols(slab, symbols): int16, all of the slab */
+static PyObject *slab_symbols(PyObject *self, PyObject *args)
+{
+    PyObject *b;
+    Py_buffer out;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Ow*", &b, &out)) return NULL;
+    slab_object *o = PyCapsule_GetPointer(b, SLAB);
+    int good = o && fits(&out, 2 * (uint64_t)aec_slab_size(o->slab));
+    if (good) memcpy(out.buf, aec_slab_symbols(o->slab), out.len);
+    PyBuffer_Release(&out);
+    return good ? status(AEC_OK) : NULL;
+}
+
+/* crc(model, crc, symbols) */
+static PyObject *crc(PyObject *self, PyObject *args)
+{
+    PyObject *m;
+    Py_buffer in;
+    unsigned int value;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OIy*", &m, &value, &in)) return NULL;
+    aec_model *s = PyCapsule_GetPointer(m, MODEL);
+    if (s) {
+        Py_BEGIN_ALLOW_THREADS
+        value = aec_crc(s, value, in.len / 2, in.buf);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&in);
+    return s ? PyLong_FromUnsignedLong(value) : NULL;
+}
+
+static PyMethodDef methods[] = {
+    {"model", model, METH_VARARGS, NULL},
+    {"reader", reader, METH_VARARGS, NULL},
+    {"read_z", read_z, METH_VARARGS, NULL},
+    {"reader_end", reader_end, METH_O, NULL},
+    {"writer", writer, METH_NOARGS, NULL},
+    {"write_z", write_z, METH_VARARGS, NULL},
+    {"write", write_step, METH_VARARGS, NULL},
+    {"writer_end", writer_end, METH_VARARGS, NULL},
+    {"slab", slab, METH_VARARGS, NULL},
+    {"slab_rows", slab_rows, METH_VARARGS, NULL},
+    {"slab_put", slab_put, METH_VARARGS, NULL},
+    {"slab_read", slab_read, METH_VARARGS, NULL},
+    {"slab_symbols", slab_symbols, METH_VARARGS, NULL},
+    {"crc", crc, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL}};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_core", NULL, 0, methods,
+                                    NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__core(void) { return PyModule_Create(&module); }

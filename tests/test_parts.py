@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import pathlib
 import struct
 import sys
 import warnings
@@ -498,3 +499,39 @@ def test_pictures_load_side_by_side(monkeypatch):
     opened(plain("JPEG"))
     with pytest.raises(InputError, match="locked"):
         opened(plain("JPEG"), max_pixels=10**9)
+
+
+# Pages -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("container", ["TIFF", "PNG", "WebP", "GIF"])
+def test_all_pages(container, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").write_bytes(carried.build(container, "pages"))
+    assert main("aecompress", ["--pages", "all", "-q95", "a"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1  # what pages do not keep
+    assert main("aecompress", ["--pages", "all", "--strip", "-fq95", "a"]) == 0
+    for found, want in zip(
+        codec.Stack("a.aec"), (PIXELS, PIXELS[:, ::-1]), strict=True
+    ):
+        assert np.abs(found.astype(int) - want).mean() < 12
+
+
+def test_a_file_of_one_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").write_bytes(plain("PNG", dpi=(300, 300)))
+    assert main("aecompress", ["--pages", "all", "a.png"]) == 0
+    assert not codec.info("a.aec").is_stack
+    assert codec.Decoder().decode_picture(pathlib.Path("a.aec").read_bytes()).dpi
+
+
+def test_pages_and_limits():
+    data = carried.build("TIFF", "pages")
+    with pytest.raises(LimitError):
+        list(picture.open_pages(io.BytesIO(data), 2 * PIXELS[..., 0].size - 1))
+
+
+@pytest.mark.parametrize("more", [["--rm"], ["--stack", "-o", "x"], ["-d"]])
+def test_pages_clash(more, capsys):
+    assert main("aecompress", ["--pages", "all", "a.tif", *more]) == 1
+    assert "--pages all is for compressing" in capsys.readouterr().err

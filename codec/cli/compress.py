@@ -7,7 +7,7 @@ from typing import Any
 
 from ..progress import Progress
 from ..types import Picture
-from . import files, verify
+from . import files, stack, verify
 from .jobs import Job
 from .notes import Coder, Notes
 
@@ -35,6 +35,8 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
             notes.warn(job.src, "is an .aec file already; skipped")
             return
         files.refuse(job.src, job.dst, options.force)
+        if options.pages == "all":
+            return stack.pages(coder, job, file, notes)
         picture = read_picture(file, options.max_pixels, options.encode.metadata)
         notes.n_in = file.seek(0, 2)
     height, width = picture.pixels.shape[:2]

@@ -214,6 +214,12 @@ def _add_compressing(add: Callable[..., Any]) -> None:
         action="store_true",
         help="put all inputs, of one size and colour, into the one file of -o",
     )
+    add(
+        "--pages",
+        choices=("first", "all"),
+        default="first",
+        help="of a file of several pages or frames, take them all as a stack (first)",
+    )
 
 
 def _add_decompressing(add: Callable[..., Any]) -> None:
@@ -418,6 +424,10 @@ def _check(options: argparse.Namespace) -> None:
             "--stack clashes with --rm and -p",
         ),
         (
+            options.pages == "all" and (not compresses or options.stack or options.rm),
+            "--pages all is for compressing, without --stack and --rm",
+        ),
+        (
             options.mode == "compare" and options.rm,
             "--compare keeps its inputs; it clashes with --rm",
         ),
@@ -471,6 +481,7 @@ def _check_scheduler(options: argparse.Namespace) -> None:
             "-t, -l, --compare and --features",
         ),
         (options.stack, "--stack"),
+        (options.pages == "all", "--pages all"),
         (options.index is not None, "--index"),
         (options.region is not None, "--region"),
         (options.rm, "--rm"),

@@ -52,6 +52,32 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
     notes.say(job.dst, files.times(start, start, coded, written), level=2)
 
 
+def pages(coder: Coder, job: Job, file: BinaryIO, notes: Notes) -> None:
+    """Compress all pages of one file: to a stack, or as one picture.
+
+    Arguments as of ``compress.compress``; ``file`` is the input, open.
+    """
+    from codec import encode_batch
+
+    from ..picture import open_pages
+
+    options = coder.options
+    pictures = list(open_pages(file, options.max_pixels, options.encode.metadata))
+    notes.n_in = file.seek(0, 2)
+    notes.pixels = sum(p.pixels.shape[0] * p.pixels.shape[1] for p in pictures)
+    if len(pictures) == 1:
+        data = coder.encoder.encode(pictures[0])
+    else:
+        data = encode_batch(pictures, encoder=coder.encoder)
+    files.save(job, data, options)
+    notes.n_out = len(data)
+    notes.say(
+        job.src,
+        f"{len(pictures)} pages to {len(data)} bytes, "
+        f"{8 * len(data) / notes.pixels:.3f} bpp",
+    )
+
+
 class Members:
     """The pictures of a stack to be, one after the other.
 

@@ -4,6 +4,7 @@
 `read`              anything that holds a picture to `Picture`
 `load`              array or PIL image to `Picture`
 `open_picture`      file to `Picture`
+`open_pages`        file of several pages to as many
 `as_rgb`            grey or RGB samples to RGB; `as_grey` is the inverse
 `save`              `Picture` to a file in any format Pillow writes
 `to_image`          `Picture` to PIL image
@@ -19,7 +20,7 @@ out is told by a `ConversionWarning`, one line each.
 
 from .alpha import png_to_alpha
 from .metadata import from_sections, to_sections
-from .pil import load, open_picture
+from .pil import load, open_pages, open_picture
 from .source import as_grey, as_rgb, read
 from .writer import format_of, save, to_image
 
@@ -29,6 +30,7 @@ __all__ = [
     "format_of",
     "from_sections",
     "load",
+    "open_pages",
     "open_picture",
     "png_to_alpha",
     "read",

@@ -23,13 +23,14 @@ colour of more than 8 bits to 8, without a word: `hidden` finds that out.
 """
 
 import contextlib
+import dataclasses
 import importlib
 import io
 import os
 import re
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -153,6 +154,69 @@ def open_picture(
     ConversionWarning
         As `load`; and for all that is in the file and not in the result.
     """
+    with _opened(file, max_pixels) as (image, contents, data):
+        return _load_pil(
+            image, contents, lambda: _account(image, contents, metadata, data)
+        )
+
+
+def open_pages(
+    file: str | os.PathLike[str] | BinaryIO,
+    max_pixels: int = MAX_PIXELS,
+    metadata: bool = True,
+) -> Iterator[Picture]:
+    """Read all pages of a file, or frames of an animation, one after the other.
+
+    Parameters
+    ----------
+    file, metadata
+        As of `open_picture`.
+    max_pixels : int, optional
+        Of all pages together, if they are as large as the first.
+
+    Yields
+    ------
+    Picture
+        Of several, without Exif, XMP and resolution.
+
+    Raises
+    ------
+    InputError, LimitError
+        As `open_picture`.
+
+    Warns
+    -----
+    ConversionWarning
+        As `open_picture`, for what belongs to a page at that page.
+    """
+    with _opened(file, max_pixels) as (image, contents, data):
+        n = getattr(image, "n_frames", 1)
+        width, height = image.size
+        check_pixels(width, n * height, max_pixels)
+
+        def account() -> None:
+            _account(image, contents, metadata, data)
+            if metadata and n > 1:
+                _warn("of pages only samples and colour profile are kept")
+
+        first = _load_pil(image, contents, account, n)
+        if n == 1:
+            yield first
+            return
+        yield dataclasses.replace(first, exif=None, xmp=None, dpi=None)
+        for i in range(1, n):
+            image.seek(i)
+            page = _load_pil(image, None, n_kept=n)
+            yield dataclasses.replace(
+                page, icc=page.icc or first.icc, exif=None, xmp=None
+            )
+
+
+@contextlib.contextmanager
+def _opened(
+    file: str | os.PathLike[str] | BinaryIO, max_pixels: int
+) -> Iterator[tuple[Image.Image, Contents | None, bytes]]:
+    """A file as an image that is not loaded yet, its parts, and its bytes."""
     with _pillow_errors():
         data = _read(file)
         contents = parts.read(data)
@@ -163,9 +227,7 @@ def open_picture(
         with _pillow_limit(max_pixels), _identify(io.BytesIO(shown), data) as image:
             width, height = image.size
             check_pixels(width, height, max_pixels)
-            return _load_pil(
-                image, contents, lambda: _account(image, contents, metadata, data)
-            )
+            yield image, contents, data
 
 
 def _read(file: str | os.PathLike[str] | BinaryIO) -> bytes:
@@ -297,7 +359,10 @@ def _split(a: Array) -> tuple[Array, Array | None]:
 
 
 def _load_pil(
-    image: Image.Image, contents: Contents | None = None, account: Any = lambda: None
+    image: Image.Image,
+    contents: Contents | None = None,
+    account: Callable[[], None] = lambda: None,
+    n_kept: int = 1,
 ) -> Picture:
     _check_size(*image.size)
     if image.format == "EPS":
@@ -315,7 +380,7 @@ def _load_pil(
     lost = hidden.lost_colour(image, start, contents)
     _check_range(image, bits)
     account()
-    _tell_frames(image, contents)
+    _tell_frames(image, contents, n_kept)
     turned = _turned_by_pillow(image)
     image.load()
     hidden.mend_transparency(image, contents)
@@ -354,11 +419,12 @@ def _metadata(image: Image.Image, contents: Contents | None) -> Any:
     return icc, exif, xmp
 
 
-def _tell_frames(image: Image.Image, contents: Contents | None) -> None:
+def _tell_frames(image: Image.Image, contents: Contents | None, n_kept: int) -> None:
     n = getattr(image, "n_frames", 1)
     n = max(n, contents.n_frames if contents else 1)
-    if n > 1:
-        _warn(f"only one frame of {n} is kept")
+    if n > n_kept:
+        kept = "one frame" if n_kept == 1 else f"{n_kept} frames"
+        _warn(f"only {kept} of {n} {'is' if n_kept == 1 else 'are'} kept")
     elif len(image.info.get("sizes", ())) > 1:
         _warn(f"only the largest of {len(image.info['sizes'])} icons is kept")
 

@@ -338,10 +338,11 @@ class Decoder:
             pic = picture.from_sections(pixels, sections)
         else:
             top, left, height, width = region
-            alpha = picture.png_to_alpha(alpha, header.height, header.width)
+            del sections["ALPH"]
+            whole = picture.png_to_alpha(alpha, header.height, header.width)
             pic = dataclasses.replace(
-                picture.from_sections(pixels, {**sections, "ALPH": None}),
-                alpha=alpha[top : top + height, left : left + width],
+                picture.from_sections(pixels, sections),
+                alpha=whole[top : top + height, left : left + width],
             )
         return (
             pic if options.metadata else dataclasses.replace(pic, exif=None, xmp=None)

@@ -287,6 +287,26 @@ def test_resolution_comes_through(format):
         assert image.info["dpi"] == pytest.approx((300, 150), abs=0.02)
 
 
+@pytest.mark.parametrize(
+    "dpi", [(300, 150), (0, 0), "a", None, (1,), (float("nan"), 1)]
+)
+def test_resolution_of_images_in_memory(dpi):
+    want = pytest.approx(dpi) if dpi == (300, 150) else None
+    assert picture.load(image_with(dpi=dpi)).dpi == want
+
+
+def test_resolution_in_pillow():
+    codec.register_pillow()
+    file = io.BytesIO()
+    image_with(dpi=(300, 300)).save(file, "AEC", dpi=(300, 150))
+    with Image.open(file) as image:
+        assert image.info["dpi"] == (300, 150)
+    file = io.BytesIO()
+    image_with(dpi=(300, 300)).save(file, "AEC")  # only what is asked for
+    with Image.open(file) as image:
+        assert "dpi" not in image.info
+
+
 def test_resolution_turns_with_the_picture():
     data = plain("PNG", dpi=(300, 150), exif=exif(t274=6))
     assert opened(data).dpi == pytest.approx((150, 300), abs=0.02)

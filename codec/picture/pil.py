@@ -26,6 +26,7 @@ import contextlib
 import dataclasses
 import importlib
 import io
+import math
 import os
 import re
 import struct
@@ -392,12 +393,21 @@ def _load_pil(
     icc, exif, xmp = _metadata(image, contents)
     turn = _turn(exif, xmp, image, contents, turned)
     image, icc = _convert(image, icc)
-    dpi = contents.dpi if contents else None
+    dpi = contents.dpi if contents else _dpi(image)
     if turn != 1:
         image = image.transpose(_TURNS[turn])
         dpi = (dpi[1], dpi[0]) if dpi and turn > 4 else dpi
     exif, xmp = metadata.upright(exif, xmp)
     return Picture(*_split(np.asarray(image)), icc, exif, xmp, dpi)
+
+
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    """The resolution that a PIL image has; anything may stand there."""
+    try:
+        x, y = map(float, image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (x, y) if 0 < x < math.inf and 0 < y < math.inf else None
 
 
 def _metadata(image: Image.Image, contents: Contents | None) -> Any:

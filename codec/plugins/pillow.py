@@ -6,14 +6,14 @@
     image = Image.open("a.aec")     # the header alone is read
     image.save("b.aec", quality=60)
 
-Opening reads size, mode, ICC profile, Exif and XMP; pixels are decoded when
+Opening reads size, mode, ICC profile, Exif, XMP, resolution; pixels are decoded when
 they are first needed. A stack of pictures has frames. Options of ``save``:
 
 | Option | Value |
 |---|---|
 | ``quality``, ``effort``, .. | the fields of `codec.options.EncodeOptions` |
 | ``icc_profile`` | default: the image's own; None: none |
-| ``exif``, ``xmp`` | default: none, as for Pillow's own formats |
+| ``exif``, ``xmp``, ``dpi`` | default: none, as for Pillow's own formats |
 | ``save_all`` | all frames, and ``append_images``, as a stack |
 
 Damage is told as Pillow's own plugins tell it: `UnidentifiedImageError` when
@@ -37,7 +37,7 @@ __all__ = ["EXTENSION", "FORMAT", "MIME", "register_pillow"]
 
 FORMAT, MIME, EXTENSION = "AEC", "image/x-aec", ".aec"
 # Options of ``save`` that are not fields of `EncodeOptions`.
-_OWN = {"append_images", "exif", "icc_profile", "xmp"}
+_OWN = {"append_images", "dpi", "exif", "icc_profile", "xmp"}
 
 
 def _accept(prefix: bytes) -> bool:
@@ -76,6 +76,7 @@ class AecImageFile(ImageFile.ImageFile):
             ("icc_profile", told.icc),
             ("exif", told.exif),
             ("xmp", told.xmp),
+            ("dpi", told.dpi),
         ):
             if value:
                 self.info[key] = value
@@ -170,6 +171,7 @@ def _dressed(frame: Image.Image, im: Image.Image, options: dict[str, Any]) -> Pi
         ("icc_profile", im.info.get("icc_profile")),
         ("exif", None),
         ("xmp", None),
+        ("dpi", None),
     ):
         value = options.get(key, default)
         frame.info.pop(key, None)

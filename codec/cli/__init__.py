@@ -9,7 +9,8 @@
   the result may take its place; ``listing``: ``-l``;
 - ``files``: reading, and outputs that appear whole or not at all;
 - ``report``: every line on stderr, and the exit code; ``bar``: progress;
-- ``demo``: one picture against JPEG of the same quality.
+- ``compare``: a picture beside a JPEG and an ``.aec`` file of equal size; ``demo``:
+  the same of an example, with the files.
 
 numpy, Pillow and the engine are imported where a file is at hand, because
 ``--help`` must not wait for them.

@@ -1,4 +1,11 @@
-"""Getting at files, wherever they lie."""
+"""Getting at files, wherever they lie.
+
+=========  ============================================================
+`urls`     paths, URLs and file objects; outputs that appear whole
+`names`    which name is a picture's, and what its output is called
+`modes`    permissions and times that an output has of its input
+=========  ============================================================
+"""
 
 from .urls import open_anywhere as open
 

@@ -319,10 +319,10 @@ class Decoder:
         header, sections, payload = container.unpack(data)
         _one(header)
         alpha, region = sections.get("ALPH"), _region(region, header)
-        size = (header.height, header.width)
+        height, width = header.height, header.width
         if region is not None and alpha is None:
-            size = region[2:]
-        check_pixels(*reversed(size), options.max_pixels)
+            height, width = region[2:]
+        check_pixels(width, height, options.max_pixels)
         pixels = self._pipeline(header).decode(
             payload,
             header.height,

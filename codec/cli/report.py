@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 from ..errors import CodecError, FormatError
 
@@ -65,7 +66,7 @@ class Report:
     def __init__(self, prog: str, quiet: int = 0) -> None:
         self.prog = prog
         self.quiet = quiet
-        self.before = lambda: None
+        self.before: Callable[[], object] = lambda: None
         self.exit = GOOD
 
     def error(self, name: str | None, error: str | BaseException) -> None:

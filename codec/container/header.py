@@ -2,9 +2,10 @@
 
 import re
 import struct
+from typing import Any
 
 from ..errors import FormatError, UnsupportedError
-from ..types import Header
+from ..types import Buffer, Header
 
 MAGIC = b"\x89AEC\n"
 VERSION = 2
@@ -16,7 +17,7 @@ _RGB, _DEEP, _SECTIONS, _BLEND = 1, 2, 4, 8
 _TYPE = re.compile(rb"[A-Za-z][A-Za-z0-9]{3}")
 
 
-def check_start(data):
+def check_start(data: Buffer) -> Any:
     """Check magic and version.
 
     Returns
@@ -43,7 +44,7 @@ def check_start(data):
     return HEADER.size + bool(data[5] & _BLEND), bool(data[5] & _SECTIONS)
 
 
-def write_values(header, has_sections, payload_length):
+def write_values(header: Header, has_sections: bool, payload_length: int) -> bytes:
     """The header as bytes.
 
     Raises ValueError or struct.error for what does not fit a field; whether
@@ -67,7 +68,7 @@ def write_values(header, has_sections, payload_length):
     return values + bytes([header.blend] if header.blend else [])
 
 
-def read_values(data, places):
+def read_values(data: Buffer, places: Any) -> Header:
     """Judge all fields of a file whose lengths are known to be sound.
 
     Parameters
@@ -112,13 +113,13 @@ def read_values(data, places):
     )
 
 
-def _types(data, places):
-    types = []
+def _types(data: Buffer, places: Any) -> tuple[str, ...]:
+    types: list[str] = []
     for start, *_ in places:
-        kind = bytes(data[start : start + 4])
-        if not _TYPE.fullmatch(kind):
-            raise FormatError(f"section type {kind!r}", start)
-        kind = kind.decode("ascii")
+        name = bytes(data[start : start + 4])
+        if not _TYPE.fullmatch(name):
+            raise FormatError(f"section type {name!r}", start)
+        kind = name.decode("ascii")
         if kind in types:
             raise FormatError(f"second section {kind}", start)
         types.append(kind)

@@ -8,8 +8,11 @@ import dataclasses
 import math
 import struct
 import zlib
+from collections.abc import Sequence
+from typing import BinaryIO
 
 from ..errors import FormatError, InputError
+from ..types import Header, Sections
 from .header import HEADER, check_start, write_values
 from .pack import pack, read_sections
 
@@ -37,25 +40,30 @@ class Index:
 
     count: int
     per_block: int
-    blocks: list
+    blocks: list[tuple[int, int]]
 
-    def span(self, block):
+    def span(self, block: int) -> tuple[int, int]:
         """First picture of a block, and the first of the next one."""
         first = block * self.per_block
         return first, min(first + self.per_block, self.count)
 
 
-def cells(header):
+def cells(header: Header) -> int:
     """Latent cells of one picture."""
     return -(-header.width // 16) * -(-header.height // 16)
 
 
-def z_cells(header):
+def z_cells(header: Header) -> int:
     """Cells of 64 x 64 pixels of one picture."""
     return -(-header.width // 64) * -(-header.height // 64)
 
 
-def pack_stack(header, index, payloads, sections=None):
+def pack_stack(
+    header: Header,
+    index: Index,
+    payloads: Sequence[bytes],
+    sections: Sections | None = None,
+) -> bytes:
     """Build a stack.
 
     Parameters
@@ -89,7 +97,7 @@ def pack_stack(header, index, payloads, sections=None):
     return pack(header, b"".join(payloads), {SECTION: data, **(sections or {})})
 
 
-def read_stack(file):
+def read_stack(file: BinaryIO) -> tuple[Header, Sections, Index, int]:
     """Read the index of a stack, and where its blocks lie.
 
     Parameters
@@ -118,7 +126,7 @@ def read_stack(file):
     return header, sections, index, len(head)
 
 
-def read_index(header, head, data, payload_length):
+def read_index(header: Header, head: bytes, data: bytes, payload_length: int) -> Index:
     """The index in a ``STAK`` section.
 
     Parameters
@@ -161,6 +169,6 @@ def read_index(header, head, data, payload_length):
     return Index(count, per_block, blocks)
 
 
-def _crc(head, data):
+def _crc(head: bytes, data: bytes) -> int:
     blend = head[HEADER.size : check_start(head)[0]]
     return zlib.crc32(data, zlib.crc32(blend, zlib.crc32(head[:_KEPT])))

@@ -12,7 +12,18 @@ function of the flat positions, channels, means and rows of a step: its
 symbols, and what the decoder is to be shown instead, or None.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+
+from ..symbols.slabs import Place
+from ..types import Array
+
+# Of flat positions, channels, means and rows of a step: its symbols, and what
+# the decoder is to be shown instead.
+StepChoice = Callable[[Any, slice, Array, Array], tuple[Array, Array | None]]
+Choice = Callable[[Place], StepChoice]
 
 # What the dead zone has in excess in the narrowest row that is coded, falling
 # to nothing in so many rows.
@@ -21,7 +32,7 @@ ZONE, ZONE_ROWS = 0.06, 8
 Z_BIT = 1 / 512
 
 
-def nearest(y, gain, skip):
+def nearest(y: Array, gain: Array, skip: int) -> Choice:
     """Choice of the nearest symbols.
 
     Parameters
@@ -39,10 +50,12 @@ def nearest(y, gain, skip):
     """
     whole = rounded(skip)
 
-    def of_slab(place):
+    def of_slab(place: Place) -> StepChoice:
         flat = (y[place.cells] * gain).reshape(-1, y.shape[-1])
 
-        def of_step(at, channels, mean, rows):
+        def of_step(
+            at: Any, channels: slice, mean: Array, rows: Array
+        ) -> tuple[Array, None]:
             return whole(flat[at, channels] - mean * gain[channels], rows), None
 
         return of_step
@@ -50,7 +63,7 @@ def nearest(y, gain, skip):
     return of_slab
 
 
-def rounded(skip):
+def rounded(skip: int) -> Callable[[Array, Array], Array]:
     """The nearest symbols.
 
     Parameters
@@ -68,14 +81,14 @@ def rounded(skip):
         np.float32
     )
 
-    def whole(v, rows):
+    def whole(v: Array, rows: Array) -> Array:
         # A product is faster than zeros put in places.
         return np.rint(v) * (np.abs(v) >= zone.take(rows))
 
     return whole
 
 
-def given(symbols):
+def given(symbols: Array) -> Choice:
     """Choice of symbols that are known, int16 (.., hy, wy, M).
 
     Returns
@@ -84,14 +97,14 @@ def given(symbols):
         Its functions give int16 (n, c) and None.
     """
 
-    def of_slab(place):
+    def of_slab(place: Place) -> StepChoice:
         flat = symbols[place.cells].reshape(-1, symbols.shape[-1])
         return lambda at, channels, mean, rows: (flat[at, channels], None)
 
     return of_slab
 
 
-def hyper(z, bits):
+def hyper(z: Array, bits: Array) -> Array:
     """z symbols of what the hyper-analysis gives.
 
     Parameters

@@ -8,13 +8,19 @@ symbol differs between places as well as channels: random probes of the
 picture at hand scale the model's averages, place by place.
 """
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
 
-from ..progress import part, told
+from ..model.session import Graphs
+from ..progress import Progress, part, told
 from ..symbols.slabs import sides
 from ..transform.tiles import tiles
 from ..transform.transform import padded
-from . import choose, tune
+from ..types import Array
+from . import Plan, choose, tune
+from .costs import Costs
 from .relax import Relaxed
 
 # On what the decoder's reaction counts, at quality 0 and 100: the lower it is,
@@ -27,7 +33,7 @@ BATCH = 2  # probes in one run
 BAND = 2**24
 
 
-def bands(height, width):
+def bands(height: int, width: int) -> list[tuple[slice, slice, slice]]:
     """Parts of a latent plane to refine one after the other.
 
     Slabs meet in the synthesis only, so a band takes one more on either
@@ -55,7 +61,16 @@ def bands(height, width):
     return found
 
 
-def refined(graphs, costs, pixels, y, quality, coded, plan, progress=None):
+def refined(
+    graphs: Graphs,
+    costs: Costs,
+    pixels: Array,
+    y: Array,
+    quality: float,
+    coded: "Callable[[slice], Code]",
+    plan: Plan,
+    progress: Progress | None = None,
+) -> Any:
     """Symbols of a picture, band by band.
 
     Parameters
@@ -108,7 +123,15 @@ class Refiner:
         What a squared error counts (`tune`); None: the same everywhere.
     """
 
-    def __init__(self, graphs, costs, pixels, quality, code, importance=None):
+    def __init__(
+        self,
+        graphs: Graphs,
+        costs: Costs,
+        pixels: Array,
+        quality: float,
+        code: "Code",
+        importance: Array | None = None,
+    ) -> None:
         b = graphs.bundle
         self.graphs, self.costs, self.code = graphs, costs, code
         self.pixels, self.bundle = pixels, b
@@ -125,7 +148,7 @@ class Refiner:
         )
         self.caution = np.float32(np.interp(quality, (0, 100), CAUTION))
 
-    def run(self, y, plan, progress=None):
+    def run(self, y: Array, plan: Plan, progress: Progress | None = None) -> Any:
         """The best symbols found.
 
         Parameters
@@ -169,12 +192,12 @@ class Refiner:
         better = self._cost(state, self._error(state.latent)) < start
         return state.symbols if better else nearest_ones
 
-    def _cost(self, state, error):
+    def _cost(self, state: "State", error: Array) -> Any:
         """Bits of the symbols and of the error."""
         bits = self.costs.cells(state.symbols, state.rows)
         return (bits + self.price * error).sum(dtype=np.float64)
 
-    def _inputs(self, latent):
+    def _inputs(self, latent: Array) -> Iterator[tuple[Any, ...]]:
         """Of the decoder's gradient: where to, what of it, arrays."""
         h, w, _ = latent.shape
         for (y, yy, a, b), (x, xx, c, d) in tiles(h, w, self.bundle.halo["synthesis"]):
@@ -189,7 +212,7 @@ class Refiner:
                 },
             )
 
-    def _error(self, latent):
+    def _error(self, latent: Array) -> Array:
         """Error of cells, (h, w)."""
         error = np.empty(latent.shape[:2], np.float32)
         for to, cut, inputs in self._inputs(latent):
@@ -198,14 +221,13 @@ class Refiner:
             error[to] = e[cut]
         return error
 
-    def _backward(self, latent, n_probes):
+    def _backward(self, latent: Array, n_probes: int) -> tuple[Array, Array, Array]:
         """Error of cells, its gradient by the latent, squares of probes."""
         h, w, m = latent.shape
-        error, seen = np.empty((h, w), np.float32), None
+        error = np.empty((h, w), np.float32)
         gradient = np.empty((h, w, m), np.float32)
         rng = np.random.default_rng(2)
-        if n_probes:
-            seen = np.zeros((h, w, m), np.float32)
+        seen: Array = np.zeros((h, w, m) if n_probes else 0, np.float32)
         for to, cut, inputs in self._inputs(latent):
             left = n_probes
             while True:
@@ -228,7 +250,7 @@ class Refiner:
             seen /= _means(self.importance, 16 // tune.BLOCK)[..., None]
         return error, gradient, seen
 
-    def _important(self, rows, columns):
+    def _important(self, rows: Any, columns: Any) -> Array:
         """What an error counts, zero beyond the picture: (16 h, 16 w)."""
         height, width = self.pixels.shape[:2]
         y, x = (
@@ -247,7 +269,7 @@ class Refiner:
             inside[: counts.shape[0], : counts.shape[1]] *= counts
         return inside
 
-    def _weights(self, shape, seen):
+    def _weights(self, shape: tuple[int, ...], seen: Any) -> Array:
         """Bits of error that moving each symbol by one brings, alone."""
         k = self.bundle.k
         h, w = shape
@@ -259,10 +281,10 @@ class Refiner:
         return energy
 
 
-def _means(a, side):
+def _means(a: Array, side: int) -> Array:
     """Means over blocks of side x side, those at the edges smaller."""
 
-    def sums(a):
+    def sums(a: Array) -> Array:
         a = np.add.reduceat(a, np.arange(0, len(a), side), 0)
         return np.add.reduceat(a, np.arange(0, a.shape[1], side), 1)
 
@@ -279,7 +301,11 @@ class State:
     latent : float32 of that shape, decoded
     """
 
-    def __init__(self, shape):
+    def __init__(self, shape: tuple[int, ...]) -> None:
         self.symbols = np.empty(shape, np.int16)
         self.rows = np.empty(shape, np.uint8)
         self.latent = np.empty(shape, np.float32)
+
+
+# Of a choice of symbols: what would be coded.
+Code = Callable[[choose.Choice], State]

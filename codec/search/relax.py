@@ -17,7 +17,14 @@ middle, so values leave it; the width falls from pass to pass, until nearly all
 are whole.
 """
 
+from typing import Any
+
 import numpy as np
+
+from ..symbols.slabs import Place
+from ..types import Array
+from .choose import Choice, StepChoice
+from .costs import Costs
 
 MOMENTUM, MEMORY = 0.3, 0.85  # of Adam's two averages
 CHUNK = 2**15  # values: as many as the caches hold
@@ -40,7 +47,7 @@ class Relaxed:
     latent : float32 (hy, wy, M)
     """
 
-    def __init__(self, latent, costs, noise=0.0):
+    def __init__(self, latent: Array, costs: Costs, noise: float = 0.0) -> None:
         self.latent, self.costs, self.noise = latent, costs, noise
         # How far q follows the value, s, and what the upper symbol costs
         # more, in bits.
@@ -48,7 +55,7 @@ class Relaxed:
         self.mean, self.square = np.zeros_like(latent), np.zeros_like(latent)
         self.n = 0
 
-    def choice(self, gain, width, nearest=None):
+    def choice(self, gain: Array, width: float, nearest: Any = None) -> Choice:
         """What symbols are now, as of `choose.nearest`.
 
         Parameters
@@ -70,11 +77,13 @@ class Relaxed:
             a.reshape(-1, m) for a in (self.latent, self.follows, self.upper, self.more)
         )
 
-        def of_slab(place):
+        def of_slab(place: Place) -> StepChoice:
             # Of the slab and the pass, so that threads may share the slabs.
             rng = np.random.default_rng((1, self.n, place.top, place.left))
 
-            def of_step(at, channels, mean, rows):
+            def of_step(
+                at: Any, channels: slice, mean: Array, rows: Array
+            ) -> tuple[Array, Array | None]:
                 at = place.flat(at, wide)
                 v = latent[at, channels] - mean * gain[channels]
                 low = np.floor(v)
@@ -104,7 +113,14 @@ class Relaxed:
 
         return of_slab
 
-    def step(self, gradient, energy, rate, caution=1.0, prior=0.0):
+    def step(
+        self,
+        gradient: Array,
+        energy: Array,
+        rate: float,
+        caution: Any = 1.0,
+        prior: float = 0.0,
+    ) -> None:
         """Move the latent down its slope, a step of Adam.
 
         Parameters

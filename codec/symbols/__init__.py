@@ -1,0 +1,1 @@
+"""Latent <-> symbols <-> payload."""

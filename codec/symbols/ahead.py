@@ -8,7 +8,7 @@ one. A fork has none of them.
 import collections
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 A = TypeVar("A")
@@ -44,9 +44,10 @@ def ordered(work: Callable[[A], B], items: Iterable[A], threads: int) -> Iterato
         yield from map(work, items)
         return
     pools = [_take() for _ in range(threads)]
-    jobs, left = collections.deque(), iter(enumerate(items))
+    jobs: collections.deque[Future[B]] = collections.deque()
+    left = iter(enumerate(items))
 
-    def begin():
+    def begin() -> None:
         for n, item in left:
             jobs.append(pools[n % threads].submit(work, item))
             return

@@ -13,11 +13,14 @@ faster than the range coder of the same library, as it does not divide.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import constriction
 import numpy as np
 
 from ..errors import FormatError, ModelError
+from ..types import Array, Buffer
 
 _ANS = constriction.stream.stack.AnsCoder
 _MODEL = constriction.stream.model
@@ -26,7 +29,7 @@ MAX_SYMBOL = 32767
 _ROWS = np.arange(64, dtype=np.uint8)
 
 
-def categorical(freq):
+def categorical(freq: Sequence[int] | Array) -> Any:
     """Entropy model with exactly these frequencies.
 
     constriction turns float weights p into frequencies floor(p * scale)
@@ -38,13 +41,13 @@ def categorical(freq):
     freq : integer ndarray of shape (n,)
         Each at least 1, sum 2**24.
     """
-    freq = np.asarray(freq, np.int64)
-    if len(freq) < 2 or freq.min() < 1 or freq.sum() != TOTAL:
+    f = np.asarray(freq, np.int64)
+    if len(f) < 2 or f.min() < 1 or f.sum() != TOTAL:
         raise ValueError("frequencies must be positive and sum to 2**24")
-    return _MODEL.Categorical((freq - 1).astype(np.float64), lazy=False, perfect=False)
+    return _MODEL.Categorical((f - 1).astype(np.float64), lazy=False, perfect=False)
 
 
-def uniform(n):
+def uniform(n: int) -> Any:
     """Entropy model of n equally likely indices, n a power of two."""
     return _MODEL.Uniform(n)
 
@@ -60,27 +63,32 @@ class Tables:
         By quality index: rows below are not coded.
     """
 
-    def __init__(self, t, row_skip):
+    def __init__(self, t: dict[str, Array], row_skip: Array) -> None:
         self.arrays = t
         self.z_freq, self.z_band = t["z_freq"], t["z_band"]
         self.row_freq, self.row_max = t["row_freq"], t["row_max"]
         self.row_skip = row_skip
         self.z_max = self.z_freq.shape[2] // 2
-        self._z, self._rows = {}, {}
+        self._z: dict[int, list[Any]] = {}
+        self._rows: dict[int, Any] = {}
 
-    def z(self, quality_index):
+    def z(self, quality_index: int) -> list[Any]:
+        """Entropy models of the channels of z."""
         band = int(self.z_band[quality_index])
         if band not in self._z:
             self._z[band] = [categorical(f) for f in self.z_freq[band]]
         return self._z[band]
 
-    def row(self, r):
+    def row(self, r: int) -> Any:
+        """Entropy model of a row."""
         if r not in self._rows:
             n = 2 * int(self.row_max[r]) + 2
             self._rows[r] = categorical(self.row_freq[r, :n])
         return self._rows[r]
 
-    def groups(self, rows, quality_index):
+    def groups(
+        self, rows: Array, quality_index: int
+    ) -> tuple[Array, list[tuple[int, int, int]], Array]:
         """How the symbols of a part of a pass are coded.
 
         Parameters
@@ -118,7 +126,9 @@ class Tables:
         )
 
 
-def check_size(tables, payload_length, z_positions, quality_index):
+def check_size(
+    tables: dict[str, Array], payload_length: int, z_positions: int, quality_index: int
+) -> None:
     """Raise FormatError if a payload is too short for so much of z.
 
     z costs at least ``z_min`` whatever it is: a few bytes cannot claim a
@@ -140,22 +150,22 @@ class Writer:
     quality_index : int, 0..99
     """
 
-    def __init__(self, tables, quality_index=0):
+    def __init__(self, tables: Tables, quality_index: int = 0) -> None:
         self.tables, self.quality_index = tables, quality_index
-        self.groups = []  # (indices, model), in order
+        self.groups: list[tuple[Array, Any]] = []  # (indices, model), in order
 
-    def write_z(self, z):
+    def write_z(self, z: Array) -> None:
         """z symbols: int (.., hz, wz, NZ) in -Z_MAX..Z_MAX."""
         index = (z + self.tables.z_max).astype(np.int32)
         for c, model in enumerate(self.tables.z(self.quality_index)):
             self.put(index[..., c].ravel(), model)
 
-    def put(self, index, model):
+    def put(self, index: Array, model: Any) -> None:
         """Indices of an alphabet."""
         # 16 bits hold every index and halve what waits for finish().
         self.groups.append((index.astype(np.uint16, copy=False), model))
 
-    def write(self, symbols, rows):
+    def write(self, symbols: Array, rows: Array) -> None:
         """One part of a pass: int (n, c) symbols with their uint8 rows.
 
         Symbols whose row is skipped must be zero.
@@ -171,7 +181,7 @@ class Writer:
         if len(escaped):
             self._escapes(values[escaped], tops[escaped])
 
-    def _escapes(self, v, t):
+    def _escapes(self, v: Array, t: Array) -> None:
         u = np.abs(v) - t  # 1..32767
         n = np.frexp(u.astype(np.float64))[1] - 1  # floor(log2 u)
         self.put(n, uniform(16))
@@ -179,7 +189,7 @@ class Writer:
         for k in sorted(set(n.tolist())):
             self.put(bits[n == k], uniform(2 << k))
 
-    def finish(self):
+    def finish(self) -> bytes:
         """The payload: bytes, a multiple of four."""
         ans = _ANS()
         for index, model in reversed(self.groups):
@@ -197,7 +207,7 @@ class Reader:
     quality_index : int, 0..99
     """
 
-    def __init__(self, payload, tables, quality_index=0):
+    def __init__(self, payload: Buffer, tables: Tables, quality_index: int = 0) -> None:
         self.tables, self.quality_index = tables, quality_index
         words = np.frombuffer(payload, "<u4").astype(np.uint32)
         self.size = len(payload)
@@ -206,14 +216,14 @@ class Reader:
         except ValueError as e:  # it ends in a zero word
             raise FormatError("payload does not decode: file is damaged") from e
 
-    def decode(self, model, n):
+    def decode(self, model: Any, n: int) -> Array:
         """The next n indices of an alphabet: int32 (n,)."""
         try:
             return self.coder.decode(model, n)
         except (AssertionError, ValueError) as e:
             raise FormatError("payload does not decode: file is damaged") from e
 
-    def read_z(self, shape):
+    def read_z(self, shape: tuple[int, ...]) -> Array:
         """z symbols, int16 of ``shape`` (.., hz, wz, NZ)."""
         size = math.prod(shape[:-1])
         check_size(self.tables.arrays, self.size, size, self.quality_index)
@@ -223,7 +233,7 @@ class Reader:
         z = (index.T - self.tables.z_max).astype(np.int16)
         return np.ascontiguousarray(z).reshape(shape)
 
-    def read(self, rows):
+    def read(self, rows: Array) -> Array:
         """Symbols of one part of a pass, int16 of the shape of ``rows``."""
         order, spans, tops = self.tables.groups(rows, self.quality_index)
         row = self.tables.row
@@ -239,7 +249,7 @@ class Reader:
         out[order] = values
         return out.reshape(rows.shape)
 
-    def _escapes(self, t):
+    def _escapes(self, t: Array) -> Array:
         n = self.decode(uniform(16), len(t))
         out = np.empty(len(t), np.int32)
         for k in sorted(set(n.tolist())):
@@ -251,7 +261,7 @@ class Reader:
             raise FormatError("a symbol is out of range: file is damaged")
         return out
 
-    def finish(self):
+    def finish(self) -> None:
         """Raise FormatError unless the payload is used up."""
         if not self.coder.is_empty():
             raise FormatError("payload has bytes left: file is damaged")

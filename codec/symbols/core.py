@@ -15,16 +15,20 @@ Contents
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
 from ..errors import FormatError, ModelError
+from ..model.bundle import Bundle
 from ..model.tables import cuts
+from ..types import Array, Buffer
 from .passes import Step, steps
 from .slabs import Place
 
+_core: Any
 try:
-    from . import _core
+    from . import _core  # type: ignore[attr-defined,no-redef]
 except ImportError:
     _core = None
 
@@ -36,7 +40,7 @@ _ORDER = (
 ).split()
 
 
-def flat(bundle):
+def flat(bundle: Bundle) -> bytes:
     """Tables of a model as one run of bytes (core/aec.h).
 
     Parameters
@@ -62,7 +66,7 @@ def flat(bundle):
     return b"".join(parts)
 
 
-def _check(status):
+def _check(status: Any) -> Any:
     """What the core gave, if it is no error."""
     if type(status) is not int or not status:
         return status
@@ -83,13 +87,13 @@ class Core:
 
     name = "C"
 
-    def __init__(self, bundle):
+    def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.model = _check(_core.model(flat(bundle)))
         t = bundle.tables
         self.cuts = cuts(t["parts"], bundle.k, bundle.m) if "parts" in t else []
 
-    def reader(self, stream, quality_index: int) -> "Reader":
+    def reader(self, stream: Buffer, quality_index: int) -> "Reader":
         """As `coder.Reader`, of one stream."""
         return Reader(self, stream, quality_index)
 
@@ -106,7 +110,7 @@ class Core:
         return _core.crc(self.model, crc, np.ascontiguousarray(symbols, np.int16))
 
 
-def _dimensions(shape):
+def _dimensions(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """(n, hz, wz) of the shape of z, of one picture or of several."""
     *n, hz, wz, _ = shape
     return math.prod(n), hz, wz
@@ -115,11 +119,12 @@ def _dimensions(shape):
 class Reader:
     """As `coder.Reader`."""
 
-    def __init__(self, core, stream, quality_index):
+    def __init__(self, core: Core, stream: Buffer, quality_index: int) -> None:
         self.core, self.quality = core, quality_index + 1
         self.handle = _check(_core.reader(stream))
 
-    def read_z(self, shape):
+    def read_z(self, shape: tuple[int, ...]) -> Array:
+        """As `coder.Reader.read_z`."""
         z = np.empty(shape, np.int16)
         _check(
             _core.read_z(
@@ -128,18 +133,20 @@ class Reader:
         )
         return z
 
-    def finish(self):
+    def finish(self) -> None:
+        """As of the class named above."""
         _check(_core.reader_end(self.handle))
 
 
 class Writer:
     """As `coder.Writer`."""
 
-    def __init__(self, core, quality_index):
+    def __init__(self, core: Core, quality_index: int) -> None:
         self.core, self.quality = core, quality_index + 1
         self.handle = _core.writer()
 
-    def write_z(self, z):
+    def write_z(self, z: Array) -> None:
+        """As `coder.Writer.write_z`."""
         z = np.ascontiguousarray(z, np.int16)
         _check(
             _core.write_z(
@@ -147,7 +154,8 @@ class Writer:
             )
         )
 
-    def write(self, symbols, rows):
+    def write(self, symbols: Array, rows: Array) -> None:
+        """As `coder.Writer.write`."""
         _check(
             _core.write(
                 self.core.model,
@@ -158,14 +166,15 @@ class Writer:
             )
         )
 
-    def finish(self):
+    def finish(self) -> bytes:
+        """As of the class named above."""
         return _check(_core.writer_end(self.handle, self.core.model, self.quality))
 
 
 class Slab:
     """As `passes.Slab`."""
 
-    def __init__(self, core, place, z, quality_index):
+    def __init__(self, core: Core, place: Place, z: Array, quality_index: int) -> None:
         b = core.bundle
         self.shape = (*z.shape[:-3], place.height, place.width, b.m)
         self._cuts = b.k, b.m, core.cuts
@@ -181,22 +190,27 @@ class Slab:
 
     @functools.cached_property
     def steps(self) -> list[Step]:
+        """As of `passes.Slab`."""
         return steps(self.shape[:-1], *self._cuts)
 
     def rows(self, step: Step) -> np.ndarray:
+        """As of `passes.Slab`."""
         channels = step.channels.stop - step.channels.start
         rows = np.empty((len(step.at), channels), np.uint8)
         _check(_core.slab_rows(self.handle, rows))
         return rows
 
     def put(self, step: Step, symbols: np.ndarray) -> None:
+        """As of `passes.Slab`."""
         _check(_core.slab_put(self.handle, np.ascontiguousarray(symbols, np.int16)))
 
     def read(self, reader: Reader) -> None:
+        """As of `passes.Slab`."""
         _check(_core.slab_read(self.handle, reader.handle))
 
     @property
     def symbols(self) -> np.ndarray:
+        """As of `passes.Slab`."""
         symbols = np.empty(self.shape, np.int16)
         _check(_core.slab_symbols(self.handle, symbols))
         return symbols

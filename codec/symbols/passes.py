@@ -14,10 +14,13 @@ Contents
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
+from ..model.bundle import Bundle
+from ..types import Array, Buffer
 from . import coder
 from .rows import Rows, neighbour_sum
 from .slabs import Place
@@ -50,7 +53,9 @@ class Step:
     last: bool
 
 
-def steps(shape, k, m, cuts=()):
+def steps(
+    shape: tuple[int, ...], k: int, m: int, cuts: Sequence[tuple[int, int, int]] = ()
+) -> list[Step]:
     """The steps of a slab in order.
 
     Parameters
@@ -90,7 +95,7 @@ def steps(shape, k, m, cuts=()):
 
 
 def walk(
-    slab,
+    slab: Any,
     choose: Callable[[Step, np.ndarray], np.ndarray],
     sinks: Iterable[Callable[[Step, np.ndarray, np.ndarray], None]] = (),
 ) -> None:
@@ -132,17 +137,20 @@ class Slab:
     steps : list of Step
     """
 
-    def __init__(self, rows, place: Place, z, quality_index):
+    def __init__(self, rows: Rows, place: Place, z: Array, quality_index: int) -> None:
         self.r, self.k, self.quality_index = rows, rows.groups[0].stop, quality_index
         shape = (*z.shape[:-3], place.height, place.width)
         self.steps = steps(shape, self.k, rows.m, rows.cuts)
         self.symbols = np.zeros((*shape, rows.m), np.int16)
         self.flat = self.symbols.reshape(-1, rows.m)
         self.hidden = rows.hidden(z, place)
-        self._ctx = self._sums = self._rows = None
-        self._base, self._seen = (None, None), []
+        self._ctx: Any = None
+        self._sums: Any = None
+        self._rows: Any = None
+        self._base: tuple[int | None, Any] = None, None
+        self._seen: list[Array] = []
 
-    def _base_of(self, group):
+    def _base_of(self, group: int) -> Array:
         """Base of a group of channels: float32 (cells, c)."""
         if self._base[0] != group:
             h, w = self.symbols.shape[-3:-1]
@@ -164,12 +172,12 @@ class Slab:
         self._rows = self.r.part(self._sums[:, lo:hi], self._seen, step.cut)
         return self._rows
 
-    def _context(self, p, at):
+    def _context(self, p: int, at: Array) -> Array | None:
         if p == 0:
             return None
         k, n = self.k, len(self.flat)
 
-        def near(x):
+        def near(x: Array) -> Array:
             return neighbour_sum(x).reshape(n, -1)
 
         if p == 1:
@@ -187,7 +195,7 @@ class Slab:
         if not step.last:
             self._seen.append(self.r.surprise(symbols, self._rows))
 
-    def read(self, reader) -> None:
+    def read(self, reader: Any) -> None:
         """Read all symbols from a `coder.Reader`."""
         walk(self, lambda step, rows: reader.read(rows))
 
@@ -204,11 +212,11 @@ class Python:
 
     name = "Python"
 
-    def __init__(self, bundle, run):
+    def __init__(self, bundle: Bundle, run: Callable[..., list[Array]]) -> None:
         self.tables = coder.Tables(bundle.tables, bundle.row_skip)
         self.rows = Rows(bundle.tables, run)
 
-    def reader(self, stream, quality_index: int) -> coder.Reader:
+    def reader(self, stream: Buffer, quality_index: int) -> coder.Reader:
         """Reader of one stream."""
         return coder.Reader(stream, self.tables, quality_index)
 
@@ -223,4 +231,5 @@ class Python:
     @staticmethod
     def crc(crc: int, symbols: np.ndarray) -> int:
         """CRC-32 of symbols, continued (docs/format.md, section 4)."""
-        return zlib.crc32(np.ascontiguousarray(symbols, "<i2"), crc)
+        data: Any = np.ascontiguousarray(symbols, "<i2")
+        return zlib.crc32(data, crc)

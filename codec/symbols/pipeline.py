@@ -12,19 +12,24 @@ has pixels of the first ones before the last ones are read.
 
 import dataclasses
 import functools
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
 from ..errors import FormatError, ModelError
+from ..model.bundle import Bundle
 from ..model.session import Graphs
-from ..progress import part, told
-from ..search import PLANS, choose, refine
+from ..progress import Progress, part, told
+from ..search import PLANS, Plan, choose, refine
 from ..search.costs import Costs, Counter
 from ..transform import plane, transform
 from ..transform.means import Means
+from ..types import Array, Buffer, Region
 from . import coder, core, passes, selftest
 from .ahead import ordered
-from .slabs import join, slabs, split
+from .passes import Step
+from .slabs import Place, join, slabs, split
 
 BAND = 32  # rows of cells that the hyper-analysis sees at once
 
@@ -47,7 +52,13 @@ class Pipeline:
         What makes symbols of bytes and back.
     """
 
-    def __init__(self, bundle, threads=None, optimise=True, alone=None):
+    def __init__(
+        self,
+        bundle: Bundle,
+        threads: int | None = None,
+        optimise: bool = True,
+        alone: Graphs | None = None,
+    ) -> None:
         self.bundle = bundle
         # Networks on one thread, for what runs beside the rest.
         self.alone = alone or Graphs(bundle, 1, optimise)
@@ -56,11 +67,12 @@ class Pipeline:
             self.graphs = Graphs(bundle, threads, optimise)
             if self.graphs.threads == 1:
                 self.graphs = self.alone
-        self._costs = {}
+        self._costs: dict[int, Costs] = {}
         self.take_tables()
 
-    def take_tables(self):
+    def take_tables(self) -> None:
         """Make ``exact`` of the model's tables, again where they were changed."""
+        self.exact: core.Core | passes.Python
         if core.AVAILABLE:
             self.exact = core.Core(self.bundle)
         else:
@@ -68,21 +80,21 @@ class Pipeline:
         selftest.check(self.exact, self.bundle)
 
     @property
-    def can_search(self):
+    def can_search(self) -> bool:
         """Whether the model has the decoder's gradients, for efforts above 1."""
         return "energy" in self.bundle.tables
 
-    def costs(self, quality):
+    def costs(self, quality: float) -> Costs:
         """Bits of symbols, for encoders that choose: decoders need none."""
         skip = int(self.bundle.row_skip[quality_index(quality)])
         if skip not in self._costs:
             self._costs[skip] = Costs(self.bundle.tables, skip)
         return self._costs[skip]
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.bundle, self.graphs.threads, self.graphs.optimise)
 
-    def _hyper(self, y, quality):
+    def _hyper(self, y: Array, quality: float) -> Array:
         """z symbols of a latent plane, int16, slab by slab."""
         b, gain = self.bundle, self.bundle.gain(quality)
         bits = self.costs(quality).z_bits(quality_index(quality))
@@ -97,7 +109,9 @@ class Pipeline:
             out.append(choose.hyper(np.nan_to_num(z), bits))
         return np.concatenate(out, -3)
 
-    def analyse(self, pixels, quality, progress=None):
+    def analyse(
+        self, pixels: Array, quality: float, progress: Progress | None = None
+    ) -> Array:
         """Latent plane, float32 (hy, wy, M), of uint8 (h, w, 3)."""
         mod = self.bundle.at_quality("analysis_mod", quality)
         y = transform.analyse(pixels, self.graphs, mod, progress)
@@ -105,7 +119,13 @@ class Pipeline:
             raise ModelError("model: the analysis is not finite")
         return y
 
-    def encode(self, pixels, quality, plan=PLANS[1], progress=None):
+    def encode(
+        self,
+        pixels: Array,
+        quality: float,
+        plan: Plan = PLANS[1],
+        progress: Progress | None = None,
+    ) -> tuple[bytes, int]:
         """Payload of a picture, or of several of one size.
 
         Parameters
@@ -128,8 +148,14 @@ class Pipeline:
         return self.encode_latent(y, quality, plan, pixels, part(progress, share, 1))
 
     def encode_latent(
-        self, y, quality, plan=PLANS[1], pixels=None, progress=None, decoded=None
-    ):
+        self,
+        y: Array,
+        quality: float,
+        plan: Plan = PLANS[1],
+        pixels: Array | None = None,
+        progress: Progress | None = None,
+        decoded: Array | None = None,
+    ) -> tuple[bytes, int]:
         """Payload of a latent plane.
 
         Parameters
@@ -153,6 +179,8 @@ class Pipeline:
             chosen = self._nearest(y, quality)
             return self._write(z, y.shape, quality, chosen, progress, decoded)
         each = [()] if y.ndim == 3 else list(np.ndindex(y.shape[:-3]))
+        if pixels is None:
+            raise ValueError("a search needs the pixels")
         symbols = np.empty(y.shape, np.int16)
         for i, at in enumerate(each):
             symbols[at] = self._refined(
@@ -166,17 +194,25 @@ class Pipeline:
         progress, chosen = part(progress, 0.9, 1), choose.given(symbols)
         return self._write(z, y.shape, quality, chosen, progress, decoded)
 
-    def _refined(self, z, y, quality, plan, pixels, progress):
+    def _refined(
+        self,
+        z: Array,
+        y: Array,
+        quality: float,
+        plan: Plan,
+        pixels: Array,
+        progress: Progress | None,
+    ) -> Array:
         """Symbols of one picture, better than rounded ones."""
 
-        def coded(seen):
+        def coded(seen: slice) -> refine.Code:
             return functools.partial(self._state, z, seen, y.shape, quality, {})
 
         return refine.refined(
             self.graphs, self.costs(quality), pixels, y, quality, coded, plan, progress
         )
 
-    def code_length(self, y, quality):
+    def code_length(self, y: Array, quality: float) -> tuple[float, Array]:
         """Bits that the latent plane of one picture costs, by the tables.
 
         Parameters
@@ -196,7 +232,7 @@ class Pipeline:
         z, decoded = self.tell(y, quality, counter)
         return counter.bits + costs.z(z, quality_index(quality)), decoded
 
-    def tell(self, y, quality, writer):
+    def tell(self, y: Array, quality: float, writer: Any) -> tuple[Array, Array]:
         """Hand a writer, as of `coder.Writer`, what effort 1 codes but z.
 
         Parameters
@@ -212,7 +248,7 @@ class Pipeline:
         z = self._hyper(y, quality)
         decoded, chosen = np.empty(y.shape, np.float32), self._nearest(y, quality)
 
-        def write(_, symbols, rows):
+        def write(_: Step, symbols: Array, rows: Array) -> None:
             writer.write(symbols, rows)
 
         for place in slabs(*y.shape[-3:-1]):
@@ -221,7 +257,7 @@ class Pipeline:
             )[1]
         return z, decoded
 
-    def _nearest(self, y, quality):
+    def _nearest(self, y: Array, quality: float) -> choose.Choice:
         """Choice of the nearest symbols, for `_walk`."""
         return choose.nearest(
             y,
@@ -229,12 +265,21 @@ class Pipeline:
             int(self.bundle.row_skip[quality_index(quality)]),
         )
 
-    def _threads(self, places):
+    def _threads(self, places: list[Place]) -> tuple[int, Graphs]:
         """Threads that share slabs, and the graphs that each of them runs."""
         threads = min(self.graphs.threads, len(places))
         return threads, self.graphs if threads < 2 else self.alone
 
-    def _walk(self, graphs, z, place, quality, choice, sinks=(), seen=None):
+    def _walk(
+        self,
+        graphs: Graphs,
+        z: Array,
+        place: Place,
+        quality: float,
+        choice: choose.StepChoice,
+        sinks: Iterable[Callable[[Step, Array, Array], None]] = (),
+        seen: Array | None = None,
+    ) -> tuple[Any, Array]:
         """An encoder's walk over a slab.
 
         Parameters
@@ -261,9 +306,10 @@ class Pipeline:
             1 / self.bundle.gain(quality),
             np.zeros((*z.shape[:-3], place.height, place.width, self.bundle.m), "f4"),
         )
-        skip, mean = self.bundle.row_skip[qi], None
+        skip = self.bundle.row_skip[qi]
+        mean: Any = None
 
-        def decide(step, rows):
+        def decide(step: Step, rows: Array) -> Array:
             nonlocal mean
             at, channels = step.at, step.channels
             if step.cut is None:
@@ -279,18 +325,26 @@ class Pipeline:
         passes.walk(slab, decide, sinks)
         return slab, means.out
 
-    def _write(self, z, shape, quality, chosen, progress=None, decoded=None):
+    def _write(
+        self,
+        z: Array,
+        shape: tuple[int, ...],
+        quality: float,
+        chosen: choose.Choice,
+        progress: Progress | None = None,
+        decoded: Array | None = None,
+    ) -> tuple[bytes, int]:
         """Payload and checksum of symbols as they are chosen."""
         places, qi = slabs(*shape[-3:-1]), quality_index(quality)
         threads, graphs = self._threads(places)
         crc = self.exact.crc(0, z)
 
-        def code(place):
+        def code(place: Place) -> tuple[bytes, int]:
             writer = self.exact.writer(qi)
             if place is places[0]:
                 writer.write_z(z)
 
-            def write(_, symbols, rows):
+            def write(_: Step, symbols: Array, rows: Array) -> None:
                 writer.write(symbols, rows)
 
             slab, latent = self._walk(graphs, z, place, quality, chosen(place), [write])
@@ -301,7 +355,15 @@ class Pipeline:
         coded = list(told(ordered(code, places, threads), progress, n=len(places)))
         return join(*zip(*coded))
 
-    def _state(self, z, seen, shape, quality, known, chosen):
+    def _state(
+        self,
+        z: Array,
+        seen: slice,
+        shape: tuple[int, ...],
+        quality: float,
+        known: dict[Place, Array],
+        chosen: choose.Choice,
+    ) -> refine.State:
         """What would be coded of some rows, for an encoder that wants better.
 
         Parameters
@@ -322,10 +384,10 @@ class Pipeline:
         threads, graphs = self._threads(places)
         symbols, rows = (a.reshape(-1, shape[2]) for a in (state.symbols, state.rows))
 
-        def code(place):
+        def code(place: Place) -> None:
             here = dataclasses.replace(place, top=place.top - seen.start)
 
-            def record(step, *found):
+            def record(step: Step, *found: Array) -> None:
                 at = here.flat(step.at, shape[1])
                 symbols[at, step.channels], rows[at, step.channels] = found
 
@@ -341,14 +403,14 @@ class Pipeline:
 
     def decode(
         self,
-        payload,
-        height,
-        width,
-        quality,
-        crc=None,
-        progress=None,
-        region=None,
-    ):
+        payload: Buffer,
+        height: int,
+        width: int,
+        quality: float,
+        crc: int | None = None,
+        progress: Progress | None = None,
+        region: Region | None = None,
+    ) -> Array:
         """Pixels of a payload of one picture.
 
         Parameters
@@ -380,7 +442,7 @@ class Pipeline:
         ]
         threads, graphs = self._threads(wanted)
 
-        def latent(place):
+        def latent(place: Place) -> Array:
             return plane.dequantise(graphs, place, z, read(place), quality)
 
         flow = plane.Flow(wanted, ordered(latent, wanted, threads))
@@ -393,7 +455,14 @@ class Pipeline:
             progress,
         )
 
-    def _reading(self, payload, n, shape, quality, crc):
+    def _reading(
+        self,
+        payload: Buffer,
+        n: tuple[int, ...],
+        shape: tuple[int, int],
+        quality: float,
+        crc: int | None,
+    ) -> tuple[Array, list[Place], Callable[[Place], Array]]:
         """z of a payload, its slabs, and what reads one of them.
 
         Parameters
@@ -419,10 +488,10 @@ class Pipeline:
         z = first.read_z((*n, *(-(-side // 4) for side in shape), self.bundle.nz))
         of_z = self.exact.crc(0, z)
 
-        def read(place):
+        def read(place: Place) -> Array:
             stream, checksum = streams[place]
             reader = self.exact.reader(stream, qi) if place.top or place.left else first
-            slab = self.exact.slab(place, z, qi)
+            slab: Any = self.exact.slab(place, z, qi)
             slab.read(reader)
             reader.finish()
             symbols = slab.symbols
@@ -436,8 +505,15 @@ class Pipeline:
         return z, places, read
 
     def read_symbols(
-        self, payload, height, width, quality, crc=None, progress=None, n=()
-    ):
+        self,
+        payload: Buffer,
+        height: int,
+        width: int,
+        quality: float,
+        crc: int | None = None,
+        progress: Progress | None = None,
+        n: tuple[int, ...] = (),
+    ) -> tuple[Array, Array]:
         """The exact path: symbols of a payload.
 
         Parameters
@@ -464,7 +540,7 @@ class Pipeline:
         z, places, read = self._reading(payload, n, shape, quality, crc)
         s = np.empty((*n, *shape, self.bundle.m), np.int16)
 
-        def fill(place):
+        def fill(place: Place) -> None:
             s[place.cells] = read(place)
 
         threads, _ = self._threads(places)
@@ -472,12 +548,28 @@ class Pipeline:
             pass
         return z, s
 
-    def reconstruct(self, z, s, quality, height, width, progress=None):
+    def reconstruct(
+        self,
+        z: Array,
+        s: Array,
+        quality: float,
+        height: int,
+        width: int,
+        progress: Progress | None = None,
+    ) -> Array:
         """Pixels of symbols: uint8 (.., height, width, 3)."""
         latent = self.dequantise(z, s, quality, progress=part(progress, 0, 0.3))
         return self.synthesise(latent, quality, height, width, part(progress, 0.3, 1))
 
-    def dequantise(self, z, s, quality, leading=False, progress=None, graphs=None):
+    def dequantise(
+        self,
+        z: Array,
+        s: Array,
+        quality: float,
+        leading: bool = False,
+        progress: Progress | None = None,
+        graphs: Graphs | None = None,
+    ) -> Array:
         """Decoded latent plane of symbols.
 
         Parameters
@@ -498,7 +590,7 @@ class Pipeline:
         places = slabs(*s.shape[-3:-1])
         threads, mine = (1, graphs) if graphs else self._threads(places)
 
-        def fill(place):
+        def fill(place: Place) -> None:
             latent[place.cells] = plane.dequantise(
                 mine, place, z, s[place.cells], quality, leading
             )
@@ -507,7 +599,14 @@ class Pipeline:
             pass
         return latent
 
-    def synthesise(self, latent, quality, height, width, progress=None):
+    def synthesise(
+        self,
+        latent: Array,
+        quality: float,
+        height: int,
+        width: int,
+        progress: Progress | None = None,
+    ) -> Array:
         """Pixels of a decoded latent plane: uint8 (.., height, width, 3)."""
         return transform.synthesise(
             latent,
@@ -519,11 +618,11 @@ class Pipeline:
         )
 
 
-def cells_of(height, width):
+def cells_of(height: int, width: int) -> tuple[int, int]:
     """hy and wy of a picture of so many pixels."""
     return -(-height // 16), -(-width // 16)
 
 
-def quality_index(quality):
+def quality_index(quality: float) -> int:
     """Row of the tables by quality: 0..99, as docs/format.md section 5."""
     return (int(round(quality * 100)) + 50) // 100 - 1

@@ -8,14 +8,19 @@ proves that for the arrays of a model when it is loaded, ``selftest`` tries
 the engine. The graphs themselves are ``codec.training.graphs.exact``.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from ..model.tables import LEVEL_ONE, cuts
+from ..types import Array
+from .slabs import Place
 
 ONE = np.float32(2**-10)  # of what section 7 shifts right by 10
 
 
-def neighbourhoods(z, place):
+def neighbourhoods(z: Array, place: Place) -> Array:
     """What section 7 multiplies by W1, of the positions of a slab.
 
     Parameters
@@ -61,7 +66,7 @@ class Rows:
         than numpy where its BLAS is an old one, and as exact.
     """
 
-    def __init__(self, t, run):
+    def __init__(self, t: dict[str, Array], run: Callable[..., list[Array]]) -> None:
         self.run = run
         self.w1 = np.ascontiguousarray(t["w1"].T, np.float32)
         self.b1 = t["b1"].astype(np.float32)
@@ -73,7 +78,7 @@ class Rows:
             for g in self.groups
         ]
         self.b2, self.bias = t["b2"], t["bias"]
-        self.context = [None] + [
+        self.context: list[Any] = [None] + [
             np.ascontiguousarray(t[n].T, np.float32) * (16 * ONE)
             for n in ("c1", "c2", "c3")
         ]
@@ -89,7 +94,7 @@ class Rows:
             self.expected = t["expected"].astype(np.int16)
             self.fixed_level = self.level * np.int16(LEVEL_ONE)
 
-    def hidden(self, z, place):
+    def hidden(self, z: Array, place: Place) -> Array:
         """Activations of the positions of a slab.
 
         Parameters
@@ -105,7 +110,7 @@ class Rows:
         a = self.run("exact_hidden", x=x.reshape(-1, x.shape[-1]), w=self.w1, b=self.b1)
         return a[0].reshape(*x.shape[:-1], -1)
 
-    def base(self, hidden, quality_index, group):
+    def base(self, hidden: Array, quality_index: int, group: int) -> Array:
         """Base of the rows of a group of channels.
 
         Parameters
@@ -128,11 +133,11 @@ class Rows:
         r = r.reshape(-1, h, w, 4, 4, b.shape[1]).swapaxes(2, 3)
         return r.reshape(*n, 4 * h, 4 * w, b.shape[1])
 
-    def levels(self, symbols):
+    def levels(self, symbols: Array) -> Array:
         """Magnitude levels of int16 symbols, uint8 0..15, same shape."""
         return self.level.take(symbols.view(np.uint16))
 
-    def rows(self, base, context, which):
+    def rows(self, base: Array, context: Array | None, which: int) -> Array:
         """Row index of one pass.
 
         Parameters
@@ -150,13 +155,13 @@ class Rows:
             return self._rows0(base)
         return self._seen("exact_rows", base, self.context[which], context)
 
-    def _rows0(self, base):
+    def _rows0(self, base: Array) -> Array:
         return self.run("exact_rows0", base=base)[0]
 
-    def _seen(self, name, base, w, x):
+    def _seen(self, name: str, base: Array, w: Array, x: Array) -> Array:
         return self.run(name, base=base, w=w, x=x.astype(np.float32))[0]
 
-    def sums(self, base, context, which):
+    def sums(self, base: Array, context: Array | None, which: int) -> Array:
         """What `rows` makes rows of, for passes that have parts.
 
         Parameters
@@ -172,7 +177,7 @@ class Rows:
             return base
         return self._seen("exact_sum", base, self.context[which], context)
 
-    def part(self, sums, seen, n):
+    def part(self, sums: Array, seen: list[Array], n: int | None) -> Array:
         """Row index of one part of a pass.
 
         Parameters
@@ -193,7 +198,7 @@ class Rows:
             return self._rows0(sums)
         return self._seen("exact_rows", sums, self.parts[n], np.concatenate(seen, 1))
 
-    def surprise(self, symbols, rows):
+    def surprise(self, symbols: Array, rows: Array) -> Array:
         """By how much levels exceed what rows let expect.
 
         Parameters
@@ -208,7 +213,7 @@ class Rows:
         return self.fixed_level.take(symbols.view(np.uint16)) - self.expected.take(rows)
 
 
-def neighbour_sum(x):
+def neighbour_sum(x: Array) -> Array:
     """Sum over the four neighbours of uint8 (.., h, w, c), zero outside.
 
     Levels are at most 15, so a byte holds the sum.

@@ -1,4 +1,4 @@
-"""Known answers: is the arithmetic of this machine what the format needs?
+"""Known answers: whether this machine computes as the format needs.
 
 A few milliseconds when a pipeline is made. The exact path relies on an
 engine whose float32 products of small integers are exact, and on a coder
@@ -7,10 +7,14 @@ broken BLAS or another coder would write files that nobody can read, so it
 is better not to start.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import FormatError, UnsupportedError
+from ..model.bundle import Bundle
 from ..model.tables import LEVEL_ONE
+from ..types import Array
 from . import coder, passes
 from .rows import ONE
 from .slabs import Place
@@ -23,7 +27,7 @@ _BITS = (40503, 1, 65535, 0)
 _PAYLOAD = "ec1b3473c19bcdaafe509db3260b5100"
 
 
-def check(exact, bundle):
+def check(exact: Any, bundle: Bundle) -> None:
     """Raise UnsupportedError unless the known answers come out.
 
     Parameters
@@ -42,7 +46,7 @@ def check(exact, bundle):
         raise UnsupportedError(f"the core is not exact ({error})", "core") from error
 
 
-def _check_core(core, b):
+def _check_core(core: Any, b: Any) -> None:
     """A slab's rows against integers, its stream written and read again."""
     place = Place(0, 0, 2, 3)
     z = _pattern(b.nz, 2 * b.z_max + 1).reshape(1, 1, -1) - b.z_max
@@ -50,9 +54,9 @@ def _check_core(core, b):
     slab, again = core.slab(place, z, 49), core.slab(place, z, 49)
     writer, skip = core.writer(49), b.row_skip[49]
     writer.write_z(z)
-    known = {}
+    known: dict[Any, Array] = {}
 
-    def decide(step, rows):
+    def decide(step: Any, rows: Array) -> Array:
         _same(rows, _rows(b.tables, z, slab.symbols, known, step), "rows")
         # Small ones and escapes.
         symbols = _pattern(rows.size, 1201).reshape(rows.shape) - 600
@@ -73,7 +77,9 @@ def _check_core(core, b):
     _same(again.symbols, slab.symbols, "symbols")
 
 
-def _rows(t, z, symbols, known, step):
+def _rows(
+    t: dict[str, Array], z: Array, symbols: Array, known: Any, step: Any
+) -> Array:
     """Section 7 in integers, of a slab that is one position of z.
 
     ``known`` keeps the rows of earlier parts by step.
@@ -90,7 +96,8 @@ def _rows(t, z, symbols, known, step):
     near = np.pad(level, ((1, 1), (1, 1), (0, 0)))
     near = near[:-2, 1:-1] + near[2:, 1:-1] + near[1:-1, :-2] + near[1:-1, 2:]
     level, near = (x.reshape(-1, m)[step.at] for x in (level, near))
-    low, d = level[:, :k], 0
+    low = level[:, :k]
+    d: Any = 0
     seen = [None, near[:, :k], np.hstack([low, near[:, :k]]), np.hstack([low, near])]
     inside = slice(step.channels.start - step.group, step.channels.stop - step.group)
     e = 0 if not step.p else _product(seen[step.p], t[f"c{step.p}"][inside])
@@ -106,7 +113,7 @@ def _rows(t, z, symbols, known, step):
     return rows
 
 
-def _check_engine(rows, tables, z_max):
+def _check_engine(rows: Any, tables: dict[str, Array], z_max: int) -> None:
     t = {
         k: tables[k].astype(np.int32)
         for k in ("w1", "b1", "w2", "b2", "bias", "c1", "c2", "c3")
@@ -139,7 +146,8 @@ def _check_engine(rows, tables, z_max):
     base = base.reshape(-1, m)
     k = len(t["c1"])
     for p, part in enumerate((slice(0, k), slice(0, k), slice(k, m), slice(k, m))):
-        b, e, context = base[:, part], 0, None
+        b, context = base[:, part], None
+        e: Any = 0
         scaled = b.astype(np.float32) * ONE
         if p:
             c = t[f"c{p}"]
@@ -166,17 +174,17 @@ def _check_engine(rows, tables, z_max):
         )
 
 
-def _pattern(n, modulus):
+def _pattern(n: int, modulus: int) -> Array:
     """Integers 0..modulus-1 that look random and are the same anywhere."""
     return np.arange(1, n + 1, dtype=np.int64) * 40503 % 65537 % modulus
 
 
-def _product(x, w):
+def _product(x: Array, w: Array) -> Array:
     # Integers throughout: no BLAS, nothing to be inexact.
     return np.einsum("ij,kj->ik", x.astype(np.int32), w, dtype=np.int32)
 
 
-def _same(got, want, what):
+def _same(got: Any, want: Any, what: str) -> None:
     if got.shape != want.shape or not (got == want).all():
         raise UnsupportedError(
             f"the arithmetic of this machine is not exact ({what}): its "
@@ -186,12 +194,13 @@ def _same(got, want, what):
         )
 
 
-def _check_coder():
-    writer = coder.Writer(None)
+def _check_coder() -> None:
+    tables: Any = None  # none of its own are coded with
+    writer = coder.Writer(tables)
     writer.put(np.array(_INDICES), coder.categorical(_FREQ))
     writer.put(np.array(_BITS), coder.uniform(1 << 16))
     payload = bytes.fromhex(_PAYLOAD)
-    reader = coder.Reader(payload, None)
+    reader = coder.Reader(payload, tables)
     got = [reader.decode(model, len(index)).tolist() for index, model in writer.groups]
     if writer.finish() != payload or got != [[*_INDICES], [*_BITS]]:
         raise UnsupportedError(

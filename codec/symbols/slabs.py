@@ -14,10 +14,12 @@ Contents
 import dataclasses
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..errors import FormatError
+from ..types import Buffer
 
 SIDE = 8  # of a slab at most, in positions of z: 32 cells, 512 pixels
 _ENTRY = struct.Struct("<II")
@@ -41,19 +43,21 @@ class Place:
 
     @property
     def rows(self) -> slice:
+        """Rows of its cells."""
         return slice(self.top, self.top + self.height)
 
     @property
     def columns(self) -> slice:
+        """Columns of its cells."""
         return slice(self.left, self.left + self.width)
 
     @property
-    def cells(self) -> tuple:
+    def cells(self) -> tuple[Any, ...]:
         """Index of its cells in an array (.., h, w, c)."""
         return ..., self.rows, self.columns, slice(None)
 
     @property
-    def z_cells(self) -> tuple:
+    def z_cells(self) -> tuple[Any, ...]:
         """Index of its positions in an array of z, (.., hz, wz, c)."""
         return (
             ...,
@@ -113,7 +117,7 @@ def join(streams: Sequence[bytes], checksums: Sequence[int]) -> tuple[bytes, int
     return b"".join([*index, *streams]), checksums[0]
 
 
-def split(payload: bytes, crc: int | None, n: int) -> list[tuple[memoryview, int]]:
+def split(payload: Buffer, crc: int | None, n: int) -> list[tuple[memoryview, int]]:
     """Streams of a payload, each with the checksum of its symbols.
 
     Parameters

@@ -1,0 +1,1 @@
+"""Pixels <-> latent: tiles, analysis, synthesis, means."""

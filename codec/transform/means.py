@@ -5,6 +5,11 @@ last bit that differs between machines costs at most one level of a pixel
 (docs/format.md, section 8).
 """
 
+from typing import Any
+
+from ..model.session import Graphs
+from ..types import Array
+
 
 class Means:
     """Decoded latent of one slab, pass by pass.
@@ -19,15 +24,17 @@ class Means:
         Where the decoded latent goes.
     """
 
-    def __init__(self, graphs, features, step, out):
+    def __init__(
+        self, graphs: Graphs, features: Array, step: Array, out: Array
+    ) -> None:
         self.graphs, self.features, self.step = graphs, features, step
         self.flat, self.out = out.reshape(-1, out.shape[-1]), out
 
-    def mean(self, p, at):
+    def mean(self, p: int, at: Any) -> Array:
         """Means of pass ``p`` at flat positions: float32 (n, c)."""
         seen = {"latent": self.out} if p else {}
         return self.graphs.run(f"mean{p}", features=self.features, at=at, **seen)[0]
 
-    def put(self, at, channels, symbols, mean):
+    def put(self, at: Any, channels: slice, symbols: Array, mean: Array) -> None:
         """Dequantise: y_hat = symbol * step + mean, at flat positions."""
         self.flat[at, channels] = symbols * self.step[channels] + mean

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..model.session import Graphs
 from ..symbols import passes
 from ..symbols.slabs import Place
 from .means import Means
 
 
-def features(graphs, z: np.ndarray, place: Place) -> np.ndarray:
+def features(graphs: Graphs, z: np.ndarray, place: Place) -> np.ndarray:
     """What the means of a slab see of z: one position more on each side.
 
     Parameters
@@ -38,7 +39,7 @@ def features(graphs, z: np.ndarray, place: Place) -> np.ndarray:
 
 
 def dequantise(
-    graphs,
+    graphs: Graphs,
     place: Place,
     z: np.ndarray,
     symbols: np.ndarray,
@@ -91,7 +92,7 @@ class Flow:
         Of these places, in their order.
     """
 
-    def __init__(self, places: list[Place], latents: Iterator[np.ndarray]):
+    def __init__(self, places: list[Place], latents: Iterator[np.ndarray]) -> None:
         self.coming = list(reversed(places))
         self.latents = latents
         self.kept: list[tuple[Place, np.ndarray]] = []

@@ -7,10 +7,13 @@ pads with zeros, as it does untiled. Only the networks run tile by tile:
 there is one latent plane.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 SIDE = 64  # latent cells: a tile has at most 1024 x 1024 pixels
 
 
-def spans(n, halo, part=None):
+def spans(n: int, halo: int, part: Any = None) -> list[tuple[int, int, int, int]]:
     """Cut n cells, or a part of them, into equal parts of at most ``SIDE``.
 
     Parameters
@@ -35,7 +38,9 @@ def spans(n, halo, part=None):
     ]
 
 
-def tiles(height, width, halo, rows=None, columns=None):
+def tiles(
+    height: int, width: int, halo: int, rows: Any = None, columns: Any = None
+) -> Iterator[tuple[tuple[int, int, int, int], tuple[int, int, int, int]]]:
     """Row and column span of each tile, row by row, as of `spans`."""
     for down in spans(height, halo, rows):
         for across in spans(width, halo, columns):

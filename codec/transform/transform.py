@@ -1,12 +1,16 @@
 """Pixels <-> latent plane through the analysis and synthesis graphs."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from ..progress import told
+from ..model.session import Graphs
+from ..progress import Progress, told
+from ..types import Array, Region
 from .tiles import tiles
 
 
-def padded(pixels, rows, columns):
+def padded(pixels: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
     """Samples of the cells first..last of both spans.
 
     Beyond the picture the last row and column repeat, up to whole cells.
@@ -26,7 +30,12 @@ def padded(pixels, rows, columns):
     )
 
 
-def analyse(pixels, graphs, modulation, progress=None):
+def analyse(
+    pixels: Array,
+    graphs: Graphs,
+    modulation: Array | None,
+    progress: Progress | None = None,
+) -> Array:
     """Latent plane of a picture, or of several of one size.
 
     Parameters
@@ -52,7 +61,14 @@ def analyse(pixels, graphs, modulation, progress=None):
     return out
 
 
-def synthesise(cells, graphs, modulation, shape, region, progress=None):
+def synthesise(
+    cells: Array | Callable[[slice, slice], Array],
+    graphs: Graphs,
+    modulation: Array | None,
+    shape: tuple[int, int],
+    region: Region,
+    progress: Progress | None = None,
+) -> Array:
     """Pixels of a decoded latent plane, or of several.
 
     Parameters
@@ -72,13 +88,13 @@ def synthesise(cells, graphs, modulation, shape, region, progress=None):
     -------
     uint8 (.., height, width, 3)
     """
-    if isinstance(cells, np.ndarray):
-        plane = cells
 
-        def cells(rows, columns):
-            return np.ascontiguousarray(plane[..., rows, columns, :])
+    def cut(rows: slice, columns: slice) -> Array:
+        if isinstance(cells, np.ndarray):
+            return np.ascontiguousarray(cells[..., rows, columns, :])
+        return cells(rows, columns)
 
-    *n, h, w = shape
+    n, (h, w) = shape[:-2], shape[-2:]
     top, left, height, width = region
     rows, columns = (
         (first // 16, -(-(first + size) // 16))
@@ -90,7 +106,7 @@ def synthesise(cells, graphs, modulation, shape, region, progress=None):
         tiles(h, w, halo, rows, columns), progress
     ):
         px = graphs.run(
-            "synthesis", modulation=modulation, latent=cells(slice(a, b), slice(c, d))
+            "synthesis", modulation=modulation, latent=cut(slice(a, b), slice(c, d))
         )[0]
         if px.shape == out.shape:  # all of it, and whole cells
             out = px

@@ -200,7 +200,7 @@ def test_list_as_json(tiny):
         "colour": "rgb",
         "bpp": round(8 * size / (41 * 30), 4),
         "quality": 50,
-        "version": 1,
+        "version": 2,
         "sections": [],
     }
 

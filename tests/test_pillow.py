@@ -148,7 +148,8 @@ def test_damaged(path):
 
 
 @pytest.mark.parametrize(
-    "at, value, text", [(5, 0x21, "version 2"), (5, 0x19, "bit 3")]
+    "at, value, text",
+    [(5, 0x11, "version 1"), (5, 0x31, "version 3"), (5, 0x23, "8 bits")],
 )
 def test_newer_files(path, at, value, text):
     data = bytearray(path.read_bytes())

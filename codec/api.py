@@ -209,10 +209,12 @@ class Encoder:
                 EffortWarning,
                 stacklevel=3,
             )
-        if options.target_psnr is not None:
-            return targets.for_psnr(
-                pipeline, blocks, options.target_psnr, plan, progress
-            )
+        for name in targets.METRICS:
+            wanted = getattr(options, name)
+            if wanted is not None:
+                return targets.for_metric(
+                    pipeline, blocks, name, wanted, plan, progress
+                )
         largest = options.largest(n_pixels)
         if largest is not None:
             return targets.for_size(pipeline, blocks, largest - n_other, plan, progress)

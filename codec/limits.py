@@ -7,7 +7,7 @@ from .errors import LimitError
 
 QUALITY = 50.0  # unless something else is said
 EFFORTS = range(1, 10)
-TUNES = "psnr", "ms-ssim"
+TUNES = "look", "psnr", "ms-ssim"
 MAX_SIDE = 16384
 # Pillow's own limit against decompression bombs: what opens elsewhere opens
 # here, and the encoder writes no file that the decoder then refuses.

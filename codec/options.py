@@ -19,7 +19,7 @@ from .errors import InputError
 from .limits import EFFORTS, MAX_PIXELS, QUALITY, TUNES
 
 # Exactly one of them says how good, or how large, a file is to be.
-GOALS = "quality", "target_size", "target_bpp", "target_psnr"
+GOALS = "quality", "target_size", "target_bpp", "target_psnr", "target_score"
 
 # A name, an id or a folder; a `codec.model.bundle.Bundle` that is read already.
 Model = str | os.PathLike[str] | Any
@@ -32,6 +32,7 @@ class EncodeFields(TypedDict, total=False):
     target_size: float | None
     target_bpp: float | None
     target_psnr: float | None
+    target_score: float | None
     effort: int | None
     tune: str | None
     max_pixels: int | None
@@ -81,7 +82,7 @@ class EncodeOptions(_Changed):
     ----------
     quality : float
         1..100, higher is better, kept to 0.01. 50 if nothing else says how
-        good the file is to be; None where a target does. The four exclude
+        good the file is to be; None where a target does. The five exclude
         each other.
     target_size : float or None
         Bytes: the best file that has at most so many.
@@ -90,11 +91,16 @@ class EncodeOptions(_Changed):
     target_psnr : float or None
         Decibels: the smallest file that has at least so many, over the 8-bit
         samples of all colours; alpha is lossless.
+    target_score : float or None
+        SSIMULACRA 2, below 100: the smallest file that has at least so much;
+        stacks on average.
     effort : int
         1..9: more takes longer and makes smaller files; decoding does not
         change.
-    tune : {"psnr", "ms-ssim"}
-        The metric that files are made smaller for, from effort 2 on.
+    tune : {"look", "psnr", "ms-ssim"} or None
+        What files are made smaller for, from effort 2 on: the look is
+        SSIMULACRA 2 with some squared error. None: what the model was
+        trained for, the look or PSNR.
     max_pixels : int
         Larger pictures are refused.
     model : str, path-like or None
@@ -116,8 +122,9 @@ class EncodeOptions(_Changed):
     target_size: float | None = None
     target_bpp: float | None = None
     target_psnr: float | None = None
+    target_score: float | None = None
     effort: int = 1
-    tune: str = TUNES[0]
+    tune: str | None = None
     max_pixels: int = MAX_PIXELS
     model: Model | None = None
     threads: int | None = None
@@ -135,10 +142,12 @@ class EncodeOptions(_Changed):
             _set(self, "quality", _quality(self.quality))
         else:
             _set(self, goals[0], _positive(goals[0], getattr(self, goals[0])))
+        if (self.target_score or 0) >= 100:
+            raise InputError(f"target_score must be below 100, not {self.target_score!r}")
         _set(self, "effort", _integer("effort", self.effort, EFFORTS))
-        if self.tune not in TUNES:
+        if self.tune not in (None, *TUNES):
             raise InputError(f"tune must be {' or '.join(TUNES)}, not {self.tune!r}")
-        if self.tune != TUNES[0] and self.effort < 2:
+        if self.tune not in (None, "psnr") and self.effort < 2:
             raise InputError(f"tune {self.tune} needs an effort of 2 or more")
         _check_common(self)
 

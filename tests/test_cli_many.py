@@ -385,4 +385,8 @@ echo "${COMPREPLY[@]}"
     result = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=ENV, capture_output=True, text=True
     )
-    assert result.stdout.split() == ["--target-size", "--target-psnr"], result
+    assert result.stdout.split() == [
+        "--target-size",
+        "--target-psnr",
+        "--target-score",
+    ], result

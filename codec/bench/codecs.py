@@ -384,10 +384,10 @@ def _ours_at_work(model, effort, tune, threads):
 def _ours(model=None, effort=None, tune=None):
     """Ours with a model at an effort, for a metric; None: the default."""
     import codec
-    from codec.search import DEFAULT, TUNES
+    from codec.search import DEFAULT
 
-    effort_, tune_ = effort or DEFAULT, tune or TUNES[0]
-    at_work = functools.partial(_ours_at_work, model, effort_, tune_)
+    effort_ = effort or DEFAULT
+    at_work = functools.partial(_ours_at_work, model, effort_, tune)
     try:
         at_work(1)
     except codec.CodecError as error:
@@ -403,7 +403,7 @@ def _ours(model=None, effort=None, tune=None):
         if effort_ == DEFAULT
         else (1, 20, 35, 50, 65, 80, 100),
         typical=60 if effort_ == DEFAULT else 65,
-        description=f"codec.Encoder, effort {effort_}, tune {tune_}",
+        description=f"codec.Encoder, effort {effort_}, tune {tune}",
         # Not of the release: `run.outdated` tells whether it codes otherwise.
         version=f"model {_model_key(model)}",
         encode=lambda picture, quality, threads: at_work(threads)[0].encode(
@@ -413,7 +413,7 @@ def _ours(model=None, effort=None, tune=None):
         # A model of other pictures has nothing to say by default.
         slow=model is not None
         or effort_ not in (DEFAULT, STRONG)
-        or tune_ not in (TUNES[0], "psnr"),
+        or tune not in (None, "psnr"),
     )
 
 
@@ -458,12 +458,12 @@ def ours_name(
     effort: int | None = None, tune: str | None = None, model: str | None = None
 ) -> str:
     """The name of ours; what is the default is not in it."""
-    from ..search import DEFAULT, TUNES
+    from ..search import DEFAULT
 
     return (
         OURS
         + (f"-e{effort}" if effort not in (None, DEFAULT) else "")
-        + (f"-{tune}" if tune not in (None, TUNES[0]) else "")
+        + (f"-{tune}" if tune else "")
         + (f"@{model}" if model else "")
     )
 
@@ -471,9 +471,10 @@ def ours_name(
 def names() -> list[str]:
     """Every codec: ours at each effort, tune and model, then the others."""
     from ..model import find
-    from ..search import PLANS, TUNES
+    from ..limits import TUNES
+    from ..search import PLANS
 
-    ours = [ours_name(effort, tune) for tune in TUNES for effort in PLANS]
+    ours = [ours_name(effort, tune) for tune in (None, *TUNES) for effort in PLANS]
     ours += [ours_name(model=name) for name in find.shipped() if name != find.DEFAULT]
     return ours + [name for name in BUILDERS if name != OURS]
 
@@ -486,15 +487,15 @@ def parse(name: str) -> dict[str, Any] | None:
     dict or None
         ``effort``, ``tune``, ``model``, each None for the default.
     """
-    from ..search import DEFAULT, TUNES
+    from ..search import DEFAULT
 
     found = OURS_NAME.fullmatch(name)
     if not found:
         return None
-    effort, tune = int(found["effort"] or DEFAULT), found["tune"] or TUNES[0]
+    effort = int(found["effort"] or DEFAULT)
     return {
         "effort": effort if effort != DEFAULT else None,
-        "tune": tune if tune != TUNES[0] else None,
+        "tune": found["tune"],
         "model": found["model"],
     }
 

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import math
 import time
 from typing import Any
 
@@ -51,25 +52,23 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
     if options.rm:
         verify.remove(job, notes, lambda: verify.compressed(coder, job, data, picture))
     written = time.perf_counter()
-    _tell(job, notes, picture, data, options)
+    if notes.verbose:
+        _tell(job, notes, picture, data, coder)
     notes.say(job.src, files.times(start, read, coded, written), level=2)
 
 
-def _tell(
-    job: Job, notes: Notes, picture: Picture, data: bytes, options: argparse.Namespace
-) -> None:
-    if not notes.verbose:
-        return
+def _tell(job: Job, notes: Notes, picture: Picture, data: bytes, coder: Coder) -> None:
     height, width = picture.pixels.shape[:2]
     found = ""
-    if options.encode.quality is None:
+    if coder.options.encode.quality is None:
         from codec import info
 
         found = f", quality {info(data).quality:g}"
     notes.say(
         job.src,
         f"{width}x{height} to {len(data)} bytes, "
-        f"{8 * len(data) / (width * height):.3f} bpp{found}",
+        f"{8 * len(data) / (width * height):.3f} bpp{found}"
+        + score(picture, coder.decoder.decode_picture(data)),
     )
     size = png_size(picture, below=len(data))
     if size is not None:
@@ -78,6 +77,22 @@ def _tell(
             f"a PNG, without any loss, would have {size} "
             f"bytes; better keep the picture as PNG",
         )
+
+
+def score(picture: Picture, copy: Picture) -> str:
+    """What is said of a copy's SSIMULACRA 2; nothing of tiny pictures."""
+    import numpy as np
+
+    from ..search import ssimulacra2
+
+    shape = *picture.pixels.shape[:2], 3
+    value = ssimulacra2.score(
+        *(
+            np.broadcast_to(p.pixels.reshape(*shape[:2], -1), shape)
+            for p in (picture, copy)
+        )
+    )
+    return "" if math.isnan(value) else f", SSIMULACRA 2 {value:.1f}"
 
 
 class _Enough(Exception):

@@ -196,6 +196,12 @@ def _add_compressing(add: Callable[..., Any]) -> None:
         help="find the smallest file with a PSNR of at least DB",
     )
     add(
+        "--target-score",
+        type=float,
+        metavar="N",
+        help="find the smallest file with an SSIMULACRA 2 of at least N, below 100",
+    )
+    add(
         "--effort",
         type=int,
         choices=EFFORTS,
@@ -207,7 +213,8 @@ def _add_compressing(add: Callable[..., Any]) -> None:
     add(
         "--tune",
         choices=TUNES,
-        help="the metric at which files of --effort 2 or more are smaller (psnr)",
+        help="what files of --effort 2 or more are smaller for (what the model was "
+        "trained for)",
     )
     add(
         "--stack",

@@ -2,7 +2,8 @@
 
 Contents
 --------
-``part_of``   the part that one of the outputs needs
+``part_of``   the part that one of the outputs needs, or a value before them
+``inputs_of`` what a value is made from
 ``constant``  an input that is always the same made a constant
 
 onnxruntime runs every node of a graph, also those that lead to no output
@@ -37,6 +38,7 @@ def part_of(model: bytes, output: str) -> bytes:
         A ModelProto whose nodes are in order, as onnx demands, and have no
         graphs inside them.
     output : str
+        One of the outputs, or of the values inside.
 
     Returns
     -------
@@ -49,6 +51,33 @@ def part_of(model: bytes, output: str) -> bytes:
         These bytes are no such model.
     """
     return _with_graph(model, lambda graph: _needed(graph, output.encode()))
+
+
+def inputs_of(model: bytes, value: str) -> list[str]:
+    """Names of what the node takes that makes a value.
+
+    Parameters
+    ----------
+    model : bytes
+        As of `part_of`.
+    value : str
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ValueError
+        These bytes are no model with such a value.
+    """
+    for number, _, graph in _fields(model):
+        for inner, _, node in _fields(graph if number == GRAPH else b""):
+            if inner == NODE:
+                names = _names(node, NODE_INPUT, NODE_OUTPUT)
+                if value.encode() in names[NODE_OUTPUT]:
+                    return [name.decode() for name in names[NODE_INPUT]]
+    raise ValueError(f"an ONNX model that does not make {value}")
 
 
 def constant(model: bytes, name: str, array: Array) -> bytes:
@@ -115,6 +144,8 @@ def _needed(graph: bytes, output: bytes) -> bytes:
         elif number == OUTPUT and output not in _names(value, VALUE_NAME)[VALUE_NAME]:
             continue
         kept.append(whole)
+    if not any(number == OUTPUT for number, _, _ in _fields(b"".join(kept))):
+        kept.append(_field(OUTPUT, _field(VALUE_NAME, output)))
     return b"".join(reversed(kept))
 
 

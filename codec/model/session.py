@@ -19,10 +19,11 @@ from ..errors import LimitError, ModelError
 from ..types import Array
 from . import forks
 from .bundle import Bundle
-from .part import constant, part_of
+from .part import constant, inputs_of, part_of
 
 # Sessions of a graph that are kept, each for one quality: 6 MB and 5 to 10 ms.
 QUALITIES = 4
+PARTS = "synthesis_error", "synthesis_slopes"  # of synthesis_gradient
 _FATAL = 4  # the engine's errors come as exceptions as well
 # Threads, too, are refused where memory ends.
 _NO_MEMORY = re.compile(
@@ -124,10 +125,14 @@ class Graphs:
 
     def _model(self, name: str, modulation: Array | None) -> bytes:
         model = self.bundle.graphs[
-            "synthesis_gradient" if name == "synthesis_error" else name
+            "synthesis_gradient" if name in PARTS else name
         ]
         if name == "synthesis_error":
             model = part_of(model, "error")
+        elif name == "synthesis_slopes":
+            # Joined to the squared error's own, which comes first.
+            (joined,) = inputs_of(model, "gradient")
+            model = part_of(model, inputs_of(model, joined)[-1])
         return (
             model if modulation is None else constant(model, "modulation", modulation)
         )
@@ -138,7 +143,8 @@ class Graphs:
         """Outputs of one graph, a list of arrays in the graph's order.
 
         ``synthesis_error`` is the part of ``synthesis_gradient`` that its
-        first output needs, and takes the same inputs. What quality changes
+        first output needs, ``synthesis_slopes`` the part that takes probes
+        back. Both take the same inputs. What quality changes
         in a graph, ``modulation``, is an input of it as well, but one that
         sessions are made for: another one takes as long as a small picture.
 
@@ -154,7 +160,7 @@ class Graphs:
             The graph does not run, or gives something else than
             docs/format.md, section 9, says.
         """
-        one = not name.endswith(("gradient", "error")) and any(
+        one = name not in ("synthesis_gradient", *PARTS) and any(
             x.ndim == 3 for x in inputs.values()
         )
         if one:
@@ -191,6 +197,8 @@ def _outputs(
 ) -> list[tuple[str, tuple[int | None, ...]]]:
     """Type and shape of each output; None is any size."""
     n, *first = next(iter(inputs.values())).shape
+    if name == "synthesis_slopes":
+        return [("f4", (len(inputs["probes"]), *inputs["latent"].shape))]
     if name in ("synthesis_error", "synthesis_gradient"):
         shape = inputs["latent"].shape
         error = "f4", shape[:2]

@@ -1,4 +1,4 @@
-"""The quality that gives a wanted size or PSNR, searched on cached latents.
+"""The quality that gives a wanted size, PSNR or score, searched on cached latents.
 
 The analysis network is the expensive part of the encoder, and its output
 changes little with quality: encoding a latent plane at a quality up to
@@ -7,6 +7,7 @@ the PSNR in proportion. So a search runs it two or three times and else
 repeats only what comes after it (figures: docs/command-line.md).
 """
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ from ..errors import LimitError
 from ..model.bundle import Bundle
 from ..progress import Progress, part
 from ..types import Array
-from . import PLANS, Plan
+from . import PLANS, Plan, ssimulacra2
 
 # Payload and checksum of each block.
 Coded = list[tuple[bytes, int]]
@@ -25,11 +26,10 @@ Coded = list[tuple[bytes, int]]
 REACH = 3.0  # of a cached latent plane, in quality
 MAX_STEPS = 12  # tries; two to five do, but for tiny pictures
 SIZE_WINDOW = 0.01  # how far below the wanted size is good enough
-PSNR_WINDOW = 0.03  # how far above the wanted PSNR is, dB
 # Where a search begins, and typical slopes there. They cost tries, not
 # results, if a picture or a model is not typical.
 _START = 50.0
-_SLOPES = {"size": 0.035, "psnr": 0.15}  # of log bytes, of dB, per quality
+_SLOPE = 0.035  # of log bytes per quality
 
 
 class Pipeline(Protocol):
@@ -109,7 +109,7 @@ def for_size(
 
     wanted = math.log(max(4, n_bytes))
     found = _search(
-        evaluate, wanted + math.log1p(-SIZE_WINDOW), wanted, _SLOPES["size"], best=max
+        evaluate, wanted + math.log1p(-SIZE_WINDOW), wanted, _SLOPE, best=max
     )
     if found is None or size(found[1]) > n_bytes:
         raise LimitError(
@@ -119,46 +119,74 @@ def for_size(
     return found
 
 
-def for_psnr(
+@dataclasses.dataclass(frozen=True)
+class _Metric:
+    """What a file may be asked to have at least.
+
+    Attributes
+    ----------
+    measure : function
+        Of lists of originals and copies, uint8 (.., h, w, 3).
+    scale : function of float
+        To what rises evenly with quality.
+    slope : float
+        Of that, typically, per quality.
+    window : float
+        How far above what is asked for is near enough.
+    unit : str
+    """
+
+    measure: Callable[[Sequence[Array], Sequence[Array]], float]
+    scale: Callable[[float], float]
+    slope: float
+    window: float
+    unit: str
+
+
+def for_metric(
     pipeline: Pipeline,
     blocks: Sequence[Array],
-    psnr: float,
+    name: str,
+    wanted: float,
     plan: Plan = PLANS[1],
     progress: Progress | None = None,
 ) -> tuple[float, Coded]:
-    """The smallest payloads of at least ``psnr``.
+    """The smallest payloads that have at least so much of a metric.
 
     Parameters
     ----------
     pipeline, blocks, plan, progress
         As of `for_size`.
-    psnr : float
-        Of the 8-bit samples of all decoded pictures, all channels, in dB.
+    name : str
+        One of ``METRICS``.
+    wanted : float
 
     Returns
     -------
     quality, coded
-        As of `for_size`; within 0.03 dB of ``psnr``, unless quality is 1.
+        As of `for_size`; within the metric's window, unless quality is 1.
 
     Raises
     ------
     LimitError
         Even quality 100 has less.
     """
-    trial = _Trials(pipeline, blocks, plan, progress)
+    metric, trial = METRICS[name], _Trials(pipeline, blocks, plan, progress)
     reached = -math.inf
 
     def evaluate(quality: float) -> tuple[float, Coded]:
         nonlocal reached
-        coded, db = trial.encode_and_measure(quality)
-        reached = max(reached, db)
-        return db, coded
+        coded, copies = trial.encode_and_decode(quality)
+        value = metric.measure(blocks, copies)
+        reached = max(reached, value)
+        return metric.scale(value), coded
 
-    found = _search(evaluate, psnr, psnr + PSNR_WINDOW, _SLOPES["psnr"], best=min)
+    low, high = map(metric.scale, (wanted, wanted + metric.window))
+    found = _search(evaluate, low, high, metric.slope, best=min)
     if found is None:
         raise LimitError(
-            f"{psnr:g} dB is out of reach for this picture: quality 100 has "
-            f"{reached:.2f} dB; ask for less"
+            f"{wanted:g}{metric.unit} is out of reach for this picture: quality 100 "
+            f"has {reached:.2f}{metric.unit}; ask for less"
         )
     return found
 
@@ -213,23 +241,22 @@ class _Trials:
             for i, progress in enumerate(self._parts())
         ]
 
-    def encode_and_measure(self, quality: float) -> tuple[Coded, float]:
-        """Payload and checksum of each block, and the PSNR of all."""
-        coded, total, n = [], 0, 0
+    def encode_and_decode(self, quality: float) -> tuple[Coded, list[Array]]:
+        """Payload and checksum of each block, and the decoded blocks."""
+        coded, copies = [], []
         for i, progress in enumerate(self._parts()):
-            pixels = self.blocks[i]
-            *several, height, width, _ = pixels.shape
+            *several, height, width, _ = self.blocks[i].shape
             decoded = np.empty(
                 (*several, -(-height // 16), -(-width // 16), self.pipeline.bundle.m),
                 np.float32,
             )
             coded.append(self._encode(i, quality, part(progress, 0, 0.6), decoded))
-            found = self.pipeline.synthesise(
-                decoded, quality, height, width, part(progress, 0.6, 1)
+            copies.append(
+                self.pipeline.synthesise(
+                    decoded, quality, height, width, part(progress, 0.6, 1)
+                )
             )
-            total += squared_error(pixels, found)
-            n += pixels.size
-        return coded, _decibels(total, n)
+        return coded, copies
 
 
 def squared_error(a: Array, b: Array) -> int:
@@ -246,6 +273,29 @@ def psnr(a: Array, b: Array) -> float:
 
 def _decibels(total: int, n: int) -> float:
     return math.inf if total == 0 else 10 * math.log10(255**2 * n / total)
+
+
+def _psnr_of_all(blocks: Sequence[Array], copies: Sequence[Array]) -> float:
+    total = sum(squared_error(a, b) for a, b in zip(blocks, copies))
+    return _decibels(total, sum(a.size for a in blocks))
+
+
+def _mean_score(blocks: Sequence[Array], copies: Sequence[Array]) -> float:
+    scores = [
+        ssimulacra2.score(x, y)
+        for a, b in zip(blocks, copies)
+        for x, y in zip(*(p.reshape(-1, *p.shape[-3:]) for p in (a, b)))
+    ]
+    return sum(scores) / len(scores)
+
+
+METRICS = {
+    "target_psnr": _Metric(_psnr_of_all, float, 0.15, 0.03, " dB"),
+    # What is left to 100 falls by about as many percent everywhere.
+    "target_score": _Metric(
+        _mean_score, lambda v: -math.log(max(100 - v, 1e-3)), 0.027, 0.2, ""
+    ),
+}
 
 
 def _search(

@@ -137,7 +137,9 @@ def synthesis_gradient(net):
     n at least 0. Outputs: ``error`` (h, w), the weighted squared error of
     each cell before samples are rounded; ``gradient`` (1 + n, h, w, M),
     half the error's derivative, then what the same backward pass makes of
-    the weighted probes.
+    the weighted probes. ``gradient`` joins the two, in this order: encoders
+    cut off the first where they bring slopes of another error as probes
+    (`codec.model.session`).
     """
     g = _Tape("synthesis_gradient")
     blocks = [*net.blocks16, *net.blocks8]

@@ -107,7 +107,8 @@ def training_info(cfg, saved, n_pictures, step):
         "hours": round(saved["seconds"] / 3600, 4),
         "steps": step,
         "pixels": saved["pixels"],
-        "loss": then.loss,
+        # Encoders make less of the same thing (`codec.search.objectives`).
+        **{k: v for k in ("loss", "loss_high", "loss_turn") if (v := getattr(then, k))},
         "seed": then.seed,
         "validation": [
             {"lambda": r["lambda"], "bpp": r["bpp"], "psnr": r["psnr"]} for r in rows

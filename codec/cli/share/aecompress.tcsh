@@ -10,18 +10,18 @@
 complete aecompress \
         'c/--completion=/(bash tcsh zsh)/' \
         'c/--effort=/(1 2 3 4 5 6 7 8 9)/' \
-        'c/--tune=/(psnr ms-ssim)/' \
+        'c/--tune=/(look psnr ms-ssim)/' \
         'c/--pages=/(first all)/' \
         'c/-m=/f/' \
         'c/--model=/f/' \
         'c/-o=/f/' \
         'c/--output=/f/' \
         'c/--output-dir=/d/' \
-        'c/--/(compare completion decompress effort force help json keep list max-pixels model no-progress output output-dir pages preserve quality quiet recursive rm scheduler stack stdout strip target-psnr target-size test threads tune verbose version)/' \
+        'c/--/(compare completion decompress effort force help json keep list max-pixels model no-progress output output-dir pages preserve quality quiet recursive rm scheduler stack stdout strip target-psnr target-score target-size test threads tune verbose version)/' \
         'c/-/(- T V c d f h k l m o p q r t v)/' \
         'n/--completion/(bash tcsh zsh)/' \
         'n/--effort/(1 2 3 4 5 6 7 8 9)/' \
-        'n/--tune/(psnr ms-ssim)/' \
+        'n/--tune/(look psnr ms-ssim)/' \
         'n/--pages/(first all)/' \
         'n/-m/f/' \
         'n/--model/f/' \

@@ -151,5 +151,11 @@ class Bundle:
 
     def multiplier(self, quality: float) -> float:
         """Lambda of rate + lambda * 255^2 * MSE (docs/quality.md)."""
-        low, high = self.manifest["lambda"]
-        return low * (high / low) ** ((quality - 1) / 99)
+        logs = np.log(self.manifest["lambda"])
+        at = (quality - 1) / 99 * (len(logs) - 1)
+        return float(np.exp(np.interp(at, np.arange(len(logs)), logs)))
+
+    def trained(self, quality: float) -> float:
+        """Where a quality lies in the range of lambda, evenly: 1..100."""
+        low, *_, high = np.log(self.manifest["lambda"])
+        return float(1 + 99 * (np.log(self.multiplier(quality)) - low) / (high - low))

@@ -86,7 +86,7 @@ def mixed(bundle: Bundle, quality: float) -> tuple[float, float]:
         turn = float(training.get("loss_turn", LOSS["loss_turn"]))
     except (ValueError, TypeError, AttributeError) as e:
         raise ModelError(f"model: what it was trained for makes no sense ({e})") from e
-    u = min(1, max(0, ((quality - 1) / 99 - turn) / max(1 - turn, 1e-6)))
+    u = min(1, max(0, ((bundle.trained(quality) - 1) / 99 - turn) / max(1 - turn, 1e-6)))
     u = u * u * (3 - 2 * u)
     return tuple(
         (1 - u) * low.get(name, 0.0) + u * high.get(name, 0.0) for name in ("mse", TERM)

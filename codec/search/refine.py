@@ -130,7 +130,7 @@ class Refiner:
             / self.gain**2
             * np.maximum(bundle.at_quality("energy", quality), np.float32(1e-6))
         )
-        self.caution = np.float32(np.interp(quality, (0, 100), CAUTION))
+        self.caution = np.float32(np.interp(bundle.trained(quality), (0, 100), CAUTION))
 
     def run(self, y: Array, plan: Plan, progress: Progress | None = None) -> Any:
         """The best symbols found.

@@ -51,7 +51,7 @@ class Objective(Protocol):
 
     def backward(
         self, latent: Array, n_probes: int
-    ) -> tuple[float, Array, Array | None]: ...
+    ) -> tuple[float, Array, Array]: ...
 
 
 def default(bundle: Bundle) -> str:
@@ -204,7 +204,7 @@ class SquaredError(_Decoded):
 
     def backward(
         self, latent: Array, n_probes: int
-    ) -> tuple[float, Array, Array | None]:
+    ) -> tuple[float, Array, Array]:
         """The error, its slope and its curvature.
 
         Parameters
@@ -217,12 +217,12 @@ class SquaredError(_Decoded):
         error : float
         gradient : float32 (hy, wy, M)
             Half of its derivative by the latent.
-        seen : float32 (hy, wy, M), or None without probes
+        seen : float32 (hy, wy, M), or empty without probes
             Half of its second derivative by each value alone, as the mean
             square of what probes give.
         """
         total, gradient = 0.0, np.empty(latent.shape, np.float32)
-        seen = np.zeros(latent.shape, np.float32) if n_probes else None
+        seen = np.zeros(latent.shape if n_probes else 0, np.float32)
         rng = np.random.default_rng(2)
         for to, cut, *where in self._tiles(latent):
             inputs, left = self._inputs(*where), n_probes
@@ -329,14 +329,14 @@ class Look(_Decoded):
 
     def backward(
         self, latent: Array, n_probes: int
-    ) -> tuple[float, Array, Array | None]:
+    ) -> tuple[float, Array, Array]:
         """As of `SquaredError`; the second derivative is a guess.
 
         In a block of pixels it is taken to be what it would be of an error
         that is quadratic and has the slope that was found.
         """
         gradient = np.empty(latent.shape, np.float32)
-        seen = np.zeros(latent.shape, np.float32) if n_probes else None
+        seen = np.zeros(latent.shape if n_probes else 0, np.float32)
         rng = np.random.default_rng(2)
         squares, sums = 0.0, 0.0
         for (to, cut, *where), kept, error, compared in self._shown(latent):

@@ -1,6 +1,6 @@
 """How the codec does on what it was not trained for, and on what is hard.
 
-    python -m benchmarks.domains [VALID] [--model MODEL] [--pictures FOLDER]
+    python -m benchmarks.domains [VALID] [--only NAME ...] [--pictures FOLDER]
 
 Draws small sets of pictures that are not photographs (always the same ones),
 and cuts parts with small text, fine patterns, saturated colours, skin and skies
@@ -13,6 +13,7 @@ PNG for each kind of part: original, JPEG, AVIF and ours in files of one size.
 """
 
 import argparse
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -295,6 +296,7 @@ def row(name, pictures, quality, encoder, decoder):
 def main(argv=None):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("valid", nargs="?", type=Path, default=EXAMPLES)
+    p.add_argument("--only", nargs="+", metavar="NAME", help="patterns of domains")
     p.add_argument("--model")
     p.add_argument("--quality", type=float, nargs="+", default=[50, 80])
     p.add_argument("--pictures", type=Path, metavar="FOLDER")
@@ -305,6 +307,7 @@ def main(argv=None):
     rows = [
         row(name, pictures, quality, encoder, decoder)
         for name, pictures in domains(o.valid).items()
+        if any(fnmatch(name, pattern) for pattern in o.only or ["*"])
         for quality in o.quality
     ]
     print(tables.markdown(HEADER, rows))

@@ -25,7 +25,7 @@ from codec.model import find
 
 EFFORTS, QUALITIES = tuple(range(1, 10)), (5, 20, 35, 50, 65, 80, 95)
 KEY = ("sha256", "effort", "quality", "model")
-OTHERS = {"jpeg-420": "JPEG 4:2:0", "avif-444": "AVIF 4:4:4"}
+OTHERS = {"jpeg-420": "JPEG 4:2:0", "avif-444-psnr": "AVIF tune=psnr"}
 
 
 def measure(job):

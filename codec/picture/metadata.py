@@ -95,11 +95,14 @@ def orientation(exif: bytes | None, xmp: bytes | None = None) -> int:
     """
     values = orientations(exif) or orientations(None, xmp)
     # The last one, as in Pillow.
-    return values[-1] if values and values[-1] in range(1, 9) else 1
+    return next((v for v in reversed(values) if 1 <= v <= 8), 1)
 
 
 def orientations(exif: bytes | None, xmp: bytes | None = None) -> list[int]:
-    """All that is said of the orientation, by Exif and then by XMP."""
+    """All that is said of the orientation, by Exif and then by XMP.
+
+    What is no number is 0.
+    """
     found = [value for _, _, value in _orientation_entries(exif)]
     return found + [int(n) for n in _orientation_of_xmp(xmp)]
 
@@ -117,7 +120,7 @@ def upright(exif: bytes | None, xmp: bytes | None) -> tuple[bytes | None, bytes 
         Of the same lengths.
     """
     for at, form, value in _orientation_entries(exif):
-        if value != 1 and exif:
+        if form and value != 1 and exif:
             one = struct.pack(form, 1)
             exif = exif[:at] + one + exif[at + len(one) :]
     if xmp and any(n != "1" for n in _orientation_of_xmp(xmp)):
@@ -174,9 +177,12 @@ def _prefixes(text: str, namespaces: tuple[str, ...]) -> set[str]:
 
 
 def _xmp_orientation(text: str) -> re.Pattern[str]:
-    """What finds it in this text: what comes before, and the number."""
+    """What finds it in this text: what comes before, and the number.
+
+    As lax as Pillow: what it would turn is turned here.
+    """
     names = "|".join(map(re.escape, _prefixes(text, (_TIFF_NAMESPACE,)) | {"tiff"}))
-    return re.compile(rf"""(\b(?:{names}):Orientation\s*(?:=\s*["']|>)\s*)([1-8])\b""")
+    return re.compile(rf"""((?:{names}):Orientation\s*(?:=\s*["']|>)\s*)([1-8])""")
 
 
 def _orientation_of_xmp(xmp: bytes | None) -> list[str]:
@@ -187,7 +193,10 @@ def _orientation_of_xmp(xmp: bytes | None) -> list[str]:
 
 
 def _orientation_entries(exif: bytes | None) -> list[tuple[int, str, int]]:
-    """(offset, form, value) of each orientation in the first directory."""
+    """(offset, form, value) of each orientation in the first directory.
+
+    No form and 0 where the value is no number.
+    """
     if not exif or not is_exif(exif):
         return []
     try:
@@ -197,8 +206,10 @@ def _orientation_entries(exif: bytes | None) -> list[tuple[int, str, int]]:
         return []
     return [
         (e.at, order + tiff.INTEGERS[e.kind], e.integers(order)[0])
+        if e.kind in tiff.INTEGERS and e.count
+        else (e.at, "", 0)
         for e in found
-        if e.tag == tiff.ORIENTATION and e.kind in tiff.INTEGERS and e.count
+        if e.tag == tiff.ORIENTATION
     ]
 
 

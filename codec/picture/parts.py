@@ -176,7 +176,7 @@ def read(data: bytes) -> Contents | None:
             walk = Walk(data)
             try:
                 walker(walk)
-            except (struct.error, IndexError):
+            except (struct.error, LookupError, ValueError, ArithmeticError):
                 # Cut short, or nonsense: who knows what it would have been.
                 walk.lose("what a damaged part holds", 0, 0, metadata=False)
             return walk.end()

@@ -28,6 +28,7 @@ def settings(folder, train, valid, given):
             pass  # a string
         to = sizes if name.startswith("shape.") else values
         to[name.removeprefix("shape.")] = value
+    values.setdefault("export_share", 0.0)
     values.setdefault("init", "runs/photo/weights.safetensors")
     shape = state.load_weights(values["init"]).shape
     return Config(

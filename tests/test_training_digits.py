@@ -200,7 +200,7 @@ def test_what_was_trained_is_what_runs(trained):
     functional.use_bf16(False)
     with torch.no_grad():
         lam = model.lambda_of(torch.tensor([0.8]))
-        bpp, _, x_hat, _ = model(functional.to_float(x[None]), lam, noise=False)
+        bpp, _, x_hat, _ = model(functional.to_float(x[None]), lam)
     functional.use_bf16(True)
     shown = ((x_hat[0].numpy() + 0.5) * 255).round().clip(0, 255)
     data_ = codec.Encoder(model=trained / "model").encode(x[..., 0], 1 + 99 * 0.8)

@@ -244,9 +244,7 @@ def test_gradients(model, bundle, graphs, quality):
     """What is written by hand against torch's backward pass."""
     x, q = scene(4, 128, 192), q_of(quality)
     with torch.no_grad():
-        aux = model.code(
-            model.analysis(functional.to_float(x)[None], q), q, noise=False
-        )[3]
+        aux = model.code(model.analysis(functional.to_float(x)[None], q), q)[3]
     y = gradient.decode(model, aux["v"], aux["z"], q).detach()
     y.requires_grad_(True)
     shown = (model.synthesis(y, q) * 255 + 127.5).clamp(0, 255)
@@ -283,7 +281,7 @@ def test_energy(model, made):
     q, seen = q_of(50), np.zeros(TINY.m)
     x = functional.to_float(scene(0)[:64, :64])[None]
     with torch.no_grad():
-        aux = model.code(model.analysis(x, q), q, noise=False)[3]
+        aux = model.code(model.analysis(x, q), q)[3]
         gain = bundle_gain(model, q)
         for c in range(TINY.m):
             s = aux["v"].clone()
@@ -306,7 +304,7 @@ def test_rows_are_equal_integers(model, bundle, quality):
         / (model.log_gain.detach().mean().exp())
     )
     with torch.no_grad():
-        aux = model.code(y, q, noise=False)[3]
+        aux = model.code(y, q)[3]
     z, s, want = (aux[n][0].numpy().astype(int) for n in ("z", "v", "rows"))
     assert len(np.unique(want)) > 8 and np.abs(s).max() > 1
     pipeline = Pipeline(bundle, threads=1)  # checks its bounds too
@@ -329,7 +327,7 @@ def test_files_have_the_size_and_error_of_training(model, made, quality):
     assert back.shape == x.shape
     with torch.no_grad():
         lam = model.lambda_of(q_of(quality))
-        bpp, mse, _, _ = model(functional.to_float(x)[None], lam, noise=False)
+        bpp, mse, _, _ = model(functional.to_float(x)[None], lam)
     assert psnr(back, x) == pytest.approx(10 * np.log10(255**2 / mse.item()), abs=0.5)
     # The slow decoder of docs/format.md reads the same symbols.
     _, z, s = reference.decode_symbols(coded, made[1])

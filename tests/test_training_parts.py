@@ -238,13 +238,12 @@ def test_rounding_passes_gradients():
     assert torch.autograd.grad(y.sum(), x)[0].tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("mode, kind", [("on", torch.bfloat16), ("off", torch.float32)])
-def test_choice_of_bfloat16(mode, kind):
-    fn.choose_bf16(mode)
-    assert fn.BF16 is kind
-    fn.choose_bf16("auto")
-    assert fn.BF16 in (torch.bfloat16, torch.float32)
+@pytest.mark.parametrize("on, kind", [(True, torch.bfloat16), (False, torch.float32)])
+def test_choice_of_bfloat16(on, kind):
+    fn.use_bf16(on)
+    assert fn.linear_bf16(torch.ones(2, 3), torch.ones(4, 3)).dtype is kind
     fn.use_bf16(True)
+    assert fn.bf16_pays(seconds=0) in (True, False)
 
 
 @pytest.mark.parametrize("shape", [(24, 60), (60, 24), (32, 32)])

@@ -46,7 +46,7 @@ def trained(tmp_path):
 def coded(model, crops):
     x = functional.to_float(crops.batch(2, np.random.default_rng(0)))
     with torch.no_grad():
-        return model(x, torch.tensor([0.003, 0.2]), noise=False)
+        return model(x, torch.tensor([0.003, 0.2]))
 
 
 def test_a_grown_model_computes_the_same(trained):
@@ -113,10 +113,10 @@ def test_parts_start_at_nothing_and_learn(trained):
     assert [tuple(d.shape) for d in more.rows.d] == [(2, 3), (3, 5), (3, 1), (12, 4)]
     torch.manual_seed(2)
     y, q = torch.randn(1, 8, 8, TINY.m), torch.tensor([0.7])
-    rows = [m.code(y, q, False)[3]["rows"] for m in (model, more)]
+    rows = [m.code(y, q)[3]["rows"] for m in (model, more)]
     assert torch.equal(*rows)
     more.rows.d[2].data += 1
-    assert not torch.equal(rows[0], more.code(y, q, False)[3]["rows"])
+    assert not torch.equal(rows[0], more.code(y, q)[3]["rows"])
     # What begins earlier sees less, and the rest of it is as it was.
     fewer = reshape.reshaped(
         model, reshape.changed(model.shape, {"parts": (3, 10)}), None

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 
 from training_runs import TINY, config, pictures, scene
 
-from codec.training import curves, data, functional, ship, state, train
+from codec.training import curves, data, functional, loss, ship, state, train
 from codec.training.config import Config, TrainingError
 
 AVERAGE = pathlib.Path(__file__).parent.parent / "runs" / "average.py"
@@ -89,9 +89,9 @@ def test_loss_goes_down(tmp_path, monkeypatch):
         assert all(b > a - 0.01 for a, b in zip(values, values[1:]))
 
 
-@pytest.mark.parametrize("loss", ["mae", "ms-ssim", "mse:0.3,ssimulacra2:0.7"])
-def test_other_losses_train(tmp_path, loss):
-    cfg = config(tmp_path, steps=2, loss=loss, bf16="on")
+@pytest.mark.parametrize("terms", ["mae", "ms-ssim", "mse:0.3,ssimulacra2:0.7"])
+def test_other_losses_train(tmp_path, terms):
+    cfg = config(tmp_path, steps=2, loss=terms, bf16="on")
     assert run(cfg) == "done"
     assert np.isfinite(read(cfg)["norm"])
 
@@ -197,10 +197,49 @@ def test_log_drops_what_the_checkpoint_does_not_have(tmp_path):
     rows = curves.read(log)
     assert {r["step"] for r in rows} == {6}
     with open(log, newline="") as f:
-        assert tuple(next(csv.reader(f))) == curves.COLUMNS
+        names = next(csv.reader(f))
+    assert names == [*curves.COLUMNS, *loss.TERMS]
+    last = rows[-1]
+    assert last["mse"] > 0 and last["ssimulacra2"] > 0 and "mse" not in rows[0]
     points = curves.last_validation(log, 6)
     assert [p["lambda"] for p in points] == list(train.VALID_LAMBDAS)
     assert curves.last_validation(log, 5) == []
+
+
+@pytest.mark.parametrize(
+    "head, row, want",
+    [
+        # As logs were: no score, then figures without names, then with them.
+        ("lambda", "valid,0.5,9,9,1,2,3,0.1", {"lambda": 0.1}),
+        ("lambda,score", "valid,0.5,9,9,1,2,3,0.1,70,4,5,6,7,8", {"ms-ssim": 7}),
+        ("lambda,score,mse,new", "valid,0.5,9,9,1,2,3,0.1,70,4,5", {"new": 5}),
+        ("lambda,score", "train,0.5,9,9,1,2,3", {"psnr": 3}),
+    ],
+)
+def test_old_logs_are_read(tmp_path, head, row, want):
+    file = tmp_path / "log.csv"
+    file.write_text(f"kind,hours,step,pixels,loss,bpp,psnr,{head}\n{row}\n")
+    (found,) = curves.read(file)
+    assert found.items() >= want.items() and found["loss"] == 1
+    curves.Log(file, 9)
+    (again,) = curves.read(file)
+    assert again.items() >= (found.items() if "new" not in head else set())
+
+
+def test_every_term_has_a_curve(tmp_path, monkeypatch):
+    figure = pytest.importorskip("matplotlib.figure")
+    cfg = config(tmp_path, steps=2, valid_minutes=0)
+    run(cfg)
+    kept = []
+    savefig = figure.Figure.savefig
+    monkeypatch.setattr(
+        figure.Figure,
+        "savefig",
+        lambda f, *a, **k: kept.append(f) or savefig(f, *a, **k),
+    )
+    assert curves.draw(f"{cfg.state}/log.csv", tmp_path / "curves.png")
+    drawn = [line.get_label() for line in kept[0].axes[2].lines]
+    assert drawn == list(loss.TERMS)
 
 
 def test_curves_are_drawn(tmp_path):

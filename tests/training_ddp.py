@@ -28,7 +28,7 @@ def main():
     lam = torch.tensor([0.01, 0.1])
 
     def loss(model):
-        bpp, mse, _, _ = model(x, lam, False)
+        bpp, mse, _, _ = model(x, lam)
         return (bpp + lam * mse).mean()
 
     theirs = DistributedDataParallel(codec())

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import dataclasses
 import importlib.util
-import os
 import signal
 import sys
 import time
@@ -159,9 +158,6 @@ def _run(argv):
         export_averaged(cfg.state, run.save_weights)
         say(f"wrote {run.save_weights}")
     _draw(cfg)
-    from .functional import choose_bf16
-
-    choose_bf16(cfg.bf16)
     print(ship.ship(cfg, out, n_pictures=cfg.table_pictures, log=say))
     return 128 + number if number else 0
 
@@ -194,8 +190,12 @@ def settings(run: Command, given: dict) -> tuple[Config, Path, bool]:
         weights_of(text)
     if not resume:
         _initialise(cfg, run.sizes or {})
-    if "workers" not in given and not resume:
-        cfg.workers = _workers(cfg.batch)
+    from . import device
+
+    # Neither is of the run: it may go on where others are.
+    cfg.device = device.chosen(given.get("device", "auto"))
+    if "workers" not in given and not (resume and cfg.device == "cpu"):
+        cfg.workers = device.workers(cfg.device, cfg.batch)
     if cfg.batch % cfg.workers:
         raise UsageError(
             f"--batch {cfg.batch} is not a multiple of --workers {cfg.workers}"
@@ -291,15 +291,6 @@ def _initialise(cfg: Config, sizes: dict) -> None:
         denoise.belongs(start, find.load(cfg.base or None))
 
 
-def _workers(batch):
-    cores = (
-        len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1
-    )
-    return max(n for n in range(1, min(cores, batch) + 1) if not batch % n)
-
-
 def _train(cfg, resume):
     from . import data, processes
 
@@ -317,7 +308,7 @@ def _train(cfg, resume):
         f"{len(train)} pictures, {pixels / 1e6:.1f} megapixels, "
         f"{len(valid)} to validate on; "
         + (f"{cfg.steps} steps" if cfg.steps else f"{cfg.hours:g} hours")
-        + f" in {cfg.workers} processes; state in {cfg.state}"
+        + f" in {cfg.workers} processes ({cfg.device}); state in {cfg.state}"
     )
     drawn = [time.monotonic()]
 

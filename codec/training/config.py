@@ -122,6 +122,13 @@ class Config:
     hours: float = _length(
         1.0, "length of the run, the export included, over every --resume", "H", _real
     )
+    export_share: float = _length(
+        0.3,
+        "share of --hours that the last validation and the export take at most; where "
+        "it is short, tables are fitted to fewer pictures",
+        "X",
+        _share,
+    )
     steps: int = _length(
         0, "steps of the optimiser in all, instead of --hours", "N", _count
     )

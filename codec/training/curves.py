@@ -1,6 +1,8 @@
 """The log of a run: a CSV, a picture of its curves, a line of progress.
 
-A row is ``COLUMNS``; validations write one row per lambda.
+A row is ``COLUMNS``; validations write one row per lambda, with the score of
+SSIMULACRA 2 and each term that a loss can have (``loss.TERMS``), whatever is
+trained for.
 """
 
 import csv
@@ -10,7 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-COLUMNS = ("kind", "hours", "step", "pixels", "loss", "bpp", "psnr", "lambda", "score")
+COLUMNS = "kind", "hours", "step", "pixels", "loss", "bpp", "psnr", "lambda", "score"
+# What stood behind these in logs whose first line did not say so.
+UNNAMED = "mse", "mae", "bce", "ms-ssim", "ssimulacra2"
 ROW_SECONDS = 30  # of training in one row
 
 
@@ -18,12 +22,15 @@ def read(log):
     """Rows of a log as dicts of numbers, none where there is no file."""
     try:
         with open(log, newline="") as f:
-            rows = [
-                r for r in csv.reader(f) if len(r) >= 7 and r[0] in ("train", "valid")
-            ]
-    except FileNotFoundError:
+            names, *rows = csv.reader(f)
+    except (FileNotFoundError, ValueError):
         return []
-    return [dict(zip(COLUMNS, [r[0], *map(float, r[1:])])) for r in rows]
+    names = [*COLUMNS, *(names[len(COLUMNS) :] or UNNAMED)]
+    return [
+        {"kind": r[0]} | {n: float(v) for n, v in zip(names[1:], r[1:]) if v}
+        for r in rows
+        if len(r) >= 7 and r[0] in ("train", "valid")
+    ]
 
 
 def last_validation(log, step):
@@ -45,15 +52,19 @@ class Log:
     """
 
     def __init__(self, file, step):
+        from .loss import TERMS  # brings torch
+
         file = Path(file)
+        self.columns = [*COLUMNS, *TERMS]
         old = [r for r in read(file) if r["step"] <= step] if step else []
         tmp = file.with_suffix(".csv.tmp")
         with open(tmp, "w", newline="") as f:
             out = csv.writer(f, lineterminator="\n")
-            out.writerow(COLUMNS)
+            out.writerow(self.columns)
             for r in old:
+                values = [r.get(n, "") for n in self.columns]
                 out.writerow(
-                    [f"{v:.12g}" if isinstance(v, float) else v for v in r.values()]
+                    [f"{v:.12g}" if isinstance(v, float) else v for v in values]
                 )
         os.replace(tmp, file)
         self.out = open(file, "a", buffering=1, newline="")
@@ -155,6 +166,15 @@ def _duration(seconds):
     )
 
 
+def mean_by_step(rows, name):
+    """(hours, mean of a column) of each validation."""
+    steps = {}
+    for r in rows:
+        steps.setdefault(r["step"], {})[r["lambda"]] = r
+    found = [list(by_lambda.values()) for by_lambda in steps.values()]
+    return [(rs[0]["hours"], sum(r[name] for r in rs) / len(rs)) for rs in found]
+
+
 def draw(log, picture):
     """Plot a log; does nothing without matplotlib.
 
@@ -172,8 +192,8 @@ def draw(log, picture):
     valid = [r for r in rows if r["kind"] == "valid"]
     if not rows:
         return False
-    fig = Figure(figsize=(11, 4), layout="constrained")
-    loss, rd = fig.subplots(1, 2)
+    fig = Figure(figsize=(15, 4), layout="constrained")
+    loss, rd, terms = fig.subplots(1, 3)
     once = {r["step"]: r for r in valid}.values()
     for part, style, label in (
         (train, "-", "training"),
@@ -214,7 +234,24 @@ def draw(log, picture):
     )
     if steps:
         rd.legend()
-    for axes in (loss, rd):
+    names = [n for n in {n: 0 for r in valid for n in r} if n not in COLUMNS]
+    for name in names:
+        points = mean_by_step(
+            [r for r in valid if math.isfinite(r.get(name, math.nan))], name
+        )
+        if points and points[0][1]:
+            hours, means = zip(*points)
+            terms.plot(
+                hours, [m / means[0] for m in means], "o-", lw=1, ms=3, label=name
+            )
+    terms.set(
+        xlabel="hours",
+        ylabel="mean over qualities / its first value",
+        title="Terms of the loss",
+    )
+    if names:
+        terms.legend()
+    for axes in (loss, rd, terms):
         axes.grid(alpha=0.3)
     tmp = Path(f"{picture}.tmp")
     fig.savefig(tmp, format="png", dpi=110)

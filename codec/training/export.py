@@ -59,7 +59,7 @@ def collect(model, crops, n_pictures, log):
             u = (band + np.array(numbers) * 0.618 % 1) / N_BANDS
             q = torch.tensor(u, dtype=torch.float32)
             y = model.analysis(x, q)
-            aux = model.code(y, q, noise=False)[3]
+            aux = model.code(y, q)[3]
             zi = aux["z"].numpy().astype(int) + Z_MAX
             for c in range(zi.shape[-1]):
                 z[band, c] += np.bincount(zi[..., c].ravel(), minlength=2 * Z_MAX + 1)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 from . import kernels
 
+CPU = torch.device("cpu")
 BF16 = torch.bfloat16  # float32 where that is faster: ``use_bf16``
 
 
@@ -25,12 +26,14 @@ def use_bf16(on):
     BF16 = torch.bfloat16 if on else torch.float32
 
 
-def bf16_pays(seconds=0.05):
-    """Whether this CPU multiplies bfloat16 matrices faster than float32.
+def bf16_pays(device=CPU, seconds=0.05):
+    """Whether a device multiplies bfloat16 matrices faster than float32.
 
-    Best of many, as the machine may be busy; rounding the input is part
-    of the price.
+    On a CPU the best of many, as the machine may be busy; rounding the input is
+    part of the price.
     """
+    if device.type != "cpu":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
     x, w = torch.randn(2048, 256), torch.randn(384, 256)
     best = {}
     end = time.perf_counter() + seconds
@@ -43,14 +46,9 @@ def bf16_pays(seconds=0.05):
     return best[torch.bfloat16] < best[torch.float32]
 
 
-def choose_bf16(mode):
-    """Set the products up for ``mode``: "auto", "on" or "off"."""
-    use_bf16(bf16_pays() if mode == "auto" else mode == "on")
-
-
-def to_float(pixels):
-    """uint8 array -> float32 tensor, -0.5..0.5."""
-    return torch.from_numpy(pixels).float().mul_(1 / 255).sub_(0.5)
+def to_float(pixels, device=CPU):
+    """uint8 array -> float32 tensor of a device, -0.5..0.5."""
+    return torch.from_numpy(pixels).to(device).float().mul_(1 / 255).sub_(0.5)
 
 
 def padded(x, b):
@@ -136,6 +134,12 @@ def unfold8(x, w, b):
     return _Unfold8.apply(x, w, b)
 
 
+def even(h, w, device):
+    """Cells of the checkerboard that come first, bool (1, h, w, 1)."""
+    y, x = (torch.arange(n, device=device) for n in (h, w))
+    return ((y[:, None] + x) % 2 == 0)[None, :, :, None]
+
+
 def round_ste(x):
     """Round to nearest; the gradient passes straight through."""
     return x + (torch.round(x) - x).detach()
@@ -213,9 +217,9 @@ SMALL = 16  # cells of a plane that are not worth a convolution
 
 
 @functools.cache
-def _taps(h, w, k):
+def _taps(h, w, k, device):
     """Which weight leads from each cell to each other one; k * k: none."""
-    y, x = torch.arange(h), torch.arange(w)
+    y, x = torch.arange(h, device=device), torch.arange(w, device=device)
     dy = (y[None] - y[:, None] + k // 2)[:, None, :, None]
     dx = (x[None] - x[:, None] + k // 2)[None, :, None, :]
     inside = (dy >= 0) & (dy < k) & (dx >= 0) & (dx < k)
@@ -236,7 +240,7 @@ def _depthwise(x, w):
     """5x5 or 3x3 depth-wise convolution, zero padding, channels last."""
     height, width = x.shape[1:3]
     if height * width <= SMALL:
-        m = _dense(w, _taps(height, width, w.shape[-1]))
+        m = _dense(w, _taps(height, width, w.shape[-1], x.device))
         return torch.bmm(m, _planes(x)).permute(2, 1, 0).reshape(x.shape)
     y = F.conv2d(x.permute(0, 3, 1, 2), w, padding=w.shape[-1] // 2, groups=w.shape[0])
     return y.permute(0, 2, 3, 1)
@@ -256,7 +260,7 @@ class _Depthwise(torch.autograd.Function):
 
 def _depthwise_backward(g, x, w, learns=True):
     if x.shape[1] * x.shape[2] <= SMALL:
-        taps = _taps(*x.shape[1:3], w.shape[-1])
+        taps = _taps(*x.shape[1:3], w.shape[-1], x.device)
         g = _planes(g)
         gx = torch.bmm(_dense(w, taps).transpose(1, 2), g)
         gm = torch.bmm(g, _planes(x).transpose(1, 2))
@@ -306,7 +310,7 @@ class _Block(torch.autograd.Function):
         a = torch.addmm(b1.to(BF16), u, w1b.t())
         a = F.leaky_relu_(a, leak) if leak else a.relu_()
         if dropout:  # what is dropped is zero, and so is its gradient
-            keep = torch.rand_like(a) >= dropout
+            keep = torch.rand(a.shape, device=CPU).to(a.device) >= dropout
             a = a.mul_(keep).div_(1 - dropout)
         v = torch.addmm((b2 * fixed).to(BF16), a, w2b.t())
         v = v.reshape(n, h, w, c)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from onnx import TensorProto
 
+from . import functional as fn
 from . import hyper
 from .functional import padded, to_float
 from .graph import Graph, _np, matrix, window
@@ -202,7 +203,7 @@ def decode(model, symbols, z, q):
     """
     k, net = model.shape.k, model.means
     h, w = symbols.shape[1:3]
-    even = ((torch.arange(h)[:, None] + torch.arange(w)) % 2 == 0)[None, :, :, None]
+    even = fn.even(h, w, symbols.device)
     add = symbols / hyper.knots(model.log_gain, q).exp()[:, None, None]
     a0, a1 = add[..., :k], add[..., k:]
     f = net.features(z)[:, :h, :w]
@@ -245,7 +246,7 @@ def energy(model, crops, n_pictures=8):
             gain = hyper.knots(model.log_gain, q[:1]).exp()[0].detach()
             with torch.no_grad():
                 y = model.analysis(x, q)
-                aux = model.code(y, q, noise=False)[3]
+                aux = model.code(y, q)[3]
             s = aux["v"].clone().requires_grad_(True)
             shown = model.synthesis(decode(model, s, aux["z"], q), q)[:, :h, :w]
             r = torch.randint(0, 2, shown.shape, generator=signs) * 2.0 - 1

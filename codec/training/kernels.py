@@ -119,9 +119,9 @@ def depthwise_weights(g, x, k):
 
     Returns
     -------
-    Tensor (c, 1, k, k), or None where numba is not installed
+    Tensor (c, 1, k, k), or None without numba and for other devices than CPUs
     """
-    correlate = _correlation()
+    correlate = _correlation() if x.device.type == "cpu" else None
     if correlate is None:
         return None
     out = np.zeros((k, k, x.shape[-1]), np.float32)

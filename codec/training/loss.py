@@ -140,8 +140,8 @@ def ms_ssim(x, y):
        image quality assessment", 2003.
     """
     x, y = (t.permute(0, 3, 1, 2) + 0.5 for t in (x, y))
-    g = torch.exp(-((torch.arange(11.0) - 5) ** 2) / (2 * 1.5**2))
-    g = (g / g.sum()).to(x)
+    g = torch.exp(-((torch.arange(11.0, device=x.device) - 5) ** 2) / (2 * 1.5**2))
+    g = g / g.sum()
     c1, c2 = 0.01**2, 0.03**2
 
     def blur(t):
@@ -152,8 +152,7 @@ def ms_ssim(x, y):
     if min(x.shape[2:]) < 11:
         return x.new_full((len(x),), torch.nan)
     levels = [k for k in range(5) if min(x.shape[2:]) >= 11 * 2**k]
-    weights = torch.tensor(MS_SSIM_WEIGHTS[: len(levels)])
-    weights = weights / weights.sum()
+    total = sum(MS_SSIM_WEIGHTS[: len(levels)])
     out = 1.0
     for k in levels:
         mx, my = blur(x), blur(y)
@@ -162,6 +161,6 @@ def ms_ssim(x, y):
         cs = (2 * cov + c2) / (vx + vy + c2)
         if k == levels[-1]:
             cs = cs * (2 * mx * my + c1) / (mx * mx + my * my + c1)
-        out = out * cs.mean((2, 3)).clamp(min=1e-4) ** weights[k]
+        out = out * cs.mean((2, 3)).clamp(min=1e-4) ** (MS_SSIM_WEIGHTS[k] / total)
         x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
     return out.mean(1)

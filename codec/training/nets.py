@@ -139,9 +139,10 @@ class Analysis(nn.Module):
         )
         add_sets(self, s.mix, "in8", "in16")
         self.sets = s.mix
+        self.register_buffer("hats", hats(s.mix), persistent=False)
 
     def forward(self, x, q):
-        mix = knots(hats(self.sets), q) if self.sets else None
+        mix = knots(self.hats, q) if self.sets else None
         x = mixed(self, ["in8"], mix, fn.fold8, x)
         for b in self.blocks8:
             x = b(x, q, mix)
@@ -166,22 +167,16 @@ class Synthesis(nn.Module):
         )
         add_sets(self, s.mix, "out8", "out16")
         self.sets = s.mix
+        self.register_buffer("hats", hats(s.mix), persistent=False)
 
     def forward(self, y, q):
-        mix = knots(hats(self.sets), q) if self.sets else None
+        mix = knots(self.hats, q) if self.sets else None
         for b in self.blocks16:
             y = b(y, q)
         x = fn.depth_to_space(mixed(self, ["out16"], mix, fn.linear, y), 2)
         for b in self.blocks8:
             x = b(x, q, mix)
         return mixed(self, ["out8"], mix, lambda x, w: fn.unfold8(x, w, self.bias), x)
-
-
-def uniform(like, noise):
-    """Noise from -0.5 to 0.5: see :meth:`Codec.code`."""
-    if noise is True:
-        return torch.rand_like(like) - 0.5
-    return torch.stack([torch.rand(like.shape[1:], generator=g) for g in noise]) - 0.5
 
 
 class Codec(nn.Module):
@@ -218,15 +213,37 @@ class Codec(nn.Module):
         s = self.shape
         return s.lambda_min * (s.lambda_max / s.lambda_min) ** q
 
-    def code(self, y, q, noise):
+    def noise_of(self, height, width, generators):
+        """Noise in place of rounding, for pictures of a size: z's and y's.
+
+        Parameters
+        ----------
+        height, width : int
+        generators : list of torch.Generator
+            Of CPUs, one for each picture: the same noise on every device.
+
+        Returns
+        -------
+        tuple of two float32 Tensors of the CPU
+        """
+        h, w = -(-height // 16), -(-width // 16)
+        shapes = (-(-h // 4), -(-w // 4), self.shape.nz), (h, w, self.shape.m)
+        drawn = [
+            [torch.rand(s, generator=g, device=fn.CPU) for s in shapes]
+            for g in generators
+        ]
+        return tuple(torch.stack(each) - 0.5 for each in zip(*drawn))
+
+    def code(self, y, q, noise=None):
         """Quantise and price a latent.
 
         Parameters
         ----------
         y : Tensor (n, h, w, m)
         q : Tensor (n,)
-        noise : bool, or list of n torch.Generator
-            Price noisy values, each picture with its own noise.
+        noise : tuple of Tensor, or None
+            Uniform noise from -0.5 to 0.5 for z and for y, as `noise_of` draws
+            it: noisy values are priced. None: rounded ones.
 
         Returns
         -------
@@ -244,12 +261,12 @@ class Codec(nn.Module):
         loc = knots(self.z_loc, q)[:, None, None]
         tz = knots(self.z_scale, q)[:, None, None].clamp(max=3).exp() * 2
         zq = fn.round_ste(z).clamp(-63, 63)
-        zn = z + uniform(z, noise) if noise else zq
+        zn = zq if noise is None else z + noise[0]
         bits_z = fn.logistic_bits(zn - loc, tz.expand_as(z)).sum((1, 2, 3))
 
         t = self.rows.tables()
         base = self.rows.base(zq, q, t)[:, :h, :w]
-        even = ((torch.arange(h)[:, None] + torch.arange(w)) % 2 == 0)[None, :, :, None]
+        even = fn.even(h, w, y.device)
         b0, b1 = base[..., :k], base[..., k:]
         g0, g1 = gain[..., :k], gain[..., k:]
         s0, s1 = ys[..., :k], ys[..., k:]
@@ -287,14 +304,14 @@ class Codec(nn.Module):
         )
         v, rows = torch.cat([v0, v1], -1), torch.cat([r0, r1], -1)
         rows = self.rows.cut(rows, torch.cat([q0, q1], -1).detach(), t)
-        if noise:
-            v = v + uniform(v, noise)
+        if noise is not None:
+            v = v + noise[1]
         else:
             v = torch.cat([q0, q1], -1)
             rows = fn.floor_ste(rows)
         # Rows count from their lower edge: floor() is what runs.
         ty = (LOGISTIC / SIGMA_MIN) * torch.exp(
-            (rows + (0.0 if noise else 0.5)) * -ROW_STEP
+            (rows + (0.5 if noise is None else 0.0)) * -ROW_STEP
         )
         bits_y = fn.logistic_bits(v, ty).sum((1, 2, 3))
         return (
@@ -304,7 +321,7 @@ class Codec(nn.Module):
             {"z": zq, "v": v, "rows": rows},
         )
 
-    def forward(self, x, lam, noise=True, wanted=None):
+    def forward(self, x, lam, noise=None, wanted=None):
         """Rate and distortion of pictures.
 
         Parameters

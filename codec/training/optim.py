@@ -64,7 +64,8 @@ class Muon:
         # Updates, each rank's in a piece of its own.
         self.flat = [
             torch.zeros(
-                sum(p.numel() for p, o in zip(self.params, self.owner) if o == r)
+                sum(p.numel() for p, o in zip(self.params, self.owner) if o == r),
+                device=self.params[0].device if self.params else None,
             )
             for r in range(world)
         ]

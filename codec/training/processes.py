@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": "4000000000",
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     "OMP_NUM_THREADS": "1",
+    "PYTORCH_ENABLE_MPS_FALLBACK": "1",  # Apple's devices lack an operation or two
 }
 
 
@@ -136,12 +137,13 @@ def _worker(rank, cfg, resume, stop, port):
     import torch
     import torch.distributed as dist
 
+    from . import device
     from .train import train
 
     torch.set_num_threads(1)
     if cfg.workers > 1:
         dist.init_process_group(
-            "gloo",
+            device.backend(),
             rank=rank,
             world_size=cfg.workers,
             init_method=f"tcp://127.0.0.1:{port}",

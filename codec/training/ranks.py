@@ -56,9 +56,11 @@ def joined():
     import torch
     import torch.distributed as dist
 
+    from . import device
+
     torch.set_num_threads(1)
     try:
-        dist.init_process_group("gloo", timeout=PATIENCE)
+        dist.init_process_group(device.backend(), timeout=PATIENCE)
         try:
             yield
         finally:

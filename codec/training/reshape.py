@@ -251,7 +251,7 @@ def means(model: Codec, blocks: list[Block], crops, seed: int, measure: Callable
     rng = np.random.default_rng(seed)
     for u in (np.arange(N_CROPS) + 0.5) / N_CROPS:
         lam = model.lambda_of(torch.tensor([u], dtype=torch.float32))
-        model(fn.to_float(crops.batch(1, rng)), lam, noise=False)
+        model(fn.to_float(crops.batch(1, rng)), lam)
     for h in hooks:
         h.remove()
     return [sums[id(b)] for b in blocks]

@@ -5,6 +5,7 @@ Contents
 ``setting``   a field that is an option as well
 ``parser``    options of dataclasses -> ``argparse.ArgumentParser``
 ``markdown``  the same options as a table for the documentation
+``assigned``  ``NAME=VALUE`` -> values, where there is no command line
 
 A field ``valid_minutes`` is the option ``--valid-minutes``; a field that is true
 or false has its ``--no-`` beside it. Help shows defaults in brackets, in words
@@ -127,6 +128,26 @@ def markdown(*kinds: type) -> str:
             lines.append(f"| `{name}` | {described(field)} |".replace("\\|", "/"))
         lines.append("")
     return "\n".join(lines)
+
+
+def assigned(kind: type, texts: Sequence[str]) -> dict[str, Any]:
+    """Values of options given as ``NAME=VALUE``, by name of the field.
+
+    Switches are on or off.
+    """
+    fields = {f.name: f for f in options(kind)}
+    found = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        field = fields.get(name)
+        if field is None or type(field.default) is bool and value not in ("on", "off"):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a setting and its value")
+        choices = field.metadata["choices"]
+        if choices and value not in choices:
+            raise argparse.ArgumentTypeError(f"{name} is one of " + ", ".join(choices))
+        of_switch = type(field.default) is bool
+        found[name] = value == "on" if of_switch else field.metadata["read"](value)
+    return found
 
 
 def number(kind: type, low: float, high: float | None = None) -> Callable:

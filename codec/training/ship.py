@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..insight import calibrate
 from ..model.bundle import Bundle
 from ..model.find import load
-from . import curves, data, denoise, export, state
+from . import curves, data, denoise, export, functional, state
 from .config import Config, TrainingError
 
 CHECK_SIDE = 1024
@@ -39,6 +39,7 @@ def ship(cfg, out, *, n_pictures=60, log=print):
     str
         The model id.
     """
+    functional.use_bf16(False)  # what runs is float32
     folder = Path(cfg.state)
     saved = state.read(folder / "checkpoint.pt")
     model, step = weights(folder, saved)

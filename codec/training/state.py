@@ -105,7 +105,9 @@ class State:
         self.params = list(trained(model, cfg).values())
         for p in self.params:
             p.requires_grad_()
-        self.gradient = torch.zeros(sum(p.numel() for p in self.params))
+        self.gradient = torch.zeros(
+            sum(p.numel() for p in self.params), device=self.params[0].device
+        )
         parts = self.gradient.split([p.numel() for p in self.params])
         for p, g in zip(self.params, parts):
             p.grad = g.view_as(p)
@@ -186,11 +188,22 @@ def exchange(one, other):
         a.data, b.data = b.data, a.data
 
 
+def on_cpu(value):
+    """The same with every tensor in it on the CPU: any machine reads it."""
+    if isinstance(value, torch.Tensor):
+        return value.cpu()
+    if isinstance(value, dict):
+        return {k: on_cpu(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(on_cpu(v) for v in value)
+    return value
+
+
 def write(value, file):
     """``torch.save`` that leaves the old file or the new one, whole."""
     tmp = Path(file).with_suffix(".tmp")
     with open(tmp, "wb") as f:
-        torch.save(value, f)
+        torch.save(on_cpu(value), f)
         f.flush()
         os.fsync(f.fileno())
     os.replace(tmp, file)
@@ -199,7 +212,7 @@ def write(value, file):
 def read(file):
     """A checkpoint; TrainingError where there is none."""
     try:
-        return torch.load(file, weights_only=True)
+        return torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise TrainingError(f"{file}: no checkpoint there") from None
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as e:

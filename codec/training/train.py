@@ -1,24 +1,28 @@
 """The training loop: one function, one loop, the same in every process.
 
-Each process has one thread and a share of the batch; gradients are
-averaged over gloo (``processes`` starts them, or ``ranks`` joins them). On
-two cores that is a quarter faster than one process with two threads, and
-loses less when something else runs.
+Each process has a device of its own (``device``) and a share of the batch;
+gradients are averaged over gloo (``processes`` starts them, or ``ranks`` joins
+them). On two cores that is a quarter faster than one process with two threads,
+and loses less when something else runs.
 
-Every random number of a step follows from seed, step and place in the batch.
-So a run that was resumed sees the crops and the noise that it would have seen,
-and what is learned does not depend on the number of processes.
+Every random number of a step follows from seed, step and place in the batch,
+and is drawn on the CPU, a step ahead. So a run that was resumed sees the crops
+and the noise that it would have seen, and what is learned depends neither on the
+number of processes nor, but for rounding, on the device.
 """
 
+import dataclasses
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.distributed as dist
 
-from . import curves, data, functional, nets, noise, reshape, state
+from . import curves, data, device, functional, nets, noise, reshape, state
+from .config import Config
 from .loss import TERMS, distortion
 from .ssimulacra2 import score, ssimulacra2_sum
 
@@ -55,36 +59,50 @@ def sample_lambda(cfg, rng, n):
     return torch.from_numpy(lam.astype(np.float32))
 
 
-def draw(cfg, step, crops, mine):
-    """Crops of a part of a step's batch, and what is random about them.
+@dataclasses.dataclass
+class Batch:
+    """A part of a step's batch, on the device that takes the step.
 
-    Returns
-    -------
-    seen, wanted : Tensor
+    Attributes
+    ----------
+    seen, wanted : Tensor (n, h, w, 3), -0.5..0.5
         The crops; with noise, and the same without it, where the run is to
         learn that.
-    generators : list of torch.Generator
-        Of the noise in place of rounding.
+    lam : Tensor (n,)
+    noise : tuple of Tensor, or None
+        In place of rounding.
+    seed : int
+        Of whatever else is random.
     """
+
+    seen: torch.Tensor
+    wanted: torch.Tensor
+    lam: torch.Tensor
+    noise: tuple | None
+    seed: int
+
+
+def draw(cfg, step, model, crops, mine, device=functional.CPU) -> Batch:
+    """The part ``mine`` (slice) of the batch of a step."""
+    rng = np.random.default_rng([cfg.seed, step])  # on all ranks
+    lam = sample_lambda(cfg, rng, cfg.batch)[mine].to(device)
     seeds = np.random.SeedSequence([cfg.seed, step]).spawn(cfg.batch)[mine]
     rngs = [np.random.default_rng(seed) for seed in seeds]
-    x = [crops.batch(1, rng) for rng in rngs]
-    generators = [
-        torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
-        for seed in seeds
-    ]
-    torch.manual_seed(generators[0].initial_seed())  # whatever else is random
-    wanted = seen = functional.to_float(np.concatenate(x))
+    pixels = [crops.batch(1, rng) for rng in rngs]
+    numbers = [int(seed.generate_state(1, np.uint64)[0] >> 1) for seed in seeds]
+    of_rounding = None
+    if not cfg.finish:
+        generators = [torch.Generator(functional.CPU).manual_seed(n) for n in numbers]
+        of_rounding = model.noise_of(*pixels[0].shape[1:3], generators)
+        of_rounding = tuple(t.to(device) for t in of_rounding)
+    wanted = seen = functional.to_float(np.concatenate(pixels), device)
     if cfg.denoise:
-        seen = functional.to_float(
-            np.concatenate(
-                [
-                    noise.added(a, noise.drawn(cfg.denoise, rng), rng)
-                    for a, rng in zip(x, rngs)
-                ]
-            )
-        )
-    return seen, wanted, generators
+        noisy = [
+            noise.added(a, noise.drawn(cfg.denoise, rng), rng)
+            for a, rng in zip(pixels, rngs)
+        ]
+        seen = functional.to_float(np.concatenate(noisy), device)
+    return Batch(seen, wanted, lam, of_rounding, numbers[0])
 
 
 def rate_weight(lam):
@@ -117,7 +135,10 @@ def validate(model, crops, cfg, rank=0, world=1):
     """
     s = cfg.shape
     lambdas = [l for l in VALID_LAMBDAS if s.lambda_min <= l <= s.lambda_max]
-    sums = torch.zeros(len(lambdas), 5 + len(TERMS), dtype=torch.float64)
+    place = model.log_gain.device
+    sums = torch.zeros(
+        len(lambdas), 5 + len(TERMS), dtype=torch.float64, device=functional.CPU
+    )
     n = len(crops.index)
     pick = np.linspace(0, n - 1, min(n, cfg.valid_pictures)).astype(int)
     model.eval()
@@ -129,18 +150,20 @@ def validate(model, crops, cfg, rank=0, world=1):
                 px, noise.typical(cfg.denoise), np.random.default_rng(cfg.seed)
             )
         )
-        seen, px = functional.to_float(seen), functional.to_float(px)
+        seen, px = (functional.to_float(a, place) for a in (seen, px))
         for j, l in enumerate(lambdas):
-            lam = torch.full((len(px),), l)
-            bpp, mse, x_hat, _ = model(seen, lam, noise=False, wanted=px)
+            lam = torch.full((len(px),), l, device=place)
+            bpp, mse, x_hat, _ = model(seen, lam, wanted=px)
             d = distortion(cfg, model.q_of(lam), px, x_hat, mse)
             psnr = 10 * torch.log10(255**2 / mse.clamp(min=1e-9))
             loss = rate_weight(lam) * (bpp + lam * d)
             terms = [term(px, x_hat) for term in TERMS.values()]
             look = score(ssimulacra2_sum(px, x_hat))
-            sums[j] += torch.stack(
-                [torch.ones_like(lam), loss, bpp, psnr, look, *terms]
-            ).sum(1)
+            sums[j] += (
+                torch.stack([torch.ones_like(lam), loss, bpp, psnr, look, *terms])
+                .sum(1)
+                .cpu()
+            )
     model.train()
     if world > 1:
         dist.all_reduce(sums)
@@ -180,15 +203,16 @@ def prepare(cfg, rank, world, resume):
         To train on, to validate on.
     """
     folder = Path(cfg.state)
-    choice = torch.tensor(
-        float(
-            rank == 0
-            and (cfg.bf16 == "on" or cfg.bf16 == "auto" and functional.bf16_pays())
-        )
-    )
-    if world > 1:
-        dist.broadcast(choice, 0)
-    functional.use_bf16(bool(choice))
+    place = device.own(cfg.device, rank)
+    saved = None
+    if resume:  # other machines need not see the file
+        saved = agreed(rank, world, lambda: state.read(folder / "checkpoint.pt"))
+        if cfg.bf16 == "auto":
+            cfg.bf16 = Config.from_dict(saved["config"]).bf16
+    if cfg.bf16 == "auto":  # once, or a run would go on in another precision
+        pays = agreed(rank, world, lambda: functional.bf16_pays(place))
+        cfg.bf16 = "on" if pays else "off"
+    functional.use_bf16(cfg.bf16 == "on")
     train_index, valid_index = data.indices(cfg)
     crops = data.Crops(folder / "train", train_index, cfg.crop, cfg.flips, cfg.shift)
     valid = data.Crops(data.validation_cache(cfg), valid_index, data.least(cfg))
@@ -205,13 +229,18 @@ def prepare(cfg, rank, world, resume):
     for m in model.modules():
         if isinstance(m, nets.Block):
             m.dropout = cfg.dropout
-    run = state.State(model, cfg, rank, world, dist.broadcast)
-    if resume:  # other machines need not see the file
-        saved = [state.read(folder / "checkpoint.pt") if rank == 0 else None]
-        if world > 1:
-            dist.broadcast_object_list(saved)
-        run.load(saved[0])
+    run = state.State(model.to(place), cfg, rank, world, dist.broadcast)
+    if resume:
+        run.load(saved)
     return run, crops, valid
+
+
+def agreed(rank, world, make):
+    """What rank 0 makes, on every rank."""
+    box = [make() if rank == 0 else None]
+    if world > 1:
+        dist.broadcast_object_list(box)
+    return box[0]
 
 
 def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
@@ -236,6 +265,15 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
         curves.Progress(curves.Log(folder / "log.csv", run.step)) if main else None
     )
     n, bad, first = cfg.batch // world, 0, run.step
+    mine = slice(rank * n, (rank + 1) * n)
+    place = run.gradient.device
+
+    drawing = ThreadPoolExecutor(1)  # the next batch, while a card is at work
+
+    def ahead(step):
+        return drawing.submit(draw, cfg, step, run.model, crops, mine, place)
+
+    batches = ahead(run.step)
     figures = [0.0, 0.0, 0.0]  # of the last step: loss, bpp, psnr
     t0 = saved_at = valid_at = time.monotonic()
     while True:
@@ -250,6 +288,7 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
                 *figures,
             ],
             dtype=torch.float64,
+            device=functional.CPU,
         )
         if world > 1:
             dist.all_reduce(told)
@@ -282,22 +321,19 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
         if save_due and main and not bad:
             run.save(folder / "checkpoint.pt")
             saved_at = time.monotonic()
-        mine = slice(rank * n, (rank + 1) * n)
-        rng = np.random.default_rng([cfg.seed, run.step])  # on all ranks
-        lam = sample_lambda(cfg, rng, cfg.batch)[mine]
-        seen, x, generators = draw(cfg, run.step, crops, mine)
+        batch, batches = batches.result(), ahead(run.step + 1)
+        torch.manual_seed(batch.seed)
         run.gradient.zero_()
-        bpp, mse, x_hat, _ = run.model(
-            seen, lam, False if cfg.finish else generators, x
-        )
-        d = distortion(cfg, run.model.q_of(lam), x, x_hat, mse)
-        loss = (rate_weight(lam) * (bpp + lam * d)).mean()
+        bpp, mse, x_hat, _ = run.model(batch.seen, batch.lam, batch.noise, batch.wanted)
+        d = distortion(cfg, run.model.q_of(batch.lam), batch.wanted, x_hat, mse)
+        loss = (rate_weight(batch.lam) * (bpp + batch.lam * d)).mean()
         loss.backward()
         bad = 0 if update(run, share, world) else bad + 1
         run.step += 1
         run.pixels += cfg.batch * cfg.crop**2
         psnr = (255**2 / mse.detach().clamp(min=1e-9)).log10().mean() * 10
         figures = [v.item() / world for v in (loss, bpp.mean(), psnr)]
+    drawing.shutdown(cancel_futures=True)
     if main:
         progress.row(run)
         if end != "diverged":  # first of all: who stops is in a hurry

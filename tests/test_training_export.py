@@ -33,6 +33,7 @@ from codec.training import (
     recount,
     train,
 )
+from codec.training.clock import Clock
 
 QUALITIES = (1, 50, 100)
 TOLERANCE = 4e-3  # float16 weights in the graphs
@@ -80,7 +81,6 @@ def made(request, tmp_path_factory):
         name="test",
         info={"steps": 0},
         n_pictures=3,
-        log=lambda line: None,
     )
     yield model, out, model_id, cfg.state
     functional.use_bf16(True)
@@ -133,7 +133,7 @@ def test_rows_that_are_not_worth_coding(made, bundle):
     least = bundle.manifest["constants"]["ROW_SKIP"]
     assert bundle.tables["skip"].min() >= least
     size = min(narrow.SIDE**2, crops.picture(0)[..., 0].size)
-    found = narrow.row_skips(made[1], crops, 4 * size)
+    found = narrow.row_skips(made[1], crops, Clock(), 4 * size)
     assert found.dtype == np.uint8 and found.shape == (100,)
     pipeline = Pipeline(Bundle(made[1]))
     pick = np.unique(np.linspace(0, len(crops.index) - 1, 4).astype(int))
@@ -161,7 +161,7 @@ def test_tables_are_fitted_to_what_is_coded(made, model, bundle):
     """Fitted once more, they would hardly make a file smaller."""
     cfg = config(pathlib.Path(made[3]).parent)
     crops = data.Crops(f"{made[3]}/train", data.indices(cfg)[0], 64)
-    rows, z = recount.counts(made[1], crops, 3)
+    rows, z = recount.counts(made[1], crops, 3, Clock())
     assert not rows[: bundle.tables["skip"].min()].any()
     again = export.frequencies(model, rows, z)
 
@@ -276,7 +276,7 @@ def test_gradients(model, bundle, graphs, quality):
 def test_energy(model, made):
     """Against symbols that are moved one at a time."""
     crops = data.Crops(f"{made[3]}/train", data.load_index(f"{made[3]}/train"), 64)
-    found = gradient.energy(model, crops, n_pictures=2)
+    found = gradient.energy(model, crops, Clock(), n_pictures=2)
     assert found.shape == (8, 2, TINY.m) and found.min() >= 0
     q, seen = q_of(50), np.zeros(TINY.m)
     x = functional.to_float(scene(0)[:64, :64])[None]

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import importlib.util
+import math
 import signal
 import sys
 import time
@@ -158,7 +159,8 @@ def _run(argv):
         export_averaged(cfg.state, run.save_weights)
         say(f"wrote {run.save_weights}")
     _draw(cfg)
-    print(ship.ship(cfg, out, n_pictures=cfg.table_pictures, log=say))
+    seconds = math.inf if run.export or number or cfg.steps else _left(cfg)
+    print(ship.ship(cfg, out, n_pictures=cfg.table_pictures, log=say, seconds=seconds))
     return 128 + number if number else 0
 
 
@@ -325,6 +327,15 @@ def _train(cfg, resume):
     if end == "patience":
         note(f"no gain in {cfg.patience} validations")
     return number
+
+
+def _left(cfg):
+    """Seconds of ``cfg.hours`` that are left for the export."""
+    from .state import read
+
+    checkpoint = Path(cfg.state) / "checkpoint.pt"
+    since = time.time() - checkpoint.stat().st_mtime  # it validated then
+    return 3600 * cfg.hours - read(checkpoint)["seconds"] - since
 
 
 def _draw(cfg):

@@ -242,6 +242,11 @@ class Crops:
             out[j] = a
         return out
 
+    def spread(self, n):
+        """Numbers of n pictures, or of all, spread over those there are."""
+        last = len(self.index) - 1
+        return np.linspace(0, last, min(n, last + 1)).astype(int)
+
     def whole(self, pick, side):
         """The centres of pictures, those of one size together.
 

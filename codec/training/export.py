@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from . import gradient, graph, graphs, hyper, narrow, nets, recount
+from .clock import Clock
 from .functional import padded, to_float
 
 TOTAL = 2**24
@@ -42,7 +43,7 @@ def to_frequencies(p):
 
 
 @torch.no_grad()
-def collect(model, crops, n_pictures, log):
+def collect(model, crops, n_pictures, clock):
     """Histograms of real symbols over pictures and qualities.
 
     Returns
@@ -52,11 +53,13 @@ def collect(model, crops, n_pictures, log):
     """
     rows = np.zeros((hyper.N_ROWS, 4097), np.int64)
     z = np.zeros((N_BANDS, model.shape.nz, 2 * Z_MAX + 1), np.int64)
-    pick = np.linspace(0, len(crops.index) - 1, n_pictures).astype(int)
-    for numbers, x in crops.whole(pick, 512):
-        x = padded(to_float(x), 16)
+    pick = crops.spread(n_pictures)
+    order = clock.pictures(len(pick))
+    batches = crops.whole(pick[order], 512)
+    for places, x in clock.over("counting rounded symbols", batches, len(pick), first):
+        numbers, x = order[places], padded(to_float(x), 16)
         for band in range(N_BANDS):
-            u = (band + np.array(numbers) * 0.618 % 1) / N_BANDS
+            u = (band + numbers * 0.618 % 1) / N_BANDS
             q = torch.tensor(u, dtype=torch.float32)
             y = model.analysis(x, q)
             aux = model.code(y, q)[3]
@@ -67,10 +70,12 @@ def collect(model, crops, n_pictures, log):
             v = np.minimum(np.abs(aux["v"].numpy().ravel()), 4096)
             flat = np.bincount(r * 4097 + v.astype(int), minlength=rows.size)
             rows += flat.reshape(rows.shape)
-        done = numbers[-1] + 1
-        if done // 10 > numbers[0] // 10:
-            log(f"symbols of {done} pictures counted")
     return rows, z
+
+
+def first(batch):
+    """How many pictures a batch of `data.Crops.whole` has."""
+    return len(batch[0])
 
 
 def fit_rows(counts):
@@ -191,7 +196,7 @@ def receptive_field(model):
     return a, 2 * s.s16 + math.ceil((2 * s.s8) / 2) + 1
 
 
-def export(model, out, crops, *, name, info, n_pictures=60, log=print):
+def export(model, out, crops, *, name, info, n_pictures=60, clock=None):
     """Write a model folder.
 
     Parameters
@@ -206,17 +211,20 @@ def export(model, out, crops, *, name, info, n_pictures=60, log=print):
     info : dict
         Training data, licences, commit, hours, validation figures.
     n_pictures : int
+    clock : Clock
+        How long it may take; as long as it does, if not given.
 
     Returns
     -------
     str
         The model id.
     """
+    clock = clock or Clock()
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    rows, z = collect(model, crops, n_pictures, log)
-    log("measuring the decoder's energy")
-    tables = {**integer_tables(model, rows, z), "energy": gradient.energy(model, crops)}
+    rows, z = collect(model, crops, n_pictures, clock)
+    energy = gradient.energy(model, crops, clock)
+    tables = {**integer_tables(model, rows, z), "energy": energy}
     files = {
         "analysis.onnx": graphs.analysis(model.analysis),
         "synthesis.onnx": graphs.synthesis(model.synthesis),
@@ -249,11 +257,9 @@ def export(model, out, crops, *, name, info, n_pictures=60, log=print):
         "training": info,
     }
     write(out, manifest, files, tables)
-    log("finding rows that are not worth coding")
-    tables["skip"] = narrow.row_skips(out, crops)
+    tables["skip"] = narrow.row_skips(out, crops, clock)
     write(out, manifest, files, tables)
-    log("counting symbols as they are chosen")
-    tables |= frequencies(model, *recount.counts(out, crops, n_pictures))
+    tables |= frequencies(model, *recount.counts(out, crops, n_pictures, clock))
     return write(out, manifest, files, tables)
 
 

@@ -215,7 +215,7 @@ def decode(model, symbols, z, q):
     return torch.cat([y0, y1], -1)
 
 
-def energy(model, crops, n_pictures=8):
+def energy(model, crops, clock, n_pictures=8):
     """Squared error in the picture per squared unit of each channel.
 
     With random signs r for pixels, E (J^T r)^2 is the diagonal of J^T J:
@@ -226,6 +226,7 @@ def energy(model, crops, n_pictures=8):
     ----------
     model : nets.Codec
     crops : data.Crops
+    clock : clock.Clock
     n_pictures : int
 
     Returns
@@ -234,11 +235,15 @@ def energy(model, crops, n_pictures=8):
         Of even and of odd positions. Sum over pixels and colours, samples
         in 0..255.
     """
-    out = np.zeros((hyper.N_KNOTS, 2, model.shape.m))
+    out, seen = np.zeros((hyper.N_KNOTS, 2, model.shape.m)), 0
     pick = np.linspace(0, len(crops.index) - 1, n_pictures).astype(int)
+    batches = crops.whole(pick[clock.pictures(n_pictures)], 256)
     signs = torch.Generator().manual_seed(1)
-    for _, x in crops.whole(pick, 256):
+    for _, x in clock.over(
+        "measuring the decoder's energy", batches, n_pictures, lambda b: len(b[0])
+    ):
         n, h, w, _ = x.shape
+        seen += n
         x = padded(to_float(x), 16)
         odd = (np.arange(x.shape[1] // 16)[:, None] + np.arange(x.shape[2] // 16)) % 2
         for knot in range(hyper.N_KNOTS):
@@ -255,4 +260,4 @@ def energy(model, crops, n_pictures=8):
             out[knot] += [
                 g[odd == p].mean(0) if (odd == p).any() else 0 for p in (0, 1)
             ]
-    return (out * 255**2 / len(pick)).astype(np.float32)
+    return (out * 255**2 / seen).astype(np.float32)

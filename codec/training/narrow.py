@@ -15,7 +15,7 @@ MOST = 16
 SIDE = 256  # of the middles that are coded
 
 
-def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
+def row_skips(folder, crops, clock, pixels=24 * SIDE * SIDE):
     """First row that is coded, for each quality index.
 
     Rate + lambda * error of real symbols decides, on average over pictures
@@ -26,6 +26,7 @@ def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
     folder : path-like
         The model as it is otherwise, whose constant ROW_SKIP is the least.
     crops : data.Crops
+    clock : clock.Clock
     pixels : int
         Of the pictures that are coded, roughly.
 
@@ -34,13 +35,16 @@ def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
     uint8 (100,)
     """
     pipeline = Pipeline(Bundle(folder))
-    n = max(1, pixels // min(SIDE * SIDE, crops.picture(0)[..., 0].size))
+    n = max(
+        1, int(clock.whole * pixels) // min(SIDE * SIDE, crops.picture(0)[..., 0].size)
+    )
     pick = np.unique(np.linspace(0, len(crops.index) - 1, n).astype(int))
     pictures = [several for _, several in crops.whole(pick, SIDE)]
     shares = [len(several) / len(pick) for several in pictures]
     least = int(pipeline.bundle.row_skip[0])
     best, found = least, []
-    for quality in QUALITIES:
+    stage = "finding scale indices not worth coding"
+    for quality in clock.over(stage, QUALITIES, len(QUALITIES), lambda quality: 1):
         latents = [pipeline.analyse(p, quality) for p in pictures]
         whole = None
 
@@ -62,7 +66,8 @@ def row_skips(folder, crops, pixels=24 * SIDE * SIDE):
         while best < MOST and (more := cost(best + 1)) < here:
             best, here = best + 1, more
         found.append(best)
-    return np.rint(np.interp(np.arange(1, 101), QUALITIES, found)).astype(np.uint8)
+    done = QUALITIES[: len(found)]
+    return np.rint(np.interp(np.arange(1, 101), done, found)).astype(np.uint8)
 
 
 def rate_distortion(pipeline, y, pixels, quality):

@@ -38,7 +38,7 @@ class Counts:
         )
 
 
-def counts(folder, crops, n_pictures):
+def counts(folder, crops, n_pictures, clock):
     """Histograms of real symbols over pictures and qualities.
 
     Parameters
@@ -47,6 +47,7 @@ def counts(folder, crops, n_pictures):
         The model as it is otherwise.
     crops : data.Crops
     n_pictures : int
+    clock : clock.Clock
 
     Returns
     -------
@@ -58,10 +59,14 @@ def counts(folder, crops, n_pictures):
     z_counts = np.zeros(b.tables["z_freq"].shape, np.int64)
     bands, n, width = z_counts.shape
     channel = np.arange(n) * width + b.z_max
-    pick = np.linspace(0, len(crops.index) - 1, n_pictures).astype(int)
-    for numbers, pictures in crops.whole(pick, SIDE):
+    pick = crops.spread(n_pictures)
+    order = clock.pictures(len(pick))
+    batches = crops.whole(pick[order], SIDE)
+    for places, pictures in clock.over(
+        "counting coded symbols", batches, len(pick), lambda b: len(b[0])
+    ):
         for band in range(bands):
-            u = (band + numbers[0] * 0.618 % 1) / bands
+            u = (band + order[places[0]] * 0.618 % 1) / bands
             quality = 1 + round(99 * u, 2)
             at = quality_index(quality)
             found.skip = b.row_skip[at]

@@ -14,6 +14,7 @@ from ..insight import calibrate
 from ..model.bundle import Bundle
 from ..model.find import load
 from . import curves, data, denoise, export, functional, state
+from .clock import Clock
 from .config import Config, TrainingError
 
 CHECK_SIDE = 1024
@@ -21,7 +22,7 @@ CHECK_QUALITY = 50.0
 CALIBRATED = 200  # training pictures that the statistics are of
 
 
-def ship(cfg, out, *, n_pictures=60, log=print):
+def ship(cfg, out, *, n_pictures=60, log=print, seconds=math.inf):
     """Export the averaged weights of a run and code a picture with them.
 
     Parameters
@@ -33,12 +34,15 @@ def ship(cfg, out, *, n_pictures=60, log=print):
     n_pictures : int
         Training pictures that the tables are fitted to.
     log : callable
+    seconds : float
+        That the export may take, about: with fewer pictures if need be.
 
     Returns
     -------
     str
         The model id.
     """
+    clock = Clock(seconds, log)
     functional.use_bf16(False)  # what runs is float32
     folder = Path(cfg.state)
     saved = state.read(folder / "checkpoint.pt")
@@ -61,21 +65,24 @@ def ship(cfg, out, *, n_pictures=60, log=print):
         crops,
         name=cfg.name,
         info=info,
-        log=log,
+        clock=clock,
         n_pictures=min(n_pictures, len(crops.index)),
     )
     log(f"wrote {out}, model {model_id}")
-    statistics(out, crops, log)
+    statistics(out, crops, log, clock)
     log(check(out, *sample))
     return model_id
 
 
-def statistics(out, crops, log):
+def statistics(out, crops, log, clock):
     """How training pictures code, for ``codec.anomaly_score``."""
-    n = len(crops.index)
-    pick = np.linspace(0, n - 1, min(n, CALIBRATED)).astype(int)
+    pick = crops.spread(CALIBRATED)
+    pictures = map(crops.picture, pick[clock.pictures(len(pick))])
+    stage = "measuring pictures for anomaly scores"
     try:
-        known = calibrate.write(Bundle(out), map(crops.picture, pick))
+        known = calibrate.write(
+            Bundle(out), clock.over(stage, pictures, len(pick), lambda picture: 1)
+        )
     except InputError as error:  # a model without them is a model
         log(f"no statistics for anomaly scores: {error}")
     else:

@@ -125,6 +125,7 @@ class State:
         self.adam = optim.AdamW(groups)
         self.step, self.pixels, self.since = 0, 0, 0
         self.seconds, self.best, self.norm = 0.0, 1e9, None
+        self.validated = None  # pictures of a validation
 
     def load(self, saved):
         """Go on where a checkpoint was made."""

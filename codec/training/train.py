@@ -28,6 +28,9 @@ from .ssimulacra2 import score, ssimulacra2_sum
 
 VALID_LAMBDAS = (0.0006, 0.002, 0.0067, 0.025, 0.1, 0.5)
 VALID_SIDE = 384
+# What takes as long as so many pixels of training: one that is validated, an
+# export, and each picture that its tables are fitted to (``clock.STAGES``).
+VALID_WORK, EXPORT_PIXELS, TABLE_PIXELS = 0.45, 18e6, 1e6
 MAX_BAD = 50  # steps in a row without a finite gradient
 
 
@@ -121,8 +124,45 @@ def schedule(cfg, step, share):
     return f
 
 
+def training_seconds(run, valid):
+    """Seconds of the run's hours that are for training.
+
+    The others are for the last validation and the export. How long those take
+    follows from the speed of the steps so far: as long as it takes to train on
+    so many pixels.
+    """
+    cfg = run.cfg
+    validated = run.validated or affordable(run, valid)
+    pixels = VALID_WORK * valid_pixels(valid, validated)
+    pixels += EXPORT_PIXELS + TABLE_PIXELS * cfg.table_pictures
+    most = 3600 * cfg.hours * cfg.export_share
+    if not run.pixels:
+        return 3600 * cfg.hours - most
+    return 3600 * cfg.hours - min(most, pixels * run.seconds / run.pixels)
+
+
+def valid_pixels(valid, n):
+    """Pixels that a validation of n pictures sees, at all its qualities."""
+    sides = [(min(h, VALID_SIDE), min(w, VALID_SIDE)) for _, _, h, w in valid.index]
+    mean = sum(h * w for h, w in sides) / len(sides)
+    return len(VALID_LAMBDAS) * min(n, len(sides)) * mean
+
+
+def affordable(run, valid):
+    """Pictures of a validation, fewer where a run is so short.
+
+    A third of what the export may take, at most.
+    """
+    cfg, n = run.cfg, min(run.cfg.valid_pictures, len(valid.index))
+    if cfg.steps or not run.pixels:
+        return n
+    seconds = VALID_WORK * valid_pixels(valid, n) * run.seconds / run.pixels
+    most = 3600 * cfg.hours * cfg.export_share / 3
+    return max(1, min(n, int(n * most / seconds)))
+
+
 @torch.no_grad()
-def validate(model, crops, cfg, rank=0, world=1):
+def validate(model, crops, cfg, rank=0, world=1, n_pictures=None):
     """Rate and PSNR over fixed centre crops at fixed lambdas.
 
     Returns
@@ -139,8 +179,7 @@ def validate(model, crops, cfg, rank=0, world=1):
     sums = torch.zeros(
         len(lambdas), 5 + len(TERMS), dtype=torch.float64, device=functional.CPU
     )
-    n = len(crops.index)
-    pick = np.linspace(0, n - 1, min(n, cfg.valid_pictures)).astype(int)
+    pick = crops.spread(n_pictures or cfg.valid_pictures)
     model.eval()
     for _, px in crops.whole(pick[rank::world], VALID_SIDE):
         seen = (
@@ -299,7 +338,7 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
         share = (
             run.step / cfg.steps
             if cfg.steps
-            else run.seconds / (3600 * max(cfg.hours, 1e-9))
+            else run.seconds / max(training_seconds(run, valid), 1e-9)
         )
         end = (
             "stopped"
@@ -345,8 +384,10 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
 
 def measure(run, valid, rank, world, progress):
     """Validate the averaged weights; keep the best ones for patience."""
+    if run.validated is None:  # stays, or validations could not be compared
+        run.validated = affordable(run, valid)
     run.swap()
-    points, loss = validate(run.model, valid, run.cfg, rank, world)
+    points, loss = validate(run.model, valid, run.cfg, rank, world, run.validated)
     better = loss < run.best
     if better and rank == 0 and run.cfg.patience:
         state.write(

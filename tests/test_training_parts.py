@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch")
 
 from training_runs import scene
 
+from codec.training import block, kernels, loss, nets, optim
 from codec.training import functional as fn
-from codec.training import kernels, loss, nets, optim
 
 
 @pytest.fixture(params=[False, True], ids=["float32", "bfloat16"])
@@ -96,12 +96,12 @@ NODES = {
         lambda: (randn(2, 3, 4, 8), randn(8, 3, 12, 12), randn(3)),
     ),
     "block": (
-        fn.block,
+        block.residual,
         plain_block,
         lambda: block_of(randn(2, 1, 1, 8), torch.rand(8)),
     ),
     "block modulated at its output": (
-        fn.block,
+        block.residual,
         plain_block,
         lambda: block_of(torch.rand(8), randn(2, 1, 1, 8)),
     ),
@@ -314,7 +314,7 @@ def test_dropout_leaves_out_units_and_their_gradients():
     x, dw = torch.ones(1, 1, 1, c), torch.ones(c, 1, 1, 1)
     w1 = torch.ones(hidden, c, requires_grad=True)
     w2 = torch.ones(c, hidden, requires_grad=True)
-    y = fn.block(
+    y = block.residual(
         x,
         dw,
         torch.ones(1),

@@ -51,6 +51,11 @@ def to_float(pixels, device=CPU):
     return torch.from_numpy(pixels).to(device).float().mul_(1 / 255).sub_(0.5)
 
 
+def array(t):
+    """float32 array of a tensor."""
+    return t.detach().float().cpu().numpy()
+
+
 def padded(x, b):
     """Repeat the last row and column of (n, h, w, c) up to whole cells.
 
@@ -236,7 +241,7 @@ def _planes(x):
     return x.flatten(1, 2).permute(2, 1, 0)
 
 
-def _depthwise(x, w):
+def depthwise_forward(x, w):
     """5x5 or 3x3 depth-wise convolution, zero padding, channels last."""
     height, width = x.shape[1:3]
     if height * width <= SMALL:
@@ -250,15 +255,16 @@ class _Depthwise(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, w):
         ctx.save_for_backward(x, w)
-        return _depthwise(x, w)
+        return depthwise_forward(x, w)
 
     @staticmethod
     def backward(ctx, g):
         x, w = ctx.saved_tensors
-        return _depthwise_backward(g, x, w)
+        return depthwise_backward(g, x, w)
 
 
-def _depthwise_backward(g, x, w, learns=True):
+def depthwise_backward(g, x, w, learns=True):
+    """Gradients of its input and, if that ``learns``, of its kernels."""
     if x.shape[1] * x.shape[2] <= SMALL:
         taps = _taps(*x.shape[1:3], w.shape[-1], x.device)
         g = _planes(g)
@@ -290,78 +296,6 @@ def _depthwise_backward(g, x, w, learns=True):
 def depthwise(x, w):
     """Depth-wise convolution of (n, h, w, c) with (c, 1, k, k)."""
     return _Depthwise.apply(x, w)
-
-
-class _Block(torch.autograd.Function):
-    """x + t * (W2 act(W1 (dw(x) * s) + b1) + b2) in one node.
-
-    Either ``s`` or ``t`` is (n, 1, 1, c) and has a gradient; the other is
-    (c,) and has none.
-    """
-
-    @staticmethod
-    def forward(ctx, x, dw, s, w1, b1, w2, b2, t, leak, dropout):
-        n, h, w, c = x.shape
-        ctx.leak, ctx.dropout, ctx.at_output = leak, dropout, t.dim() > 1
-        d = _depthwise(x, dw)
-        u = torch.mul(d, s).to(BF16).reshape(-1, c)
-        fixed = torch.ones_like(b2) if ctx.at_output else t
-        w1b, w2b = w1.to(BF16), (w2 * fixed[:, None]).to(BF16)
-        a = torch.addmm(b1.to(BF16), u, w1b.t())
-        a = F.leaky_relu_(a, leak) if leak else a.relu_()
-        if dropout:  # what is dropped is zero, and so is its gradient
-            keep = torch.rand(a.shape, device=CPU).to(a.device) >= dropout
-            a = a.mul_(keep).div_(1 - dropout)
-        v = torch.addmm((b2 * fixed).to(BF16), a, w2b.t())
-        v = v.reshape(n, h, w, c)
-        y = x + v * t if ctx.at_output else x + v
-        ctx.save_for_backward(
-            x, dw, s, d, u, a, w1b, w2b, t, v if ctx.at_output else None
-        )
-        return y
-
-    @staticmethod
-    def backward(ctx, g):
-        x, dw, s, d, u, a, w1b, w2b, t, v = ctx.saved_tensors
-        n, h, w, c = x.shape
-        gs = gt = None
-        if ctx.at_output:
-            if ctx.needs_input_grad[7]:
-                gt = (g * v).sum((1, 2), keepdim=True)
-            gv, fixed = g * t, torch.ones_like(s)
-        else:
-            gv, fixed = g, t
-        gb = gv.reshape(-1, c).to(BF16)
-        learns = ctx.needs_input_grad[3]
-        gdw = gw1 = gb1 = gw2 = gb2 = None
-        if learns:
-            gw2 = torch.mm(gb.t(), a).float() * fixed[:, None]
-            gb2 = gv.sum((0, 1, 2)) * fixed
-        ga = torch.mm(gb, w2b)
-        if ctx.dropout:
-            ga = ga.mul_(a != 0).div_(1 - ctx.dropout)
-        if ctx.leak:  # the sign of a is its input's
-            ga = torch.ops.aten.leaky_relu_backward(ga, a, ctx.leak, True)
-        else:
-            ga = torch.ops.aten.threshold_backward(ga, a, 0)
-        if learns:
-            gb1 = ga.sum(0, dtype=torch.float32)
-            gw1 = torch.mm(ga.t(), u).float()
-        gu = torch.mm(ga, w1b).float().reshape(n, h, w, c)
-        if not ctx.at_output and ctx.needs_input_grad[2]:
-            gs = (gu * d).sum((1, 2), keepdim=True)
-        gx, gdw = _depthwise_backward(gu.mul_(s), x, dw, learns)
-        return g + gx, gdw, gs, gw1, gb1, gw2, gb2, gt, None, None
-
-
-def block(x, dw, s, w1, b1, w2, b2, t, leak=0.0, dropout=0.0):
-    """Residual block as one autograd node.
-
-    One of ``s``, ``t`` is (n, 1, 1, c), the modulation; the other (c,).
-    ``leak`` is ReLU's slope below zero, ``dropout`` the share of hidden
-    units that a step leaves out.
-    """
-    return _Block.apply(x, dw, s, w1, b1, w2, b2, t, leak, dropout)
 
 
 class _Bits(torch.autograd.Function):

@@ -6,8 +6,8 @@ Contents
 ``decode``              symbols -> latent in torch, what both are held to
 ``energy``              what a step of each latent channel costs in pixels
 
-Only encoders use them: files decode without. The backward passes are
-written by hand, layer by layer; tests hold them against torch's own.
+Only encoders use them: files decode without. Each layer has its way back
+beside its way there (``block``, ``graph``); tests hold them against torch's own.
 """
 
 import numpy as np
@@ -17,116 +17,8 @@ from onnx import TensorProto
 from . import functional as fn
 from . import hyper
 from .functional import padded, to_float
-from .graph import Graph, _np, matrix, window
-
-
-class _Tape(Graph):
-    """A graph whose layers can be run backwards.
-
-    Weights are stored once; the transposed ones are made when a session
-    folds its constants.
-    """
-
-    def __init__(self, name):
-        super().__init__(name)
-        self.back, self.window = [], None
-
-    def latent(self, m):
-        """Graph input ``latent`` (h, w, m) -> (1, m, h, w)."""
-        x = self.input("latent", TensorProto.FLOAT, ["h", "w", m])
-        self.grid = [
-            self.const(np.array([1])),
-            *(self.op("Shape", x, start=i, end=i + 1) for i in range(2)),
-        ]
-        return self.from_one(x)
-
-    def from_one(self, x):
-        """(h, w, c) -> (1, c, h, w): these graphs see one picture."""
-        return self.to_nchw(self.op("Unsqueeze", x, self.const(np.array([0]))))
-
-    def backward(self, x):
-        """The gradient at the first layer's input, given the last's."""
-        for step in reversed(self.back):
-            x = step(x)
-        return x
-
-    def above_zero(self, x, otherwise=0.0):
-        """1 where x > 0, elsewhere ``otherwise``.
-
-        ``Where`` would say it as well, and takes longer than the product
-        of a layer: half of the time of ``synthesis_gradient`` was its.
-        """
-        return self.op(
-            "Clip",
-            self.op("Mul", x, self.const(np.float32(1e30))),
-            self.const(np.float32(otherwise)),
-            self.const(np.float32(1)),
-        )
-
-    def layer(self, x, w, b=None):
-        """1x1 convolution, and the function that turns it back.
-
-        ``w`` and ``b`` are arrays, or names of what is in the graph.
-        """
-        if not isinstance(w, str):
-            w = self.weight(matrix(w))
-            b = b if b is None else self.const(np.asarray(b, np.float32))
-        args = [x, w] if b is None else [x, w, b]
-        turned = self.op("Transpose", w, perm=[1, 0, 2, 3])
-
-        def back(grad):
-            return self.op("Conv", grad, turned, kernel_shape=[1, 1])
-
-        return self.op("Conv", *args, kernel_shape=[1, 1]), back
-
-    def pixels(self, x, net):
-        """As ``Graph.pixels``; its transpose is the analysis's kind."""
-        self.back.append(
-            lambda grad: self.op(
-                "Conv", grad, self.last_window(net), **window(net.out8)
-            )
-        )
-        return super().pixels(x, net)
-
-    def last_window(self, net):
-        """Once in the graph, for the way there and back."""
-        self.window = self.window or super().last_window(net)
-        return self.window
-
-    def trunk(self, x, owner, name):
-        x, back = self.layer(x, self.mixed(owner, name, matrix, False))
-        self.back.append(back)
-        return x
-
-    def unfold(self, x, c):
-        self.back.append(lambda grad: self.op("SpaceToDepth", grad, blocksize=2))
-        return super().unfold(x, c)
-
-    def block(self, x, b, s):
-        """As ``Graph.block``, remembering what its gradient needs."""
-        dw, w1, b1, w2, b2 = self.block_weights(b)
-        u = self.kernels(x, dw, *b.dw.shape[::3])
-        if not b.at_output:
-            u = self.op("Mul", u, s)
-        u, back1 = self.layer(u, w1, b1)
-        a = self.op("LeakyRelu", u, alpha=b.leak) if b.leak else self.op("Relu", u)
-        v, back2 = self.layer(a, w2, b2)
-        scale = _np(b.scale_in)[:, None, None, None]
-        # Once, however often the way back is gone.
-        slope = self.above_zero(a, b.leak)
-        turned = self.mixed(b, "dw", lambda w: (w * scale)[:, :, ::-1, ::-1])
-
-        def back(grad):
-            g = back2(self.op("Mul", grad, s) if b.at_output else grad)
-            g = back1(self.op("Mul", g, slope))
-            if not b.at_output:
-                g = self.op("Mul", g, s)
-            return self.op("Add", self.kernels(g, turned, *b.dw.shape[::3]), grad)
-
-        self.back.append(back)
-        if b.at_output:
-            v = self.op("Mul", v, s)
-        return self.op("Add", v, x)
+from .graph import Graph
+from .graphs import decoded
 
 
 def synthesis_gradient(net):
@@ -142,20 +34,19 @@ def synthesis_gradient(net):
     cut off the first where they bring slopes of another error as probes
     (`codec.model.session`).
     """
-    g = _Tape("synthesis_gradient")
-    blocks = [*net.blocks16, *net.blocks8]
+    g = Graph("synthesis_gradient")
     m = net.out16.shape[1]
-    x = g.latent(m)
-    s = g.modulations(blocks, net.sets)
+    x = g.input("latent", TensorProto.FLOAT, ["h", "w", m])
+    g.grid = [
+        g.const(np.array([1])),
+        *(g.op("Shape", x, start=i, end=i + 1) for i in range(2)),
+    ]
+    x = g.to_nchw(g.op("Unsqueeze", x, g.const(np.array([0]))))
+    s = g.modulations([*net.blocks16, *net.blocks8], net.sets)
     px = g.input("pixels", TensorProto.UINT8, ["height", "width", 3])
     wt = g.input("weight", TensorProto.FLOAT, ["height", "width"])
     probes = g.input("probes", TensorProto.INT8, ["n", "height", "width", 3])
-    x = g.blocked(x, m)
-    for b, mod in zip(net.blocks16, s):
-        x = g.block(x, b, mod)
-    x = g.unfold(g.trunk(x, net, "out16"), len(net.out8))
-    for b, mod in zip(net.blocks8, s[len(net.blocks16) :]):
-        x = g.block(x, b, mod)
+    x = decoded(g, x, net, s)
     x = g.pixels(x, net)
     # Of three channels before it meets them: a last axis of one is slow.
     wt = g.to_hwc(

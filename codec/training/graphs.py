@@ -13,7 +13,8 @@ Contents
 import numpy as np
 from onnx import TensorProto
 
-from .graph import Graph, _np, window
+from .functional import array
+from .graph import Graph, window
 from .hyper import ACT_SHIFT
 
 
@@ -29,11 +30,11 @@ def analysis(net):
         "Conv", x, g.mixed(net, "in8", lambda w: w / 255, half=False), **window(net.in8)
     )
     for b, m in zip(net.blocks8, s):
-        x = g.block(x, b, m)
+        x = b.write(g, x, m)
     x = g.op("SpaceToDepth", x, blocksize=2)
     x = g.trunk(x, net, "in16")
     for b, m in zip(net.blocks16, s[len(net.blocks8) :]):
-        x = g.block(x, b, m)
+        x = b.write(g, x, m)
     g.output(
         "latent", g.to_hwc(x), TensorProto.FLOAT, ["n", "h", "w", net.in16.shape[0]]
     )
@@ -43,15 +44,9 @@ def analysis(net):
 def synthesis(net):
     """y_hat (n, h, w, M), modulation -> uint8 (n, 16 h, 16 w, 3)."""
     g = Graph("synthesis")
-    blocks = [*net.blocks16, *net.blocks8]
     x = g.latent(net.out16.shape[1])
-    s = g.modulations(blocks, net.sets)
-    x = g.blocked(x, net.out16.shape[1])
-    for b, m in zip(net.blocks16, s):
-        x = g.block(x, b, m)
-    x = g.unfold(g.trunk(x, net, "out16"), len(net.out8))
-    for b, m in zip(net.blocks8, s[len(net.blocks16) :]):
-        x = g.block(x, b, m)
+    s = g.modulations([*net.blocks16, *net.blocks8], net.sets)
+    x = decoded(g, x, net, s)
     # Rounds to even and clamps to 0..255.
     x = g.pixels(
         x,
@@ -62,6 +57,17 @@ def synthesis(net):
     )
     g.output("pixels", x, TensorProto.UINT8, ["n", "height", "width", 3])
     return g.finish()
+
+
+def decoded(g, x, net, s):
+    """The layers of ``nets.Synthesis`` but for the last, there and back."""
+    x = g.blocked(x, net.out16.shape[1])
+    for b, m in zip(net.blocks16, s):
+        x = b.write(g, x, m)
+    x = g.unfold(g.trunk(x, net, "out16"), len(net.out8))
+    for b, m in zip(net.blocks8, s[len(net.blocks16) :]):
+        x = b.write(g, x, m)
+    return x
 
 
 def hyper_analysis(net):
@@ -77,10 +83,10 @@ def hyper_analysis(net):
         "Clip", g.op("Mul", y, g.const(np.float32(1e30))), g.const(np.float32(-1)), one
     )
     f = g.op("Concat", mag, g.op("Mul", mag, sign), axis=1)
-    a = g.op("Relu", g.linear(f, _np(net.w1), _np(net.b1)))
+    a = g.op("Relu", g.linear(f, array(net.w1), array(net.b1)))
     a = g.op("SpaceToDepth", a, blocksize=4)
-    a = g.op("Relu", g.linear(a, _np(net.w2), _np(net.b2)))
-    z = g.linear(a, _np(net.w3), _np(net.b3))
+    a = g.op("Relu", g.linear(a, array(net.w2), array(net.b2)))
+    z = g.linear(a, array(net.w3), array(net.b3))
     g.output("z", g.to_hwc(z), TensorProto.FLOAT, ["n", "hz", "wz", net.w3.shape[0]])
     return g.finish()
 
@@ -91,8 +97,8 @@ def features(net):
     z = g.input("z", TensorProto.FLOAT, ["n", "hz", "wz", net.w1.shape[1] // 9])
     feat = net.w2.shape[0] // 16
     n, h, w = g.sizes(z)
-    a = g.op("Relu", g.conv3(g.to_nchw(z), _np(net.w1), _np(net.b1)))
-    a = g.op("MatMul", g.to_hwc(a), g.weight(_np(net.w2).T))
+    a = g.op("Relu", g.conv3(g.to_nchw(z), array(net.w1), array(net.b1)))
+    a = g.op("MatMul", g.to_hwc(a), g.weight(array(net.w2).T))
     a = g.reshape(a, 0, 0, 0, 4, 4, feat)
     a = g.op("Transpose", a, perm=[0, 1, 3, 2, 4, 5])
     a = g.reshape(a, n, g.times(h, 4), g.times(w, 4), feat)
@@ -112,7 +118,7 @@ def mean(net, p):
     f = g.input("features", TensorProto.FLOAT, ["n", "h", "w", feat])
     y = g.input("latent", TensorProto.FLOAT, ["n", "h", "w", k + r]) if p else None
     at = g.input("at", TensorProto.INT64, ["places"])
-    white, scale = _np(net.scale_in), _np(net.scale_out)
+    white, scale = array(net.scale_in), array(net.scale_out)
     low, high = slice(0, k), slice(k, k + r)
 
     def here(x, c):
@@ -126,28 +132,28 @@ def mean(net, p):
         )
 
     def around(of, dw):
-        d = g.depthwise(g.to_nchw(half(of)), _np(dw) * white[of, None, None, None])
+        d = g.depthwise(g.to_nchw(half(of)), array(dw) * white[of, None, None, None])
         return here(g.to_hwc(d), len(dw))
 
     x = here(f, feat)
     if p == 0:
-        x = g.op("MatMul", x, g.weight((_np(net.h0) * scale[low, None]).T))
+        x = g.op("MatMul", x, g.weight((array(net.h0) * scale[low, None]).T))
         g.output("mean", x, TensorProto.FLOAT, ["places", k])
         return g.finish()
     if p == 1:
         x = g.op("Concat", around(low, net.dw1), x, axis=1)
-        a, b, o = _np(net.a1), net.ba[0], net.o1
+        a, b, o = array(net.a1), net.ba[0], net.o1
     else:
-        a, b, o = _np(net.a2).copy(), net.ba[1], net.o2
+        a, b, o = array(net.a2).copy(), net.ba[1], net.o2
         a[:, :k] *= white[low]
         x = [here(half(low), k), around(low, net.dw2), x]
         if p == 3:
-            a, o = np.concatenate([a, _np(net.a3)], 1), net.o3
+            a, o = np.concatenate([a, array(net.a3)], 1), net.o3
             x.append(around(high, net.dw3))
         x = g.op("Concat", *x, axis=1)
-    x = g.op("Relu", g.op("Gemm", x, g.weight(a.T), g.const(_np(b))))
+    x = g.op("Relu", g.op("Gemm", x, g.weight(a.T), g.const(array(b))))
     of = low if p == 1 else high
-    x = g.op("MatMul", x, g.weight((_np(o) * scale[of, None]).T))
+    x = g.op("MatMul", x, g.weight((array(o) * scale[of, None]).T))
     g.output("mean", x, TensorProto.FLOAT, ["places", len(o)])
     return g.finish()
 

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from . import functional as fn
+from .block import Block, add_sets, mixed
 from .hyper import (
     LOGISTIC,
     N_KNOTS,
@@ -31,7 +32,6 @@ from .hyper import (
     Means,
     knots,
     level,
-    matrix,
     neighbours,
 )
 
@@ -40,83 +40,6 @@ def hats(n):
     """How much of each of n sets of weights counts at the knots."""
     at = torch.linspace(0, n - 1, N_KNOTS)[:, None]
     return (1 - (at - torch.arange(n)).abs()).clamp(min=0)
-
-
-def add_sets(module, n, *names):
-    """For each weight ``w`` a parameter ``delta_w`` of n weights, zero."""
-    for name in names if n else ():
-        w = getattr(module, name)
-        setattr(module, f"delta_{name}", nn.Parameter(torch.zeros(n, *w.shape)))
-
-
-def mixed(module, names, mix, function, *pictures):
-    """``function`` of pictures, then of the weights that their quality mixes.
-
-    Parameters
-    ----------
-    module : nn.Module
-        Whose weights ``names`` are.
-    mix : Tensor (n, sets), or None
-        Of n pictures; None: all see the weights as they are.
-    function : callable
-    *pictures : Tensor (n, ..)
-    """
-    weights = [getattr(module, name) for name in names]
-    if mix is None:
-        return function(*pictures, *weights)
-    deltas = [getattr(module, f"delta_{name}") for name in names]
-    return torch.cat(
-        [
-            function(
-                *own, *(w + torch.tensordot(m, d, 1) for w, d in zip(weights, deltas))
-            )
-            for m, *own in zip(mix, *(p.split(1) for p in pictures))
-        ]
-    )
-
-
-class Block(nn.Module):
-    """x + o * (W2 relu(W1 (dw(x) * i) + b1) + b2), modulated by quality.
-
-    ``i`` and ``o`` are fixed vectors that whiten the input and scale the
-    output by the channel's deviation in the starting linear codec. One of
-    them is times 1 + m(q): at 1/16 the output, where what a block may add
-    falls with the quantisation step, by a factor of 50. An input that
-    falls so leaves every unit on one side of its kink, and the block
-    linear (docs/training-log-runs.md). ``leak`` is the slope below zero, ``sets``
-    how many sets of weights quality mixes.
-    """
-
-    MIXED = "dw", "w1", "b1", "w2", "b2"
-
-    def __init__(self, sigma, hidden, leak, at_output, sets=0):
-        super().__init__()
-        self.leak, self.dropout, self.at_output = leak, 0.0, at_output
-        c = len(sigma)
-        self.dw = nn.Parameter(torch.zeros(c, 1, 5, 5))
-        with torch.no_grad():
-            self.dw.normal_(0, 0.1)
-            self.dw[:, 0, 2, 2] += 1
-        self.w1 = matrix(hidden, c, 1.4)
-        self.b1 = nn.Parameter(torch.zeros(hidden))
-        self.w2 = nn.Parameter(torch.zeros(c, hidden))
-        self.b2 = nn.Parameter(torch.zeros(c))
-        self.mod = nn.Parameter(torch.zeros(N_KNOTS, c))
-        self.register_buffer("scale_in", 1 / (sigma + 0.02))
-        self.register_buffer("scale_out", sigma.clamp(0.02, 0.3))
-        add_sets(self, sets, *self.MIXED)
-
-    def forward(self, x, q, mix=None):
-        s, t = self.scale_in, self.scale_out
-        dropout = self.dropout if self.training else 0.0
-
-        def block(x, m, dw, w1, b1, w2, b2):
-            i, o = (s, m * t) if self.at_output else (m * s, t)
-            return fn.block(x, dw, i, w1, b1, w2, b2, o, self.leak, dropout)
-
-        return mixed(
-            self, self.MIXED, mix, block, x, 1 + knots(self.mod, q)[:, None, None]
-        )
 
 
 def windows(v8, lap):

@@ -14,9 +14,10 @@ import torch.nn.functional as F
 
 from . import functional as fn
 from . import state
+from .block import Block
 from .config import Shape, TrainingError
 from .hyper import knots
-from .nets import Block, Codec
+from .nets import Codec
 
 BLOCKS = "a8", "a16", "s8", "s16"  # how many blocks a stream has
 HIDDEN = "hidden8", "hidden16", "s_hidden8", "s_hidden16"  # their hidden units
@@ -151,7 +152,7 @@ def narrow(old, new, gram):
 
     Parameters
     ----------
-    old, new : nets.Block
+    old, new : Block
     gram : float64 Tensor (sets, hidden + 1, sets, hidden + 1)
         Of `hidden_products`.
     """

@@ -153,14 +153,16 @@ def test_a_step_sees_noise_and_wants_none(made):
     _, cfg, _, _ = made
     crops = data.Crops(f"{cfg.state}/train", data.indices(cfg)[0], cfg.crop)
     each = slice(0, cfg.batch)
-    seen, wanted, _ = train.draw(cfg, 3, crops, each)
-    plain = train.draw(dataclasses.replace(cfg, denoise=()), 3, crops, each)
-    assert torch.equal(wanted, plain[0]) and plain[0] is plain[1]
+    model = state.load_weights(cfg.init)
+    batch = train.draw(cfg, 3, model, crops, each)
+    seen, wanted = batch.seen, batch.wanted
+    clean = dataclasses.replace(cfg, denoise=())
+    plain = train.draw(clean, 3, model, crops, each)
+    assert torch.equal(wanted, plain.seen) and plain.seen is plain.wanted
     middle = (wanted * 255).abs() < 40  # where little is clipped
     added = ((seen - wanted) * 255)[middle]
     assert abs(added.std() - SIGMA) < 2 and abs(added.mean()) < 1
-    model = state.load_weights(cfg.init)
-    _, mse, x_hat, _ = model(seen, torch.full((len(seen),), 0.1), False, wanted)
+    _, mse, x_hat, _ = model(seen, torch.full((len(seen),), 0.1), None, wanted)
     assert torch.allclose(mse, 255**2 * (x_hat - wanted).square().mean((1, 2, 3)))
 
 

@@ -148,6 +148,21 @@ def test_blurs_are_the_same_without_compiled_loops(monkeypatch):
     assert torch.allclose(kernels.blur(flat, look.TAPS), flat)
 
 
+def test_linear_light_is_the_same_without_compiled_loops(monkeypatch):
+    x = torch.linspace(0, 1, 4 * 5 * 77 * 3).reshape(4, 5, 77, 3)
+    compiled = kernels.linear_light(x)
+    monkeypatch.setattr(kernels, "_decode", lambda: None)
+    plain = kernels.linear_light(x)
+    for a, b in zip(compiled, plain):
+        assert a.shape == (4, 3, 5, 77)
+        assert torch.allclose(a, b, atol=3e-7, rtol=1e-4)
+    # The slope is the value's.
+    x = x.double().requires_grad_()
+    value, slope = kernels.linear_light(x)
+    (g,) = torch.autograd.grad(value.sum(), x)
+    assert torch.allclose(g.permute(0, 3, 1, 2), slope)
+
+
 def test_a_picture_too_small_for_a_metric_has_none():
     x = torch.zeros(2, 7, 7, 3)
     assert look.ssimulacra2_sum(x, x).isnan().all()

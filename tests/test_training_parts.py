@@ -257,6 +257,20 @@ def test_orthogonalise(shape, bf16):
     assert torch.equal(optim.orthogonalise(several)[0], u)
 
 
+@pytest.mark.parametrize("shape", [(16, 64), (80, 16), (3, 16, 48)])
+def test_wide_matrices_are_orthogonalised_alike(shape, monkeypatch):
+    torch.manual_seed(0)
+    fn.use_bf16(False)
+    g = torch.randn(shape)
+    g[..., 3, :] *= 1e-4
+    quick = optim.orthogonalise(g)
+    monkeypatch.setattr(optim, "WIDE", 99)
+    plain = optim.orthogonalise(g)
+    fn.use_bf16(True)
+    assert not torch.equal(quick, plain)
+    assert (quick - plain).norm() < 1e-4 * plain.norm()
+
+
 def test_muon_deals_its_matrices_out():
     """Two ranks with shared updates do what one rank does alone."""
     torch.manual_seed(0)

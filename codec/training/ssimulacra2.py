@@ -81,22 +81,35 @@ class _Blur(torch.autograd.Function):
 blur = _Blur.apply
 
 
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        y, slope = kernels.linear_light(x)
+        ctx.save_for_backward(slope)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        return (g * ctx.saved_tensors[0]).permute(0, 2, 3, 1)
+
+
 def linear_light(x):
-    """sRGB samples 0..1 -> linear light, 0..1."""
-    low = x <= 0.04045
-    high = ((x.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
-    return torch.where(low, x / 12.92, high)
+    """sRGB samples (n, h, w, 3), 0..1 -> linear light (n, 3, h, w)."""
+    return _Linear.apply(x)
 
 
-def xyb(linear):
-    """Linear light (n, 3, h, w) -> positive X, Y, B - Y, each (n, h, w)."""
-    m = linear.new_tensor(OPSIN)
+def xyb(linear, blue=True):
+    """Linear light (n, 3, h, w) -> positive X, Y, B - Y, each (n, h, w).
+
+    The last, a third of the work, only where ``blue`` is wanted.
+    """
+    m = linear.new_tensor(OPSIN if blue else OPSIN[:2])
     n, _, h, w = linear.shape
-    mixed = torch.matmul(m, linear.reshape(n, 3, -1)).reshape(n, 3, h, w)
+    mixed = torch.matmul(m, linear.reshape(n, 3, -1)).reshape(n, len(m), h, w)
     root = torch.exp((mixed.clamp(min=0) + BIAS).log() / 3) - BIAS ** (1 / 3)
-    long, middle, short = root.unbind(1)
+    long, middle, *short = root.unbind(1)
     x, y = (long - middle) / 2, (long + middle) / 2
-    return 14 * x + 0.42, y + 0.01, short - y + 0.55
+    return 14 * x + 0.42, y + 0.01, *(s - y + 0.55 for s in short)
 
 
 def structure(a, b, blurred_a, blurred_b):
@@ -141,14 +154,15 @@ def ssimulacra2_sum(x, x_hat):
     shown = bounded(x_hat, -0.5, 0.5, margin=0)
     if min(x.shape[1:3]) < MIN_SIDE:
         return x.new_full((len(x),), torch.nan)
-    a, b = (linear_light(t.permute(0, 3, 1, 2) + 0.5) for t in (x.detach(), shown))
+    a, b = (linear_light(t + 0.5) for t in (x.detach(), shown))
     out = 0.0
     for scale in range(N_SCALES):
         if scale:
             a, b = (F.avg_pool2d(t, 2, ceil_mode=True) for t in (a, b))
         if min(a.shape[2:]) < MIN_SIDE:
             break
-        planes_a, planes_b = xyb(a), xyb(b)
+        blue = (B, scale) in WEIGHTS
+        planes_a, planes_b = xyb(a, blue), xyb(b, blue)
         for channel in (X, Y, B):
             if (channel, scale) not in WEIGHTS:
                 continue

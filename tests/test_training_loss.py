@@ -163,6 +163,23 @@ def test_linear_light_is_the_same_without_compiled_loops(monkeypatch):
     assert torch.allclose(g.permute(0, 3, 1, 2), slope)
 
 
+@pytest.mark.parametrize("weights", [*look.WEIGHTS.values()])
+def test_planes_are_compared_alike_without_compiled_loops(weights, monkeypatch):
+    torch.manual_seed(3)
+    a = torch.rand(2, 40, 33)
+    noise = torch.randn(a.shape) * torch.tensor([0.02, 0.3])[:, None, None]
+    found = []
+    for compiled in (kernels.compare, lambda: None):
+        monkeypatch.setattr(kernels, "compare", compiled)
+        b = (a + noise).requires_grad_()
+        value = look.compared(a, b, weights)
+        (g,) = torch.autograd.grad((value * torch.tensor([1.0, 3.0])).sum(), b)
+        found.append((value.detach(), g))
+    (one, g), (two, h) = found
+    assert torch.allclose(one, two, rtol=1e-5)
+    assert (g - h).norm() < 1e-4 * h.norm()
+
+
 def test_a_picture_too_small_for_a_metric_has_none():
     x = torch.zeros(2, 7, 7, 3)
     assert look.ssimulacra2_sum(x, x).isnan().all()

@@ -31,8 +31,9 @@ that is not given anew.
 On several machines: torchrun [its options] -m codec.training [options] DIR.
 
 Ctrl-C ends the run after the step at hand, saves and exports; a second one
-ends at once. Exit: 0 trained and exported, 1 error, 130 interrupted (143 by
-SIGTERM), the model exported unless it came twice. See docs/training.md."""
+ends at once.
+Exit code: 0 trained and exported, 1 error, 130 interrupted (143 by SIGTERM), the
+model exported unless it came twice. See docs/training.md."""
 
 
 class UsageError(Exception):

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from argparse_manpage.manpage import Manpage
 
 import codec
 from codec.bench import cli as aebench
+from codec.training import cli as aetrain
 
 from .. import options
 from . import _NAMES
@@ -18,6 +20,7 @@ _PARSERS = {
     "aecompress": functools.partial(options.parser, "aecompress"),
     "aedecompress": functools.partial(options.parser, "aedecompress"),
     "aebench": aebench.parser,
+    "aetrain": aetrain.parser,
 }
 _EXAMPLES = {
     "aecompress": """\
@@ -46,6 +49,13 @@ aebench photos --out results              everything, results/report.html
 aebench --report --out results            the page again, nothing measured
 aebench photos --speed --threads all      times and memory
 """,
+    "aetrain": """\
+aetrain photos --out mine --hours 2       a model of the shipped kind
+aetrain photos --init weights.safetensors --rate 0.2   fine-tuning
+aetrain --preset digits --out digits      a small model of handwritten digits
+aetrain --resume --state mine-state       go on after a kill
+aecompress -m mine photo.png              use the model
+""",
 }
 
 
@@ -56,9 +66,9 @@ def make(prog: str) -> Iterator[tuple[str, str]]:
         p = _PARSERS[prog]()
         p.prog = prog
         for action in p._actions:
-            if action.metavar in ("DIR", "FOLDER") or action.dest == "folder":
+            if action.dest == "folder" or action.metavar in ("DIR", "MODEL"):
                 action.complete = shtab.DIRECTORY
-            elif action.dest in ("files", "output", "model"):
+            elif action.dest in ("files", "output", "model", "init", "save_weights"):
                 action.complete = shtab.FILE
         yield name.format(prog), shtab.complete(p, shell)
 
@@ -71,7 +81,7 @@ def page(prog: str) -> str:
     page.date = ""  # the same text on every day
     page.source = f"aecompress {codec.__version__}"
     page.manual = "aecompress"
-    what = p.description.partition(". ")[0].rstrip(".")
+    what = re.split(r"\.(?:\s|$)", p.description)[0]
     names, _, codes = epilog.strip().rpartition("Exit code: ")
     parts = [
         str(page)
@@ -80,7 +90,7 @@ def page(prog: str) -> str:
             f".SH NAME\n{prog}\n",
             f".SH NAME\n{prog} \\- {what[0].lower()}{what[1:]}\n",
         ),
-        f".SH INPUT AND OUTPUT\n{names.strip()}" if names else "",
+        f".SH NOTES\n{names.strip()}" if names else "",
         f".SH EXIT STATUS\n{codes}",
         f".SH EXAMPLES\n.nf\n{_EXAMPLES[prog]}.fi".replace("-", "\\-"),
         ".SH SEE ALSO\n" + ",\n".join(f".BR {n} (1)" for n in _PARSERS if n != prog),

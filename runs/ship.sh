@@ -6,8 +6,8 @@
 # Stages, all in this order if none is named:
 #   model      export to codec/models/photo, weights to runs/photo
 #   set        the conformance set; what hostile files cost
-#   kodak      size and quality on Kodak (3 minutes of two idle cores, 22 if the
-#              other codecs are to be measured as well)
+#   kodak      size and quality on Kodak by all metrics (about 6 minutes of two
+#              idle cores, 45 if the other codecs are to be measured as well)
 #   speed      times against other codecs, one thread and all
 #   denoise    the encoder of runs/denoise, trained anew (2,000 steps)
 #   effort     every effort on Kodak, gain and time (15 to 40 minutes)

@@ -14,7 +14,7 @@ import codec
 from benchmarks.look import middle
 from codec.bench import curves, pictures, tables
 from codec.bench.metrics import METRICS
-from codec.search import TUNES
+from codec.limits import TUNES
 
 QUALITIES = 15, 35, 55, 75
 HEIGHT, WIDTH = 256, 384

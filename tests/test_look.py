@@ -170,9 +170,7 @@ def test_more_effort_is_no_worse(pipeline, quality):  # noqa: F811
 def test_bands_change_little(pipeline, monkeypatch):  # noqa: F811
     x = scene(7, 16 * 70 - 9, 144)
     objective, plan = look(pipeline, x), dataclasses.replace(PLANS[3], tune="look")
-    whole, plain = (
-        cost(objective, pipeline, x, 40, p) for p in (plan, PLANS[1])
-    )
+    whole, plain = (cost(objective, pipeline, x, 40, p) for p in (plan, PLANS[1]))
     monkeypatch.setattr(refine, "BAND", 144 * 16 * 32)
     parts = cost(objective, pipeline, x, 40, plan)
     assert abs(parts - whole) < 0.2 * (plain - whole)

@@ -26,7 +26,9 @@ def test_quality_is_the_score():
     assert p[45 - 1] == pytest.approx(35)
 
 
-@pytest.mark.parametrize("found", [(40, 50, 60, 70, 80), (5, 9, 9, 8, 20), (3, 2, 1, 0, 0)])
+@pytest.mark.parametrize(
+    "found", [(40, 50, 60, 70, 80), (5, 9, 9, 8, 20), (3, 2, 1, 0, 0)]
+)
 def test_scores_out_of_reach(found):
     p = quality.positions(AT, found)
     assert p[[0, 99]].tolist() == [1, 100] and (np.diff(p) > 0).all()

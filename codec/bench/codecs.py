@@ -470,8 +470,8 @@ def ours_name(
 
 def names() -> list[str]:
     """Every codec: ours at each effort, tune and model, then the others."""
-    from ..model import find
     from ..limits import TUNES
+    from ..model import find
     from ..search import PLANS
 
     ours = [ours_name(effort, tune) for tune in (None, *TUNES) for effort in PLANS]

@@ -1,6 +1,5 @@
 """What ``aecompress`` does with one file."""
 
-import argparse
 import dataclasses
 import math
 import time

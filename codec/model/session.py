@@ -124,9 +124,7 @@ class Graphs:
             return made[key]
 
     def _model(self, name: str, modulation: Array | None) -> bytes:
-        model = self.bundle.graphs[
-            "synthesis_gradient" if name in PARTS else name
-        ]
+        model = self.bundle.graphs["synthesis_gradient" if name in PARTS else name]
         if name == "synthesis_error":
             model = part_of(model, "error")
         elif name == "synthesis_slopes":

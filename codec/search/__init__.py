@@ -17,7 +17,6 @@ lambda * (what the tune names) is less, while they become whole.
 
 import dataclasses
 
-from ..limits import TUNES
 from ..options import EncodeOptions
 
 # Every other effort takes several times as long: docs/effort.md.
@@ -65,7 +64,7 @@ class Plan:
     look_rate: float = 0.16
     tune: str | None = None
 
-    def steps(self, for_look):
+    def steps(self, for_look: bool) -> float:
         """``rate``, of what symbols are chosen for."""
         return self.look_rate if for_look else self.rate
 

@@ -17,8 +17,8 @@ sample).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -47,11 +47,13 @@ LEAST_SIDE = 128
 class Objective(Protocol):
     """What is to be little beside bits; see `SquaredError`."""
 
-    def value(self, latent: Array) -> float: ...
+    def value(self, latent: Array) -> float:
+        """As of `SquaredError`."""
+        ...
 
-    def backward(
-        self, latent: Array, n_probes: int
-    ) -> tuple[float, Array, Array]: ...
+    def backward(self, latent: Array, n_probes: int) -> tuple[float, Array, Array]:
+        """As of `SquaredError`."""
+        ...
 
 
 def default(bundle: Bundle) -> str:
@@ -81,19 +83,25 @@ def mixed(bundle: Bundle, quality: float) -> tuple[float, float]:
                 name: float(weight or 1)
                 for name, _, weight in (t.partition(":") for t in text.split(","))
             }
-            for text in (training["loss"], training.get("loss_high") or training["loss"])
+            for text in (
+                training["loss"],
+                training.get("loss_high") or training["loss"],
+            )
         )
         turn = float(training.get("loss_turn", LOSS["loss_turn"]))
     except (ValueError, TypeError, AttributeError) as e:
         raise ModelError(f"model: what it was trained for makes no sense ({e})") from e
-    u = min(1, max(0, ((bundle.trained(quality) - 1) / 99 - turn) / max(1 - turn, 1e-6)))
+    u = min(
+        1, max(0, ((bundle.trained(quality) - 1) / 99 - turn) / max(1 - turn, 1e-6))
+    )
     u = u * u * (3 - 2 * u)
-    return tuple(
+    mse, look = (
         (1 - u) * low.get(name, 0.0) + u * high.get(name, 0.0) for name in ("mse", TERM)
     )
+    return mse, look
 
 
-def _training(bundle):
+def _training(bundle: Bundle) -> dict[str, Any]:
     training = bundle.manifest.get("training")
     training = training if isinstance(training, dict) else {}
     return {**training, "loss": str(training.get("loss"))}
@@ -149,14 +157,17 @@ class _Decoded:
         self.graphs, self.pixels = graphs, pixels
         self.modulation = graphs.bundle.at_quality("synthesis_mod", quality)
 
-    def _tiles(self, latent):
+    def _tiles(self, latent: Array) -> Iterator[tuple[Any, ...]]:
         """Cells to write, those of the tile to take, rows and columns of it."""
+        h, w, _ = latent.shape
         halo = self.graphs.bundle.halo["synthesis"]
-        for (y, yy, a, b), (x, xx, c, d) in tiles(*latent.shape[:2], halo):
+        for (y, yy, a, b), (x, xx, c, d) in tiles(h, w, halo):
             cut = np.s_[y - a : yy - a, x - c : xx - c]
             yield np.s_[y:yy, x:xx], cut, (a, b), (c, d)
 
-    def _run(self, name, latent, rows, columns, **inputs):
+    def _run(
+        self, name: str, latent: Array, rows: Any, columns: Any, **inputs: Array
+    ) -> list[Array]:
         part = latent[slice(*rows), slice(*columns)]
         return self.graphs.run(
             name,
@@ -166,7 +177,7 @@ class _Decoded:
         )
 
 
-def _signs(rng, shape):
+def _signs(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Random signs, int8."""
     return (rng.integers(0, 2, shape, np.int8) * 2 - 1).astype(np.int8)
 
@@ -202,9 +213,7 @@ class SquaredError(_Decoded):
             total += e[cut].sum(dtype=np.float64)
         return total
 
-    def backward(
-        self, latent: Array, n_probes: int
-    ) -> tuple[float, Array, Array]:
+    def backward(self, latent: Array, n_probes: int) -> tuple[float, Array, Array]:
         """The error, its slope and its curvature.
 
         Parameters
@@ -244,13 +253,13 @@ class SquaredError(_Decoded):
             seen /= _means(self.importance, 16 // tune.BLOCK)[..., None]
         return total, gradient, seen
 
-    def _inputs(self, rows, columns):
+    def _inputs(self, rows: Any, columns: Any) -> dict[str, Array]:
         return {
             "pixels": padded(self.pixels, rows, columns),
             "weight": self._important(rows, columns),
         }
 
-    def _important(self, rows, columns):
+    def _important(self, rows: Any, columns: Any) -> Array:
         """What an error counts, zero beyond the picture: (16 h, 16 w)."""
         height, width = self.pixels.shape[:2]
         y, x = (
@@ -289,9 +298,10 @@ class Look(_Decoded):
         super().__init__(graphs, pixels, quality)
         self.by_mse, look = mixed(graphs.bundle, quality)
         self.by_look = 3 * UNIT * look
-        self.originals, self.sums = {}, None
+        self.originals: dict[tuple[int, int], ssimulacra2.Look] = {}
+        self.sums: Array | None = None
 
-    def _shown(self, latent):
+    def _shown(self, latent: Array) -> Iterator[tuple[Any, ...]]:
         """Each tile: where, what is kept of it, its error and comparison."""
         for to, cut, rows, columns in self._tiles(latent):
             (px,) = self._run("synthesis", latent, rows, columns)
@@ -299,8 +309,10 @@ class Look(_Decoded):
                 tuple(slice(16 * lo, 16 * hi) for lo, hi in (rows, columns))
             ]
             h, w = original.shape[:2]
-            kept = tuple(
-                slice(16 * s.start, min(16 * s.stop, n)) for s, n in zip(cut, (h, w))
+            down, across = cut
+            kept = (
+                slice(16 * down.start, min(16 * down.stop, h)),
+                slice(16 * across.start, min(16 * across.stop, w)),
             )
             key = rows[0], columns[0]
             if key not in self.originals:
@@ -314,22 +326,20 @@ class Look(_Decoded):
                 self.originals[key].compare(copy),
             )
 
-    def _total(self, squares, sums):
+    def _total(self, squares: float, sums: Array) -> tuple[float, Array]:
         n = self.pixels.shape[0] * self.pixels.shape[1]
         look, slopes = ssimulacra2.total(sums, self.pixels.shape[:2])
         return self.by_mse * squares + self.by_look * n * look, n * slopes
 
     def value(self, latent: Array) -> float:
         """As of `SquaredError`."""
-        squares, sums = 0.0, 0.0
+        squares, sums = 0.0, np.zeros_like(ssimulacra2.WEIGHTS)
         for _, kept, error, compared in self._shown(latent):
             squares += np.square(error[kept]).sum(dtype=np.float64)
             sums = sums + compared.sums
         return self._total(squares, sums)[0]
 
-    def backward(
-        self, latent: Array, n_probes: int
-    ) -> tuple[float, Array, Array]:
+    def backward(self, latent: Array, n_probes: int) -> tuple[float, Array, Array]:
         """As of `SquaredError`; the second derivative is a guess.
 
         In a block of pixels it is taken to be what it would be of an error
@@ -338,7 +348,7 @@ class Look(_Decoded):
         gradient = np.empty(latent.shape, np.float32)
         seen = np.zeros(latent.shape if n_probes else 0, np.float32)
         rng = np.random.default_rng(2)
-        squares, sums = 0.0, 0.0
+        squares, sums = 0.0, np.zeros_like(ssimulacra2.WEIGHTS)
         for (to, cut, *where), kept, error, compared in self._shown(latent):
             squares += np.square(error[kept]).sum(dtype=np.float64)
             sums = sums + compared.sums
@@ -348,9 +358,7 @@ class Look(_Decoded):
             probes = [slope]
             if n_probes:
                 root = np.sqrt(_curvature(slope, error))[..., None] * GRAIN
-                probes += [
-                    root * _signs(rng, slope.shape) for _ in range(n_probes)
-                ]
+                probes += [root * _signs(rng, slope.shape) for _ in range(n_probes)]
             g = self._back(latent, where, probes)
             gradient[to] = g[0][cut]
             for one in g[1:]:
@@ -358,7 +366,7 @@ class Look(_Decoded):
         self.sums = sums
         return self._total(squares, sums)[0], gradient, seen
 
-    def _slopes(self, sums, shape):
+    def _slopes(self, sums: Array, shape: tuple[int, ...]) -> Array:
         """Of maps of a tile, per pixel of the picture."""
         height, width, _ = shape
         if (height, width) == self.pixels.shape[:2]:
@@ -367,7 +375,7 @@ class Look(_Decoded):
             return self._total(0, self.sums)[1]
         return height * width * ssimulacra2.total(sums, (height, width))[1]
 
-    def _back(self, latent, where, slopes):
+    def _back(self, latent: Array, where: Any, slopes: list[Array]) -> Array:
         """What is seen of slopes by samples at the latent: (n, h, w, M).
 
         A pixel's weight takes the largest of its slopes to the end of
@@ -394,7 +402,7 @@ class Look(_Decoded):
         )[0]
 
 
-def _curvature(slope, error):
+def _curvature(slope: Array, error: Array) -> Array:
     """What a squared error counts, block by block: float32 (h, w)."""
     h, w = slope.shape[:2]
     rises, squares = (
@@ -407,10 +415,10 @@ def _curvature(slope, error):
     return found.repeat(BLOCK, 0).repeat(BLOCK, 1)[:h, :w].astype(np.float32)
 
 
-def _means(a, side):
+def _means(a: Array, side: int) -> Array:
     """Means over blocks of side x side, those at the edges smaller."""
 
-    def sums(a):
+    def sums(a: Array) -> Array:
         a = np.add.reduceat(a, np.arange(0, len(a), side), 0)
         return np.add.reduceat(a, np.arange(0, a.shape[1], side), 1)
 

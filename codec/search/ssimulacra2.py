@@ -28,6 +28,8 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -115,7 +117,7 @@ WEIGHTS = np.array(
 ).reshape(3, N_SCALES, 2, 3)
 
 
-def _linear():
+def _linear() -> tuple[Array, Array]:
     """Linear light of each sample, and its slope."""
     v = np.arange(256) / 255
     high = (v + 0.055) / 1.055
@@ -129,7 +131,7 @@ LIGHT, LIGHT_SLOPE = _linear()
 
 
 @functools.lru_cache(maxsize=256)
-def _products(n, mirrored):
+def _products(n: int, mirrored: bool) -> list[tuple[int, int, int, int, Array]]:
     """What blurs n values: (first, one after the last, lo, hi, matrix).
 
     ``matrix`` (hi - lo, last - first) makes values lo..hi - 1.
@@ -182,7 +184,7 @@ def halved(x: Array) -> Array:
     return (x[..., ::2] + x[..., 1::2]) * np.float32(0.25)
 
 
-def _doubled(g, shape):
+def _doubled(g: Array, shape: tuple[int, int]) -> Array:
     """The slope at what was halved, (c, h, w), of that shape."""
     h, w = shape
     g = (g * np.float32(0.25)).repeat(2, 1)[:, :h].repeat(2, 2)[..., :w]
@@ -193,12 +195,12 @@ def _doubled(g, shape):
     return g
 
 
-def _light(pixels):
+def _light(pixels: Array) -> Array:
     """Linear light, float32 (3, h, w), of samples uint8 (h, w, 3)."""
     return np.stack([LIGHT.take(pixels[..., c]) for c in range(3)])
 
 
-def _roots(light, n):
+def _roots(light: Array, n: int) -> Array:
     """Cube roots that n of the channels X, Y, B are made of: (2 or 3, h, w)."""
     m = np.array(OPSIN, np.float32)[: max(2, n)]
     mixed = m @ light.reshape(3, -1)
@@ -211,7 +213,7 @@ def _roots(light, n):
     return mixed.reshape(-1, *light.shape[1:])
 
 
-def _plane(roots, channel):
+def _plane(roots: Array, channel: int) -> Array:
     """X, Y or B, float32 (h, w), with what makes them positive."""
     if channel == X:
         out = roots[0] - roots[1]
@@ -248,7 +250,7 @@ class Look:
     ) -> None:
         self.weights, self.mirrored, self.kept = weights, mirrored, kept
         self.used = weights > LEAST
-        self.planes: dict[tuple[int, int], tuple[Array, Array, Array | None, Array]] = {}
+        self.planes: dict[tuple[int, int], tuple[Array, Array, Any, Array]] = {}
         for scale, _, roots in self._scales(pixels):
             for channel in self._channels(scale):
                 a = _plane(roots, channel)
@@ -261,10 +263,10 @@ class Look:
                 )
                 self.planes[scale, channel] = a, mean, variance, edge
 
-    def _channels(self, scale):
+    def _channels(self, scale: int) -> list[int]:
         return [c for c in (X, Y, B) if self.used[c, scale].any()]
 
-    def _scales(self, pixels):
+    def _scales(self, pixels: Array) -> Iterator[tuple[int, Any, Array]]:
         """Each scale that counts: its number, its shape and its roots."""
         light = _light(pixels)
         for scale in range(N_SCALES):
@@ -291,7 +293,7 @@ class _Copy:
         Of the values of each map and of their fourth powers, where kept.
     """
 
-    def __init__(self, look, pixels):
+    def __init__(self, look: Look, pixels: Array) -> None:
         self.look, self.pixels = look, pixels
         self.sums, self.scales = np.zeros(look.weights.shape), []
         for scale, shape, roots in look._scales(pixels):
@@ -302,7 +304,7 @@ class _Copy:
             for channel in look._channels(scale)
         }
 
-    def _maps(self, scale, channel, b):
+    def _maps(self, scale: int, channel: int, b: Array) -> tuple[Any, ...]:
         """What slopes need of a plane, and the sums of its maps."""
         look = self.look
         a, mean, variance, edge = look.planes[scale, channel]
@@ -316,7 +318,7 @@ class _Copy:
         d = edges = squares = products = None
         if used[D]:
             squares, products = (blur(x, look.mirrored) for x in (b * b, a * b))
-            d = _structure(a, b, mean, mean_b, variance, squares, products)
+            d = _structure(mean, mean_b, variance, squares, products)
             _add(sums, D, d[0][kept])
         if used[ARTEFACT] or used[LOST]:
             edges = (1 + np.abs(b - mean_b)) * edge - 1
@@ -337,7 +339,7 @@ class _Copy:
         -------
         float32 (h, w, 3)
         """
-        below = None
+        below: Any = None
         for scale, shape, roots in reversed(self.scales):
             g = np.zeros_like(roots)
             for channel in self.look._channels(scale):
@@ -365,13 +367,13 @@ class _Copy:
             np.multiply(below[c], LIGHT_SLOPE.take(self.pixels[..., c]), out[..., c])
         return out
 
-    def _plane_slope(self, scale, channel, slopes):
+    def _plane_slope(self, scale: int, channel: int, slopes: Array) -> Array:
         look = self.look
         a, mean, _, edge = look.planes[scale, channel]
         b, mean_b, d, edges = self.maps[scale, channel]
         out, by_mean = np.zeros_like(b), np.zeros_like(b)
         if edges is not None:
-            g = 0
+            g: Any = 0
             for n, sign in ((ARTEFACT, 1), (LOST, -1)):
                 if look.used[channel, scale, :, n].any():
                     value = np.maximum(sign * edges, 0)
@@ -393,7 +395,9 @@ class _Copy:
         return out + blur(by_mean)
 
 
-def _structure(a, b, mean, mean_b, variance, squares, products):
+def _structure(
+    mean: Array, mean_b: Array, variance: Array, squares: Array, products: Array
+) -> tuple[Array, Array, Array, Array]:
     """Map D, and its slopes by half of the products' blur, squares, distance."""
     difference = mean_b - mean
     near = 1 - difference * difference
@@ -404,7 +408,7 @@ def _structure(a, b, mean, mean_b, variance, squares, products):
     return value, -den, den * ratio, ratio
 
 
-def _slope(values, slopes, where):
+def _slope(values: Array, slopes: Array, where: Array) -> Array:
     """Slope of a sum of values and of their fourth powers."""
     by_mean, by_norm = slopes
     g = where * np.float32(by_mean)
@@ -413,7 +417,7 @@ def _slope(values, slopes, where):
     return g
 
 
-def _add(sums, n, values):
+def _add(sums: Array, n: int, values: Array) -> None:
     squares = values * values
     sums[MEAN, n] += values.sum(dtype=np.float64)
     sums[NORM, n] += np.square(squares, out=squares).sum(dtype=np.float64)
@@ -474,7 +478,7 @@ def score(original: Array, copy: Array) -> float:
     n = sum(min(-(-h >> s), -(-w >> s)) >= MIN_SIDE for s in range(N_SCALES))
     weights = np.zeros_like(WEIGHTS)
     weights[:, :n] = WEIGHTS.ravel()[: 18 * n].reshape(3, n, 2, 3)
-    sums = 0.0
+    sums = np.zeros_like(WEIGHTS)
     for lo in range(0, h, STEP):
         first, hi = max(0, lo - MARGIN), min(h, lo + STEP)
         band = slice(first, hi + MARGIN)

@@ -78,9 +78,7 @@ def positions(at, found):
     q = q[(q > risen[0]) & (q < risen[-1])]
     p = np.interp(q, risen, at)
     inside = (p > 1) & (p < 100)
-    return np.interp(
-        np.arange(1, 101), [1, *q[inside], 100], [1, *p[inside], 100]
-    )
+    return np.interp(np.arange(1, 101), [1, *q[inside], 100], [1, *p[inside], 100])
 
 
 def rescaled(folder, p, out):

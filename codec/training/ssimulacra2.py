@@ -163,7 +163,7 @@ class _Compared(torch.autograd.Function):
         g = g[:, None] / a[0].numel()
         cubes = g * by_norm * (means[:, 3:] + EPSILON) ** -0.75
         _, turn_back = kernels.compare()
-        out = torch.empty(4, *a.shape)
+        out = a.new_empty(4, *a.shape)
         turn_back(
             *(t.numpy() for t in planes),
             np.float32(C),

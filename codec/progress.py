@@ -1,4 +1,4 @@
-"""How far a long call has come, told to whoever asked.
+"""How far a long call has come.
 
 ``progress`` is a function of one number, the share of the work that is
 done, 0..1. It may raise, which ends the call.
@@ -11,14 +11,14 @@ Progress = Callable[[float], object]
 _Item = TypeVar("_Item")
 
 
-def told(
+def track(
     items: Iterable[_Item],
     progress: Progress | None,
     start: float = 0.0,
     end: float = 1.0,
     n: int | None = None,
 ) -> Iterator[_Item]:
-    """The items, one by one, and after each how far that is.
+    """Go through items, and report after each how far that is.
 
     Parameters
     ----------

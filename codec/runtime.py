@@ -40,13 +40,13 @@ def pipeline(bundle: Bundle, threads: int | None = None) -> Pipeline:
         while len(_models) > MOST_MODELS:
             _models.popitem(last=False)
         if n not in made:
-            made[n] = Pipeline(bundle, n, alone=_on_one_thread(bundle, made))
+            made[n] = Pipeline(bundle, n, one_thread=_on_one_thread(bundle, made))
         return made[n]
 
 
 def _on_one_thread(bundle: Bundle, made: dict[int, Pipeline]) -> Graphs:
     for one in made.values():
-        return one.alone
+        return one.one_thread
     return Graphs(bundle, 1)
 
 

@@ -159,7 +159,7 @@ def test_sizes_are_checked():
         exact.slab(place, z + 64, 50)
     slab = exact.slab(place, z, 50)
     step = slab.steps[0]
-    rows = slab.rows(step)
+    rows = slab.scale_indices(step)
     with pytest.raises(ValueError):
         slab.put(step, np.zeros((1, 1), np.int16))
     wild = np.full(rows.shape, -32768, np.int16)

@@ -313,7 +313,7 @@ from codec import urls
 print(flush=True)
 while True:
     try:
-        urls.land({str(folder / "out" / "x.aec")!r}, bytes(5000000), True)
+        urls.write_whole({str(folder / "out" / "x.aec")!r}, bytes(5000000), True)
     except FileExistsError:
         import os; os.unlink({str(folder / "out" / "x.aec")!r})
 """

@@ -12,7 +12,7 @@ import codec
 from codec import container
 from codec.model import find
 from codec.model.session import Graphs
-from codec.symbols import core, rows
+from codec.symbols import core, scale_index
 from codec.symbols.pipeline import Pipeline
 
 NAMES = sorted(cases.CASES)
@@ -124,7 +124,7 @@ def test_sums_are_exact_in_any_order():
     """float32 products of the model's tables equal int64 ones."""
     b = find.load()
     rng = np.random.default_rng(0)
-    r = rows.Rows(b.tables, None)
+    r = scale_index.ScaleIndex(b.tables, None)
     worst = np.where(rng.random((6, 9 * b.nz)) < 0.5, -b.z_max, b.z_max)
     # The worst case of each output: every term with the same sign.
     worst[0] = np.sign(b.tables["w1"][0]) * b.z_max
@@ -136,21 +136,22 @@ def test_sums_are_exact_in_any_order():
     exact = (a @ b.tables["w2"].T.astype(np.int64)).reshape(3, 16, -1)
     for group, w in zip(r.groups, r.w2):
         assert (
-            a.astype(np.float32) @ w == exact[..., group].reshape(3, -1) * rows.ONE
+            a.astype(np.float32) @ w
+            == exact[..., group].reshape(3, -1) * scale_index.ONE
         ).all()
 
 
-def test_sums_beyond_2_24_clamp_to_the_right_row():
+def test_sums_beyond_2_24_clamp_to_the_right_index():
     """base + 16 e is exact where it matters and clamped where not."""
     b = find.load()
-    r = rows.Rows(b.tables, Graphs(b, 1).run)
+    r = scale_index.ScaleIndex(b.tables, Graphs(b, 1).run)
     rng = np.random.default_rng(0)
     base = rng.integers(-(2**24) + 1, 2**24, (2000, r.context[1].shape[1]))
     base[::2] >>= 8
     x = rng.integers(0, 61, (2000, r.context[1].shape[0]))
     exact = base + 16 * (x @ b.tables["c1"].T.astype(np.int64))
-    given = base.astype(np.float32) * rows.ONE
-    got = r.rows(given, x.astype(np.uint8), 1)
+    given = base.astype(np.float32) * scale_index.ONE
+    got = r.indices(given, x.astype(np.uint8), 1)
     assert (got == np.clip(exact >> 10, 0, 63)).all()
-    got = r.rows(given, None, 0)
+    got = r.indices(given, None, 0)
     assert (got == np.clip(base >> 10, 0, 63)).all()

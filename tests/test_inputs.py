@@ -256,7 +256,7 @@ def test_the_umask_of_the_process_is_left_alone(folder, monkeypatch):
     os.chmod("a.png", 0o640)
     assert main("aecompress", ["a.png"]) == 0 and mode("a.aec") == 0o640
     urls.write("b", b"1")
-    urls.land("c", b"2", exclusive=True)
+    urls.write_whole("c", b"2", exclusive=True)
     assert mode("b") == mode("c") == mode_of_a_new_file()
 
 
@@ -280,10 +280,10 @@ def test_another_group_gets_no_more_than_all_others(folder, monkeypatch, wanted,
         raise PermissionError
 
     monkeypatch.setattr(os, "fchown", refuses)
-    urls.land("b", b"", like="a")
+    urls.write_whole("b", b"", like="a")
     assert mode("b") == found
     monkeypatch.setattr(os, "fchown", lambda *args: None)  # it can be set
-    urls.land("c", b"", like="a")
+    urls.write_whole("c", b"", like="a")
     assert mode("c") == wanted
 
 

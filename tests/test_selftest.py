@@ -105,7 +105,9 @@ def test_known_answers_come_near_the_limit():
 
 
 @pytest.mark.skipif(not core.AVAILABLE, reason="built without a compiler")
-@pytest.mark.parametrize("kind, method", [("Slab", "rows"), ("Reader", "read_z")])
+@pytest.mark.parametrize(
+    "kind, method", [("Slab", "scale_indices"), ("Reader", "read_z")]
+)
 def test_a_broken_core_is_refused(monkeypatch, kind, method):
     right = getattr(getattr(core, kind), method)
     monkeypatch.setattr(

@@ -314,7 +314,7 @@ def test_rows_are_equal_integers(model, bundle, quality):
     assert len(slab.steps) == 4 + 2 * len(model.shape.parts)
     for step in slab.steps:
         place = step.at, step.channels
-        assert np.array_equal(slab.rows(step), want.reshape(-1, TINY.m)[place])
+        assert np.array_equal(slab.scale_indices(step), want.reshape(-1, TINY.m)[place])
         slab.put(step, s.reshape(-1, TINY.m)[place].astype(np.int16))
 
 

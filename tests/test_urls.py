@@ -202,8 +202,8 @@ def test_landing(tmp_path):
     urls.write(f"file://{path}", b"22")
     assert path.read_bytes() == b"22"
     with pytest.raises(FileExistsError):
-        urls.land(path, b"3", exclusive=True)
-    urls.land(tmp_path / "b", b"4", exclusive=True)
+        urls.write_whole(path, b"3", exclusive=True)
+    urls.write_whole(tmp_path / "b", b"4", exclusive=True)
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
     assert path.stat().st_mode & 0o777 == (tmp_path / "b").stat().st_mode & 0o777
 

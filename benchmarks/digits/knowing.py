@@ -145,7 +145,7 @@ def measured(pictures, pipeline, quality=anomaly.QUALITY):
         n, h, w = part.shape
         y = pipeline.analyse(np.repeat(part[..., None], 3, -1), quality)
         counter = _PerPicture(pipeline.costs(quality), n)
-        z, decoded = pipeline.tell(y, quality, counter)
+        z, decoded = pipeline.write_symbols(y, quality, counter)
         bits = counter.bits + np.array(
             [counter.costs.z(a, quality_index(quality)) for a in z]
         )

@@ -77,7 +77,7 @@ def write(
             "std": round(float(values.std(ddof=1)), 6),
         }
     text = json.dumps(known, indent=1, sort_keys=True) + "\n"
-    urls.land(bundle.folder / STATISTICS, text.encode())
+    urls.write_whole(bundle.folder / STATISTICS, text.encode())
     bundle.statistics = known
     return known
 

@@ -167,7 +167,7 @@ def _of_file(
             s,
             header.quality,
             leading=pooling != "none",
-            graphs=pipeline.alone,
+            graphs=pipeline.one_thread,
         )
         return _pooled(latent, bundle, pooling)
 

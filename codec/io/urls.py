@@ -270,7 +270,7 @@ def write(target: str | os.PathLike[str] | BinaryIO, data: bytes) -> None:
     elif isinstance(target, str) and is_url(target):
         _put(target, data)
     else:
-        land(target, data)
+        write_whole(target, data)
 
 
 def _put(url: str, data: bytes) -> None:
@@ -278,7 +278,7 @@ def _put(url: str, data: bytes) -> None:
     local = getattr(fs, "local_file", False)
     if local:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        land(path, data)
+        write_whole(path, data)
         return
     if "::" not in url:
         with contextlib.suppress(NotImplementedError):
@@ -289,7 +289,7 @@ def _put(url: str, data: bytes) -> None:
         raise UnsupportedError(f"{url}: cannot be written to", url) from error
 
 
-def land(
+def write_whole(
     path: str | os.PathLike[str],
     data: bytes,
     exclusive: bool = False,
@@ -308,7 +308,7 @@ def land(
     """
     path = os.fspath(path)
     folder, name = os.path.split(os.path.abspath(path))
-    if exclusive and _land_nameless(folder, name, data, like):
+    if exclusive and _write_nameless(folder, name, data, like):
         return
     sibling = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}.part")
     fd = create(sibling, like)
@@ -325,8 +325,8 @@ def land(
         raise
 
 
-def _land_nameless(folder: str, name: str, data: bytes, like: str | None) -> bool:
-    """Land without a name in between: a kill leaves nothing behind.
+def _write_nameless(folder: str, name: str, data: bytes, like: str | None) -> bool:
+    """Write without a name in between: a kill leaves nothing behind.
 
     Returns False where the system cannot do that.
     """

@@ -337,7 +337,7 @@ def _land(src: str, dst: str, data: bytes, replace: bool) -> bool:
         return True
     os.makedirs(os.path.dirname(dst), exist_ok=True)
     try:
-        urls.land(dst, data, exclusive=not replace, like=src)
+        urls.write_whole(dst, data, exclusive=not replace, like=src)
     except FileExistsError:
         return False
     return True

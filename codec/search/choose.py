@@ -8,7 +8,7 @@ Contents
 ``hyper``    z symbols: round, the dearer one a little later
 
 ``nearest`` and ``given`` give a function of a slab's place, and that gives a
-function of the flat positions, channels, means and rows of a step: its
+function of the flat positions, channels, means and scale indices of a step: its
 symbols, and what the decoder is to be shown instead, or None.
 """
 
@@ -20,14 +20,14 @@ import numpy as np
 from ..symbols.slabs import Place
 from ..types import Array
 
-# Of flat positions, channels, means and rows of a step: its symbols, and what
+# Of flat positions, channels, means and scale indices of a step: its symbols, and what
 # the decoder is to be shown instead.
 StepChoice = Callable[[Any, slice, Array, Array], tuple[Array, Array | None]]
 Choice = Callable[[Place], StepChoice]
 
-# What the dead zone has in excess in the narrowest row that is coded, falling
-# to nothing in so many rows.
-ZONE, ZONE_ROWS = 0.06, 8
+# What the dead zone has in excess at the lowest scale index that is coded,
+# falling to nothing in so many of them.
+ZONE, ZONE_SCALES = 0.06, 8
 # By how much a bit moves the threshold between two z symbols.
 Z_BIT = 1 / 512
 
@@ -41,7 +41,7 @@ def nearest(y: Array, gain: Array, skip: int) -> Choice:
         Latent plane.
     gain : float32 (M,)
     skip : int
-        Rows below are not coded.
+        Scale indices below are skipped.
 
     Returns
     -------
@@ -54,9 +54,9 @@ def nearest(y: Array, gain: Array, skip: int) -> Choice:
         flat = (y[place.cells] * gain).reshape(-1, y.shape[-1])
 
         def of_step(
-            at: Any, channels: slice, mean: Array, rows: Array
+            at: Any, channels: slice, mean: Array, scales: Array
         ) -> tuple[Array, None]:
-            return whole(flat[at, channels] - mean * gain[channels], rows), None
+            return whole(flat[at, channels] - mean * gain[channels], scales), None
 
         return of_step
 
@@ -69,21 +69,21 @@ def rounded(skip: int) -> Callable[[Array, Array], Array]:
     Parameters
     ----------
     skip : int
-        Rows below are not coded.
+        Scale indices below are skipped.
 
     Returns
     -------
     function
-        Of values float32 (n, c), in steps and less their means, and rows
+        Of values float32 (n, c), in steps and less their means, and scale indices
         uint8 (n, c): float32 (n, c) whole numbers.
     """
-    zone = 0.5 + np.interp(np.arange(64), (skip, skip + ZONE_ROWS), (ZONE, 0)).astype(
+    zone = 0.5 + np.interp(np.arange(64), (skip, skip + ZONE_SCALES), (ZONE, 0)).astype(
         np.float32
     )
 
-    def whole(v: Array, rows: Array) -> Array:
+    def whole(v: Array, scales: Array) -> Array:
         # A product is faster than zeros put in places.
-        return np.rint(v) * (np.abs(v) >= zone.take(rows))
+        return np.rint(v) * (np.abs(v) >= zone.take(scales))
 
     return whole
 
@@ -99,7 +99,7 @@ def given(symbols: Array) -> Choice:
 
     def of_slab(place: Place) -> StepChoice:
         flat = symbols[place.cells].reshape(-1, symbols.shape[-1])
-        return lambda at, channels, mean, rows: (flat[at, channels], None)
+        return lambda at, channels, mean, scales: (flat[at, channels], None)
 
     return of_slab
 

@@ -11,14 +11,14 @@ TOP = 1023  # larger symbols cost about as much per step
 
 
 class Costs:
-    """Bits by row and magnitude, from the tables that will code them.
+    """Bits by scale index and magnitude, from the tables that will code them.
 
     Parameters
     ----------
     t : dict of ndarray
         ``row_freq``, ``row_max``, ``z_freq``, ``z_band``.
     row_skip : int
-        Rows below are not coded.
+        Scale indices below are skipped.
 
     Attributes
     ----------
@@ -52,25 +52,25 @@ class Costs:
         index = z.reshape(-1, z.shape[-1]).astype(int) + bits.shape[1] // 2
         return float(bits[np.arange(z.shape[-1]), index].sum())
 
-    def cells(self, symbols: Array, rows: Array) -> Array:
-        """Bits of each cell, (h, w), of int16 symbols with their rows."""
-        return self.of(np.abs(symbols.astype(np.int32)), rows).sum(2)
+    def cells(self, symbols: Array, scales: Array) -> Array:
+        """Bits of each cell, (h, w), of int16 symbols with their scale indices."""
+        return self.of(np.abs(symbols.astype(np.int32)), scales).sum(2)
 
-    def of(self, magnitude: Array, rows: Array) -> Array:
+    def of(self, magnitude: Array, scales: Array) -> Array:
         """Bits of symbols of these magnitudes.
 
         Parameters
         ----------
         magnitude : int32 ndarray, at least 0
-        rows : uint8 ndarray of that shape, 0..63
+        scales : uint8 ndarray of that shape, 0..63
 
         Returns
         -------
         float32 ndarray of that shape
         """
-        # Four times as fast as bits[rows, magnitude].
+        # Four times as fast as bits[scales, magnitude].
         at = np.minimum(magnitude, TOP + 1)
-        at += rows.astype(np.int32) * np.int32(TOP + 2)
+        at += scales.astype(np.int32) * np.int32(TOP + 2)
         return self.bits.take(at)
 
     @functools.cached_property
@@ -78,13 +78,13 @@ class Costs:
         k = np.abs(np.arange(-TOP - 1, TOP + 2))
         return np.diff(self.bits[:, k], axis=1)
 
-    def upward(self, symbols: Array, rows: Array) -> Array:
+    def upward(self, symbols: Array, scales: Array) -> Array:
         """Bits that symbols one higher would cost more.
 
         Parameters
         ----------
         symbols : ndarray of whole numbers
-        rows : uint8 ndarray of that shape
+        scales : uint8 ndarray of that shape
 
         Returns
         -------
@@ -93,7 +93,7 @@ class Costs:
         at = symbols.astype(np.int32)
         at += TOP + 1
         at.clip(0, 2 * TOP + 1, out=at)
-        at += rows.astype(np.int32) * np.int32(2 * TOP + 2)
+        at += scales.astype(np.int32) * np.int32(2 * TOP + 2)
         return self._upward.take(at)
 
 
@@ -112,8 +112,10 @@ class Counter:
     def __init__(self, costs: Costs) -> None:
         self.costs, self.bits = costs, 0.0
 
-    def write(self, symbols: Array, rows: Array) -> None:
-        """Count symbols int16, of rows uint8 of the same shape."""
+    def write(self, symbols: Array, scales: Array) -> None:
+        """Count symbols int16, of scale indices uint8 of the same shape."""
         self.bits += float(
-            self.costs.of(np.abs(symbols.astype(np.int32)), rows).sum(dtype=np.float64)
+            self.costs.of(np.abs(symbols.astype(np.int32)), scales).sum(
+                dtype=np.float64
+            )
         )

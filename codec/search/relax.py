@@ -64,7 +64,7 @@ class Relaxed:
         width : float
             Of the part between two whole numbers where q lies between them.
         nearest : function, or None
-            Of values and rows: symbols to take as they are, rather than q.
+            Of values and scale indices: symbols to take as they are, rather than q.
 
         Returns
         -------
@@ -82,7 +82,7 @@ class Relaxed:
             rng = np.random.default_rng((1, self.n, place.top, place.left))
 
             def of_step(
-                at: Any, channels: slice, mean: Array, rows: Array
+                at: Any, channels: slice, mean: Array, scales: Array
             ) -> tuple[Array, Array | None]:
                 at = place.flat(at, wide)
                 v = latent[at, channels] - mean * gain[channels]
@@ -95,12 +95,12 @@ class Relaxed:
                 t.clip(0, 1, out=t)
                 slope = t * (1 - t)
                 slope *= 6 / width
-                dead = rows < self.costs.row_skip
+                dead = scales < self.costs.row_skip
                 slope[dead] = 0
                 follows[at, channels] = slope
-                more[at, channels] = self.costs.upward(low, rows)
+                more[at, channels] = self.costs.upward(low, scales)
                 if nearest is not None:
-                    symbols = nearest(v, rows)
+                    symbols = nearest(v, scales)
                     upper[at, channels] = symbols - low
                     return symbols, None
                 t *= t * (3 - 2 * t)

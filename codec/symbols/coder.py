@@ -26,7 +26,7 @@ _ANS = constriction.stream.stack.AnsCoder
 _MODEL = constriction.stream.model
 TOTAL = 2**24
 MAX_SYMBOL = 32767
-_ROWS = np.arange(64, dtype=np.uint8)
+_SCALES = np.arange(64, dtype=np.uint8)
 
 
 def categorical(freq: Sequence[int] | Array) -> Any:
@@ -60,7 +60,7 @@ class Tables:
     t : dict of ndarray
         ``z_band``, ``z_freq``, ``row_max``, ``row_freq``.
     row_skip : uint8 (100,)
-        By quality index: rows below are not coded.
+        By quality index: scale indices below are skipped.
     """
 
     def __init__(self, t: dict[str, Array], row_skip: Array) -> None:
@@ -70,7 +70,7 @@ class Tables:
         self.row_skip = row_skip
         self.z_max = self.z_freq.shape[2] // 2
         self._z: dict[int, list[Any]] = {}
-        self._rows: dict[int, Any] = {}
+        self._tables: dict[int, Any] = {}
 
     def z(self, quality_index: int) -> list[Any]:
         """Entropy models of the channels of z."""
@@ -79,44 +79,44 @@ class Tables:
             self._z[band] = [categorical(f) for f in self.z_freq[band]]
         return self._z[band]
 
-    def row(self, r: int) -> Any:
-        """Entropy model of a row."""
-        if r not in self._rows:
+    def table(self, r: int) -> Any:
+        """Entropy model of a scale index."""
+        if r not in self._tables:
             n = 2 * int(self.row_max[r]) + 2
-            self._rows[r] = categorical(self.row_freq[r, :n])
-        return self._rows[r]
+            self._tables[r] = categorical(self.row_freq[r, :n])
+        return self._tables[r]
 
     def groups(
-        self, rows: Array, quality_index: int
+        self, scales: Array, quality_index: int
     ) -> tuple[Array, list[tuple[int, int, int]], Array]:
         """How the symbols of a part of a pass are coded.
 
         Parameters
         ----------
-        rows : uint8 (n, c)
+        scales : uint8 (n, c)
         quality_index : int, 0..99
 
         Returns
         -------
         order : int64 (coded,)
-            Flat positions of coded symbols, sorted by row.
+            Flat positions of coded symbols, sorted by scale index.
         spans : list of (int, int, int)
-            Each row that is there, its first place in ``order`` and the one
+            Each scale index that is there, its first place in ``order`` and the one
             after its last.
         tops : int32 (coded,)
             T of each.
         """
-        flat = rows.ravel()
+        flat = scales.ravel()
         coded = np.flatnonzero(flat >= self.row_skip[quality_index])
         keys = flat.take(coded)
-        by_row = np.argsort(keys, kind="stable")
-        ends = np.searchsorted(keys, _ROWS, "right", sorter=by_row)
+        by_scale = np.argsort(keys, kind="stable")
+        ends = np.searchsorted(keys, _SCALES, "right", sorter=by_scale)
         if ends[-1] < len(keys):
-            raise ModelError("model: its graphs name rows that are not there")
+            raise ModelError("model: its graphs name scale indices that are not there")
         tops = np.repeat(self.row_max, np.diff(ends, prepend=0))
         ends = ends.tolist()
         return (
-            coded.take(by_row),
+            coded.take(by_scale),
             [
                 (r, lo, hi)
                 for r, (lo, hi) in enumerate(zip([0, *ends], ends))
@@ -165,19 +165,19 @@ class Writer:
         # 16 bits hold every index and halve what waits for finish().
         self.groups.append((index.astype(np.uint16, copy=False), model))
 
-    def write(self, symbols: Array, rows: Array) -> None:
-        """One part of a pass: int (n, c) symbols with their uint8 rows.
+    def write(self, symbols: Array, scales: Array) -> None:
+        """One part of a pass: int (n, c) symbols with their uint8 scale indices.
 
-        Symbols whose row is skipped must be zero.
+        Symbols that are skipped must be zero.
         """
-        order, spans, tops = self.tables.groups(rows, self.quality_index)
+        order, spans, tops = self.tables.groups(scales, self.quality_index)
         values = symbols.ravel().take(order).astype(np.int32)
         index = values + tops
         escaped = np.flatnonzero(np.abs(values) > tops)
         index[escaped] = 2 * tops[escaped] + 1
         index = index.astype(np.uint16)
         for r, lo, hi in spans:
-            self.put(index[lo:hi], self.tables.row(r))
+            self.put(index[lo:hi], self.tables.table(r))
         if len(escaped):
             self._escapes(values[escaped], tops[escaped])
 
@@ -233,21 +233,21 @@ class Reader:
         z = (index.T - self.tables.z_max).astype(np.int16)
         return np.ascontiguousarray(z).reshape(shape)
 
-    def read(self, rows: Array) -> Array:
-        """Symbols of one part of a pass, int16 of the shape of ``rows``."""
-        order, spans, tops = self.tables.groups(rows, self.quality_index)
-        row = self.tables.row
+    def read(self, scales: Array) -> Array:
+        """Symbols of one part of a pass, int16 of the shape of ``scales``."""
+        order, spans, tops = self.tables.groups(scales, self.quality_index)
+        table = self.tables.table
         index, decode = np.empty(len(order), np.int32), self.decode
         # Hundreds of short groups: little is done for each.
         for r, lo, hi in spans:
-            index[lo:hi] = decode(row(r), hi - lo)
+            index[lo:hi] = decode(table(r), hi - lo)
         values = index - tops
         escaped = np.flatnonzero(values > tops)
         if len(escaped):
             values[escaped] = self._escapes(tops[escaped])
-        out = np.zeros(rows.size, np.int16)
+        out = np.zeros(scales.size, np.int16)
         out[order] = values
-        return out.reshape(rows.shape)
+        return out.reshape(scales.shape)
 
     def _escapes(self, t: Array) -> Array:
         n = self.decode(uniform(16), len(t))

@@ -154,7 +154,7 @@ class Writer:
             )
         )
 
-    def write(self, symbols: Array, rows: Array) -> None:
+    def write(self, symbols: Array, scales: Array) -> None:
         """As `coder.Writer.write`."""
         _check(
             _core.write(
@@ -162,7 +162,7 @@ class Writer:
                 self.handle,
                 self.quality,
                 np.ascontiguousarray(symbols, np.int16),
-                np.ascontiguousarray(rows),
+                np.ascontiguousarray(scales),
             )
         )
 
@@ -193,12 +193,12 @@ class Slab:
         """As of `passes.Slab`."""
         return steps(self.shape[:-1], *self._cuts)
 
-    def rows(self, step: Step) -> np.ndarray:
+    def scale_indices(self, step: Step) -> np.ndarray:
         """As of `passes.Slab`."""
         channels = step.channels.stop - step.channels.start
-        rows = np.empty((len(step.at), channels), np.uint8)
-        _check(_core.slab_rows(self.handle, rows))
-        return rows
+        scales = np.empty((len(step.at), channels), np.uint8)
+        _check(_core.slab_rows(self.handle, scales))
+        return scales
 
     def put(self, step: Step, symbols: np.ndarray) -> None:
         """As of `passes.Slab`."""

@@ -1,6 +1,6 @@
 """The four passes over a slab of the latent plane, exact part.
 
-A checkerboard times two groups of channels. Rows of a pass depend on z and
+A checkerboard times two groups of channels. Scale indices of a pass depend on z and
 on the symbols of earlier passes only, so a decoder has all symbols of a slab
 before it needs a single float (docs/format.md, sections 5 and 7).
 
@@ -8,7 +8,7 @@ Contents
 --------
 ``Step``, ``steps``  passes, or parts of them, in their order
 ``walk``             the one walk over a slab, of encoders and decoders
-``Slab``             rows of a slab step by step
+``Slab``             scale indices of a slab step by step
 ``Python``           makes readers, writers and slabs; its twin in C is `core.Core`
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 from ..model.bundle import Bundle
 from ..types import Array, Buffer
 from . import coder
-from .rows import Rows, neighbour_sum
+from .scale_index import ScaleIndex, neighbour_sum
 from .slabs import Place
 
 
@@ -66,7 +66,7 @@ def steps(
     k, m : int
         Channels of the first group, and of both.
     cuts : list
-        Of `rows.cuts`.
+        Of `ScaleIndex.cuts`.
 
     Returns
     -------
@@ -104,27 +104,27 @@ def walk(
     Parameters
     ----------
     slab : Slab, or core.Slab
-    choose : function of (Step, rows)
-        To its symbols, int16 of the shape of the rows, uint8 (n, c): a
-        decoder reads them, an encoder decides. Rows that are not coded
-        have zeros.
-    sinks : functions of (Step, symbols, rows)
+    choose : function of (Step, scales)
+        To its symbols, int16 of the shape of the scale indices, uint8 (n, c): a
+        decoder reads them, an encoder decides. What is skipped must be
+        zero.
+    sinks : functions of (Step, symbols, scales)
         To write, count or record them.
     """
     for step in slab.steps:
-        rows = slab.rows(step)
-        symbols = choose(step, rows)
+        scales = slab.scale_indices(step)
+        symbols = choose(step, scales)
         slab.put(step, symbols)
         for sink in sinks:
-            sink(step, symbols, rows)
+            sink(step, symbols, scales)
 
 
 class Slab:
-    """Rows of one slab, step by step.
+    """Scale indices of one slab, step by step.
 
     Parameters
     ----------
-    rows : Rows
+    scale_index : ScaleIndex
     place : Place
     z : int16 (.., hz, wz, NZ)
         Of the whole picture, or of several.
@@ -137,16 +137,22 @@ class Slab:
     steps : list of Step
     """
 
-    def __init__(self, rows: Rows, place: Place, z: Array, quality_index: int) -> None:
-        self.r, self.k, self.quality_index = rows, rows.groups[0].stop, quality_index
+    def __init__(
+        self, scale_index: ScaleIndex, place: Place, z: Array, quality_index: int
+    ) -> None:
+        self.of, self.k, self.quality_index = (
+            scale_index,
+            scale_index.groups[0].stop,
+            quality_index,
+        )
         shape = (*z.shape[:-3], place.height, place.width)
-        self.steps = steps(shape, self.k, rows.m, rows.cuts)
-        self.symbols = np.zeros((*shape, rows.m), np.int16)
-        self.flat = self.symbols.reshape(-1, rows.m)
-        self.hidden = rows.hidden(z, place)
+        self.steps = steps(shape, self.k, scale_index.m, scale_index.cuts)
+        self.symbols = np.zeros((*shape, scale_index.m), np.int16)
+        self.flat = self.symbols.reshape(-1, scale_index.m)
+        self.hidden = scale_index.hidden(z, place)
         self._ctx: Any = None
         self._sums: Any = None
-        self._rows: Any = None
+        self._scales: Any = None
         self._base: tuple[int | None, Any] = None, None
         self._seen: list[Array] = []
 
@@ -154,23 +160,23 @@ class Slab:
         """Base of a group of channels: float32 (cells, c)."""
         if self._base[0] != group:
             h, w = self.symbols.shape[-3:-1]
-            base = self.r.base(self.hidden, self.quality_index, group)
+            base = self.of.base(self.hidden, self.quality_index, group)
             base = np.ascontiguousarray(base[..., :h, :w, :])
             self._base = group, base.reshape(-1, base.shape[-1])
         return self._base[1]
 
-    def rows(self, step: Step) -> np.ndarray:
-        """Row indices of a step, after those before it: uint8 (n, c)."""
+    def scale_indices(self, step: Step) -> np.ndarray:
+        """Scale indices of a step, after those before it: uint8 (n, c)."""
         if step.cut is None:
             base = self._base_of(step.p >> 1).take(step.at, 0)
             context = self._context(step.p, step.at)
             if step.last:
-                return self.r.rows(base, context, step.p)
-            self._sums = self.r.sums(base, context, step.p)
+                return self.of.indices(base, context, step.p)
+            self._sums = self.of.sums(base, context, step.p)
             self._seen = []
         lo, hi = (c - step.group for c in (step.channels.start, step.channels.stop))
-        self._rows = self.r.part(self._sums[:, lo:hi], self._seen, step.cut)
-        return self._rows
+        self._scales = self.of.part(self._sums[:, lo:hi], self._seen, step.cut)
+        return self._scales
 
     def _context(self, p: int, at: Array) -> Array | None:
         if p == 0:
@@ -181,23 +187,23 @@ class Slab:
             return neighbour_sum(x).reshape(n, -1)
 
         if p == 1:
-            return near(self.r.levels(self.symbols[..., :k]))[at]
+            return near(self.of.levels(self.symbols[..., :k]))[at]
         if p == 2:
-            level = self.r.levels(self.symbols[..., :k])
+            level = self.of.levels(self.symbols[..., :k])
             self._ctx = np.concatenate([level.reshape(n, k), near(level)], 1)
             return self._ctx[at]
-        level = self.r.levels(self.symbols[..., k:])
+        level = self.of.levels(self.symbols[..., k:])
         return np.concatenate([self._ctx[at], near(level)[at]], 1)
 
     def put(self, step: Step, symbols: np.ndarray) -> None:
         """Set the symbols of a step: int16 (n, c)."""
         self.flat[step.at, step.channels] = symbols
         if not step.last:
-            self._seen.append(self.r.surprise(symbols, self._rows))
+            self._seen.append(self.of.surprise(symbols, self._scales))
 
     def read(self, reader: Any) -> None:
         """Read all symbols from a `coder.Reader`."""
-        walk(self, lambda step, rows: reader.read(rows))
+        walk(self, lambda step, scales: reader.read(scales))
 
 
 class Python:
@@ -214,7 +220,7 @@ class Python:
 
     def __init__(self, bundle: Bundle, run: Callable[..., list[Array]]) -> None:
         self.tables = coder.Tables(bundle.tables, bundle.row_skip)
-        self.rows = Rows(bundle.tables, run)
+        self.scale_index = ScaleIndex(bundle.tables, run)
 
     def reader(self, stream: Buffer, quality_index: int) -> coder.Reader:
         """Reader of one stream."""
@@ -226,7 +232,7 @@ class Python:
 
     def slab(self, place: Place, z: np.ndarray, quality_index: int) -> Slab:
         """A slab whose first step is next."""
-        return Slab(self.rows, place, z, quality_index)
+        return Slab(self.scale_index, place, z, quality_index)
 
     @staticmethod
     def crc(crc: int, symbols: np.ndarray) -> int:

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import FormatError, ModelError
 from ..model.bundle import Bundle
 from ..model.session import Graphs
-from ..progress import Progress, part, told
+from ..progress import Progress, part, track
 from ..search import PLANS, Plan, choose, refine
 from ..search.costs import Costs, Counter
 from ..transform import plane, transform
@@ -43,7 +43,7 @@ class Pipeline:
     threads : int or None
     optimise : bool
         Graph optimisations of the engine; False exists for tests.
-    alone : Graphs, optional
+    one_thread : Graphs, optional
         The model's networks on one thread, where there are some already.
 
     Attributes
@@ -57,16 +57,16 @@ class Pipeline:
         bundle: Bundle,
         threads: int | None = None,
         optimise: bool = True,
-        alone: Graphs | None = None,
+        one_thread: Graphs | None = None,
     ) -> None:
         self.bundle = bundle
         # Networks on one thread, for what runs beside the rest.
-        self.alone = alone or Graphs(bundle, 1, optimise)
-        self.graphs = self.alone
+        self.one_thread = one_thread or Graphs(bundle, 1, optimise)
+        self.graphs = self.one_thread
         if threads != 1:
             self.graphs = Graphs(bundle, threads, optimise)
             if self.graphs.threads == 1:
-                self.graphs = self.alone
+                self.graphs = self.one_thread
         self._costs: dict[int, Costs] = {}
         self.take_tables()
 
@@ -76,7 +76,7 @@ class Pipeline:
         if core.AVAILABLE:
             self.exact = core.Core(self.bundle)
         else:
-            self.exact = passes.Python(self.bundle, self.alone.run)
+            self.exact = passes.Python(self.bundle, self.one_thread.run)
         selftest.check(self.exact, self.bundle)
 
     @property
@@ -229,16 +229,18 @@ class Pipeline:
             The latent plane that a decoder would have.
         """
         counter = Counter(costs := self.costs(quality))
-        z, decoded = self.tell(y, quality, counter)
+        z, decoded = self.write_symbols(y, quality, counter)
         return counter.bits + costs.z(z, quality_index(quality)), decoded
 
-    def tell(self, y: Array, quality: float, writer: Any) -> tuple[Array, Array]:
-        """Hand a writer, as of `coder.Writer`, what effort 1 codes but z.
+    def write_symbols(
+        self, y: Array, quality: float, writer: Any
+    ) -> tuple[Array, Array]:
+        """Write the latent's symbols, chosen as at effort 1.
 
         Parameters
         ----------
         y, quality : as of `encode_latent`
-        writer : with ``write(symbols, rows)``, int16 and uint8 (n, c)
+        writer : coder.Writer, or what else has its ``write(symbols, scales)``
 
         Returns
         -------
@@ -248,8 +250,8 @@ class Pipeline:
         z = self._hyper(y, quality)
         decoded, chosen = np.empty(y.shape, np.float32), self._nearest(y, quality)
 
-        def write(_: Step, symbols: Array, rows: Array) -> None:
-            writer.write(symbols, rows)
+        def write(_: Step, symbols: Array, scales: Array) -> None:
+            writer.write(symbols, scales)
 
         for place in slabs(*y.shape[-3:-1]):
             decoded[place.cells] = self._walk(
@@ -268,7 +270,7 @@ class Pipeline:
     def _threads(self, places: list[Place]) -> tuple[int, Graphs]:
         """Threads that share slabs, and the graphs that each of them runs."""
         threads = min(self.graphs.threads, len(places))
-        return threads, self.graphs if threads < 2 else self.alone
+        return threads, self.graphs if threads < 2 else self.one_thread
 
     def _walk(
         self,
@@ -287,7 +289,7 @@ class Pipeline:
         graphs : Graphs
         z, place, quality
         choice : function
-            Of flat positions, channels, means and rows: the symbols of a
+            Of flat positions, channels, means and scale indices: the symbols of a
             step, and what the decoder is to be shown instead, or None.
         sinks : as of `passes.walk`
         seen : float32 (.., height, width, FEAT), optional
@@ -309,14 +311,14 @@ class Pipeline:
         skip = self.bundle.row_skip[qi]
         mean: Any = None
 
-        def decide(step: Step, rows: Array) -> Array:
+        def decide(step: Step, scales: Array) -> Array:
             nonlocal mean
             at, channels = step.at, step.channels
             if step.cut is None:
                 mean = means.mean(step.p, at)
             mu = mean[:, channels.start - step.group : channels.stop - step.group]
-            symbols, shown = choice(at, channels, mu, rows)
-            symbols[rows < skip] = 0
+            symbols, shown = choice(at, channels, mu, scales)
+            symbols[scales < skip] = 0
             symbols = np.clip(symbols, -coder.MAX_SYMBOL, coder.MAX_SYMBOL)
             symbols = symbols.astype(np.int16)
             means.put(at, channels, symbols if shown is None else shown, mu)
@@ -344,15 +346,15 @@ class Pipeline:
             if place is places[0]:
                 writer.write_z(z)
 
-            def write(_: Step, symbols: Array, rows: Array) -> None:
-                writer.write(symbols, rows)
+            def write(_: Step, symbols: Array, scales: Array) -> None:
+                writer.write(symbols, scales)
 
             slab, latent = self._walk(graphs, z, place, quality, chosen(place), [write])
             if decoded is not None:
                 decoded[place.cells] = latent
             return writer.finish(), self.exact.crc(crc, slab.symbols)
 
-        coded = list(told(ordered(code, places, threads), progress, n=len(places)))
+        coded = list(track(ordered(code, places, threads), progress, n=len(places)))
         return join(*zip(*coded))
 
     def _state(
@@ -382,14 +384,16 @@ class Pipeline:
         state = refine.State((seen.stop - seen.start, *shape[1:]))
         places = [p for p in slabs(*shape[:2]) if seen.start <= p.top < seen.stop]
         threads, graphs = self._threads(places)
-        symbols, rows = (a.reshape(-1, shape[2]) for a in (state.symbols, state.rows))
+        symbols, scales = (
+            a.reshape(-1, shape[2]) for a in (state.symbols, state.scales)
+        )
 
         def code(place: Place) -> None:
             here = dataclasses.replace(place, top=place.top - seen.start)
 
             def record(step: Step, *found: Array) -> None:
                 at = here.flat(step.at, shape[1])
-                symbols[at, step.channels], rows[at, step.channels] = found
+                symbols[at, step.channels], scales[at, step.channels] = found
 
             if place not in known:
                 known[place] = plane.features(graphs, z, place)
@@ -544,7 +548,7 @@ class Pipeline:
             s[place.cells] = read(place)
 
         threads, _ = self._threads(places)
-        for _ in told(ordered(fill, places, threads), progress, n=len(places)):
+        for _ in track(ordered(fill, places, threads), progress, n=len(places)):
             pass
         return z, s
 
@@ -595,7 +599,7 @@ class Pipeline:
                 mine, place, z, s[place.cells], quality, leading
             )
 
-        for _ in told(ordered(fill, places, threads), progress, n=len(places)):
+        for _ in track(ordered(fill, places, threads), progress, n=len(places)):
             pass
         return latent
 

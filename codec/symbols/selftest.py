@@ -16,7 +16,7 @@ from ..model.bundle import Bundle
 from ..model.tables import LEVEL_ONE
 from ..types import Array
 from . import coder, passes
-from .rows import ONE
+from .scale_index import ONE
 from .slabs import Place
 
 # Indices with these frequencies, then four of sixteen bits each, and the
@@ -38,7 +38,7 @@ def check(exact: Any, bundle: Bundle) -> None:
     """
     if isinstance(exact, passes.Python):
         _check_coder()
-        _check_engine(exact.rows, bundle.tables, bundle.z_max)
+        _check_engine(exact.scale_index, bundle.tables, bundle.z_max)
         return
     try:
         _check_core(exact, bundle)
@@ -47,7 +47,7 @@ def check(exact: Any, bundle: Bundle) -> None:
 
 
 def _check_core(core: Any, b: Any) -> None:
-    """A slab's rows against integers, its stream written and read again."""
+    """A slab's scale indices against integers, its stream written and read again."""
     place = Place(0, 0, 2, 3)
     z = _pattern(b.nz, 2 * b.z_max + 1).reshape(1, 1, -1) - b.z_max
     z = z.astype(np.int16)
@@ -56,18 +56,18 @@ def _check_core(core: Any, b: Any) -> None:
     writer.write_z(z)
     known: dict[Any, Array] = {}
 
-    def decide(step: Any, rows: Array) -> Array:
-        _same(rows, _rows(b.tables, z, slab.symbols, known, step), "rows")
+    def decide(step: Any, scales: Array) -> Array:
+        _same(scales, _indices(b.tables, z, slab.symbols, known, step), "scale indices")
         # Small ones and escapes.
-        symbols = _pattern(rows.size, 1201).reshape(rows.shape) - 600
+        symbols = _pattern(scales.size, 1201).reshape(scales.shape) - 600
         symbols = np.where(symbols % 3, symbols % 5 - 2, symbols)
-        return np.where(rows < skip, 0, symbols).astype(np.int16)
+        return np.where(scales < skip, 0, symbols).astype(np.int16)
 
     passes.walk(slab, decide)
     passes.walk(
         again,
         lambda step, _: slab.symbols.reshape(-1, b.m)[step.at, step.channels],
-        [lambda _, symbols, rows: writer.write(symbols, rows)],
+        [lambda _, symbols, scales: writer.write(symbols, scales)],
     )
     reader = core.reader(writer.finish(), 49)
     _same(reader.read_z(z.shape), z, "z")
@@ -77,12 +77,12 @@ def _check_core(core: Any, b: Any) -> None:
     _same(again.symbols, slab.symbols, "symbols")
 
 
-def _rows(
+def _indices(
     t: dict[str, Array], z: Array, symbols: Array, known: Any, step: Any
 ) -> Array:
     """Section 7 in integers, of a slab that is one position of z.
 
-    ``known`` keeps the rows of earlier parts by step.
+    ``known`` keeps the scale indices of earlier parts by step.
     """
     t = {k: v.astype(np.int32) for k, v in t.items() if v.dtype.kind in "iu"}
     h, w, m = symbols.shape
@@ -107,13 +107,13 @@ def _rows(
         before = np.hstack(list(known.values()))
         x = LEVEL_ONE * level[:, step.group : step.channels.start] - before
         d = _product(x, t[f"d{step.cut}"])
-    rows = np.clip((base + 16 * e + d) >> 10, 0, 63)
+    scales = np.clip((base + 16 * e + d) >> 10, 0, 63)
     if "expected" in t:
-        known[step.channels.start] = t["expected"][rows]
-    return rows
+        known[step.channels.start] = t["expected"][scales]
+    return scales
 
 
-def _check_engine(rows: Any, tables: dict[str, Array], z_max: int) -> None:
+def _check_engine(scale_index: Any, tables: dict[str, Array], z_max: int) -> None:
     t = {
         k: tables[k].astype(np.int32)
         for k in ("w1", "b1", "w2", "b2", "bias", "c1", "c2", "c3")
@@ -128,7 +128,9 @@ def _check_engine(rows: Any, tables: dict[str, Array], z_max: int) -> None:
     )
     want = np.clip((_product(x, t["w1"]) + t["b1"]) >> 4, 0, 255)
     _same(
-        rows.run("exact_hidden", x=x.astype(np.float32), w=rows.w1, b=rows.b1)[0],
+        scale_index.run(
+            "exact_hidden", x=x.astype(np.float32), w=scale_index.w1, b=scale_index.b1
+        )[0],
         want,
         "hidden",
     )
@@ -136,8 +138,8 @@ def _check_engine(rows: Any, tables: dict[str, Array], z_max: int) -> None:
     a = np.stack([np.full(n, 255), _pattern(n, 256)]).astype(np.int32)
     base = _product(a, t["w2"]) + (t["b2"] + t["bias"][49]).ravel()
     a = a.reshape(1, 2, n).astype(np.float32)
-    got = np.concatenate([rows.base(a, 49, group) for group in (0, 1)], -1)
-    m = rows.m
+    got = np.concatenate([scale_index.base(a, 49, group) for group in (0, 1)], -1)
+    m = scale_index.m
     _same(
         got / ONE,
         base.reshape(2, 4, 4, m).transpose(1, 0, 2, 3).reshape(4, 8, m),
@@ -154,13 +156,15 @@ def _check_engine(rows: Any, tables: dict[str, Array], z_max: int) -> None:
             context = _pattern(len(b) * c.shape[1], 61).reshape(len(b), -1)
             e = 16 * _product(context, c)
         _same(
-            rows.rows(scaled, context, p),
+            scale_index.indices(scaled, context, p),
             np.clip((b + e) >> 10, 0, 63),
-            f"rows of pass {p}",
+            f"scale indices of pass {p}",
         )
-        if rows.cuts:
-            _same(rows.sums(scaled, context, p) / ONE, b + e, f"sums of pass {p}")
-    for n, (first, start, end) in enumerate(rows.cuts):
+        if scale_index.cuts:
+            _same(
+                scale_index.sums(scaled, context, p) / ONE, b + e, f"sums of pass {p}"
+            )
+    for n, (first, start, end) in enumerate(scale_index.cuts):
         b, w = base[:, start:end], tables[f"d{n}"].astype(np.int32)
         seen = (
             (_pattern(len(b) * (start - first), 961) - 480)
@@ -168,7 +172,7 @@ def _check_engine(rows: Any, tables: dict[str, Array], z_max: int) -> None:
             .astype(np.int16)
         )
         _same(
-            rows.part(b.astype(np.float32) * ONE, [seen], n),
+            scale_index.part(b.astype(np.float32) * ONE, [seen], n),
             np.clip((b + _product(seen, w)) >> 10, 0, 63),
             f"part {n}",
         )

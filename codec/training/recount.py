@@ -70,7 +70,9 @@ def counts(folder, crops, n_pictures, clock):
             quality = 1 + round(99 * u, 2)
             at = quality_index(quality)
             found.skip = b.row_skip[at]
-            z, _ = pipeline.tell(pipeline.analyse(pictures, quality), quality, found)
+            z, _ = pipeline.write_symbols(
+                pipeline.analyse(pictures, quality), quality, found
+            )
             z_counts[b.tables["z_band"][at]] += np.bincount(
                 (z.astype(int) + channel).ravel(), minlength=n * width
             ).reshape(n, width)

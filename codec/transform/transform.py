@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..model.session import Graphs
-from ..progress import Progress, told
+from ..progress import Progress, track
 from ..types import Array, Region
 from .tiles import tiles
 
@@ -51,7 +51,7 @@ def analyse(
     """
     h, w = -(-pixels.shape[-3] // 16), -(-pixels.shape[-2] // 16)
     out = np.empty((*pixels.shape[:-3], h, w, graphs.bundle.m), np.float32)
-    for (y, yy, a, b), (x, xx, c, d) in told(
+    for (y, yy, a, b), (x, xx, c, d) in track(
         tiles(h, w, graphs.bundle.halo["analysis"]), progress
     ):
         latent = graphs.run(
@@ -102,7 +102,7 @@ def synthesise(
     )
     out = np.empty((*n, height, width, 3), np.uint8)
     halo = graphs.bundle.halo["synthesis"]
-    for (y, yy, a, b), (x, xx, c, d) in told(
+    for (y, yy, a, b), (x, xx, c, d) in track(
         tiles(h, w, halo, rows, columns), progress
     ):
         px = graphs.run(

@@ -1,4 +1,4 @@
-"""Table rows from integers (docs/format.md, section 7).
+"""Scale indices from integers (docs/format.md, section 7).
 
 Everything here is integer arithmetic carried out in float32: each product
 and each partial sum, in any order, is an integer below 2**24 in magnitude
@@ -52,8 +52,8 @@ def neighbourhoods(z: Array, place: Place) -> Array:
     )
 
 
-class Rows:
-    """Row indices of a model.
+class ScaleIndex:
+    """Scale indices of a model.
 
     Arrays are of one picture, (h, w, c), or of several, (n, h, w, c).
 
@@ -111,7 +111,7 @@ class Rows:
         return a[0].reshape(*x.shape[:-1], -1)
 
     def base(self, hidden: Array, quality_index: int, group: int) -> Array:
-        """Base of the rows of a group of channels.
+        """Base of the scale indices of a group of channels.
 
         Parameters
         ----------
@@ -137,8 +137,8 @@ class Rows:
         """Magnitude levels of int16 symbols, uint8 0..15, same shape."""
         return self.level.take(symbols.view(np.uint16))
 
-    def rows(self, base: Array, context: Array | None, which: int) -> Array:
-        """Row index of one pass.
+    def indices(self, base: Array, context: Array | None, which: int) -> Array:
+        """Scale indices of one pass.
 
         Parameters
         ----------
@@ -152,22 +152,22 @@ class Rows:
         uint8 (n, c), 0..63
         """
         if context is None:
-            return self._rows0(base)
+            return self._first(base)
         return self._seen("exact_rows", base, self.context[which], context)
 
-    def _rows0(self, base: Array) -> Array:
+    def _first(self, base: Array) -> Array:
         return self.run("exact_rows0", base=base)[0]
 
     def _seen(self, name: str, base: Array, w: Array, x: Array) -> Array:
         return self.run(name, base=base, w=w, x=x.astype(np.float32))[0]
 
     def sums(self, base: Array, context: Array | None, which: int) -> Array:
-        """What `rows` makes rows of, for passes that have parts.
+        """What `indices` makes scale indices of, for passes that have parts.
 
         Parameters
         ----------
         base, context, which
-            As of `rows`.
+            As of `indices`.
 
         Returns
         -------
@@ -178,7 +178,7 @@ class Rows:
         return self._seen("exact_sum", base, self.context[which], context)
 
     def part(self, sums: Array, seen: list[Array], n: int | None) -> Array:
-        """Row index of one part of a pass.
+        """Scale indices of one part of a pass.
 
         Parameters
         ----------
@@ -195,22 +195,24 @@ class Rows:
         """
         sums = np.ascontiguousarray(sums)
         if n is None:
-            return self._rows0(sums)
+            return self._first(sums)
         return self._seen("exact_rows", sums, self.parts[n], np.concatenate(seen, 1))
 
-    def surprise(self, symbols: Array, rows: Array) -> Array:
-        """By how much levels exceed what rows let expect.
+    def surprise(self, symbols: Array, scales: Array) -> Array:
+        """By how much levels exceed what scale indices let expect.
 
         Parameters
         ----------
         symbols : int16 (n, c)
-        rows : uint8 (n, c), 0..63
+        scales : uint8 (n, c), 0..63
 
         Returns
         -------
         int16 (n, c), in 1 / LEVEL_ONE of a level
         """
-        return self.fixed_level.take(symbols.view(np.uint16)) - self.expected.take(rows)
+        return self.fixed_level.take(symbols.view(np.uint16)) - self.expected.take(
+            scales
+        )
 
 
 def neighbour_sum(x: Array) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..model.bundle import Bundle
 from ..model.session import Graphs
-from ..progress import Progress, part, told
+from ..progress import Progress, part, track
 from ..symbols.slabs import sides
 from ..types import Array
 from . import Plan, choose, objectives
@@ -151,7 +151,9 @@ class Refiner:
         nearest = choose.rounded(self.costs.row_skip)
         rate = plan.steps(isinstance(self.objective, objectives.Look))
         # The first pass sees the nearest symbols, a last look the result.
-        for n in told(range(plan.passes), progress, 0, plan.passes / (plan.passes + 1)):
+        for n in track(
+            range(plan.passes), progress, 0, plan.passes / (plan.passes + 1)
+        ):
             done = n / plan.passes
             state = self.code(
                 relaxed.choice(self.gain, plan.width(done), None if n else nearest)
@@ -179,7 +181,7 @@ class Refiner:
 
     def _cost(self, state: "State", error: float) -> float:
         """Bits of the symbols and of the error."""
-        bits = self.costs.cells(state.symbols, state.rows).sum(dtype=np.float64)
+        bits = self.costs.cells(state.symbols, state.scales).sum(dtype=np.float64)
         return float(bits + self.price * error)
 
     def _weights(self, seen: Array) -> Array:
@@ -199,14 +201,14 @@ class State:
 
     Attributes
     ----------
-    symbols : int16 (hy, wy, M), after rows that are not coded
-    rows : uint8 of that shape
+    symbols : int16 (hy, wy, M), after those that are skipped
+    scales : uint8 of that shape
     latent : float32 of that shape, decoded
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.symbols = np.empty(shape, np.int16)
-        self.rows = np.empty(shape, np.uint8)
+        self.scales = np.empty(shape, np.uint8)
         self.latent = np.empty(shape, np.float32)
 
 

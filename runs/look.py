@@ -5,9 +5,9 @@
 Each LOG is a ``log.csv``. VALID are the pictures that the runs validated on. A
 table has a row per validation: BD-rate against the first validation of the
 first LOG by score (in all and by bands of it) and by PSNR, and against AVIF
-4:4:4 at speed 6 tuned for SSIMULACRA 2, whose files of the same crops are
-real. Rates of a log are estimates with really rounded symbols. AVIF's curve is
-kept in ``state/avif-valid.csv``.
+4:4:4 at speed 6: by score if tuned for SSIMULACRA 2, by PSNR if tuned for it or
+for the eye. AVIF's files of the same crops are real, rates of a log are
+estimates with really rounded symbols. AVIF's curves are kept in ``state``.
 """
 
 import csv
@@ -25,14 +25,14 @@ from codec.training import curves as log
 from codec.training.functional import to_float
 from codec.training.ssimulacra2 import score, ssimulacra2_sum
 
-AVIF = Path("state/avif-valid.csv")
 QUALITIES = 20, 28, 36, 44, 52, 60, 68, 76, 84, 92
 BANDS = (30, 50), (50, 70), (70, 90)
 
 
-def avif(folder):
+def avif(folder, tune):
     """bpp, score and PSNR of AVIF at each quality, means of the crops."""
-    if not AVIF.exists():
+    kept = Path(f"state/avif-{tune}.csv")
+    if not kept.exists():
         rows = []
         for quality in QUALITIES:
             found = []
@@ -44,21 +44,21 @@ def avif(folder):
                     quality=quality,
                     speed=6,
                     subsampling="4:4:4",
-                    advanced={"tune": "ssimulacra2"},
+                    advanced={"tune": tune},
                 )
                 size = 8 * out.tell() / (a.shape[0] * a.shape[1])
                 with Image.open(out) as image:
                     b = np.asarray(image.convert("RGB"))
                 look = score(
-                    ssimulacra2_sum(*(to_float(np.array(x))[None] for x in (a, b)))
+                    ssimulacra2_sum(*(to_float(x.copy())[None] for x in (a, b)))
                 )
                 error = np.square(a - b.astype(float)).mean()
                 found.append((size, look.item(), 10 * np.log10(255**2 / error)))
             rows.append(np.mean(found, 0))
-        AVIF.parent.mkdir(exist_ok=True)
-        with open(AVIF, "w", newline="") as file:
+        kept.parent.mkdir(exist_ok=True)
+        with open(kept, "w", newline="") as file:
             csv.writer(file).writerows([("bpp", "score", "psnr"), *rows])
-    with open(AVIF, newline="") as file:
+    with open(kept, newline="") as file:
         return np.array([list(map(float, r)) for r in list(csv.reader(file))[1:]]).T
 
 
@@ -78,22 +78,28 @@ def validations(path):
         )
 
 
+def figure(anchor, points, band=None):
+    rate = bd_rate(anchor, points, band)
+    return "-" if rate is None else f"{rate:+.1f}"
+
+
 def main():
     folder, *logs = sys.argv[1:]
     torch.set_num_threads(1)
-    theirs, first = avif(folder), None
+    theirs = {tune: avif(folder, tune) for tune in ("ssimulacra2", "psnr", "iq")}
+    first = None
     for path in logs:
         print(path)
         for hours, gigapixels, loss, points in validations(path):
             first = points if first is None else first
             cells = [f"{hours:.2f} h", f"{gigapixels:.2f} GP", f"loss {loss:.4f}"]
-            for name, anchor in (("first", first), ("AVIF", theirs)):
-                cells.append(name)
-                for band in (None, *BANDS):
-                    r = bd_rate(anchor[:2], points[:2], band)
-                    cells.append("-" if r is None else f"{r:+.1f}")
-                r = bd_rate(anchor[::2], points[::2])
-                cells.append("PSNR " + ("-" if r is None else f"{r:+.1f}"))
+            for name, anchor, bands in (
+                ("first", first, (None, *BANDS)),
+                ("AVIF ssimulacra2", theirs["ssimulacra2"], (None, *BANDS)),
+            ):
+                cells += [name, *(figure(anchor[:2], points[:2], b) for b in bands)]
+            for name, anchor in (("first", first), *theirs.items()):
+                cells += [f"PSNR to {name}", figure(anchor[::2], points[::2])]
             print("  ".join(cells))
             print(
                 "     " + "  ".join(f"{b:.3f}/{s:.1f}/{p:.2f}" for b, s, p in points.T)

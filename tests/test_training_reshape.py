@@ -140,9 +140,11 @@ def test_levels_are_as_expected():
         assert expected[row] == pytest.approx(32 * mean, abs=0.6, rel=0.01)
 
 
-def test_what_quality_adds_moves_at_a_rate_of_its_own(trained):
+def test_steps_and_what_quality_adds_move_at_rates_of_their_own(trained):
     cfg, _ = trained
-    cfg = dataclasses.replace(cfg, mix_rate=3.0, shape=dataclasses.replace(TINY, mix=2))
+    cfg = dataclasses.replace(
+        cfg, mix_rate=3.0, gain_rate=8.0, shape=dataclasses.replace(TINY, mix=2)
+    )
     model = state.empty_model(cfg.shape)
     rates = {
         id(p): g["lr"]
@@ -155,6 +157,9 @@ def test_what_quality_adds_moves_at_a_rate_of_its_own(trained):
     assert len(pairs) == 2 * (2 + 5) and len(rates) == len(named)
     for delta, weight in pairs:
         assert rates[id(delta)] == 3 * rates[id(weight)]
+    assert rates[id(model.log_gain)] == 8 * rates[id(model.z_loc)] / cfg.table_lr * (
+        cfg.adam_lr
+    )
 
 
 def test_each_picture_has_the_weights_of_its_quality():

@@ -215,6 +215,9 @@ class Config:
     table_lr: float = _step(
         5e-3, "learning rate of their biases and of z's prior (AdamW)", "X", _real
     )
+    gain_rate: float = _step(
+        1.0, "factor on the learning rate of quantisation steps", "X", _real
+    )
     mix_rate: float = _step(
         1.0, "factor on the learning rates of what quality adds to weights", "X", _real
     )

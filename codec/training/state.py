@@ -38,7 +38,8 @@ def trained(model, cfg):
 def split_parameters(model, cfg):
     """What Muon moves, what AdamW does: groups with parameters and a rate.
 
-    What quality adds to a weight goes with it, ``mix_rate`` times as fast.
+    What quality adds to a weight goes with it, ``mix_rate`` times as fast, and
+    the quantisation steps with what is left, ``gain_rate`` times as fast.
     """
     hidden, groups = {}, {}
     rate = {
@@ -51,6 +52,7 @@ def split_parameters(model, cfg):
     for name, p in trained(model, cfg).items():
         leaf = name.split(".")[-1]
         factor = cfg.mix_rate if leaf.startswith("delta_") else 1.0
+        factor = cfg.gain_rate if leaf == "log_gain" else factor
         n_dim = p.dim() - leaf.startswith("delta_")
         leaf = leaf.removeprefix("delta_")
         if leaf in ("in8", "in16", "out8", "out16"):

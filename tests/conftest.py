@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from PIL import Image
 _DATA = tempfile.TemporaryDirectory()
 os.environ.pop("AECOMPRESS_MODELS", None)
 os.environ["XDG_DATA_HOME"] = os.environ["LOCALAPPDATA"] = _DATA.name
+
+# A shell's background jobs ignore Ctrl-C, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ elif [ -e runs/look/weights.safetensors ]; then
     from=(--init runs/look/weights.safetensors)
 else
     from=(--init runs/photo/weights.safetensors
-          --shrink s_hidden8=160,s_hidden16=80)
+          --sizes s_hidden8=160,s_hidden16=80)
 fi
 
 aetrain "$train" --valid "$valid" --name look --state "$run" \

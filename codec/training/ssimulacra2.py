@@ -16,53 +16,35 @@ References
 .. [1] https://github.com/cloudinary/ssimulacra2, version 2.1.
 """
 
-import math
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..search.ssimulacra2 import (
+    BIAS,
+    EPSILON,
+    LEAST,
+    MIN_SIDE,
+    OPSIN,
+    POLYNOMIAL,
+    POWER,
+    SCALE,
+    TAPS,
+    B,
+    C,
+    X,
+    Y,
+)
+from ..search.ssimulacra2 import WEIGHTS as EACH_WEIGHT
 from . import kernels
 from .functional import bounded
 
-OPSIN = (
-    (0.30, 0.622, 0.078),
-    (0.23, 0.692, 0.078),
-    (0.24342268924547819, 0.20476744424496821, 0.5518098665095536),
-)
-BIAS = 0.0037930732552754493
-C = 0.0009
-SCALE = 0.9562382616834844
-POLYNOMIAL = 2.326765642916932, -0.020884521182843837, 6.248496625763138e-05
-LEAST = 0.02
-EPSILON = 1e-18  # under the fourth root, whose slope at zero has no bound
-MIN_SIDE = 8
-TAPS = tuple(
-    math.exp(-(k**2) / (2 * 1.5**2))
-    / sum(math.exp(-(j**2) / (2 * 1.5**2)) for j in range(-5, 6))
-    for k in range(-5, 6)
-)
-
 # (channel, scale) -> weights of (d, artefact, lost): of the means, of the 4-norms.
-X, Y, B = 0, 1, 2
 WEIGHTS = {
-    (X, 1): ((0, 0, 0), (1.1041726426657346, 0, 0)),
-    (X, 2): ((0, 0, 0), (1.8422455520539298, 11.441172603757666, 0)),
-    (X, 3): ((0, 0, 0), (1.8787594979546387, 10.94906990605142, 0)),
-    (X, 4): ((0, 0.9677937080626833, 0), (0, 0.9981766977854967, 0)),
-    (Y, 0): ((0, 0, 0), (7.466890328078848, 0, 17.445833984131262)),
-    (Y, 1): ((0, 0, 0), (6.683678146179332, 0, 1.027889937768264)),
-    (Y, 2): ((225.20515300849274, 0, 0), (19.213238186143016, 0, 0)),
-    (Y, 3): (
-        (176.39317598450694, 0, 0),
-        (24.43300999870476, 0.28520802612117757, 0),
-    ),
-    (Y, 4): ((0, 0, 0), (34.77906344483772, 44.835625328877896, 0)),
-    (B, 3): ((0, 0, 0), (8.826982764996862, 23.19243343998926, 0)),
-    (B, 4): (
-        (95.1080498811086, 0.9863978034400682, 0.9834382792465353),
-        (0, 171.2667255897307, 0.9807858872435379),
-    ),
+    (channel, scale): np.where(weights > LEAST, weights, 0).tolist()
+    for channel, of_channel in enumerate(EACH_WEIGHT)
+    for scale, weights in enumerate(of_channel)
+    if (weights > LEAST).any()
 }
 N_SCALES = 1 + max(scale for _, scale in WEIGHTS)
 
@@ -227,4 +209,4 @@ def ssimulacra2_sum(x, x_hat):
 
 def score(total):
     """Score of 100 and below of `ssimulacra2_sum`; its slope at 0 is infinite."""
-    return 100 - 10 * total.clamp(min=0) ** 0.6276336467831387
+    return 100 - 10 * total.clamp(min=0) ** POWER

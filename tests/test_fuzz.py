@@ -82,7 +82,6 @@ def test_encoder(data):
         -float("inf"),
         10**400,
         "x",
-        None,
         1 + 1j,
         [50],
         np.array([50, 60]),

@@ -269,7 +269,7 @@ def test_save_all():
     first, *others = map(Image.fromarray, drawn(3, 20, 30, (3,)))
     back = Image.open(saved(first, save_all=True, append_images=others, quality=90))
     assert back.n_frames == 3
-    assert saved(back, save_all=True).getvalue()[:6] == b"\x89AEC\n\x15"
+    assert saved(back, save_all=True).getvalue()[:6] == b"\x89AEC\n\x25"
     assert not codec.info(saved(first, save_all=True).getvalue()).is_stack
     with pytest.raises(ValueError, match="differs"):
         saved(first, save_all=True, append_images=[first.resize((9, 9))])

@@ -81,6 +81,37 @@ def test_sizes_and_names_are_told():
     opened(data + bytes(99))  # padding
 
 
+def whole_video():
+    """A file of boxes that is sound by itself."""
+    box = carried.box
+    return (
+        box(b"ftyp", b"mp42\0\0\0\0mp42isom")
+        + box(b"moov", b"secret payload" * 20)
+        + box(b"mdat", b"secret payload" * 100)
+    )
+
+
+@pytest.mark.parametrize(
+    "kind, more",
+    [
+        ("AVIF", whole_video()),
+        ("AVIF", carried.plain("AVIF")),
+        ("AVIF", carried.box(b"free", b"secret payload")),
+        ("AVIF", carried.box(b"jp2c", b"secret payload")),
+        ("JPEG2000", carried.box(b"mdat", b"secret payload")),
+        ("JPEG2000", carried.box(b"jp2c", b"secret payload")),
+    ],
+)
+def test_boxes_that_another_kind_of_file_has(kind, more):
+    told(carried.plain(kind) + more, "box|after the end|video")
+
+
+def test_padding_is_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        picture.read(io.BytesIO(carried.plain("AVIF") + carried.box(b"free", bytes(40))))
+
+
 def test_xmp_claims_nothing_that_is_gone():
     p = told(carried.build("JPEG", "gain map"), "only one frame of 2")
     assert b"hdrgm:Version" not in p.xmp and b'dc:title="keep"' in p.xmp

@@ -7,11 +7,14 @@ from typing import Any
 
 from . import jxl
 
-_PIXELS = set(
-    b"ftyp|meta|mdat|free|skip|wide|moov|jP  |JXL |jxlc|jxlp|jxll|jxli|jp2c|rreq".split(
-        b"|"
-    )
-)
+# What a picture is made of, by the first box of its file; and what may come again.
+_PIXELS = {
+    b"ftyp": b"ftyp|meta|mdat|moov".split(b"|"),
+    b"JXL ": b"JXL |ftyp|jxlc|jxlp|jxll|jxli".split(b"|"),
+    b"jP  ": b"jP  |ftyp|jp2c|rreq".split(b"|"),
+}
+_MANY = b"mdat", b"jxlp"
+_PADDING = b"free", b"skip", b"wide"
 _JP2H = set(b"ihdr|bpcc|colr|pclr|cmap|cdef|res ".split(b"|"))
 _XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _UUIDS = {
@@ -56,8 +59,13 @@ def walk(walk: Any) -> None:
     header = jxl.header(data)
     if header and header.is_animated:
         walk.found.n_frames = 2  # or more
+    pixels, seen = _PIXELS.get(data[4:8], ()), set()
     for kind, start, body, end in boxes(data, 0, len(data)):
-        if kind in _PIXELS:
+        if kind == b"ftyp" and kind in seen:
+            return  # another file behind this one
+        again = kind in seen and kind not in _MANY
+        seen.add(kind)
+        if kind in pixels and not again:
             walk.cover(start, end)
             if kind == b"meta":
                 _meta(walk, body + 4, end)
@@ -70,9 +78,11 @@ def walk(walk: Any) -> None:
             walk.keep("xmp", data[body:end], start, end)
         elif kind == b"uuid":
             _uuid(walk, start, body, end)
+        elif kind in _PADDING and not any(data[body:end]):
+            walk.cover(start, end)
         else:
             name = _NAMES.get(kind, f"box {kind.decode('latin-1')!r}")
-            walk.lose(name, start, end, metadata=kind != b"mpvd")
+            walk.lose(name, start, end, metadata=kind != b"mpvd" and kind not in pixels)
 
 
 def _lose_box(walk: Any, kind: bytes, start: int, end: int) -> None:

@@ -63,6 +63,15 @@ def test_rm_keeps_what_the_output_does_not(
     assert (tmp_path / name).exists()
 
 
+def test_no_chunk_commands_the_terminal(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    data = with_chunk(plain("PNG"), b"a\x1bcx", b"secret")
+    (tmp_path / "a.png").write_bytes(data)
+    assert main("aecompress", ["a.png"]) == 2
+    said = capsys.readouterr().err
+    assert "\x1b" not in said and r"\x1b" in said
+
+
 def test_strip_says_that_one_knows_of_metadata(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, kind, exit in (("a.png", "text", 0), ("b.png", "trailing bytes", 2)):
@@ -109,7 +118,9 @@ def test_boxes_that_another_kind_of_file_has(kind, more):
 def test_padding_is_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        picture.read(io.BytesIO(carried.plain("AVIF") + carried.box(b"free", bytes(40))))
+        picture.read(
+            io.BytesIO(carried.plain("AVIF") + carried.box(b"free", bytes(40)))
+        )
 
 
 def test_xmp_claims_nothing_that_is_gone():

@@ -269,6 +269,13 @@ def test_colours_of_png_files(kind, data, lost):
         picture.open_picture(fp)
 
 
+def test_a_png_file_s_cicp_outranks_its_profile():
+    plain = file(Image.fromarray(RGB), icc_profile=ICC).getvalue()
+    said = chunk(b"cICP", b"\x0c\x10\0\1")
+    with pytest.warns(ConversionWarning, match="sRGB; cICP is left"):
+        picture.open_picture(io.BytesIO(plain[:33] + said + plain[33:]))
+
+
 def test_icons():
     with pytest.warns(ConversionWarning, match="largest of 2 icons"):
         p = picture.open_picture(

@@ -95,8 +95,10 @@ class Report:
     def _line(self, name: str | None, text: str) -> None:
         text, *traceback = text.split(TRACEBACK)
         parts = [self.prog] + ([display(name)] if name else []) + [text]
-        # One line whatever a file's name or a library's message holds.
+        # One line whatever a file's name, its chunks' or a library's message
+        # holds, and nothing that a terminal obeys.
         line = " ".join(": ".join(parts).split("\n"))
+        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
         self.before()
         try:
             print(line, *traceback, sep="\n", file=sys.stderr, flush=True)

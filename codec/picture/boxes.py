@@ -61,14 +61,13 @@ def walk(walk: Any) -> None:
         walk.found.n_frames = 2  # or more
     pixels, seen = _PIXELS.get(data[4:8], ()), set()
     for kind, start, body, end in boxes(data, 0, len(data)):
-        if kind == b"ftyp" and kind in seen:
-            return  # another file behind this one
         again = kind in seen and kind not in _MANY
+        if again and kind == b"ftyp":
+            return  # another file behind this one
         seen.add(kind)
         if kind in pixels and not again:
             walk.cover(start, end)
-            if kind == b"meta":
-                _meta(walk, body + 4, end)
+            _meta(walk, kind, body + 4, end)
         elif kind == b"jp2h":
             _jp2_header(walk, start, body, end)
         elif kind == b"Exif":
@@ -78,15 +77,18 @@ def walk(walk: Any) -> None:
             walk.keep("xmp", data[body:end], start, end)
         elif kind == b"uuid":
             _uuid(walk, start, body, end)
-        elif kind in _PADDING and not any(data[body:end]):
-            walk.cover(start, end)
+        elif kind not in _PADDING or any(data[body:end]):
+            is_metadata = kind != b"mpvd" and kind not in pixels
+            _lose_box(walk, kind, start, end, is_metadata)
         else:
-            name = _NAMES.get(kind, f"box {kind.decode('latin-1')!r}")
-            walk.lose(name, start, end, metadata=kind != b"mpvd" and kind not in pixels)
+            walk.cover(start, end)
 
 
-def _lose_box(walk: Any, kind: bytes, start: int, end: int) -> None:
-    walk.lose(f"box {kind.decode('latin-1')!r}", start, end)
+def _lose_box(
+    walk: Any, kind: bytes, start: int, end: int, is_metadata: bool = True
+) -> None:
+    name = _NAMES.get(kind, f"box {kind.decode('latin-1')!r}")
+    walk.lose(name, start, end, metadata=is_metadata)
 
 
 def _uuid(walk: Any, start: int, body: int, end: int) -> None:
@@ -126,8 +128,10 @@ def _jp2_resolution(data: bytes, at: int) -> tuple[float, float] | None:
 # Items ----------------------------------------------------------------------
 
 
-def _meta(walk: Any, start: int, end: int) -> None:
-    """What the items are that the picture is not made of."""
+def _meta(walk: Any, kind: bytes, start: int, end: int) -> None:
+    """What the items of a box ``meta`` are that the picture is not made of."""
+    if kind != b"meta":
+        return
     data = walk.data
     parts = {kind: (at, stop) for kind, _, at, stop in boxes(data, start, end)}
     if b"iinf" not in parts:

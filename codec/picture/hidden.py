@@ -167,8 +167,12 @@ def lost_colour(image: Image.Image, start: bytes, contents: Any = None) -> str |
     Returns
     -------
     str or None
-        None also where there is an ICC profile, which says it all.
+        None also where there is an ICC profile, which says it all but in a
+        PNG with a cICP chunk: that outranks it.
     """
+    said = image.format == "PNG" and _CICP.search(start.partition(b"IDAT")[0])
+    if said:
+        return None if said[1] == b"\x01\x0d" else "cICP"
     icc = contents.icc if contents and contents.reads_metadata else None
     if icc or image.info.get("icc_profile"):
         return None
@@ -177,12 +181,7 @@ def lost_colour(image: Image.Image, start: bytes, contents: Any = None) -> str |
         if cicp is None or cicp in _SRGB_CICP:
             return None
         return f"CICP {cicp[0]}/{cicp[1]}"
-    if image.format != "PNG":
-        return None
-    said = _CICP.search(start.partition(b"IDAT")[0])
-    if said:
-        return None if said[1] == b"\x01\x0d" else "cICP"
-    if "srgb" in image.info:
+    if image.format != "PNG" or "srgb" in image.info:
         return None
     gamma, white = image.info.get("gamma"), image.info.get("chromaticity")
     if gamma and abs(gamma - 1 / 2.2) > 0.005:

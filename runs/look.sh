@@ -20,7 +20,7 @@ if [ -e "$run/checkpoint.pt" ]; then
 elif [ -e runs/look/weights.safetensors ]; then
     from=(--init runs/look/weights.safetensors)
 else
-    from=(--init runs/photo/weights.safetensors
+    from=(--init runs/psnr/weights.safetensors
           --sizes s_hidden8=160,s_hidden16=80)
 fi
 

@@ -4,7 +4,7 @@
 #   runs/ship.sh STATE TRAIN VALID KODAK DIGITS [STAGE...]
 #
 # Stages, all in this order if none is named:
-#   model      export to codec/models/photo, weights to runs/photo
+#   model      export to codec/models/psnr, weights to runs/psnr
 #   set        the conformance set; what hostile files cost
 #   kodak      size and quality on Kodak by all metrics (about 6 minutes of two
 #              idle cores, 45 if the other codecs are to be measured as well)
@@ -32,12 +32,12 @@ for stage; do
     echo "== $stage" >&2
     case $stage in
     model)
-        aetrain --state "$state" --export --out codec/models/photo \
+        aetrain --state "$state" --export --out codec/models/psnr \
             --name photo -f --save-weights "$state/weights.safetensors"
         # Only now: the manifest says whether the checkout was clean.
-        cp "$state/weights.safetensors" runs/photo/weights.safetensors
-        cp "$state/log.csv" runs/photo/log-6.csv
-        rm -f runs/photo/next.safetensors
+        cp "$state/weights.safetensors" runs/psnr/weights.safetensors
+        cp "$state/log.csv" runs/psnr/log-6.csv
+        rm -f runs/psnr/next.safetensors
         rm -f "$results/effort.csv" ;;      # it is of the old model
     set)
         python tests/conformance/make.py
@@ -52,7 +52,7 @@ for stage; do
         done ;;
     denoise)
         aetrain "$train" --valid "$valid" --denoise 0,60 \
-            --init runs/photo/weights.safetensors --name photo-denoise \
+            --init runs/psnr/weights.safetensors --name photo-denoise \
             --steps 2000 --rate 0.75 --decay-from 0 --warmup 30 --ema 0.99 \
             --state state/denoise --out runs/denoise -f
         cp state/denoise/log.csv runs/denoise/log.csv ;;

@@ -4,7 +4,7 @@
 
 Trains as `aetrain` does with those settings of `codec.training.config.Config`;
 ``shape.NAME=VALUE`` changes the sizes of the weights that ``init`` names
-(`runs/photo/weights.safetensors` if it is not given). Pictures that another
+(`runs/psnr/weights.safetensors` if it is not given). Pictures that another
 run beside STATE has decoded already are taken from there.
 """
 
@@ -29,7 +29,7 @@ def settings(folder, train, valid, given):
         to = sizes if name.startswith("shape.") else values
         to[name.removeprefix("shape.")] = value
     values.setdefault("export_share", 0.0)
-    values.setdefault("init", "runs/photo/weights.safetensors")
+    values.setdefault("init", "runs/psnr/weights.safetensors")
     shape = state.load_weights(values["init"]).shape
     return Config(
         data=train,

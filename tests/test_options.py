@@ -31,7 +31,7 @@ FIELDS = {
     "effort": 2,
     "tune": "ms-ssim",
     "max_pixels": 10**6,
-    "model": "photo",
+    "model": "psnr",
     "threads": 1,
     "metadata": False,
 }

@@ -51,12 +51,12 @@ def test_one_set_for_everything(sessions, threads):
 
     codec.features(PHOTO, threads=threads)
     codec.Encoder(threads=threads).encode(PHOTO)
-    codec.Decoder("photo", threads=threads).decode(data)
+    codec.Decoder("psnr", threads=threads).decode(data)
     codec.decode(codec.encode(PHOTO, threads=threads), threads=threads)
     stack = codec.encode_batch([PHOTO, PHOTO], threads=threads)
     codec.decode_batch(stack, threads=threads)
     codec.features(stack, threads=threads)
-    codec.Encoder(find.SHIPPED / "photo", threads=threads)
+    codec.Encoder(find.SHIPPED / "psnr", threads=threads)
     pickle.loads(pickle.dumps(codec.Encoder(threads=threads))).encode(PHOTO)
     codec.register_pillow()
     file = io.BytesIO()
@@ -88,14 +88,14 @@ def test_threads_wait_for_one_set(sessions):
 
 def test_few_models_are_kept(monkeypatch):
     monkeypatch.setattr(runtime, "MOST_MODELS", 1)
-    one = runtime.pipeline(find.load("photo"), 1)
-    assert runtime.pipeline(find.load("photo"), 1) is one
+    one = runtime.pipeline(find.load("psnr"), 1)
+    assert runtime.pipeline(find.load("psnr"), 1) is one
     runtime.pipeline(find.load("digits"), 1)
-    assert runtime.pipeline(find.load("photo"), 1) is not one
+    assert runtime.pipeline(find.load("psnr"), 1) is not one
 
 
 def test_a_relative_path_after_chdir(tmp_path, monkeypatch):
-    for name in "photo", "digits":
+    for name in "psnr", "digits":
         shutil.copytree(find.SHIPPED / name, tmp_path / name / "model")
         monkeypatch.chdir(tmp_path / name)
         data = codec.encode(PHOTO, model="model")
@@ -103,7 +103,7 @@ def test_a_relative_path_after_chdir(tmp_path, monkeypatch):
 
 
 def test_a_folder_exported_anew(tmp_path):
-    for name in "photo", "digits", "photo":
+    for name in "psnr", "digits", "psnr":
         shutil.rmtree(tmp_path / "model", ignore_errors=True)
         shutil.copytree(find.SHIPPED / name, tmp_path / "model")
         data = codec.encode(PHOTO, model=tmp_path / "model")
@@ -115,7 +115,7 @@ def test_encoders_of_one_model_are_told_apart(tmp_path):
     import hashlib
     import json
 
-    base = find.load("photo")
+    base = find.load("psnr")
     contents = {base.content}
     for name in "a", "b":
         folder = tmp_path / name

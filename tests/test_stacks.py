@@ -407,7 +407,7 @@ def test_alpha_beside_an_index_is_refused(digits):
 
 
 def test_graphs_take_one_or_many():
-    graphs = Graphs(Bundle(find.SHIPPED / "photo"))
+    graphs = Graphs(Bundle(find.SHIPPED / "psnr"))
     modulation = graphs.bundle.at_quality("analysis_mod", 50)
     pixels = drawn(2, 32, 48, (3,))
     (many,) = graphs.run("analysis", pixels=pixels, modulation=modulation)

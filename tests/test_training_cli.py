@@ -41,7 +41,7 @@ def fails(capsys, *argv):
 
 
 WEIGHTS = str(
-    pathlib.Path(__file__).parent.parent / "runs" / "photo" / "weights.safetensors"
+    pathlib.Path(__file__).parent.parent / "runs" / "psnr" / "weights.safetensors"
 )
 
 

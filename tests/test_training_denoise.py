@@ -24,7 +24,7 @@ from codec.model import bundle, encoder, find
 from codec.training import cli, data, denoise, noise, ship, state, train
 
 SIGMA = 30.0
-WEIGHTS = pathlib.Path(__file__).parent.parent / "runs/photo/weights.safetensors"
+WEIGHTS = pathlib.Path(__file__).parent.parent / "runs/psnr/weights.safetensors"
 
 
 def quiet(line):
@@ -281,7 +281,7 @@ def test_folders_are_checked(made, tmp_path):
         (["--denoise", "0"], "not a sigma"),
         (["--denoise", "nan"], "not a sigma"),
         (["--denoise", "1,2,3"], "not a sigma"),
-        (["--base", "photo"], "--base is for --denoise"),
+        (["--base", "psnr"], "--base is for --denoise"),
         (["--resume", "--denoise", "20"], "for new runs"),
     ],
 )

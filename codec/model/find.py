@@ -25,7 +25,7 @@ from . import encoder
 from .bundle import MANIFEST, STATISTICS, Bundle
 
 SHIPPED = Path(__file__).parent.parent / "models"
-DEFAULT = "photo"
+DEFAULT = "psnr"
 VARIABLE = "AECOMPRESS_MODELS"
 
 _registered: dict[str, Bundle] = {}

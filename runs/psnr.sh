@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Trains the shipped model from nothing, or goes on with it.
 #
-#   runs/photo.sh TRAIN VALID [HOURS]        20 hours if not said
-#   runs/photo.sh --quick TRAIN VALID        10 minutes, to see the curve move
-#   runs/photo.sh --continue TRAIN VALID H   from runs/photo/next.safetensors, or
+#   runs/psnr.sh TRAIN VALID [HOURS]        20 hours if not said
+#   runs/psnr.sh --quick TRAIN VALID        10 minutes, to see the curve move
+#   runs/psnr.sh --continue TRAIN VALID H   from runs/psnr/next.safetensors, or
 #                                            weights.safetensors without it
 #
 # The run's state is kept in state/, the model and its weights beside it; the
@@ -22,8 +22,8 @@ train=$1 valid=$2 hours=${3:-20} extra=()
 run=state/photo-$mode
 case $mode in
 quick) hours=0.167 extra=(--valid-minutes 2 --decay-from 0.3) ;;
-continue) from=runs/photo/next.safetensors
-          [ -e "$from" ] || from=runs/photo/weights.safetensors
+continue) from=runs/psnr/next.safetensors
+          [ -e "$from" ] || from=runs/psnr/weights.safetensors
           extra=(--init "$from" --crop 384 --near 0.9
                  --ema 0.998 --decay-from 1 --muon-lr 0.003 --trunk-lr 0.0007
                  --rows-lr 0.003 --rate 0.2 --mix-rate 1.5) ;;

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+// Puts all that a site needs into one folder: this package, the engine and models.
+//
+//     npx aecompress-web OUT MODEL_FOLDER...
+//
+// OUT then is served as it is: `import { decode } from './OUT/index.js'`, and OUT/app/ is
+// the page. A MODEL_FOLDER is one as the Python package has it (codec/models/photo); the
+// first one is the default for encoding.
+
+import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+// What neither a decoder nor this encoder runs.
+const LEFT_OUT = /^(exact_.*|.*_gradient)\.onnx$/;
+const [out, ...models] = process.argv.slice(2);
+if (!models.length) {
+  console.error('usage: aecompress-web OUT MODEL_FOLDER...');
+  process.exit(1);
+}
+const here = dirname(fileURLToPath(import.meta.url));
+const engine = dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'));
+
+mkdirSync(out, { recursive: true });
+for (const name of readdirSync(here)) {
+  if (/\.js$|^core\.wasm$|^app$/.test(name)) {
+    cpSync(join(here, name), join(out, name), { recursive: true });
+  }
+}
+for (const name of ['ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm']) {
+  cpSync(join(engine, name), join(out, 'engine', name));
+}
+const index = { default: 'photo', models: {} };
+for (const folder of models) {
+  const manifest = readFileSync(join(folder, 'model.json'));
+  const id = createHash('sha256').update(manifest).digest('hex').slice(0, 16);
+  const files = Object.keys(JSON.parse(manifest).files).filter((n) => !LEFT_OUT.test(n));
+  for (const file of ['model.json', ...files]) {
+    cpSync(join(folder, file), join(out, 'models', id, file));
+  }
+  index.models[basename(folder)] = id;
+}
+index.default = basename(models[0]);
+writeFileSync(join(out, 'models', 'index.json'), JSON.stringify(index, null, 1) + '\n');

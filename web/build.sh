@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Everything in one folder, web/dist: the package, core, engine, shipped models, page.
+# Needs node, clang and lld; `npm ci` comes first.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+models=../codec/models
+default=$(sed -n 's/^DEFAULT = "\(.*\)"$/\1/p' ../codec/model/find.py)
+./build-core.sh
+rm -rf dist
+node assemble.mjs dist "$models/$default" "$models"/*/

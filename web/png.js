@@ -133,18 +133,18 @@ const text = (s) => Uint8Array.from(s, (c) => c.charCodeAt(0));
 /**
  * A PNG file.
  * @param {{width: number, height: number, samples: Uint8Array, alpha?: Uint8Array,
- *   icc?: Uint8Array, exif?: Uint8Array, xmp?: Uint8Array}} picture one sample of each
- *   pixel or three
+ *   icc?: Uint8Array, exif?: Uint8Array, xmp?: Uint8Array, filter?: number}} picture one
+ *   sample of each pixel or three; filter 0 stores them as they are, 1 their differences
  */
-export async function toPng({ width, height, samples, alpha, icc, exif, xmp }) {
+export async function toPng({ width, height, samples, alpha, icc, exif, xmp, filter = 1 }) {
   const n = samples.length / (width * height), channels = n + (alpha ? 1 : 0);
   const row = width * channels, raw = new Uint8Array(height * (row + 1));
   const of = (y, x, c) => (c < n ? samples[(y * width + x) * n + c] : alpha[y * width + x]);
   for (let y = 0; y < height; y++) {
     let at = y * (row + 1);
-    raw[at++] = 1; // each sample less the one to its left
+    raw[at++] = filter;
     for (let x = 0; x < width; x++) {
-      for (let c = 0; c < channels; c++) raw[at++] = of(y, x, c) - (x ? of(y, x - 1, c) : 0);
+      for (let c = 0; c < channels; c++) raw[at++] = of(y, x, c) - (x && filter ? of(y, x - 1, c) : 0);
     }
   }
   const head = new Uint8Array(13), view = new DataView(head.buffer);
@@ -160,9 +160,11 @@ export async function toPng({ width, height, samples, alpha, icc, exif, xmp }) {
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
-/** The ALPH section of an alpha plane. */
-export function alphaToPng(alpha, width, height) {
-  return toPng({ width, height, samples: alpha });
+/** The ALPH section of an alpha plane: the smaller of two ways. */
+export async function alphaToPng(alpha, width, height) {
+  const [a, b] = await Promise.all([0, 1].map((filter) =>
+    toPng({ width, height, samples: alpha, filter })));
+  return a.length <= b.length ? a : b;
 }
 
 /**

@@ -11,7 +11,7 @@ onmessage = async ({ data: { id, options, call, args } }) => {
     return;
   }
   const [first, more] = args;
-  const progress = more?.progress && ((share) => postMessage({ id, progress: share }));
+  const progress = more?.progress ? (share) => postMessage({ id, progress: share }) : undefined;
   try {
     const result = await codec[call](first, { ...more, progress });
     const buffers = [result, result?.data, result?.z, result?.s]

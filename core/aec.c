@@ -2,8 +2,9 @@
  * docs/format.md, whose names are used here.
  *
  * Products of a matrix with a vector are sums of a few of its columns, as most numbers
- * in the vectors are zero: a vector is a list of entries. Sums run in float32, which
- * holds every integer below 2^24; aec_model_init proves that none is larger. */
+ * in the vectors are zero: a vector is a list of entries, each of them two neighbouring
+ * numbers, since processors multiply and add pairs of int16 at once. aec_model_init
+ * proves that no sum overflows. */
 
 #include "aec.h"
 
@@ -17,11 +18,25 @@ void *memset(void *to, int byte, size_t n);
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define VECTORS 1
 #define INLINE static inline __attribute__((always_inline))
+#define DO(text) _Pragma(#text)
+#define UNROLL(n) DO(GCC unroll n)
 #else
-#define VECTORS 0
 #define INLINE static inline
+#define UNROLL(n)
+#endif
+
+/* Kinds of processors that have functions of their own. */
+#if defined(__GNUC__) && defined(__x86_64__)
+#define KINDS 1
+#include <immintrin.h>
+#else
+#define KINDS 0
+#if defined(__wasm_simd128__)
+#include <wasm_simd128.h>
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 #endif
 
 enum {
@@ -29,14 +44,14 @@ enum {
     HEAD = 16,          /* int32 before the tables */
     ROWS = 64,          /* scale indices */
     LANES = 16,         /* outputs are padded to a multiple of this */
-    WIDEST = 6,         /* times LANES: outputs that are summed at once */
+    WIDEST = 9,         /* times LANES: outputs that are summed at once */
     BATCH = 64,         /* vectors that go through a matrix before the next one */
     MAX_PARTS = 63,
     SIDE = 8,           /* of a slab at most, in positions of z: 32 cells */
     LEVEL_ONE = 32,
     MAX_SYMBOL = 32767,
-    BUCKETS = 1024,     /* of 2^24, for finding an index */
-    NUMBER = 26,        /* bits of a symbol's number in its step; its row is above */
+    BUCKETS = 1024,     /* of 2^24 at most, for finding an index; a power of two */
+    NUMBER = 26,        /* bits of a symbol's place in its slab; its row is above */
     /* Alphabets of a record: rows are 0..63, then */
     UNIFORM = 64,       /* + n: of 2^(n + 1) */
     SIXTEEN = 80,       /* of 16 */
@@ -46,27 +61,48 @@ enum {
 #define NUMBERS (((uint32_t)1 << NUMBER) - 1)
 
 typedef struct {
-    const float *w; /* by blocks of outputs: (inputs, outputs of the block) */
+    const int16_t *w; /* by blocks of outputs: (pairs of inputs, outputs of the block, 2) */
     int32_t in, out;
 } matrix;
 
-/* An input that is not zero: its number and its value. */
+/* Two inputs that are not both zero: the number of the pair, and the first below the
+ * second, each of 16 bits. */
 typedef struct {
-    uint32_t at;
-    float x;
+    uint32_t at, x;
 } entry;
+
+/* Vectors that go through a matrix together. What is added to a product lies at
+ * from + from_at[i], the sum goes to out + out_at[i], in whole lanes. */
+typedef struct {
+    int32_t n;
+    const entry *lists;
+    size_t pitch; /* of the lists */
+    const int32_t *counts, *from;
+    int32_t *out;
+    const uint32_t *from_at, *out_at;
+} batch;
 
 /* Functions that exist once for each kind of processor. */
 typedef struct {
-    void (*multiply)(const matrix *m, int32_t n, const entry *lists, size_t pitch,
-                     const int32_t *counts, int32_t *out, size_t out_pitch);
+    void (*multiply)(const matrix *m, const batch *b);
     void (*make_rows)(aec_slab *b);
     aec_status (*read_step)(aec_slab *b, aec_reader *r);
+    void (*find)(const uint32_t *sums, aec_reader *r, int32_t width, size_t n, int16_t *z,
+                 size_t pitch, int32_t z_max);
 } functions;
 
 typedef struct {
     int32_t pass, first, n, cut, last;
 } step;
+
+/* Frequencies of a row; without sums it is never coded. A bucket is of as many q as
+ * 2^shift, and says of the index to which its first one belongs: c, f << 24 and the index
+ * << 48. */
+typedef struct {
+    const uint32_t *sums; /* c[0..n] */
+    const uint64_t *bucket;
+    int shift;
+} alphabet;
 
 struct aec_model {
     int32_t nz, m, k, hyper, z_max, bands, row_width, n_parts, n_steps;
@@ -74,12 +110,11 @@ struct aec_model {
     step steps[4 + MAX_PARTS];
     matrix w1, w2[2][16], c[4], d[MAX_PARTS];
     const functions *run;
-    int32_t floor[100]; /* rows below are of symbols that are zero and say nothing */
     const int32_t *b1, *b2, *bias;
-    const uint32_t *z_freq, *z_min;
-    const uint32_t *sums[ROWS]; /* c[0..n] of each row; NULL: never coded */
+    const uint32_t *z_sums, *z_min; /* z_sums: c[0..n] of each band and channel */
+    alphabet rows[ROWS];
     int32_t row_max[ROWS];
-    uint16_t expected[ROWS], (*bucket)[BUCKETS];
+    uint16_t expected[ROWS];
     uint8_t z_band[100], skip[100], level[256];
     uint32_t (*crc)[256]; /* 16 */
 };
@@ -119,89 +154,115 @@ static size_t total(uint64_t header, uint64_t used)
 
 static int32_t padded(int32_t n) { return (n + LANES - 1) / LANES * LANES; }
 
-#if VECTORS
-typedef float lane __attribute__((vector_size(4 * LANES), aligned(4)));
-typedef int32_t lane_of_int __attribute__((vector_size(4 * LANES), aligned(4)));
+/* Columns of w for the entries of a list, added to `from`: `lanes` is a constant, as many
+ * as the block has. One function for each kind of vector, of `size` sums; `at_once` lanes
+ * have room in the registers. */
+#define SUM_COLUMNS(name, attribute, vector, size, at_once, load, store, both, multiply_add) \
+    attribute INLINE void name(const int16_t *w, const entry *list, int32_t n,               \
+                               const int32_t *from, int32_t *out, const int lanes)           \
+    {                                                                                        \
+        UNROLL(9) for (int part = 0; part < lanes; part += at_once) {                        \
+            const int each = (lanes - part < at_once ? lanes - part : at_once) * LANES / size; \
+            vector a[at_once * LANES / size];                                                \
+            UNROLL(12) for (int j = 0; j < each; j++)                                        \
+                a[j] = load((const void *)(from + part * LANES + j * size));                 \
+            for (int32_t i = 0; i < n; i++) {                                                \
+                const int16_t *r = w + ((size_t)list[i].at * lanes + part) * (2 * LANES);    \
+                vector x = both((int32_t)list[i].x);                                         \
+                UNROLL(12) for (int j = 0; j < each; j++)                                    \
+                    a[j] = multiply_add(a[j], load((const void *)(r + j * 2 * size)), x);    \
+            }                                                                                \
+            UNROLL(12) for (int j = 0; j < each; j++)                                        \
+                store((void *)(out + part * LANES + j * size), a[j]);                        \
+        }                                                                                    \
+    }
 
-/* Columns of w for the entries of a list, summed: `lanes` is a constant. */
-INLINE void sum_columns(const float *w, const entry *list, int32_t n, int32_t *out,
-                        const int lanes)
+#if KINDS
+#define AVX2 __attribute__((target("avx2,bmi,bmi2")))
+#define AVX512                                                                               \
+    __attribute__((target("avx2,avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,bmi,bmi2")))
+#define MULTIPLY_ADD_128(a, w, x) _mm_add_epi32(a, _mm_madd_epi16(w, x))
+#define MULTIPLY_ADD_256(a, w, x) _mm256_add_epi32(a, _mm256_madd_epi16(w, x))
+SUM_COLUMNS(sum_columns_plain, , __m128i, 4, 3, _mm_loadu_si128, _mm_storeu_si128,
+            _mm_set1_epi32, MULTIPLY_ADD_128)
+SUM_COLUMNS(sum_columns_avx2, AVX2, __m256i, 8, 6, _mm256_loadu_si256, _mm256_storeu_si256,
+            _mm256_set1_epi32, MULTIPLY_ADD_256)
+SUM_COLUMNS(sum_columns_avx512, AVX512, __m512i, 16, 9, _mm512_loadu_si512, _mm512_storeu_si512,
+            _mm512_set1_epi32, _mm512_dpwssd_epi32)
+#elif defined(__wasm_simd128__)
+#define MULTIPLY_ADD_WASM(a, w, x) wasm_i32x4_add(a, wasm_i32x4_dot_i16x8(w, x))
+SUM_COLUMNS(sum_columns_plain, , v128_t, 4, 3, wasm_v128_load, wasm_v128_store,
+            wasm_i32x4_splat, MULTIPLY_ADD_WASM)
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+INLINE int32x4_t multiply_add_neon(int32x4_t a, int32x4_t w, int32x4_t x)
 {
-    lane a0 = {0}, a1 = {0}, a2 = {0}, a3 = {0}, a4 = {0}, a5 = {0};
-    for (int32_t i = 0; i < n; i++) {
-        const lane *r = (const lane *)(w + (size_t)list[i].at * LANES * lanes);
-        float x = list[i].x;
-        a0 += r[0] * x;
-        if (lanes > 1) a1 += r[1] * x;
-        if (lanes > 2) a2 += r[2] * x;
-        if (lanes > 3) a3 += r[3] * x;
-        if (lanes > 4) a4 += r[4] * x;
-        if (lanes > 5) a5 += r[5] * x;
-    }
-    lane_of_int *o = (lane_of_int *)out;
-    o[0] = __builtin_convertvector(a0, lane_of_int);
-    if (lanes > 1) o[1] = __builtin_convertvector(a1, lane_of_int);
-    if (lanes > 2) o[2] = __builtin_convertvector(a2, lane_of_int);
-    if (lanes > 3) o[3] = __builtin_convertvector(a3, lane_of_int);
-    if (lanes > 4) o[4] = __builtin_convertvector(a4, lane_of_int);
-    if (lanes > 5) o[5] = __builtin_convertvector(a5, lane_of_int);
+    int16x8_t v = vreinterpretq_s16_s32(w), y = vreinterpretq_s16_s32(x);
+    int32x4_t low = vmull_s16(vget_low_s16(v), vget_low_s16(y)), high = vmull_high_s16(v, y);
+    return vaddq_s32(a, vpaddq_s32(low, high));
 }
+SUM_COLUMNS(sum_columns_plain, , int32x4_t, 4, 6, vld1q_s32, vst1q_s32, vdupq_n_s32,
+            multiply_add_neon)
 #else
-INLINE void sum_columns(const float *w, const entry *list, int32_t n, int32_t *out,
-                        const int lanes)
+INLINE int32_t load_one(const int32_t *at) { return *at; }
+INLINE void store_one(int32_t *at, int32_t x) { *at = x; }
+INLINE int32_t multiply_add_one(int32_t a, int32_t w, int32_t x)
 {
-    float a[WIDEST * LANES] = {0};
-    for (int32_t i = 0; i < n; i++) {
-        const float *r = w + (size_t)list[i].at * LANES * lanes;
-        float x = list[i].x;
-        for (int j = 0; j < LANES * lanes; j++)
-            a[j] += r[j] * x;
-    }
-    for (int j = 0; j < LANES * lanes; j++)
-        out[j] = (int32_t)a[j];
+    return a + (int16_t)w * (int16_t)x + (w >> 16) * (x >> 16);
 }
+#define SAME(x) x
+SUM_COLUMNS(sum_columns_plain, , int32_t, 1, 1, load_one, store_one, SAME, multiply_add_one)
 #endif
 
-/* A matrix times n vectors; out has padded(m->out) numbers of each. */
-INLINE void multiply_any(const matrix *m, int32_t n, const entry *lists, size_t pitch,
-                         const int32_t *counts, int32_t *out, size_t out_pitch)
-{
-    const float *w = m->w;
-    for (int32_t first = 0; first < m->out; first += WIDEST * LANES) {
-        int32_t lanes = padded(m->out - first) / LANES;
-        if (lanes > WIDEST) lanes = WIDEST;
-        for (int32_t v = 0; v < n; v++) {
-            const entry *list = lists + v * pitch;
-            int32_t *to = out + v * out_pitch + first;
-            switch (lanes) {
-            case 1: sum_columns(w, list, counts[v], to, 1); break;
-            case 2: sum_columns(w, list, counts[v], to, 2); break;
-            case 3: sum_columns(w, list, counts[v], to, 3); break;
-            case 4: sum_columns(w, list, counts[v], to, 4); break;
-            case 5: sum_columns(w, list, counts[v], to, 5); break;
-            default: sum_columns(w, list, counts[v], to, 6); break;
-            }
-        }
-        w += (size_t)m->in * lanes * LANES;
+/* A matrix times the vectors of a batch. */
+#define MULTIPLY(name, attribute)                                                            \
+    attribute static void multiply_##name(const matrix *m, const batch *b)                   \
+    {                                                                                        \
+        const int16_t *w = m->w;                                                             \
+        for (int32_t first = 0; first < m->out; first += WIDEST * LANES) {                   \
+            int32_t lanes = padded(m->out - first) / LANES;                                  \
+            if (lanes > WIDEST) lanes = WIDEST;                                              \
+            for (int32_t v = 0; v < b->n; v++) {                                             \
+                const entry *list = b->lists + v * b->pitch;                                 \
+                const int32_t *from = b->from + b->from_at[v] + first;                       \
+                int32_t *out = b->out + b->out_at[v] + first, n = b->counts[v];              \
+                switch (lanes) {                                                             \
+                case 1: sum_columns_##name(w, list, n, from, out, 1); break;                 \
+                case 2: sum_columns_##name(w, list, n, from, out, 2); break;                 \
+                case 3: sum_columns_##name(w, list, n, from, out, 3); break;                 \
+                case 4: sum_columns_##name(w, list, n, from, out, 4); break;                 \
+                case 5: sum_columns_##name(w, list, n, from, out, 5); break;                 \
+                case 6: sum_columns_##name(w, list, n, from, out, 6); break;                 \
+                case 7: sum_columns_##name(w, list, n, from, out, 7); break;                 \
+                case 8: sum_columns_##name(w, list, n, from, out, 8); break;                 \
+                default: sum_columns_##name(w, list, n, from, out, 9); break;                \
+                }                                                                            \
+            }                                                                                \
+            w += (size_t)((m->in + 1) / 2) * lanes * 2 * LANES;                              \
+        }                                                                                    \
     }
-}
 
-/* A list of the bytes that are not zero, numbered from `first` on; returns its end. */
-INLINE entry *list_bytes(entry *list, const uint8_t *x, int32_t n, int32_t first)
+/* Lists of the pairs that are not zero; they return the end. What is behind an odd number
+ * of inputs meets zeros of the matrix. */
+INLINE entry *list_bytes(entry *list, const uint8_t *x, int32_t n)
 {
-    int32_t i = 0;
-    for (; i + 8 <= n; i += 8) {
+    for (int32_t i = 0; i < n; i += 8) {
         uint64_t eight;
         memcpy(&eight, x + i, 8);
         if (!eight) continue;
-        for (int32_t j = i; j < i + 8; j++) {
-            *list = (entry){(uint32_t)(first + j), x[j]};
-            list += x[j] != 0;
+        for (uint32_t j = 0; j < 4; j++, eight >>= 16) {
+            uint32_t two = eight & 0xffff;
+            *list = (entry){(uint32_t)i / 2 + j, (two & 0xff) | (two & 0xff00) << 8};
+            list += two != 0;
         }
     }
-    for (; i < n; i++) {
-        *list = (entry){(uint32_t)(first + i), x[i]};
-        list += x[i] != 0;
+    return list;
+}
+
+INLINE entry *list_shorts(entry *list, const int16_t *x, int32_t n)
+{
+    for (int32_t i = 0; i < n; i += 2) {
+        *list = (entry){(uint32_t)i / 2, (uint16_t)x[i] | (uint32_t)(uint16_t)x[i + 1] << 16};
+        list += list->x != 0;
     }
     return list;
 }
@@ -250,7 +311,7 @@ static aec_status find_tables(tables *t, size_t size, const void *bytes)
     t->row_width = head[8], t->n_parts = head[9];
     for (int i = 10; i < HEAD; i++)
         if (head[i]) return AEC_MODEL;
-    if (head[0] != MAGIC || t->nz < 1 || t->nz > 1024 || t->m < 2 || t->m > 2048 || t->k < 1
+    if (head[0] != MAGIC || t->nz < 1 || t->nz > 1024 || t->m < 2 || t->m > 1024 || t->k < 1
         || t->k >= t->m || t->hyper < 1 || t->hyper > 2048 || t->z_max < 1 || t->z_max > 1023
         || t->row_skip < 0 || t->row_skip >= ROWS || t->bands < 1 || t->bands > 255
         || t->row_width < 2 || t->row_width > 65534 || t->n_parts < 0 || t->n_parts > MAX_PARTS)
@@ -364,18 +425,20 @@ static aec_status check_tables(const tables *t)
     return AEC_OK;
 }
 
-/* Bytes of (out, in) -> floats by blocks of outputs; padding is zero. */
-static matrix make_matrix(arena *a, const int8_t *w, int32_t out, int32_t in)
+/* Bytes of (out, in), times `scale`, by blocks of outputs and pairs of inputs; padding is
+ * zero. */
+static matrix make_matrix(arena *a, const int8_t *w, int32_t out, int32_t in, int32_t scale)
 {
-    float *to = take(a, (uint64_t)padded(out) * in, sizeof *to);
+    int16_t *to = take(a, (uint64_t)padded(out) * (in + 1), sizeof *to);
     matrix m = {to, in, out};
     if (!to) return m;
     for (int32_t first = 0; first < out; first += WIDEST * LANES) {
         int32_t width = padded(out - first);
         if (width > WIDEST * LANES) width = WIDEST * LANES;
-        for (int32_t i = 0; i < in; i++)
+        for (int32_t i = 0; i < in; i += 2)
             for (int32_t o = first; o < first + width; o++)
-                *to++ = o < out ? w[(size_t)o * in + i] : 0;
+                for (int32_t j = i; j < i + 2; j++)
+                    *to++ = (int16_t)(o < out && j < in ? scale * w[(size_t)o * in + j] : 0);
     }
     return m;
 }
@@ -406,30 +469,40 @@ static void make_steps(aec_model *s, const tables *t)
         if (s->steps[i].n > s->widest_part) s->widest_part = s->steps[i].n;
 }
 
-static void make_floors(aec_model *s)
-{
-    int row = 0;
-    while (!s->level[0] && row < ROWS && !s->expected[row])
-        row++;
-    for (int q = 0; q < 100; q++)
-        s->floor[q] = row < s->skip[q] ? row : s->skip[q];
-}
-
 static void make_alphabets(aec_model *s, arena *a, const tables *t)
 {
-    s->bucket = take(a, ROWS, sizeof *s->bucket);
     for (int r = t->row_skip; r < ROWS; r++) {
-        int32_t n = 2 * t->row_max[r] + 2, bucket = 0;
+        uint32_t n = 2 * (uint32_t)t->row_max[r] + 2, buckets = 16;
+        const uint32_t *f = t->row_freq + (size_t)r * t->row_width;
         uint32_t *sums = take(a, (uint64_t)n + 1, sizeof *sums);
-        s->sums[r] = sums;
+        int shift = 20;
+        while (buckets < BUCKETS && buckets < 8 * n)
+            buckets *= 2, shift--;
+        uint64_t *bucket = take(a, buckets, sizeof *bucket);
+        s->rows[r] = (alphabet){sums, bucket, shift};
         if (!sums) continue;
         sums[0] = 0;
-        for (int32_t i = 0; i < n; i++) {
-            sums[i + 1] = sums[i] + t->row_freq[(size_t)r * t->row_width + i];
-            while (bucket < BUCKETS && (uint32_t)bucket * (TOTAL / BUCKETS) < sums[i + 1])
-                s->bucket[r][bucket++] = (uint16_t)i;
+        for (uint32_t i = 0, at = 0; i < n; i++) {
+            sums[i + 1] = sums[i] + f[i];
+            for (; at < buckets && at << shift < sums[i + 1]; at++)
+                bucket[at] = sums[i] | (uint64_t)f[i] << 24 | (uint64_t)i << 48;
         }
     }
+}
+
+/* c[0..width] of each band and channel. */
+static const uint32_t *make_z_sums(arena *a, const tables *t)
+{
+    uint64_t rows = (uint64_t)t->bands * t->nz;
+    int32_t width = 2 * t->z_max + 1;
+    const uint32_t *f = t->z_freq;
+    uint32_t *sums = take(a, rows * (width + 1), sizeof *sums), *to = sums;
+    for (uint64_t i = 0; sums && i < rows; i++, to += width + 1, f += width) {
+        to[0] = 0;
+        for (int32_t j = 0; j < width; j++)
+            to[j + 1] = to[j] + f[j];
+    }
+    return sums;
 }
 
 static void make_crc(aec_model *s, arena *a)
@@ -451,24 +524,25 @@ static void make_model(aec_model *s, arena *a, const tables *t)
 {
     s->nz = t->nz, s->m = t->m, s->k = t->k, s->hyper = t->hyper, s->z_max = t->z_max;
     s->bands = t->bands, s->row_width = t->row_width, s->n_parts = t->n_parts;
-    s->z_freq = copied(a, t->z_freq, (uint64_t)t->bands * t->nz * (2 * t->z_max + 1), 4);
+    s->z_sums = make_z_sums(a, t);
     s->z_min = copied(a, t->z_min, t->bands, 4);
     s->b1 = copied(a, t->b1, t->hyper, 4);
     s->b2 = copied(a, t->b2, 16 * (uint64_t)t->m, 4);
     s->bias = copied(a, t->bias, 100 * (uint64_t)t->m, 4);
-    s->w1 = make_matrix(a, t->w1, t->hyper, 9 * t->nz);
+    s->w1 = make_matrix(a, t->w1, t->hyper, 9 * t->nz, 1);
     for (int g = 0; g < 2; g++)
         for (int o = 0; o < 16; o++)
             s->w2[g][o] = make_matrix(
                 a, t->w2 + ((size_t)o * t->m + (g ? t->k : 0)) * t->hyper,
-                g ? t->m - t->k : t->k, t->hyper);
-    s->c[1] = make_matrix(a, t->c[1], t->k, t->k);
-    s->c[2] = make_matrix(a, t->c[2], t->m - t->k, 2 * t->k);
-    s->c[3] = make_matrix(a, t->c[3], t->m - t->k, t->m + t->k);
+                g ? t->m - t->k : t->k, t->hyper, 1);
+    /* Times 16, as e is. */
+    s->c[1] = make_matrix(a, t->c[1], t->k, t->k, 16);
+    s->c[2] = make_matrix(a, t->c[2], t->m - t->k, 2 * t->k, 16);
+    s->c[3] = make_matrix(a, t->c[3], t->m - t->k, t->m + t->k, 16);
     for (int32_t n = 0; n < t->n_parts; n++) {
         int32_t first, start, end;
         part_of(t, n, &first, &start, &end);
-        s->d[n] = make_matrix(a, t->d[n], end - start, start - first);
+        s->d[n] = make_matrix(a, t->d[n], end - start, start - first, 1);
     }
     make_alphabets(s, a, t);
     make_crc(s, a);
@@ -500,7 +574,6 @@ aec_status aec_model_init(size_t size, void *memory, size_t tables_size, const v
     memcpy(s->row_max, t.row_max, sizeof s->row_max);
     if (t.n_parts) memcpy(s->expected, t.expected, sizeof s->expected);
     make_steps(s, &t);
-    make_floors(s);
     arena a = arena_at(memory, sizeof *s);
     make_model(s, &a, &t);
     s->run = best_functions();
@@ -564,14 +637,6 @@ INLINE void record(aec_writer *w, uint32_t alphabet, uint32_t index)
     w->records[w->used++] = alphabet << 16 | index;
 }
 
-static uint32_t sum_before(const uint32_t *f, uint32_t i)
-{
-    uint32_t sum = 0;
-    for (uint32_t j = 0; j < i; j++)
-        sum += f[j];
-    return sum;
-}
-
 aec_status aec_writer_end(const aec_writer *w, const aec_model *s, int quality, size_t size,
                           uint8_t *bytes, size_t *used)
 {
@@ -579,17 +644,18 @@ aec_status aec_writer_end(const aec_writer *w, const aec_model *s, int quality, 
     size_t at = 0, width = 2 * (size_t)s->z_max + 1;
     if (quality < 1 || quality > 100) return AEC_ARGUMENT;
     if (size / 4 < w->used + 2) return AEC_MEMORY;
-    const uint32_t *z_freq = s->z_freq + s->z_band[quality - 1] * s->nz * width;
+    const uint32_t *z_sums = s->z_sums + s->z_band[quality - 1] * s->nz * (width + 1);
     for (size_t n = w->used; n--;) {
         uint32_t alphabet = w->records[n] >> 16, i = w->records[n] & 0xffff, c, f;
         if (alphabet < ROWS) {
-            c = s->sums[alphabet][i], f = s->sums[alphabet][i + 1] - c;
+            const uint32_t *sums = s->rows[alphabet].sums;
+            c = sums[i], f = sums[i + 1] - c;
         } else if (alphabet < Z) {
             int bits = alphabet == SIXTEEN ? 4 : (int)alphabet - UNIFORM + 1;
             f = TOTAL >> bits, c = i * f;
         } else {
-            const uint32_t *table = z_freq + (alphabet - Z) * width;
-            c = sum_before(table, i), f = table[i];
+            const uint32_t *sums = z_sums + (alphabet - Z) * (width + 1);
+            c = sums[i], f = sums[i + 1] - c;
         }
         if (state >> 40 >= f) {
             for (int b = 0; b < 32; b += 8)
@@ -618,28 +684,12 @@ aec_status aec_read_z(const aec_model *s, aec_reader *r, int quality, int32_t n,
 {
     uint64_t all = positions(n, hz, wz);
     size_t width = 2 * (size_t)s->z_max + 1;
-    uint32_t sums[2 * 1023 + 2];
     if (quality < 1 || quality > 100 || !all) return AEC_ARGUMENT;
     int band = s->z_band[quality - 1];
     if (1000 * (8 * (uint64_t)r->size + 64) < all * s->z_min[band]) return AEC_DAMAGED;
-    for (int32_t c = 0; c < s->nz; c++) {
-        const uint32_t *f = s->z_freq + ((size_t)band * s->nz + c) * width;
-        sums[0] = 0;
-        for (size_t i = 0; i < width; i++)
-            sums[i + 1] = sums[i] + f[i];
-        for (uint64_t p = 0; p < all; p++) {
-            uint32_t q = r->state & (TOTAL - 1), low = 0, high = (uint32_t)width;
-            while (high - low > 1) {
-                uint32_t middle = (low + high) / 2;
-                if (sums[middle] <= q)
-                    low = middle;
-                else
-                    high = middle;
-            }
-            advance(r, q, sums[low], f[low]);
-            z[p * s->nz + c] = (int16_t)((int32_t)low - s->z_max);
-        }
-    }
+    for (int32_t c = 0; c < s->nz; c++)
+        s->run->find(s->z_sums + ((size_t)band * s->nz + c) * (width + 1), r, (int32_t)width,
+                     (size_t)all, z + c, s->nz, s->z_max);
     return AEC_OK;
 }
 
@@ -716,30 +766,32 @@ struct aec_slab {
     int32_t cells, z_cells, quality, at; /* at: the step that is next */
     int32_t ready;                       /* its rows are there */
     int32_t n_places[2];
-    uint32_t *places[2];   /* cells of even, odd positions */
+    uint32_t *places[2]; /* cells of even, odd positions */
     int16_t *symbols;
-    uint8_t *levels, *rows, *zeros;
-    int32_t *sums;         /* base + 16 e of the group in hand, (cells, its channels) */
-    entry *hidden;         /* (z_cells, HYPER) */
+    uint8_t *levels, *zeros;
+    uint8_t *rows, *rows_before; /* of the step in hand and of the one before */
+    int32_t *sums;         /* base + 16 e of the group in hand, (cells + 1, its channels) */
+    entry *hidden;         /* (z_cells, pairs of HYPER) */
     int32_t *hidden_counts;
-    entry *seen;           /* x of section 7, parts: (places, channels of the group) */
+    entry *seen;           /* x of section 7, parts: (places, pairs of the group) */
     int32_t *seen_counts;
-    entry *lists;          /* (BATCH, longest vector) */
+    entry *lists;          /* (BATCH, pairs of the longest vector) */
     int32_t *temporary;    /* (BATCH, widest output) */
-    /* Of the step in hand, those symbols whose row is not below the floor: */
-    uint32_t n_coded, *coded; /* which of places x n, and their rows */
-    uint32_t *coded_ends;     /* by place */
-    int16_t *values;
-    uint32_t *order;          /* which of `coded`, as the stream has them */
-    uint32_t *escapes;        /* which of `coded` */
+    int32_t *start;        /* what sums begin with: (widest output) */
+    /* Of the symbols that are coded in the step in hand, places in `symbols`: */
+    uint32_t n_coded, *coded; /* and their rows */
+    uint32_t *order;          /* as the stream has them */
+    uint32_t *escapes;        /* and their rows */
 };
 
 static int32_t wider(const aec_model *s) { return s->k > s->m - s->k ? s->k : s->m - s->k; }
 
-static int32_t longest(const aec_model *s)
+/* Pairs of n numbers, and one that may be written beyond them. */
+static size_t pairs(int32_t n) { return (size_t)n / 2 + 2; }
+
+static size_t longest(const aec_model *s)
 {
-    int32_t most = 9 * s->nz;
-    return most > s->m + s->k ? most : s->m + s->k;
+    return pairs(9 * s->nz > s->m + s->k ? 9 * s->nz : s->m + s->k);
 }
 
 static int32_t widest_output(const aec_model *s)
@@ -760,25 +812,25 @@ static int place_is_sound(const aec_place *p)
 /* `slab` holds what follows from the place; the memory is shared out. */
 static void lay_out(aec_slab *b, arena *a, const aec_model *s)
 {
-    uint64_t cells = b->cells, half = (cells + b->place.n + 1) / 2, wide = wider(s);
-    uint64_t part = half * s->widest_part;
+    uint64_t cells = b->cells, half = (cells + b->place.n + 1) / 2;
+    uint64_t part = half * s->widest_part + LANES;
     for (int odd = 0; odd < 2; odd++)
         b->places[odd] = take(a, half, sizeof *b->places[odd]);
     b->symbols = take(a, cells * s->m, sizeof *b->symbols);
     b->levels = take(a, cells * s->m, 1);
     b->zeros = take(a, s->m, 1);
-    b->sums = take(a, cells * wide + LANES, sizeof *b->sums);
-    b->hidden = take(a, (uint64_t)b->z_cells * s->hyper + 1, sizeof *b->hidden);
+    /* A row more for cells outside of the picture, and what is read beyond. */
+    b->sums = take(a, (cells + 1) * padded(wider(s)) + LANES, sizeof *b->sums);
+    b->hidden = take(a, b->z_cells * pairs(s->hyper), sizeof *b->hidden);
     b->hidden_counts = take(a, b->z_cells, sizeof *b->hidden_counts);
-    /* One entry more: a list is written one beyond its end. */
-    b->seen = take(a, half * wide + 1, sizeof *b->seen);
+    b->seen = take(a, half * pairs(wider(s)), sizeof *b->seen);
     b->seen_counts = take(a, half, sizeof *b->seen_counts);
-    b->lists = take(a, (uint64_t)BATCH * longest(s) + 1, sizeof *b->lists);
+    b->lists = take(a, BATCH * longest(s), sizeof *b->lists);
     b->temporary = take(a, (uint64_t)BATCH * widest_output(s), sizeof *b->temporary);
-    b->rows = take(a, part + LANES, 1);
-    b->coded = take(a, part + 1, sizeof *b->coded);
-    b->coded_ends = take(a, half, sizeof *b->coded_ends);
-    b->values = take(a, part, sizeof *b->values);
+    b->start = take(a, widest_output(s), sizeof *b->start);
+    b->rows = take(a, part, 1);
+    b->rows_before = take(a, part, 1);
+    b->coded = take(a, part, sizeof *b->coded);
     b->order = take(a, part, sizeof *b->order);
     b->escapes = take(a, part, sizeof *b->escapes);
 }
@@ -797,55 +849,69 @@ size_t aec_slab_bytes(const aec_model *s, const aec_place *place)
     arena a = {NULL, 0};
     if (!place_is_sound(place)) return 0;
     measure(&b, s, place);
-    if ((uint64_t)b.cells * s->widest_part > NUMBERS) return 0;
     lay_out(&b, &a, s);
     return total(sizeof b, a.used);
 }
 
-/* Entries of the 3 x 3 neighbourhood of a position of z; -1: a symbol out of range. */
-static int32_t list_z(const aec_slab *b, const int16_t *z, int32_t row, int32_t column,
-                      entry *list)
+/* The 3 x 3 neighbourhood of a position of z; -1: a symbol out of range. */
+static int gather_z(const aec_slab *b, const int16_t *z, int32_t row, int32_t column, int16_t *to)
 {
-    int32_t nz = b->model->nz, z_max = b->model->z_max, n = 0, number = 0;
+    int32_t nz = b->model->nz, z_max = b->model->z_max, wild = 0;
     for (int32_t r = row - 1; r <= row + 1; r++)
-        for (int32_t c = column - 1; c <= column + 1; c++, number += nz) {
-            if (r < 0 || r >= b->place.hz || c < 0 || c >= b->place.wz) continue;
+        for (int32_t c = column - 1; c <= column + 1; c++, to += nz) {
+            if (r < 0 || r >= b->place.hz || c < 0 || c >= b->place.wz) {
+                memset(to, 0, nz * sizeof *to);
+                continue;
+            }
             const int16_t *x = z + ((size_t)r * b->place.wz + c) * nz;
             for (int32_t i = 0; i < nz; i++) {
-                if (x[i] > z_max || x[i] < -z_max) return -1;
-                list[n] = (entry){(uint32_t)(number + i), x[i]};
-                n += x[i] != 0;
+                to[i] = x[i];
+                wild |= (x[i] > z_max) | (x[i] < -z_max);
             }
         }
-    return n;
+    return wild ? -1 : 0;
+}
+
+/* Vectors of a batch to rows of `temporary`. */
+static batch to_temporary(aec_slab *b, int32_t n, const uint32_t *from_at, uint32_t *out_at,
+                          int32_t width)
+{
+    for (int32_t i = 0; i < n; i++)
+        out_at[i] = (uint32_t)(i * padded(width));
+    return (batch){n, b->lists, longest(b->model), NULL, b->start, b->temporary, from_at, out_at};
 }
 
 static aec_status make_hidden(aec_slab *b, const int16_t *z)
 {
     const aec_model *s = b->model;
     const aec_place *p = &b->place;
-    int32_t rows = (p->height + 3) / 4, columns = (p->width + 3) / 4;
-    size_t pitch = longest(s), out_pitch = padded(s->hyper);
-    int32_t counts[BATCH];
+    int32_t rows = (p->height + 3) / 4, columns = (p->width + 3) / 4, counts[BATCH];
+    uint32_t none[BATCH] = {0}, out_at[BATCH];
+    int16_t near[9 * 1024 + 1];
+    near[9 * s->nz] = 0;
+    memcpy(b->start, s->b1, s->hyper * sizeof *b->start);
     for (int32_t first = 0; first < b->z_cells; first += BATCH) {
         int32_t n = b->z_cells - first < BATCH ? b->z_cells - first : BATCH;
+        batch v = to_temporary(b, n, none, out_at, s->hyper);
+        v.counts = counts;
         for (int32_t i = 0; i < n; i++) {
             int32_t at = first + i, picture = at / (rows * columns);
-            counts[i] = list_z(b, z + (size_t)picture * p->hz * p->wz * s->nz,
-                               p->top / 4 + at / columns % rows, p->left / 4 + at % columns,
-                               b->lists + i * pitch);
-            if (counts[i] < 0) return AEC_ARGUMENT;
+            entry *list = b->lists + i * v.pitch;
+            if (gather_z(b, z + (size_t)picture * p->hz * p->wz * s->nz,
+                         p->top / 4 + at / columns % rows, p->left / 4 + at % columns, near))
+                return AEC_ARGUMENT;
+            counts[i] = (int32_t)(list_shorts(list, near, 9 * s->nz) - list);
         }
-        s->run->multiply(&s->w1, n, b->lists, pitch, counts, b->temporary, out_pitch);
+        s->run->multiply(&s->w1, &v);
         for (int32_t i = 0; i < n; i++) {
-            entry *list = b->hidden + (size_t)(first + i) * s->hyper, *end = list;
-            const int32_t *x = b->temporary + i * out_pitch;
+            entry *list = b->hidden + (first + i) * pairs(s->hyper);
+            const int32_t *x = b->temporary + out_at[i];
             for (int32_t j = 0; j < s->hyper; j++) {
-                int32_t a = x[j] + s->b1[j];
-                a = a < 0 ? 0 : a >> 4 > 255 ? 255 : a >> 4;
-                if (a) *end++ = (entry){(uint32_t)j, (float)a};
+                int32_t a = x[j] >> 4;
+                near[j] = (int16_t)(a < 0 ? 0 : a > 255 ? 255 : a);
             }
-            b->hidden_counts[first + i] = (int32_t)(end - list);
+            near[s->hyper] = 0;
+            b->hidden_counts[first + i] = (int32_t)(list_shorts(list, near, s->hyper) - list);
         }
     }
     return AEC_OK;
@@ -863,9 +929,10 @@ aec_status aec_slab_init(size_t size, void *memory, const aec_model *s, const ae
     arena a = arena_at(memory, sizeof *b);
     lay_out(b, &a, s);
     memset(b->symbols, 0, (size_t)b->cells * s->m * sizeof *b->symbols);
-    memset(b->levels, 0, (size_t)b->cells * s->m);
+    memset(b->levels, s->level[0], (size_t)b->cells * s->m);
     memset(b->zeros, 0, s->m);
-    memset(b->sums + (size_t)b->cells * wider(s), 0, LANES * sizeof *b->sums);
+    memset(b->start, 0, widest_output(s) * sizeof *b->start);
+    memset(b->sums, 0, ((size_t)(b->cells + 1) * padded(wider(s)) + LANES) * sizeof *b->sums);
     uint32_t cell = 0;
     for (int32_t row = 0; row < place->n * place->height; row++)
         for (int32_t column = 0; column < place->width; column++) {
@@ -882,25 +949,25 @@ INLINE void make_base(aec_slab *b, int group)
     const aec_place *p = &b->place;
     int32_t low = group ? s->k : 0, width = group ? s->m - s->k : s->k;
     int32_t rows = (p->height + 3) / 4, columns = (p->width + 3) / 4;
-    size_t pitch = padded(width);
+    uint32_t none[BATCH] = {0}, out_at[BATCH], pitch = (uint32_t)padded(width);
     const int32_t *bias = s->bias + (size_t)(b->quality - 1) * s->m + low;
     for (int32_t first = 0; first < b->z_cells; first += BATCH) {
         int32_t n = b->z_cells - first < BATCH ? b->z_cells - first : BATCH;
+        batch v = {n, b->hidden + first * pairs(s->hyper), pairs(s->hyper),
+                   b->hidden_counts + first, b->start, b->sums, none, out_at};
         for (int32_t offset = 0; offset < 16; offset++) {
             const int32_t *b2 = s->b2 + (size_t)offset * s->m + low;
-            s->run->multiply(&s->w2[group][offset], n, b->hidden + (size_t)first * s->hyper,
-                        s->hyper, b->hidden_counts + first, b->temporary, pitch);
+            for (int32_t c = 0; c < width; c++)
+                b->start[c] = b2[c] + bias[c];
             for (int32_t i = 0; i < n; i++) {
                 int32_t at = first + i, picture = at / (rows * columns);
                 int32_t row = at / columns % rows * 4 + offset / 4;
                 int32_t column = at % columns * 4 + offset % 4;
-                if (row >= p->height || column >= p->width) continue;
-                int32_t *to = b->sums
-                    + (((size_t)picture * p->height + row) * p->width + column) * width;
-                const int32_t *x = b->temporary + i * pitch;
-                for (int32_t c = 0; c < width; c++)
-                    to[c] = x[c] + b2[c] + bias[c];
+                int32_t cell = (picture * p->height + row) * p->width + column;
+                out_at[i] = row < p->height && column < p->width ? (uint32_t)cell * pitch
+                                                                : (uint32_t)b->cells * pitch;
             }
+            s->run->multiply(&s->w2[group][offset], &v);
         }
     }
 }
@@ -924,78 +991,138 @@ INLINE void add_context(aec_slab *b, int pass)
 {
     const aec_model *s = b->model;
     int32_t k = s->k, width = pass < 2 ? k : s->m - k, counts[BATCH];
-    size_t pitch = longest(s), out_pitch = padded(width);
-    uint8_t near[2048];
+    uint32_t out_at[BATCH];
+    uint8_t near[2 * 1024 + 8];
+    batch v = {0, b->lists, longest(s), counts, b->sums, b->sums, out_at, out_at};
     for (int32_t first = 0; first < b->n_places[pass & 1]; first += BATCH) {
         const uint32_t *places = b->places[pass & 1] + first;
-        int32_t n = b->n_places[pass & 1] - first;
-        if (n > BATCH) n = BATCH;
-        for (int32_t i = 0; i < n; i++) {
-            int32_t cell = (int32_t)places[i], number = 0;
-            entry *list = b->lists + i * pitch, *end = list;
+        v.n = b->n_places[pass & 1] - first;
+        if (v.n > BATCH) v.n = BATCH;
+        for (int32_t i = 0; i < v.n; i++) {
+            int32_t cell = (int32_t)places[i], n = 0;
+            entry *list = b->lists + i * v.pitch;
             if (pass > 1) {
-                end = list_bytes(end, b->levels + (size_t)cell * s->m, k, 0);
-                number = k;
+                memcpy(near, b->levels + (size_t)cell * s->m, k);
+                n = k;
             }
-            neighbour_sum(b, cell, 0, k, near);
-            end = list_bytes(end, near, k, number);
+            neighbour_sum(b, cell, 0, k, near + n);
+            n += k;
             if (pass == 3) {
-                neighbour_sum(b, cell, k, s->m - k, near);
-                end = list_bytes(end, near, s->m - k, 2 * k);
+                neighbour_sum(b, cell, k, s->m - k, near + n);
+                n += s->m - k;
             }
-            counts[i] = (int32_t)(end - list);
+            memset(near + n, 0, 8);
+            counts[i] = (int32_t)(list_bytes(list, near, n) - list);
+            out_at[i] = places[i] * (uint32_t)padded(width);
         }
-        s->run->multiply(&s->c[pass], n, b->lists, pitch, counts, b->temporary, out_pitch);
-        for (int32_t i = 0; i < n; i++) {
-            int32_t *to = b->sums + (size_t)places[i] * width;
-            const int32_t *x = b->temporary + i * out_pitch;
-            for (int32_t c = 0; c < width; c++)
-                to[c] += 16 * x[c];
-        }
+        s->run->multiply(&s->c[pass], &v);
     }
 }
 
-INLINE uint8_t scale_index(int32_t x)
+/* Goes on with a place's list of x by the symbols of the step before; returns how long it
+ * is. Behind it stays what waits for the other half of its pair. */
+INLINE int32_t list_seen(aec_slab *b, const step *before, int32_t low, int32_t place)
 {
-    x = x < 0 ? 0 : x;
-    return (uint8_t)((x > 65535 ? 65535 : x) >> 10);
+    const aec_model *s = b->model;
+    entry *list = b->seen + place * pairs(wider(s)), *end = list + b->seen_counts[place];
+    uint32_t cell = b->places[before->pass & 1][place], pair = (before->first - low) / 2;
+    const uint8_t *level = b->levels + (size_t)cell * s->m + before->first;
+    const uint8_t *row = b->rows_before + (size_t)place * before->n;
+    int32_t c = 0, n = before->n;
+#define X(c) (uint16_t)(LEVEL_ONE * level[c] - s->expected[row[c]])
+    if ((before->first - low) & 1) {
+        end->x |= (uint32_t)X(0) << 16;
+        end += end->x != 0;
+        pair++, c++;
+    }
+    for (; c + 1 < n; c += 2) {
+        *end = (entry){pair++, X(c) | (uint32_t)X(c + 1) << 16};
+        end += end->x != 0;
+    }
+    b->seen_counts[place] = (int32_t)(end - list);
+    if (c < n) {
+        *end = (entry){pair, X(c)};
+        end += end->x != 0;
+    }
+#undef X
+    return (int32_t)(end - list);
 }
 
+/* Rows of n symbols in a line, the first of which has the place `at`, from their sums; in
+ * whole lanes. Those that are coded go to `coded`; returns its end. */
+INLINE uint32_t *line_of_rows_plain(const int32_t *x, int32_t n, uint32_t at, int32_t skip,
+                                    uint8_t *to, uint32_t *coded)
+{
+    for (int32_t c = 0; c < n; c += LANES)
+        for (int32_t j = c; j < c + LANES; j++) {
+            int32_t sum = x[j] < 0 ? 0 : x[j];
+            to[j] = (uint8_t)((sum > 65535 ? 65535 : sum) >> 10);
+        }
+    for (int32_t c = 0; c < n; c++) {
+        *coded = (at + (uint32_t)c) | (uint32_t)to[c] << NUMBER;
+        coded += to[c] >= skip;
+    }
+    return coded;
+}
+
+#if KINDS
+#define line_of_rows_avx2 line_of_rows_plain
+
+AVX512 INLINE uint32_t *line_of_rows_avx512(const int32_t *x, int32_t n, uint32_t at,
+                                            int32_t skip, uint8_t *to, uint32_t *coded)
+{
+    const __m512i numbers = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for (int32_t c = 0; c < n; c += LANES) {
+        __m512i r = _mm512_srai_epi32(_mm512_loadu_si512((const void *)(x + c)), 10);
+        r = _mm512_min_epi32(_mm512_max_epi32(r, _mm512_setzero_si512()),
+                             _mm512_set1_epi32(ROWS - 1));
+        _mm_storeu_si128((void *)(to + c), _mm512_cvtepi32_epi8(r));
+        __mmask16 these = n - c < LANES ? (__mmask16)((1 << (n - c)) - 1) : (__mmask16)-1;
+        these = _mm512_mask_cmpge_epi32_mask(these, r, _mm512_set1_epi32(skip));
+        __m512i place = _mm512_add_epi32(numbers, _mm512_set1_epi32((int32_t)(at + c)));
+        r = _mm512_or_si512(_mm512_slli_epi32(r, NUMBER), place);
+        _mm512_storeu_si512((void *)coded, _mm512_maskz_compress_epi32(these, r));
+        coded += __builtin_popcount(these);
+    }
+    return coded;
+}
+#endif
+
+typedef uint32_t *line_of_rows(const int32_t *x, int32_t n, uint32_t at, int32_t skip,
+                               uint8_t *to, uint32_t *coded);
+
 /* Rows of the step that is next, and which of its symbols are coded. */
-INLINE void make_rows_any(aec_slab *b)
+INLINE void make_rows_any(aec_slab *b, line_of_rows *line)
 {
     const aec_model *s = b->model;
     const step *t = &s->steps[b->at];
     int32_t places = b->n_places[t->pass & 1], low = t->pass < 2 ? 0 : s->k;
-    int32_t width = t->pass < 2 ? s->k : s->m - s->k, floor = s->floor[b->quality - 1];
-    size_t out_pitch = padded(t->n);
-    uint32_t *coded = b->coded;
+    int32_t skip = s->skip[b->quality - 1], counts[BATCH];
+    uint32_t from_at[BATCH], out_at[BATCH], *coded = b->coded;
+    size_t pitch = padded(t->pass < 2 ? s->k : s->m - s->k);
     if (t->first == low) {
         if (t->pass % 2 == 0) make_base(b, t->pass / 2);
         if (t->pass) add_context(b, t->pass);
         memset(b->seen_counts, 0, (size_t)places * sizeof *b->seen_counts);
     }
-    if (t->cut < 0) memset(b->temporary, 0, BATCH * out_pitch * sizeof *b->temporary);
     for (int32_t first = 0; first < places; first += BATCH) {
         int32_t n = places - first < BATCH ? places - first : BATCH;
-        if (t->cut >= 0)
-            s->run->multiply(&s->d[t->cut], n, b->seen + (size_t)first * width, width,
-                             b->seen_counts + first, b->temporary, out_pitch);
+        const uint32_t *cells = b->places[t->pass & 1] + first;
+        batch v = to_temporary(b, n, from_at, out_at, t->n);
+        v.from = b->sums + (t->first - low);
+        for (int32_t i = 0; i < n; i++)
+            from_at[i] = (uint32_t)(cells[i] * pitch);
+        if (t->cut >= 0) {
+            for (int32_t i = 0; i < n; i++)
+                counts[i] = list_seen(b, t - 1, low, first + i);
+            v.counts = counts, v.pitch = pairs(wider(s));
+            v.lists = b->seen + first * v.pitch;
+            s->run->multiply(&s->d[t->cut], &v);
+        }
         for (int32_t i = 0; i < n; i++) {
-            uint32_t place = (uint32_t)(first + i), number = place * (uint32_t)t->n;
-            const int32_t *x = b->sums + (size_t)b->places[t->pass & 1][place] * width
-                               + (t->first - low);
-            const int32_t *d = b->temporary + i * out_pitch;
-            uint8_t *to = b->rows + number;
-            /* In whole lanes: what is written beyond t->n is overwritten later. */
-            for (int32_t c = 0; c < t->n; c += LANES)
-                for (int32_t j = c; j < c + LANES; j++)
-                    to[j] = scale_index(x[j] + d[j]);
-            for (int32_t c = 0; c < t->n; c++) {
-                *coded = (number + (uint32_t)c) | (uint32_t)to[c] << NUMBER;
-                coded += to[c] >= floor;
-            }
-            b->coded_ends[place] = (uint32_t)(coded - b->coded);
+            const int32_t *x = t->cut < 0 ? v.from + from_at[i] : v.out + out_at[i];
+            uint32_t at = cells[i] * (uint32_t)s->m + (uint32_t)t->first;
+            coded = line(x, t->n, at, skip, b->rows + (size_t)(first + i) * t->n, coded);
         }
     }
     b->n_coded = (uint32_t)(coded - b->coded);
@@ -1022,45 +1149,27 @@ aec_status aec_slab_rows(aec_slab *b, const uint8_t **rows)
 /* `order`: the symbols of a step as the stream has them; ends[r]: the end of row r. */
 INLINE void sort_rows(aec_slab *b, uint32_t ends[ROWS])
 {
-    uint32_t skip = b->model->skip[b->quality - 1], sum = 0, n = b->n_coded;
-    memset(ends, 0, ROWS * sizeof *ends);
-    for (uint32_t i = 0; i < n; i++)
-        ends[b->coded[i] >> NUMBER]++;
-    for (uint32_t i = 0, r = skip; i < ROWS; i++, r = (r + 1) % ROWS) {
-        uint32_t count = ends[r]; /* rows that are not coded come last */
+    uint32_t sum = 0, n = b->n_coded, counts[4][ROWS] = {{0}};
+    for (uint32_t i = 0; i < n; i++) /* a count that was just written takes long to read */
+        counts[i & 3][b->coded[i] >> NUMBER]++;
+    for (uint32_t r = 0; r < ROWS; r++) {
         ends[r] = sum;
-        sum += count;
+        sum += counts[0][r] + counts[1][r] + counts[2][r] + counts[3][r];
     }
     for (uint32_t i = 0; i < n; i++)
-        b->order[ends[b->coded[i] >> NUMBER]++] = i;
+        b->order[ends[b->coded[i] >> NUMBER]++] = b->coded[i] & NUMBERS;
 }
 
-/* Go on after the symbols of a step, which are in `values`. */
-INLINE void put(aec_slab *b)
+INLINE uint8_t level_of(const aec_model *s, int32_t v)
 {
-    const aec_model *s = b->model;
-    const step *t = &s->steps[b->at];
-    int32_t width = t->pass < 2 ? s->k : s->m - s->k;
-    int32_t channel = t->first - (t->pass < 2 ? 0 : s->k);
-    uint32_t i = 0;
-    for (int32_t place = 0; place < b->n_places[t->pass & 1]; place++) {
-        size_t at = (size_t)b->places[t->pass & 1][place] * s->m + t->first;
-        uint32_t number = (uint32_t)place * (uint32_t)t->n, end = b->coded_ends[place];
-        entry *list = b->seen + (size_t)place * width, *next = list + b->seen_counts[place];
-        for (; i < end; i++) {
-            uint32_t c = (b->coded[i] & NUMBERS) - number;
-            int32_t v = b->values[i], magnitude = v < 0 ? -v : v;
-            int32_t level = s->level[magnitude < 255 ? magnitude : 255];
-            b->symbols[at + c] = (int16_t)v;
-            b->levels[at + c] = (uint8_t)level;
-            if (t->last) continue;
-            int32_t seen = LEVEL_ONE * level - s->expected[b->coded[i] >> NUMBER];
-            /* One place is always left: the last part of a group is in no list. */
-            *next = (entry){(uint32_t)channel + c, (float)seen};
-            next += seen != 0;
-        }
-        b->seen_counts[place] = (int32_t)(next - list);
-    }
+    int32_t magnitude = v < 0 ? -v : v;
+    return s->level[magnitude < 255 ? magnitude : 255];
+}
+
+static void next_step(aec_slab *b)
+{
+    uint8_t *rows = b->rows_before;
+    b->rows_before = b->rows, b->rows = rows;
     b->at++;
     b->ready = 0;
 }
@@ -1072,13 +1181,18 @@ aec_status aec_slab_put(aec_slab *b, const int16_t *symbols)
     aec_status status = aec_slab_rows(b, &rows);
     if (status) return status;
     const step *t = &s->steps[b->at];
-    uint32_t n = (uint32_t)(b->n_places[t->pass & 1] * t->n);
+    int32_t places = b->n_places[t->pass & 1], wild = 0;
     uint8_t skip = s->skip[b->quality - 1];
-    for (uint32_t i = 0; i < n; i++)
-        if (symbols[i] == -MAX_SYMBOL - 1 || (rows[i] < skip && symbols[i])) return AEC_ARGUMENT;
-    for (uint32_t i = 0; i < b->n_coded; i++)
-        b->values[i] = symbols[b->coded[i] & NUMBERS];
-    put(b);
+    for (int32_t i = 0; i < places * t->n; i++)
+        wild |= (symbols[i] == -MAX_SYMBOL - 1) | ((rows[i] < skip) & (symbols[i] != 0));
+    if (wild) return AEC_ARGUMENT;
+    for (int32_t place = 0; place < places; place++, symbols += t->n) {
+        size_t at = (size_t)b->places[t->pass & 1][place] * s->m + t->first;
+        memcpy(b->symbols + at, symbols, t->n * sizeof *symbols);
+        for (int32_t c = 0; c < t->n; c++)
+            b->levels[at + c] = level_of(s, symbols[c]);
+    }
+    next_step(b);
     return AEC_OK;
 }
 
@@ -1091,78 +1205,101 @@ INLINE aec_status read_escapes(aec_slab *b, aec_reader *r, uint32_t n)
     for (uint32_t bits = 0; bits < 16; bits++)
         for (uint32_t i = 0; i < n; i++) {
             if (b->order[i] != bits) continue;
-            uint32_t v = read_uniform(r, (int)bits + 1), at = b->escapes[i];
-            int32_t x = s->row_max[b->coded[at] >> NUMBER] + (int32_t)((1u << bits) + (v >> 1));
+            uint32_t v = read_uniform(r, (int)bits + 1), at = b->escapes[i] & NUMBERS;
+            int32_t x = s->row_max[b->escapes[i] >> NUMBER] + (int32_t)((1u << bits) + (v >> 1));
             if (x > MAX_SYMBOL) return AEC_DAMAGED;
-            b->values[at] = (int16_t)(v & 1 ? -x : x);
+            b->symbols[at] = (int16_t)(v & 1 ? -x : x);
+            b->levels[at] = level_of(s, x);
         }
     return AEC_OK;
 }
 
-INLINE aec_status read_step_any(aec_slab *b, aec_reader *reader)
+INLINE aec_status read_step_any(aec_slab *b, aec_reader *reader, line_of_rows *line)
 {
     const aec_model *s = b->model;
-    if (!b->ready) make_rows_any(b);
+    if (!b->ready) make_rows_any(b, line);
     uint32_t ends[ROWS], begin = 0, escapes = 0;
     aec_status status = AEC_OK;
     aec_reader r = *reader; /* in registers */
     sort_rows(b, ends);
-    memset(b->values, 0, b->n_coded * sizeof *b->values);
     for (int row = s->skip[b->quality - 1]; row < ROWS; begin = ends[row++]) {
-        const uint32_t *sums = s->sums[row];
-        const uint16_t *bucket = s->bucket[row];
+        const alphabet a = s->rows[row];
         int32_t top = s->row_max[row], escape = 2 * top + 1;
-        uint32_t zero = sums[top], often = sums[top + 1] - zero;
-        if (often < TOTAL / 2) often = 0; /* then it is not worth asking first */
+        uint32_t zero = a.sums[top], often = a.sums[top + 1] - zero;
+        if (often < TOTAL / 4 * 3) often = 0; /* then it is not worth asking first */
         for (uint32_t i = begin; i < ends[row]; i++) {
-            uint32_t q = r.state & (TOTAL - 1);
-            if (q - zero < often) {
+            uint32_t q = r.state & (TOTAL - 1), at = b->order[i];
+            if (q - zero < often) { /* symbol and level are there */
                 advance(&r, q, zero, often);
                 continue;
             }
-            int32_t index = bucket[q / (TOTAL / BUCKETS)];
-            while (sums[index + 1] <= q)
+            uint64_t found = a.bucket[q >> a.shift];
+            uint32_t c = found & (TOTAL - 1), f = found >> 24 & (TOTAL - 1);
+            int32_t index = (int32_t)(found >> 48);
+            while (q - c >= f) {
                 index++;
-            advance(&r, q, sums[index], sums[index + 1] - sums[index]);
-            b->values[b->order[i]] = (int16_t)(index - top);
-            if (index == escape) b->escapes[escapes++] = b->order[i];
+                c += f;
+                f = a.sums[index + 1] - c;
+            }
+            advance(&r, q, c, f);
+            b->symbols[at] = (int16_t)(index - top);
+            b->levels[at] = level_of(s, index - top);
+            if (index == escape) b->escapes[escapes++] = at | (uint32_t)row << NUMBER;
         }
     }
     if (escapes) status = read_escapes(b, &r, escapes);
     *reader = r;
-    if (!status) put(b);
+    if (!status) next_step(b);
     return status;
+}
+
+/* One channel of z, n symbols. */
+INLINE void find_any(const uint32_t *sums, aec_reader *r, int32_t width, size_t n, int16_t *z,
+                     size_t pitch, int32_t z_max)
+{
+    for (; n; n--, z += pitch) {
+        uint32_t q = r->state & (TOTAL - 1);
+        int32_t index = 0;
+        for (int32_t i = 1; i < width; i++)
+            index += sums[i] <= q;
+        advance(r, q, sums[index], sums[index + 1] - sums[index]);
+        *z = (int16_t)(index - z_max);
+    }
 }
 
 /* The same functions for each kind of processor. */
 #define FUNCTIONS(name, attribute)                                                          \
-    attribute static void multiply_##name(const matrix *m, int32_t n, const entry *lists,   \
-                                          size_t pitch, const int32_t *counts, int32_t *out, \
-                                          size_t out_pitch)                                 \
+    MULTIPLY(name, attribute)                                                               \
+    attribute static void make_rows_##name(aec_slab *b)                                     \
     {                                                                                       \
-        multiply_any(m, n, lists, pitch, counts, out, out_pitch);                           \
+        make_rows_any(b, line_of_rows_##name);                                              \
     }                                                                                       \
-    attribute static void make_rows_##name(aec_slab *b) { make_rows_any(b); }               \
     attribute static aec_status read_step_##name(aec_slab *b, aec_reader *r)                \
     {                                                                                       \
-        return read_step_any(b, r);                                                         \
+        return read_step_any(b, r, line_of_rows_##name);                                                        \
+    }                                                                                       \
+    attribute static void find_##name(const uint32_t *sums, aec_reader *r, int32_t width,   \
+                                      size_t n, int16_t *z, size_t pitch, int32_t z_max)    \
+    {                                                                                       \
+        find_any(sums, r, width, n, z, pitch, z_max);                                       \
     }                                                                                       \
     static const functions functions_##name = {multiply_##name, make_rows_##name,           \
-                                               read_step_##name};
+                                               read_step_##name, find_##name};
 
 FUNCTIONS(plain, )
 
-#if VECTORS && defined(__x86_64__)
-FUNCTIONS(avx2, __attribute__((target("avx2,fma,bmi,bmi2"))))
-FUNCTIONS(avx512, __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma,bmi,bmi2"))))
+#if KINDS
+FUNCTIONS(avx2, AVX2)
+FUNCTIONS(avx512, AVX512)
 
 static const functions *best_functions(void)
 {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
-        && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
+        && __builtin_cpu_supports("avx512vnni"))
         return &functions_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
-        && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2"))
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi")
+        && __builtin_cpu_supports("bmi2"))
         return &functions_avx2;
     return &functions_plain;
 }

@@ -2,8 +2,7 @@
  *
  * docs/format.md is the norm; sections 5 to 7 are what is here. A payload and the
  * integer tables of a model go in, the two arrays of symbols come out, or the other
- * way round. Only integers, or floats that hold integers exactly, so every machine
- * gets the same. What surrounds the payload (header, sections) and what follows from
+ * way round. Only integers, so every machine gets the same. What surrounds the payload (header, sections) and what follows from
  * the symbols (the networks) is left to the caller.
  *
  *     aec_model    the tables of a model, made ready

@@ -92,8 +92,9 @@ def test_training_ends_before_the_hours_do(tmp_path):
     assert hour - train.training_seconds(run, valid) > 4 * rest
     run.pixels = 10**3
     assert train.training_seconds(run, valid) == pytest.approx(0.7 * hour)
+    assert train.affordable(run, valid) == 1
     cfg.export_share = 0.0
     assert train.training_seconds(run, valid) == hour
-    assert train.affordable(run, valid) == 1
-    cfg.steps = 5
+    assert train.affordable(run, valid) == len(valid.index)
+    cfg.export_share, cfg.steps = 0.3, 5
     assert train.affordable(run, valid) == len(valid.index)

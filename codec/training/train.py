@@ -154,7 +154,7 @@ def affordable(run, valid):
     A third of what the export may take, at most.
     """
     cfg, n = run.cfg, min(run.cfg.valid_pictures, len(valid.index))
-    if cfg.steps or not run.pixels:
+    if cfg.steps or not run.pixels or not cfg.export_share:  # no export, no budget
         return n
     seconds = VALID_WORK * valid_pixels(valid, n) * run.seconds / run.pixels
     most = 3600 * cfg.hours * cfg.export_share / 3

@@ -65,7 +65,7 @@ class Encoder:
     ) -> None:
         self.options = options.changed(model=model, threads=threads, **fields)
         self._pipeline = runtime.pipeline(
-            find.load(self.options.model), self.options.threads
+            find.load(self.options.encoder), self.options.threads
         )
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -86,11 +86,14 @@ class Encoder:
             Out of range, excluding each other, or another model.
         """
         options = self.options.changed(**fields)
-        if (options.model, options.threads) != (
-            self.options.model,
+        if (options.encoder, options.threads) != (
+            self.options.encoder,
             self.options.threads,
         ):
-            raise InputError("an encoder has one model and one number of threads")
+            raise InputError(
+                "an encoder has one model, which a tune may name, and one number "
+                "of threads"
+            )
         return options
 
     def encode(

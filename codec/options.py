@@ -21,6 +21,9 @@ from .limits import EFFORTS, MAX_PIXELS, QUALITY, TUNES
 # Exactly one of them says how good, or how large, a file is to be.
 GOALS = "quality", "target_size", "target_bpp", "target_psnr", "target_score"
 
+# The models that ship for a tune; None is the default.
+BY_TUNE: dict[str | None, str | None] = {"look": None, "psnr": "psnr"}
+
 # A name, an id or a folder; a `codec.model.bundle.Bundle` that is read already.
 Model = str | os.PathLike[str] | Any
 
@@ -98,13 +101,14 @@ class EncodeOptions(_Changed):
         1..9: more takes longer and makes smaller files; decoding does not
         change.
     tune : {"look", "psnr", "ms-ssim"} or None
-        What files are made smaller for, from effort 2 on: the look is
-        SSIMULACRA 2 with some squared error. None: what the model was
-        trained for, the look or PSNR.
+        What files are made smaller for: the look is SSIMULACRA 2 with some
+        squared error. It names the model where ``model`` does not, and what
+        efforts from 2 on search for. None: what the model was trained for.
     max_pixels : int
         Larger pictures are refused.
     model : str, path-like or None
-        Name, id or folder of a model; None: the default.
+        Name, id or folder of a model; None: the default, or the one for
+        PSNR if ``tune`` says so.
     threads : int or None
         Inside the networks; None: all cores. Bytes may differ between thread
         counts where the engine's sums do; every variant decodes
@@ -149,9 +153,18 @@ class EncodeOptions(_Changed):
         _set(self, "effort", _integer("effort", self.effort, EFFORTS))
         if self.tune not in (None, *TUNES):
             raise InputError(f"tune must be {' or '.join(TUNES)}, not {self.tune!r}")
-        if self.tune not in (None, "psnr") and self.effort < 2:
-            raise InputError(f"tune {self.tune} needs an effort of 2 or more")
+        named = self.tune in (None, *BY_TUNE) and self.model is None
+        if not named and self.tune is not None and self.effort < 2:
+            raise InputError(
+                f"tune {self.tune} needs an effort of 2 or more"
+                + (", or no model named" if self.tune in BY_TUNE else "")
+            )
         _check_common(self)
+
+    @property
+    def encoder(self) -> Model | None:
+        """The model to encode with: that of the tune, unless one is named."""
+        return BY_TUNE.get(self.tune) if self.model is None else self.model
 
     def largest(self, n_pixels: int) -> float | None:
         """Bytes that a file of so many pixels may have, where a target says."""

@@ -21,6 +21,7 @@ from training_runs import scene
 import codec
 from codec import search as effort
 from codec.errors import InputError
+from codec.model import find
 from codec.model.bundle import Bundle
 from codec.search import (
     choose,
@@ -259,7 +260,8 @@ def test_what_is_asked_for_improves(photo):
     ms_ssim = pytest.importorskip("codec.bench.metrics").ms_ssim
     pytest.importorskip("pytorch_msssim")
     coders = [
-        codec.Encoder(threads=1, effort=5, tune=name) for name in ("psnr", "ms-ssim")
+        codec.Encoder("psnr", threads=1, effort=5, tune=name)
+        for name in ("psnr", "ms-ssim")
     ]
     tuned = coders[1].encode(photo, 40)
     plain = coders[0].encode(photo, target_size=len(tuned) + 20)
@@ -274,7 +276,8 @@ def test_what_is_asked_for_improves(photo):
     [
         ({"tune": "ms-ssim"}, "needs an effort"),
         ({"tune": "ms-ssim", "effort": 1}, "needs an effort"),
-        ({"tune": "look"}, "needs an effort"),
+        ({"tune": "look", "model": "psnr"}, "needs an effort of 2 or more, or no"),
+        ({"tune": "psnr", "model": "digits"}, "needs an effort of 2 or more, or no"),
         ({"tune": "ssim", "effort": 3}, "tune must be look or psnr or ms-ssim"),
     ],
 )
@@ -283,6 +286,18 @@ def test_tunes_that_are_none(options, message):
         codec.Encoder(**options)
     with pytest.raises(codec.InputError, match="needs an effort"):
         codec.encode(scene(1, 20, 20), tune="ms-ssim")
+
+
+def test_a_tune_names_the_model():
+    x = scene(1, 40, 40)
+    for name, model in (("psnr", "psnr"), ("look", find.DEFAULT), (None, find.DEFAULT)):
+        data = codec.encode(x, tune=name)
+        assert codec.info(data).model == find.load(model).id
+        assert codec.Encoder(tune=name).model_id == find.load(model).id
+    with pytest.raises(codec.InputError, match="has one model"):
+        codec.Encoder().encode(x, tune="psnr")
+    named = codec.Encoder("digits")
+    assert named.encode(x[..., 0], tune="psnr", effort=2)
 
 
 REFINING = """

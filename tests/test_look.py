@@ -18,7 +18,7 @@ import codec
 from codec.model import find
 from codec.model.part import inputs_of, part_of
 from codec.model.session import Graphs
-from codec.search import PLANS, objectives, refine, ssimulacra2, targets
+from codec.search import PLANS, objectives, refine, ssimulacra2, targets, tune
 from codec.training import loss
 from codec.training import ssimulacra2 as in_torch
 from codec.training.config import Config
@@ -83,8 +83,8 @@ def test_a_model_is_refined_for_what_it_was_trained_for(monkeypatch):
     bundle = find.load(None)
     monkeypatch.setitem(bundle.manifest, "training", {"loss": "mse"})
     assert objectives.default(bundle) == "psnr"
-    assert objectives.mixed(bundle, 30) == pytest.approx((0.2, 0.8))
-    assert objectives.mixed(bundle, 100) == pytest.approx((1, 0))
+    assert objectives.mixed(bundle, 30) == pytest.approx((0.2, 0.8, 0))
+    assert objectives.mixed(bundle, 100) == pytest.approx((1, 0, 0))
     training = {"loss": "mse:0.3,ssimulacra2:0.7", "loss_high": "mse", "loss_turn": 0.4}
     monkeypatch.setitem(bundle.manifest, "training", training)
     assert objectives.default(bundle) == "look"
@@ -121,11 +121,31 @@ def test_slopes_alone_are_those_of_probes():
 
 
 def look(pipeline, x, quality=40):  # noqa: F811
-    return objectives.Look(pipeline.graphs, x, quality)
+    return objectives.of(pipeline.graphs, x, quality, "look")(slice(0, 10**4))
 
 
-def test_the_slope_by_the_latent_is_that_of_differences(pipeline, monkeypatch):  # noqa: F811
+def trained_for(pipeline, monkeypatch, loss):  # noqa: F811
+    monkeypatch.setitem(pipeline.bundle.manifest, "training", {"loss": loss})
+
+
+def test_a_share_of_ms_ssim_is_a_weighted_squared_error(pipeline, monkeypatch):  # noqa: F811
+    x = scene(9, 150, 177)
+    y = pipeline.analyse(x, 40)
+    error = objectives.SquaredError(pipeline.graphs, x, 40, tune.ms_ssim(x)).value(y)
+    trained_for(pipeline, monkeypatch, "mse:0.1,ssimulacra2:0.5")
+    without = look(pipeline, x).value(y)
+    trained_for(pipeline, monkeypatch, "mse:0.1,ssimulacra2:0.5,ms-ssim:0.4")
+    share = look(pipeline, x).value(y) - without
+    assert share == pytest.approx(0.4 * objectives.MS_SSIM * error, rel=0.02)
+
+
+LOSSES = "mse:0.2,ssimulacra2:0.8", "mse:0.1,ssimulacra2:0.4,ms-ssim:0.9"
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_slope_by_the_latent_is_that_of_differences(pipeline, monkeypatch, loss):  # noqa: F811
     """Far along the slope, for the decoder's samples are whole numbers."""
+    trained_for(pipeline, monkeypatch, loss)
     x = scene(9, 160, 176)
     y = pipeline.analyse(x, 40)
     objective = look(pipeline, x)
@@ -137,7 +157,9 @@ def test_the_slope_by_the_latent_is_that_of_differences(pipeline, monkeypatch): 
     assert (more - less) / 2 == pytest.approx(2 * (g * step).sum(), rel=0.1)
 
 
-def test_tiles_give_the_slope_of_the_whole(pipeline, monkeypatch):  # noqa: F811
+@pytest.mark.parametrize("loss", LOSSES)
+def test_tiles_give_the_slope_of_the_whole(pipeline, monkeypatch, loss):  # noqa: F811
+    trained_for(pipeline, monkeypatch, loss)
     x = scene(9, 330, 260)
     y = pipeline.analyse(x, 40)
     value, whole, _ = look(pipeline, x).backward(y, 0)
@@ -178,7 +200,7 @@ def test_bands_change_little(pipeline, monkeypatch):  # noqa: F811
 
 def test_the_look_is_what_improves(photo):  # noqa: F811
     """Of the shipped model, at equal bytes: a better score, less PSNR."""
-    encoder = codec.Encoder(threads=1, effort=4)
+    encoder = codec.Encoder(find.DEFAULT, threads=1, effort=4)
     seen = encoder.encode(photo, 20, tune="look")
     plain = encoder.encode(photo, target_size=len(seen) + 20, tune="psnr")
     assert len(plain) >= len(seen) - 20

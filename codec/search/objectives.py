@@ -38,6 +38,9 @@ LOSS = {"loss": f"mse:0.2,{TERM}:0.8", "loss_high": "mse", "loss_turn": 0.5}
 UNIT = 4.0
 # Blocks of so many pixels a side share a curvature, within these bounds.
 BLOCK, CURVATURES = 16, (0.1, 10.0)
+# MS-SSIM's term (`codec.training.loss`) is about so much of the squared error;
+# `tune.ms_ssim` says from where (models for either, docs/training-log-runs.md).
+MS_SSIM = 0.53
 GRAIN = 0.3  # of random probes, as a slope: see `Look._back`
 INT8 = 127
 # Of pictures that have all scales of the metric that count.
@@ -61,8 +64,8 @@ def default(bundle: Bundle) -> str:
     return "look" if TERM in _training(bundle)["loss"] else "psnr"
 
 
-def mixed(bundle: Bundle, quality: float) -> tuple[float, float]:
-    """Weights of squared error and of ``UNIT`` times SSIMULACRA 2's sum.
+def mixed(bundle: Bundle, quality: float) -> tuple[float, float, float]:
+    """Weights of what a model was trained for, or of what ``LOSS`` says.
 
     Parameters
     ----------
@@ -71,8 +74,9 @@ def mixed(bundle: Bundle, quality: float) -> tuple[float, float]:
 
     Returns
     -------
-    (float, float)
-        As the model was trained, or else as ``LOSS`` says.
+    mse, look, ms_ssim : float
+        Of the squared error, of ``UNIT`` times SSIMULACRA 2's sum, and of the
+        squared error as `tune.ms_ssim` weighs it.
     """
     training = _training(bundle)
     if TERM not in training["loss"]:
@@ -95,10 +99,11 @@ def mixed(bundle: Bundle, quality: float) -> tuple[float, float]:
         1, max(0, ((bundle.trained(quality) - 1) / 99 - turn) / max(1 - turn, 1e-6))
     )
     u = u * u * (3 - 2 * u)
-    mse, look = (
-        (1 - u) * low.get(name, 0.0) + u * high.get(name, 0.0) for name in ("mse", TERM)
+    mse, look, ms_ssim = (
+        (1 - u) * low.get(name, 0.0) + u * high.get(name, 0.0)
+        for name in ("mse", TERM, "ms-ssim")
     )
-    return mse, look
+    return mse, look, MS_SSIM * ms_ssim
 
 
 def _training(bundle: Bundle) -> dict[str, Any]:
@@ -128,16 +133,15 @@ def of(
     name = name or default(graphs.bundle)
     looked_at = name == "look" and min(pixels.shape[:2]) >= LEAST_SIDE
     kind = Look if looked_at else SquaredError
-    importance = tune.ms_ssim(pixels) if name == "ms-ssim" else None
+    weighed = mixed(graphs.bundle, quality)[2] if looked_at else name == "ms-ssim"
+    importance = tune.ms_ssim(pixels) if weighed else None
 
     def of_rows(rows: slice) -> Objective:
         px = pixels[16 * rows.start : 16 * rows.stop]
         if importance is None:
             return kind(graphs, px, quality)
         n = 16 // tune.BLOCK
-        return SquaredError(
-            graphs, px, quality, importance[n * rows.start : n * rows.stop]
-        )
+        return kind(graphs, px, quality, importance[n * rows.start : n * rows.stop])
 
     return of_rows
 
@@ -290,19 +294,31 @@ class Look(_Decoded):
 
     Parameters
     ----------
-    graphs, pixels, quality
-        As of `_Decoded`.
+    graphs, pixels, quality, importance
+        As of `SquaredError`; the importance is of the model's share of MS-SSIM.
     """
 
-    def __init__(self, graphs: Graphs, pixels: Array, quality: float) -> None:
+    def __init__(
+        self,
+        graphs: Graphs,
+        pixels: Array,
+        quality: float,
+        importance: Array | None = None,
+    ) -> None:
         super().__init__(graphs, pixels, quality)
-        self.by_mse, look = mixed(graphs.bundle, quality)
+        by_mse, look, ms_ssim = mixed(graphs.bundle, quality)
         self.by_look = 3 * UNIT * look
+        # What a squared error counts: float32 (height, width, 1).
+        self.by_mse = np.full((*pixels.shape[:2], 1), by_mse, np.float32)
+        if importance is not None:
+            h, w = pixels.shape[:2]
+            counts = importance.repeat(tune.BLOCK, 0).repeat(tune.BLOCK, 1)
+            self.by_mse += ms_ssim * counts[:h, :w, None]
         self.originals: dict[tuple[int, int], ssimulacra2.Look] = {}
         self.sums: Array | None = None
 
     def _shown(self, latent: Array) -> Iterator[tuple[Any, ...]]:
-        """Each tile: where, what is kept of it, its error and comparison."""
+        """Each tile: place, squares and shape of what is kept, error, slope, score."""
         for to, cut, rows, columns in self._tiles(latent):
             (px,) = self._run("synthesis", latent, rows, columns)
             original = self.pixels[
@@ -319,23 +335,26 @@ class Look(_Decoded):
                 self.originals[key] = ssimulacra2.Look(original, kept=kept)
             copy = np.ascontiguousarray(px[:h, :w])
             error = copy.astype(np.float32) - original
+            slope = error * self.by_mse[16 * rows[0] :, 16 * columns[0] :][:h, :w]
             yield (
                 (to, cut, rows, columns),
-                kept,
+                (slope * error)[kept].sum(dtype=np.float64),
+                error[kept].shape,
                 error,
+                slope,
                 self.originals[key].compare(copy),
             )
 
     def _total(self, squares: float, sums: Array) -> tuple[float, Array]:
         n = self.pixels.shape[0] * self.pixels.shape[1]
         look, slopes = ssimulacra2.total(sums, self.pixels.shape[:2])
-        return self.by_mse * squares + self.by_look * n * look, n * slopes
+        return squares + self.by_look * n * look, n * slopes
 
     def value(self, latent: Array) -> float:
         """As of `SquaredError`."""
         squares, sums = 0.0, np.zeros_like(ssimulacra2.WEIGHTS)
-        for _, kept, error, compared in self._shown(latent):
-            squares += np.square(error[kept]).sum(dtype=np.float64)
+        for _, part, *_, compared in self._shown(latent):
+            squares += part
             sums = sums + compared.sums
         return self._total(squares, sums)[0]
 
@@ -349,12 +368,13 @@ class Look(_Decoded):
         seen = np.zeros(latent.shape if n_probes else 0, np.float32)
         rng = np.random.default_rng(2)
         squares, sums = 0.0, np.zeros_like(ssimulacra2.WEIGHTS)
-        for (to, cut, *where), kept, error, compared in self._shown(latent):
-            squares += np.square(error[kept]).sum(dtype=np.float64)
+        for at, part, shape, error, by_squares, compared in self._shown(latent):
+            to, cut, *where = at
+            squares += part
             sums = sums + compared.sums
-            slope = compared.slope(self._slopes(compared.sums, error[kept].shape))
+            slope = compared.slope(self._slopes(compared.sums, shape))
             slope *= 0.5 * self.by_look
-            slope += self.by_mse * error
+            slope += by_squares
             probes = [slope]
             if n_probes:
                 root = np.sqrt(_curvature(slope, error))[..., None] * GRAIN

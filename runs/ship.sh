@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Makes the model of a run the one that ships, and measures anew what is said of it.
+# Makes the model of a run one that ships, and measures anew what is said of it.
 #
-#   runs/ship.sh STATE TRAIN VALID KODAK DIGITS [STAGE...]
+#   runs/ship.sh NAME STATE TRAIN VALID KODAK DIGITS [STAGE...]
 #
-# Stages, all in this order if none is named:
-#   model      export to codec/models/psnr, weights to runs/psnr
+# NAME is look, the default model, or psnr. Stages, all in this order if none is named:
+#   model      export, quality made the score, to codec/models/NAME; weights to
+#              runs/NAME
 #   set        the conformance set; what hostile files cost
 #   kodak      size and quality on Kodak by all metrics (about 6 minutes of two
 #              idle cores, 45 if the other codecs are to be measured as well)
@@ -18,12 +19,12 @@
 # row in docs/training-log.md, an entry in docs/training-log-runs.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-if [ $# -lt 5 ]; then
-    sed -n '2,19s/^# \{0,1\}//p' "$0" >&2
+if [ $# -lt 6 ]; then
+    sed -n '2,21s/^# \{0,1\}//p' "$0" >&2
     exit 1
 fi
-state=$1 train=$2 valid=$3 kodak=$4 digits=$5
-shift 5
+name=$1 state=$2 train=$3 valid=$4 kodak=$5 digits=$6
+shift 6
 [ $# -gt 0 ] || set -- model set kodak speed denoise effort platforms pages
 results=benchmarks/results/0.2.0
 export OMP_NUM_THREADS=1
@@ -32,12 +33,12 @@ for stage; do
     echo "== $stage" >&2
     case $stage in
     model)
-        aetrain --state "$state" --export --out codec/models/psnr \
-            --name photo -f --save-weights "$state/weights.safetensors"
+        aetrain --state "$state" --export --out "$state/model" \
+            --name "$name" -f --save-weights "$state/weights.safetensors"
+        python -m codec.training.quality "$state/model" "$valid" "codec/models/$name"
+        python -m codec.insight.calibrate "$train" --model "codec/models/$name"
         # Only now: the manifest says whether the checkout was clean.
-        cp "$state/weights.safetensors" runs/psnr/weights.safetensors
-        cp "$state/log.csv" runs/psnr/log-6.csv
-        rm -f runs/psnr/next.safetensors
+        cp "$state/weights.safetensors" "runs/$name/weights.safetensors"
         rm -f "$results/effort.csv" ;;      # it is of the old model
     set)
         python tests/conformance/make.py

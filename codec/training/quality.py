@@ -1,6 +1,6 @@
 """Quality as a score: a model whose q is the SSIMULACRA 2 of pictures.
 
-    python -m codec.training.quality MODEL PICTURES OUT [--count N] [--side N]
+    python -m codec.training.quality MODEL PICTURES OUT [--name NAME]
 
 Networks know lambda, and a model's tables are even in its logarithm. Here the
 middles of pictures are coded at effort 1, and the model is written anew so
@@ -9,23 +9,23 @@ above, q goes on to the ends of what was trained.
 
 Only tables change: the decoder finds at q what it found elsewhere before, and
 so a file's header says how good it is. The model gets another id. Networks'
-weights by quality are linear between whole qualities; those of rows and of z
-are of whole ones.
+weights by quality are linear between every ``STEP``-th; those of scale indices
+and of z are of whole ones.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 
 from ..bench import pictures
-from ..model.bundle import MANIFEST, Bundle
+from ..model.bundle import Bundle
 from ..search.ssimulacra2 import score
 from ..symbols.pipeline import Pipeline, quality_index
 from . import export
 
 LOW, HIGH = 30, 95
+STEP = 3  # divides 99
 AT = (1, 5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100)
 KNOTS = "log_gain", "analysis_mod", "synthesis_mod", "energy"
 WHOLE = "z_band", "skip", "bias"
@@ -81,7 +81,7 @@ def positions(at, found):
     return np.interp(np.arange(1, 101), [1, *q[inside], 100], [1, *p[inside], 100])
 
 
-def rescaled(folder, p, out):
+def rescaled(folder, p, out, name=None):
     """Write a model whose quality q is quality p[q - 1] of another.
 
     Parameters
@@ -90,6 +90,8 @@ def rescaled(folder, p, out):
     p : float (100,), as of `positions`
     out : path-like
         A folder, which may be there already.
+    name : str or None
+        Of the new model; None: the old one's.
 
     Returns
     -------
@@ -101,11 +103,12 @@ def rescaled(folder, p, out):
     index = [quality_index(x) for x in p]
     for name in KNOTS:
         if name in tables:
-            tables[name] = np.stack([bundle.at_quality(name, x) for x in p])
+            tables[name] = np.stack([bundle.at_quality(name, x) for x in p[::STEP]])
     for name in WHOLE:
         if name in tables:
             tables[name] = tables[name][index]
     manifest["lambda"] = [float(bundle.multiplier(x)) for x in p]
+    manifest["name"] = name or manifest["name"]
     files = {n: (bundle.folder / n).read_bytes() for n in manifest.pop("files")}
     out.mkdir(parents=True, exist_ok=True)
     return export.write(out, manifest, files, tables)
@@ -127,15 +130,15 @@ def main(argv=None):
     p.add_argument("model", type=Path, help="a model folder")
     p.add_argument("pictures", help="a folder")
     p.add_argument("out", type=Path)
+    p.add_argument("--name", help="of the new model (the old one's)")
     p.add_argument("--count", type=int, default=40)
     p.add_argument("--side", type=int, default=640)
     o = p.parse_args(argv)
     found = scores(Bundle(o.model), middles(o.pictures, o.count, o.side))
     for quality, value in zip(AT, found):
         print(f"{quality:3d} {value:6.2f}")
-    new = rescaled(o.model, positions(AT, found), o.out)
-    name = json.loads((o.out / MANIFEST).read_text("utf-8")).get("name")
-    print(f"{name}, now {new}: quality {LOW} to {HIGH} is the mean score")
+    new = rescaled(o.model, positions(AT, found), o.out, o.name)
+    print(f"{o.out}, now {new}: quality {LOW} to {HIGH} is the mean score")
 
 
 if __name__ == "__main__":

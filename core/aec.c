@@ -856,14 +856,17 @@ size_t aec_slab_bytes(const aec_model *s, const aec_place *place)
 /* The 3 x 3 neighbourhood of a position of z; -1: a symbol out of range. */
 static int gather_z(const aec_slab *b, const int16_t *z, int32_t row, int32_t column, int16_t *to)
 {
+    const aec_place *p = &b->place;
     int32_t nz = b->model->nz, z_max = b->model->z_max, wild = 0;
+    int32_t top = p->top / 4, bottom = (p->top + p->height + 3) / 4;
+    int32_t left = p->left / 4, right = (p->left + p->width + 3) / 4;
     for (int32_t r = row - 1; r <= row + 1; r++)
         for (int32_t c = column - 1; c <= column + 1; c++, to += nz) {
-            if (r < 0 || r >= b->place.hz || c < 0 || c >= b->place.wz) {
+            if (r < top || r >= bottom || c < left || c >= right) {
                 memset(to, 0, nz * sizeof *to);
                 continue;
             }
-            const int16_t *x = z + ((size_t)r * b->place.wz + c) * nz;
+            const int16_t *x = z + ((size_t)r * p->wz + c) * nz;
             for (int32_t i = 0; i < nz; i++) {
                 to[i] = x[i];
                 wild |= (x[i] > z_max) | (x[i] < -z_max);

@@ -13,10 +13,11 @@ import codec
 from codec import container
 from codec.model import find
 from codec.model.session import Graphs
-from codec.symbols import ahead
+from codec.symbols import ahead, passes
 from codec.symbols.ahead import ordered
 from codec.symbols.pipeline import Pipeline
 from codec.symbols.slabs import Place, join, slabs, split
+from codec.transform import plane
 from codec.transform.plane import Flow
 
 PHOTO = cases.data("photo-160x240")
@@ -258,3 +259,34 @@ def test_blends_are_refused():
     for use in codec.decode, codec.features:
         with pytest.raises(codec.UnsupportedError, match="blend 9"):
             use(blended)
+
+
+# Nothing is seen beyond a slab
+
+
+def test_the_border_of_a_slab_is_the_border_of_a_picture(pipelines):
+    """Whatever z is elsewhere: networks were trained for borders that z shows.
+
+    With z from beyond the border they took the symbols from there, which are
+    zero, for known ones, and a cell in a dark area became grey.
+    """
+    pipeline = pipelines[0]
+    b, place = pipeline.bundle, slabs(39, 38)[-1]
+    rng = np.random.default_rng(4)
+    z = rng.integers(-3, 4, (10, 10, b.tables["z_freq"].shape[1])).astype(np.int16)
+    alone = z[place.z_cells]
+    same = Place(0, 0, place.height, place.width)
+    seen = plane.features(pipeline.graphs, z, place)
+    assert np.array_equal(seen, plane.features(pipeline.graphs, alone, same))
+    for exact in pipeline.exact, passes.Python(b, pipeline.one_thread.run):
+        found = []
+        for where, symbols in (place, z), (same, alone):
+            slab = exact.slab(where, symbols, 39)
+
+            def decide(step, scales):
+                found.append(scales.copy())
+                return (scales >= b.row_skip[39]).astype(np.int16)
+
+            passes.walk(slab, decide, ())
+        half = len(found) // 2
+        assert all(map(np.array_equal, found[:half], found[half:]))

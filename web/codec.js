@@ -88,21 +88,19 @@ function parities(height, width) {
 
 /** The decoded latent of a slab, pass by pass: codec/transform/means.py. */
 class Means {
-  static async of(ready, z, { hz, wz }, slab, gain) {
+  static async of(ready, z, { wz }, slab, gain) {
     const { nz, m } = ready.model, { top, left, height, width } = slab;
-    // One position of z more on each side.
-    const [y0, x0] = [Math.max(0, top / 4 - 1), Math.max(0, left / 4 - 1)];
-    const y1 = Math.min(hz, Math.ceil((top + height) / 4) + 1);
-    const x1 = Math.min(wz, Math.ceil((left + width) / 4) + 1);
-    const [h, w] = [y1 - y0, x1 - x0], part = new Float32Array(h * w * nz);
+    const [y0, x0] = [top / 4, left / 4];
+    const [h, w] = [Math.ceil(height / 4), Math.ceil(width / 4)];
+    const part = new Float32Array(h * w * nz);
     for (let y = 0; y < h; y++) {
-      part.set(z.subarray(((y0 + y) * wz + x0) * nz, ((y0 + y) * wz + x1) * nz), y * w * nz);
+      const at = ((y0 + y) * wz + x0) * nz;
+      part.set(z.subarray(at, at + w * nz), y * w * nz);
     }
     const all = await ready.run('features', { z: [part, 1, h, w, nz] });
     const n = all.length / (16 * h * w), seen = new Float32Array(height * width * n);
     for (let y = 0; y < height; y++) {
-      const at = ((y + top - 4 * y0) * 4 * w + left - 4 * x0) * n;
-      seen.set(all.subarray(at, at + width * n), y * width * n);
+      seen.set(all.subarray(4 * y * w * n, (4 * y * w + width) * n), y * width * n);
     }
     const means = new Means();
     return Object.assign(means, { ready, slab, gain, m, features: [seen, 1, height, width, n],

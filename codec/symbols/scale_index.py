@@ -32,21 +32,9 @@ def neighbourhoods(z: Array, place: Place) -> Array:
     -------
     float32 (.., h, w, 9 NZ)
     """
-    *n, height, width, _ = z.shape
-    _, rows, columns, _ = place.z_cells
-    lo, left = rows.start - 1, columns.start - 1
-    hi, right = rows.stop + 1, columns.stop + 1
-    part = z[..., max(0, lo) : hi, max(0, left) : right, :].astype(np.float32)
-    p = np.pad(
-        part,
-        (
-            *((0, 0) for _ in n),
-            (max(0, -lo), max(0, hi - height)),
-            (max(0, -left), max(0, right - width)),
-            (0, 0),
-        ),
-    )
-    h, w = hi - lo - 2, right - left - 2
+    part = z[place.z_cells].astype(np.float32)
+    *n, h, w, _ = part.shape
+    p = np.pad(part, (*((0, 0) for _ in n), (1, 1), (1, 1), (0, 0)))
     return np.concatenate(
         [p[..., i : i + h, j : j + w, :] for i in range(3) for j in range(3)], -1
     )

@@ -18,7 +18,9 @@ from .means import Means
 
 
 def features(graphs: Graphs, z: np.ndarray, place: Place) -> np.ndarray:
-    """What the means of a slab see of z: one position more on each side.
+    """What the means of a slab see of z, which is nothing beyond the slab.
+
+    So a slab's border is what networks were trained for, a picture's border.
 
     Parameters
     ----------
@@ -30,12 +32,8 @@ def features(graphs: Graphs, z: np.ndarray, place: Place) -> np.ndarray:
     -------
     float32 (.., height, width, FEAT)
     """
-    _, rows, columns, _ = place.z_cells
-    top, left = max(0, rows.start - 1), max(0, columns.start - 1)
-    part = z[..., top : rows.stop + 1, left : columns.stop + 1, :]
-    f = graphs.run("features", z=part.astype(np.float32))[0]
-    y, x = place.top - 4 * top, place.left - 4 * left
-    return np.ascontiguousarray(f[..., y : y + place.height, x : x + place.width, :])
+    f = graphs.run("features", z=z[place.z_cells].astype(np.float32))[0]
+    return np.ascontiguousarray(f[..., : place.height, : place.width, :])
 
 
 def dequantise(

@@ -231,10 +231,14 @@ def base(model, header, z):
     nz, m = model.NZ, model.M
     bias = model.bias[quality_step(header) - 1]
     out = [0] * (hy * wy * m)
+    places = slabs(model, header)
     for zr, zc in itertools.product(range(hz), range(wz)):
+        rows, columns = next(
+            slab for slab in places if zr * 4 in slab[0] and zc * 4 in slab[1]
+        )
         p = []
         for r, c in itertools.product((zr - 1, zr, zr + 1), (zc - 1, zc, zc + 1)):
-            inside = 0 <= r < hz and 0 <= c < wz
+            inside = r * 4 in rows and c * 4 in columns
             start = (r * wz + c) * nz
             p += z[start : start + nz] if inside else [0] * nz
         a = [clamp((x + b) >> 4, 0, 255) for x, b in zip(dot(model.w1, p), model.b1)]

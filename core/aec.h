@@ -2,8 +2,9 @@
  *
  * docs/format.md is the norm; sections 5 to 7 are what is here. A payload and the
  * integer tables of a model go in, the two arrays of symbols come out, or the other
- * way round. Only integers, so every machine gets the same. What surrounds the payload (header, sections) and what follows from
- * the symbols (the networks) is left to the caller.
+ * way round. Only integers, so every machine gets the same. What surrounds the payload
+ * (header, sections) and what follows from the symbols (the networks) is left to the
+ * caller.
  *
  *     aec_model    the tables of a model, made ready
  *     aec_reader   one entropy stream that is read

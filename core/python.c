@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     PyObject *model; /* stays as long as the slab */
     aec_slab *slab;
+    aec_place place;
 } slab_object;
 
 static void free_model(PyObject *o) { free(PyCapsule_GetPointer(o, MODEL)); }
@@ -218,7 +219,7 @@ static PyObject *slab(PyObject *self, PyObject *args)
             Py_END_ALLOW_THREADS
         }
         if (!result) {
-            o->slab = memory, o->model = m;
+            o->slab = memory, o->model = m, o->place = p;
             Py_INCREF(m);
             out = PyCapsule_New(o, SLAB, free_slab);
         } else {
@@ -317,18 +318,53 @@ static PyObject *slab_read(PyObject *self, PyObject *args)
     return status(result);
 }
 
-/* slab_symbols(slab, symbols): int16, all of the slab */
+/* slab_symbols(slab, symbols, height, width, top, left): int16, those of the slab into a
+ * plane of so many cells, at this row and column */
 static PyObject *slab_symbols(PyObject *self, PyObject *args)
 {
     PyObject *b;
     Py_buffer out;
+    int height, width, top, left;
     (void)self;
-    if (!PyArg_ParseTuple(args, "Ow*", &b, &out)) return NULL;
+    if (!PyArg_ParseTuple(args, "Ow*iiii", &b, &out, &height, &width, &top, &left)) return NULL;
     slab_object *o = PyCapsule_GetPointer(b, SLAB);
-    int good = o && fits(&out, 2 * (uint64_t)aec_slab_size(o->slab));
-    if (good) memcpy(out.buf, aec_slab_symbols(o->slab), out.len);
+    int good = o != NULL, inside = 0;
+    if (good) {
+        aec_place p = o->place;
+        inside = top >= 0 && left >= 0 && height >= p.height && width >= p.width
+                 && top <= height - p.height && left <= width - p.width;
+        size_t lines = (size_t)p.n * p.height, line = 2 * aec_slab_size(o->slab) / lines;
+        size_t cell = line / p.width;
+        good = inside && fits(&out, (uint64_t)p.n * height * width * cell);
+        if (good) {
+            const char *from = (const char *)aec_slab_symbols(o->slab);
+            Py_BEGIN_ALLOW_THREADS
+            for (size_t i = 0; i < lines; i++) {
+                size_t y = i / p.height * height + top + i % p.height;
+                memcpy((char *)out.buf + (y * width + left) * cell, from + i * line, line);
+            }
+            Py_END_ALLOW_THREADS
+        }
+    }
     PyBuffer_Release(&out);
-    return good ? status(AEC_OK) : NULL;
+    if (good) return status(AEC_OK);
+    return o && !inside ? status(AEC_ARGUMENT) : NULL;
+}
+
+/* slab_crc(slab, crc): of its symbols, continued */
+static PyObject *slab_crc(PyObject *self, PyObject *args)
+{
+    PyObject *b;
+    unsigned int value;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OI", &b, &value)) return NULL;
+    slab_object *o = PyCapsule_GetPointer(b, SLAB);
+    aec_model *s = o ? PyCapsule_GetPointer(o->model, MODEL) : NULL;
+    if (!s) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    value = aec_crc(s, value, aec_slab_size(o->slab), aec_slab_symbols(o->slab));
+    Py_END_ALLOW_THREADS
+    return PyLong_FromUnsignedLong(value);
 }
 
 /* crc(model, crc, symbols) */
@@ -363,6 +399,7 @@ static PyMethodDef methods[] = {
     {"slab_put", slab_put, METH_VARARGS, NULL},
     {"slab_read", slab_read, METH_VARARGS, NULL},
     {"slab_symbols", slab_symbols, METH_VARARGS, NULL},
+    {"slab_crc", slab_crc, METH_VARARGS, NULL},
     {"crc", crc, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL}};
 

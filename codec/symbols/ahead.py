@@ -6,10 +6,12 @@ one. A fork has none of them.
 """
 
 import collections
+import dataclasses
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -29,8 +31,9 @@ def ordered(work: Callable[[A], B], items: Iterable[A], threads: int) -> Iterato
     work : function
     items : iterable
     threads : int
-        1: each is done when it is asked for, in the thread that asks.
-        Else up to ``AHEAD`` of them for each thread are done before.
+        The one that asks among them. Up to ``AHEAD`` items for each of the
+        others are done before they are asked for; who waits for a result
+        does one that nobody has begun.
 
     Yields
     ------
@@ -39,32 +42,56 @@ def ordered(work: Callable[[A], B], items: Iterable[A], threads: int) -> Iterato
         it.
     """
     items = list(items)
-    threads = min(threads, len(items))
-    if threads < 2:
+    others = min(threads, len(items)) - 1
+    if others < 1:
         yield from map(work, items)
         return
-    pools = [_take() for _ in range(threads)]
-    jobs: collections.deque[Future[B]] = collections.deque()
+    pools = [_take() for _ in range(others)]
+    jobs: collections.deque[_Job[B]] = collections.deque()
     left = iter(enumerate(items))
 
     def begin() -> None:
         for n, item in left:
-            jobs.append(pools[n % threads].submit(work, item))
+            task = functools.partial(work, item)
+            jobs.append(_Job(task, pools[n % others].submit(task)))
             return
 
     try:
-        for _ in range(AHEAD * threads):
+        for _ in range(AHEAD * others + 1):
             begin()
         while jobs:
-            result = jobs.popleft().result()
+            for job in jobs:
+                if jobs[0].future.done() or job.done_here():
+                    break
+            result = jobs[0].future.result()
+            jobs.popleft()
             begin()
             yield result
     finally:
         for job in jobs:
-            job.cancel()
-        wait(jobs)
+            job.future.cancel()
+        wait([job.future for job in jobs])
         for pool in pools:
             _give_back(pool)
+
+
+@dataclasses.dataclass
+class _Job(Generic[B]):
+    """A task, and the result that is waited for."""
+
+    task: Callable[[], B]
+    future: "Future[B]"
+
+    def done_here(self) -> bool:
+        """Do it in this thread, if no other has begun."""
+        if not self.future.cancel():
+            return False
+        self.future = Future()
+        try:
+            self.future.set_result(self.task())
+        except Exception as error:
+            self.future.set_exception(error)
+        return True
 
 
 def _take() -> ThreadPoolExecutor:

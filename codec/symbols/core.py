@@ -212,8 +212,16 @@ class Slab:
     def symbols(self) -> np.ndarray:
         """As of `passes.Slab`."""
         symbols = np.empty(self.shape, np.int16)
-        _check(_core.slab_symbols(self.handle, symbols))
+        self.copy(symbols, 0, 0)
         return symbols
+
+    def copy(self, plane: np.ndarray, top: int, left: int) -> None:
+        """As of `passes.Slab`."""
+        _check(_core.slab_symbols(self.handle, plane, *plane.shape[-3:-1], top, left))
+
+    def crc(self, crc: int) -> int:
+        """As of `passes.Slab`."""
+        return _core.slab_crc(self.handle, crc)
 
 
 if __name__ == "__main__":

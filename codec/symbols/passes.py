@@ -201,6 +201,15 @@ class Slab:
         if not step.last:
             self._seen.append(self.of.surprise(symbols, self._scales))
 
+    def copy(self, plane: np.ndarray, top: int, left: int) -> None:
+        """Put the symbols into a plane, (.., hy, wy, M), at a row and a column."""
+        h, w = self.symbols.shape[-3:-1]
+        plane[..., top : top + h, left : left + w, :] = self.symbols
+
+    def crc(self, crc: int) -> int:
+        """CRC-32 continued with the symbols."""
+        return Python.crc(crc, self.symbols)
+
     def read(self, reader: Any) -> None:
         """Read all symbols from a `coder.Reader`."""
         walk(self, lambda step, scales: reader.read(scales))

@@ -352,7 +352,7 @@ class Pipeline:
             slab, latent = self._walk(graphs, z, place, quality, chosen(place), [write])
             if decoded is not None:
                 decoded[place.cells] = latent
-            return writer.finish(), self.exact.crc(crc, slab.symbols)
+            return writer.finish(), slab.crc(crc)
 
         coded = list(track(ordered(code, places, threads), progress, n=len(places)))
         return join(*zip(*coded))
@@ -447,7 +447,7 @@ class Pipeline:
         threads, graphs = self._threads(wanted)
 
         def latent(place: Place) -> Array:
-            return plane.dequantise(graphs, place, z, read(place), quality)
+            return plane.dequantise(graphs, place, z, read(place).symbols, quality)
 
         flow = plane.Flow(wanted, ordered(latent, wanted, threads))
         return transform.synthesise(
@@ -466,7 +466,7 @@ class Pipeline:
         shape: tuple[int, int],
         quality: float,
         crc: int | None,
-    ) -> tuple[Array, list[Place], Callable[[Place], Array]]:
+    ) -> tuple[Array, list[Place], Callable[[Place], Any]]:
         """z of a payload, its slabs, and what reads one of them.
 
         Parameters
@@ -484,7 +484,7 @@ class Pipeline:
         z : int16 (*n, hz, wz, NZ)
         places : list of Place
         read : function of Place
-            To its symbols, int16 (*n, height, width, M), checked.
+            To its slab, read and checked.
         """
         places, qi = slabs(*shape), quality_index(quality)
         streams = dict(zip(places, split(payload, crc, len(places))))
@@ -492,19 +492,18 @@ class Pipeline:
         z = first.read_z((*n, *(-(-side // 4) for side in shape), self.bundle.nz))
         of_z = self.exact.crc(0, z)
 
-        def read(place: Place) -> Array:
+        def read(place: Place) -> Any:
             stream, checksum = streams[place]
             reader = self.exact.reader(stream, qi) if place.top or place.left else first
             slab: Any = self.exact.slab(place, z, qi)
             slab.read(reader)
             reader.finish()
-            symbols = slab.symbols
-            if checksum not in (None, self.exact.crc(of_z, symbols)):
+            if checksum not in (None, slab.crc(of_z)):
                 raise FormatError(
                     "symbol checksum mismatch: the file is damaged, or "
                     "this machine's arithmetic is not exact"
                 )
-            return symbols
+            return slab
 
         return z, places, read
 
@@ -545,7 +544,7 @@ class Pipeline:
         s = np.empty((*n, *shape, self.bundle.m), np.int16)
 
         def fill(place: Place) -> None:
-            s[place.cells] = read(place)
+            read(place).copy(s, place.top, place.left)
 
         threads, _ = self._threads(places)
         for _ in track(ordered(fill, places, threads), progress, n=len(places)):

@@ -145,8 +145,10 @@ class Encoder:
         options = self.changed(quality=quality, **fields)
         pic = picture.read(image, options.max_pixels, options.metadata)
         height, width = pic.pixels.shape[:2]
+        if not isinstance(image, Picture):  # equal pictures make equal files
+            pic = dataclasses.replace(pic, origin=None)
         if not options.metadata:
-            pic = dataclasses.replace(pic, exif=None, xmp=None)
+            pic = dataclasses.replace(pic, exif=None, xmp=None, origin=None)
         sections = picture.to_sections(pic)
 
         def pack(quality: float, payload: bytes, crc: int) -> bytes:

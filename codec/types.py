@@ -17,6 +17,26 @@ Sections = dict[str, bytes]
 
 
 @dataclasses.dataclass(frozen=True)
+class Origin:
+    """What a picture's file was.
+
+    Attributes
+    ----------
+    format : str
+        As Pillow calls it, such as ``"JPEG"``.
+    extension : str
+        Of its name, without the dot.
+    quality : int or None
+        1..100 of a JPEG, as libjpeg counts; 100 for what has no loss; None
+        where that is not known.
+    """
+
+    format: str
+    extension: str = ""
+    quality: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Picture:
     """A picture in memory.
 
@@ -29,6 +49,9 @@ class Picture:
         As in the source; ``exif`` starts with the TIFF header.
     dpi : (float, float) or None
         Pixels per inch, horizontal and vertical.
+    origin : Origin or None
+        What the file was that it was read from; encoding keeps it of a
+        `Picture` only.
     """
 
     pixels: Array
@@ -37,6 +60,7 @@ class Picture:
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
+    origin: Origin | None = None
 
 
 @dataclasses.dataclass(frozen=True)

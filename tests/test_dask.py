@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -15,6 +14,7 @@ distributed = pytest.importorskip("distributed")
 from test_stacks import drawn
 
 import codec
+from codec import picture
 from codec.cli.main import main
 from codec.errors import InputError
 from codec.options import EncodeOptions
@@ -90,9 +90,7 @@ def test_a_worker_is_killed(client, cluster, folder):
         source = folder / "in" / path.relative_to(folder / "out").with_suffix(".png")
         data = path.read_bytes()
         assert codec.info(data).quality == 70
-        assert data == codec.Encoder(threads=1).encode(
-            np.asarray(Image.open(source)), 70
-        )
+        assert data == codec.Encoder(threads=1).encode(picture.read(source), 70)
 
     # Resumed: what is there stays as it is, what is missing is made.
     victim = next(iter(after))
@@ -208,10 +206,8 @@ def test_command(client, cluster, folder):
     assert path.read_bytes() == codec.Encoder(
         threads=1, effort=2, tune="ms-ssim"
     ).encode(
-        np.asarray(
-            Image.open(
-                folder / "in" / path.relative_to(folder / "out").with_suffix(".png")
-            )
+        picture.read(
+            folder / "in" / path.relative_to(folder / "out").with_suffix(".png")
         ),
         30,
     )

@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import zipfile
 import warnings
 
 import numpy as np
@@ -35,6 +36,8 @@ def folder(tmp_path, monkeypatch):
         Image.fromarray(pixels).save(tmp_path / ("photo.png", "a.jpg", "b.jpg")[i])
     (tmp_path / "photos").mkdir()
     shutil.copy("a.jpg", tmp_path / "photos")
+    with zipfile.ZipFile("photos.zip", "w") as archive:
+        archive.write("a.jpg")
     return tmp_path
 
 

@@ -15,6 +15,7 @@ fsspec = pytest.importorskip("fsspec")
 from test_stacks import drawn, near
 
 import codec
+from codec import picture
 from codec.cli.main import main
 from codec.errors import CodecError, InputError, UnsupportedError
 from codec.io import urls
@@ -214,7 +215,7 @@ def test_landing(tmp_path):
 def test_command_reads_and_writes_urls(memory, tmp_path, capsys):
     assert main("aecompress", ["memory://in/a.png"]) == 0
     data = memory.cat_file("/in/a.aec")
-    assert data == codec.encode(PHOTO)
+    assert data == codec.encode(picture.read(io.BytesIO(png())))
     assert main("aecompress", ["memory://in/a.png"]) == 1
     assert "memory://in/a.aec: exists; use -f" in capsys.readouterr().err
     assert main("aecompress", ["-f", "memory://in/a.png"]) == 0

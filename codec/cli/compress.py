@@ -34,7 +34,12 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
         if files.is_aec(file):
             notes.warn(job.src, "is an .aec file already; skipped")
             return
-        files.refuse(job.src, job.dst, options.force)
+        data = files.made_before(job, options)
+        notes.before = data is not None
+        if data is None:
+            files.refuse(job.src, job.dst, options.force)
+        elif not options.rm:
+            return
         if options.pages == "all":
             return stack.pages(coder, job, file, notes)
         picture = read_picture(file, options.max_pixels, options.encode.metadata)
@@ -43,13 +48,21 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
     notes.pixels = width * height
     read = time.perf_counter()
     if not options.encode.metadata:
-        picture = dataclasses.replace(picture, exif=None, xmp=None)
-    data = coder.encoder.encode(picture, progress=progress)
+        picture = dataclasses.replace(picture, exif=None, xmp=None, origin=None)
+    if data is None:
+        share = options.target_share
+        goal = {"target_size": share * notes.n_in} if share else {}
+        data = coder.encoder.encode(picture, progress=progress, **goal)
     coded = time.perf_counter()
-    files.save(job, data, options)
-    notes.n_out = len(data)
+    if not files.save_smaller(job, data, notes, options):
+        return
     if options.rm:
-        verify.remove(job, notes, lambda: verify.compressed(coder, job, data, picture))
+        verify.remove(
+            job,
+            notes,
+            options,
+            lambda: verify.compressed(coder, job, data, picture),
+        )
     written = time.perf_counter()
     if notes.verbose:
         _tell(job, notes, picture, data, coder)

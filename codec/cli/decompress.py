@@ -1,13 +1,35 @@
 """What ``aedecompress`` does with one file: decode or test it."""
 
+import argparse
 import io
 import time
+import warnings
+from typing import Any
 
+from ..errors import ConversionWarning
 from ..progress import Progress
+from ..types import Picture
 from . import files, stack, verify
 from .jobs import Job
 from .notes import Coder, Notes
 from .report import Refusal
+
+
+def _format(
+    job: Job, picture: Picture, options: argparse.Namespace
+) -> tuple[str, dict[str, Any]]:
+    """Pillow's name of the format to write, and options of its writer."""
+    from ..picture import origin
+
+    if options.original_format and picture.origin is not None:
+        if origin.can_write(picture.origin):
+            return picture.origin.format, origin.options(picture.origin)
+        warnings.warn(
+            f"{picture.origin.format} cannot be written here; PNG instead",
+            ConversionWarning,
+            stacklevel=2,
+        )
+    return files.picture_format(job.dst, options.format), {}
 
 
 def decompress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) -> None:
@@ -22,9 +44,14 @@ def decompress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) 
         data = files.take_aec(file)
     if options.index:
         raise Refusal(f"is one picture, number 0; it has no {options.index}")
+    made = None
     if job.dst is not None:
-        files.refuse(job.src, job.dst, options.force)
-        kind = files.picture_format(job.dst, options.format)
+        made = files.made_before(job, options)
+        notes.before = made is not None
+        if made is None:
+            files.refuse(job.src, job.dst, options.force)
+        elif not options.rm:
+            return
     notes.n_in = len(data)
     read = time.perf_counter()
     picture = coder.decoder.decode_picture(
@@ -36,16 +63,20 @@ def decompress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) 
     if job.dst is not None:
         from ..picture import save
 
-        out = io.BytesIO()
-        save(picture, out, format=kind)
-        notes.n_out = out.tell()
-        files.save(job, out.getbuffer(), options)
+        kind, how = _format(job, picture, options)
+        if made is None:
+            out = io.BytesIO()
+            save(picture, out, format=kind, **how)
+            made = out.getvalue()
+            files.save(job, made, options)
+        notes.n_out = len(made)
         if options.rm:
             verify.remove(
                 job,
                 notes,
+                options,
                 lambda: verify.decompressed(
-                    job, out.getbuffer(), picture, kind, options
+                    job, made, picture, "" if how else kind, options
                 ),
             )
     written = time.perf_counter()

@@ -27,8 +27,11 @@ TYPE_CHECKING = False  # typing takes long to load, and --help comes by here
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from .notes import Notes
+
 MAX_BYTES = 1 << 30  # of one input held in memory
 EXISTS = "exists; use -f"
+_COARSE_S = 2  # file systems round times so much
 
 
 @contextlib.contextmanager
@@ -145,6 +148,63 @@ def refuse(src: str, dst: str, force: bool) -> None:
         raise Refusal(EXISTS, dst)
 
 
+def made_before(job: Job, options: argparse.Namespace) -> bytes | None:
+    """The output of a job, where an earlier command has made it.
+
+    Parameters
+    ----------
+    job : Job
+    options : argparse.Namespace
+
+    Returns
+    -------
+    bytes or None
+        The whole file, sound; None where there is none, or ``-f`` makes it
+        again.
+
+    Raises
+    ------
+    Refusal
+        It is there, but older than its input or damaged.
+    """
+    src, dst = job
+    if not options.skip_existing or options.force or STREAM in job:
+        return None
+    if urls.is_url(dst):
+        if not urls.exists(dst):
+            return None
+    elif not os.path.isfile(dst) or os.path.samefile(src, dst):
+        return None
+    elif _mtime(dst) + _COARSE_S * options.preserve < _mtime(src):
+        raise Refusal("exists, and is older than its input; use -f", dst)
+    with source(dst) as file:
+        data = take(file)
+    if not _is_sound(data, options):
+        raise Refusal("exists, and is damaged; use -f", dst)
+    return data
+
+
+def _mtime(name: str) -> float:
+    return float("-inf") if urls.is_url(name) else os.stat(name).st_mtime
+
+
+def _is_sound(data: bytes, options: argparse.Namespace) -> bool:
+    """Whether checksums and lengths of an output are right."""
+    try:
+        if options.mode == "compress":
+            from ..container import unpack
+
+            unpack(data)
+        else:
+            from PIL import Image
+
+            with Image.open(io.BytesIO(data)) as image:
+                image.verify()
+    except Exception:  # Pillow's are of many types
+        return False
+    return True
+
+
 def save(job: Job, data: bytes | memoryview, options: argparse.Namespace) -> None:
     """Write the output of a job as the options say."""
     if options.output_dir is not None and not urls.is_url(job.dst):
@@ -161,6 +221,44 @@ def save(job: Job, data: bytes | memoryview, options: argparse.Namespace) -> Non
         times=options.preserve,
         sync=options.rm,
     )
+
+
+def save_smaller(
+    job: Job, data: bytes, notes: Notes, options: argparse.Namespace
+) -> bool:
+    """Write an output; what is not smaller than its input is told, or left.
+
+    Parameters
+    ----------
+    job : Job
+    data : bytes
+    notes : Notes
+        ``n_in`` is the size of the input.
+    options : argparse.Namespace
+
+    Returns
+    -------
+    bool
+        Whether it is written.
+    """
+    notes.larger = len(data) >= notes.n_in
+    if notes.larger and options.skip_larger:
+        notes.say(
+            job.src,
+            f"{notes.n_in} bytes; left as it is, as it would have {len(data)}",
+        )
+        notes.n_in = 0
+        return False
+    if not notes.before:
+        save(job, data, options)
+    notes.n_out = len(data)
+    if notes.larger:
+        notes.warn(
+            job.src,
+            f"not smaller: {notes.n_in} to {len(data)} bytes; try a lower "
+            "quality, or --skip-larger",
+        )
+    return True
 
 
 def times(start: float, read: float, coded: float, written: float) -> str:

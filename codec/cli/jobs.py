@@ -3,14 +3,18 @@
 import argparse
 import os
 from collections import namedtuple  # typing's one takes long to load
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from ..errors import CodecError
 from ..io import names, urls
+from . import report
 from .report import Refusal
 
 STREAM = "-"
 # What a Mac writes beside each file on a disk that is not its own.
 _APPLE_DOUBLE = b"\0\5\x16\7"
+# What undoes a mode: its inputs are the outputs of the other.
+_BACK = {"compress": "decompress", "decompress": "compress"}
 
 
 class Job(namedtuple("Job", "src dst")):
@@ -67,6 +71,8 @@ def make(
     Parameters
     ----------
     options : argparse.Namespace
+        Gets ``remarks``, lines for the user, and ``linked``, a dict: the
+        link in a tree by the file that it leads to.
     complain : function of OSError
         Told of each folder that cannot be read.
 
@@ -77,73 +83,136 @@ def make(
     Raises
     ------
     Refusal
-        Two inputs would have the same output; nothing was written.
+        Several inputs would have the same output; nothing was written.
     """
-    jobs: list[Job] = []
+    options.remarks, options.linked = [], {}
+    found: list[tuple[str, str | None]] = []  # names, and where they were found
     for name in options.files or [STREAM]:
-        if options.recursive and urls.is_url(name):
-            try:
-                paths = urls.walk(name)
-            except OSError as error:
-                complain(error)
+        if options.recursive and name != STREAM:
+            if urls.is_url(name):
+                found += [(path, name) for path in _walk_url(name, options, complain)]
                 continue
-            jobs += [
-                Job(path, target(path, options, name))
-                for path in paths
-                if looks_like_input(path.split("::")[0], options.mode)
-            ]
-            continue
-        if not (options.recursive and name != STREAM and os.path.isdir(name)):
-            jobs.append(Job(name, target(name, options)))
-            continue
-        found = [
-            Job(path, target(path, options, name))
-            for path in _walk(name, options, complain)
-        ]
-        if not found:
-            complain(Refusal("holds no file for this command", name))
-        jobs += found
+            if os.path.isdir(name):
+                found += [(path, name) for path in _walk(name, options, complain)]
+                continue
+        if not _excluded(name, None, options):
+            found.append((name, None))
     if options.stack:  # one job, whatever goes into it
-        options.members = [job.src for job in jobs]
-        return [Job(options.members[0], jobs[0].dst)] if jobs else []
-    _refuse_equal_outputs(jobs)
-    return jobs
+        options.members = [name for name, _ in found]
+        if not found:
+            return []
+        return [Job(options.members[0], target(*found[0], options))]
+    return _distinct(found, options)
+
+
+def _walk_url(
+    top: str, options: argparse.Namespace, complain: Callable[[Exception], object]
+) -> list[str]:
+    """Inputs under a URL, sorted."""
+    try:
+        paths = urls.walk(top)
+    except OSError as error:
+        complain(error)
+        return []
+    start = top.split("::")[0].rstrip("/") + "/"
+    return [
+        path
+        for path, name in ((path, path.split("::")[0]) for path in paths)
+        if looks_like_input(name, options.mode)
+        and not _excluded(name, name.removeprefix(start), options)
+    ]
 
 
 def _walk(
     top: str, options: argparse.Namespace, complain: Callable[[Exception], object]
-) -> Iterator[str]:
-    """Inputs under a folder, sorted; not through links to folders."""
-    skip = options.output_dir and os.path.abspath(options.output_dir)
-    if skip == os.path.abspath(top):
-        skip = None
-    for folder, folders, found in os.walk(top, onerror=complain):
-        # What an earlier run wrote there is no input.
-        folders[:] = sorted(
-            f
-            for f in folders
-            if not skip or os.path.abspath(os.path.join(folder, f)) != skip
-        )
-        for name in sorted(found):
+) -> list[str]:
+    """Inputs under a folder, sorted; each once, whatever links lead to it."""
+    found: list[str] = []
+    links: list[str] = []
+    n_outputs = 0
+    for folder, folders, files in os.walk(top, onerror=complain):
+        folders[:] = _entered(folder, sorted(folders), top, options)
+        for name in files:
             path = os.path.join(folder, name)
-            if looks_like_input(name, options.mode) and not (
-                name.startswith("._") and _start(path, 4) == _APPLE_DOUBLE
-            ):
-                yield path
+            n_outputs += looks_like_input(name, _BACK.get(options.mode, ""))
+            if _is_input(path, top, options):
+                (links if os.path.islink(path) else found).append(path)
+    real = {os.path.realpath(path) for path in found} if links else set()
+    for path in sorted(links):
+        leads_to = os.path.realpath(path)
+        options.linked[leads_to] = path
+        if leads_to not in real:
+            real.add(leads_to)
+            found.append(path)
+    if not found and n_outputs:
+        options.remarks.append((top, f"nothing to do; {n_outputs} files were done"))
+    elif not found:
+        complain(Refusal("holds no file for this command", top))
+    return sorted(found, key=lambda path: path.split(os.sep))
+
+
+def _entered(
+    folder: str, folders: list[str], top: str, options: argparse.Namespace
+) -> list[str]:
+    """Folders in a folder that may hold inputs."""
+    skip = options.output_dir and os.path.abspath(options.output_dir)
+    kept = []
+    for name in folders:
+        path = os.path.join(folder, name)
+        # What an earlier run wrote there is no input.
+        if skip == os.path.abspath(path) or _excluded(
+            path, os.path.relpath(path, top), options
+        ):
+            continue
+        kept.append(name)
+        if os.path.islink(path) and not _inside(path, top):
+            options.remarks.append((path, "is a link to a folder; not followed"))
+    return kept
+
+
+def _is_input(path: str, top: str, options: argparse.Namespace) -> bool:
+    """Whether a file in a tree is an input."""
+    name = os.path.basename(path)
+    return (
+        looks_like_input(name, options.mode)
+        and not (name.startswith("._") and _start(path, 4) == _APPLE_DOUBLE)
+        and not _excluded(path, os.path.relpath(path, top), options)
+    )
+
+
+def _inside(path: str, top: str) -> bool:
+    real, top = (os.path.join(os.path.realpath(p), "") for p in (path, top))
+    return real.startswith(top)
+
+
+def _excluded(path: str, inner: str | None, options: argparse.Namespace) -> bool:
+    """Whether an option ``--exclude`` means this name, or the path in the tree."""
+    if not options.exclude:
+        return False
+    from fnmatch import fnmatch
+
+    return any(
+        fnmatch(name, pattern.rstrip("/"))
+        for pattern in options.exclude
+        for name in (os.path.basename(path), inner or path)
+    )
 
 
 def target(
-    name: str, options: argparse.Namespace, top: str | None = None
+    name: str, top: str | None, options: argparse.Namespace, whole: bool = False
 ) -> str | None:
     """The output of one input.
 
     Parameters
     ----------
     name : str
-    options : argparse.Namespace
     top : str or None
         The folder on the command line in which it was found: what is below
         is repeated under ``--output-dir``.
+    options : argparse.Namespace
+    whole : bool
+        Keep the extension of the name, so that other extensions make other
+        outputs.
     """
     if options.mode in ("test", "list", "features"):
         return None
@@ -154,24 +223,81 @@ def target(
     suffix = {"compress": ".aec", "compare": "-compare.png"}.get(
         options.mode, f".{(options.format or 'png').lstrip('.')}"
     )
+    if options.original_format:
+        suffix = _original_extension(name) or suffix
     if urls.is_url(name) or urls.is_url(options.output_dir):
-        return urls.target(name, suffix, options.output_dir, top)
-    path = names.stem(name) + suffix
+        return urls.target(name, suffix, options.output_dir, top, whole)
+    path = names.output(name, suffix, whole)
     if options.output_dir is not None:
         inner = os.path.basename(path) if top is None else os.path.relpath(path, top)
         path = os.path.join(options.output_dir, inner)
     return path
 
 
-def _refuse_equal_outputs(jobs: list[Job]) -> None:
-    seen: dict[str, str] = {}
-    for job in jobs:
-        if job.dst is None:
-            continue
-        key = job.dst if urls.is_url(job.dst) else os.path.abspath(job.dst)
-        if key in seen:
-            raise Refusal(
-                f"is the output of both {seen[key]} and {job.src}; nothing was written",
-                job.dst,
+def _original_extension(name: str) -> str | None:
+    """The extension that a compressed picture had, with its dot.
+
+    None where the file does not say, or its format cannot be written.
+    """
+    from ..container import read_sections
+    from ..picture import origin
+
+    if name == STREAM:
+        return None
+    try:
+        with urls.open_anywhere(name) as file:
+            found = origin.read(read_sections(file)[1].get(origin.SECTION))
+    except (CodecError, OSError):
+        return None  # whatever reads it whole says what is wrong
+    if found is None or not origin.can_write(found):
+        return None
+    return f".{found.extension}"
+
+
+def _distinct(
+    found: list[tuple[str, str | None]], options: argparse.Namespace
+) -> list[Job]:
+    """Jobs whose outputs differ, by the whole names where the stems are alike."""
+    whole = options.suffix == "append"
+    jobs = [Job(name, target(name, top, options, whole)) for name, top in found]
+    if options.skip_existing and options.suffix is None:
+        # Of two names that were alike one may be gone since, as --rm does.
+        for i, one in enumerate(found):
+            dst = target(*one, options, whole=True)
+            if dst is not None and not urls.is_url(dst) and os.path.exists(dst):
+                jobs[i] = Job(one[0], dst)
+    alike = _alike(jobs)
+    if alike and options.suffix is None:
+        for i in sorted(i for group in alike for i in group):
+            jobs[i] = Job(found[i][0], target(*found[i], options, whole=True))
+        if not _alike(jobs):
+            named = [str(jobs[i].dst) for group in alike for i in group]
+            options.remarks.append(
+                (
+                    None,
+                    "names that differ only in their extensions keep them: "
+                    + report.listed(named, options.verbose),
+                )
             )
-        seen[key] = job.src
+    alike = _alike(jobs)
+    if alike:
+        remedy = ", or --suffix append" if options.suffix == "replace" else ""
+        raise Refusal(
+            "; ".join(
+                f"{jobs[group[0]].dst} is the output of both "
+                + " and ".join(jobs[i].src for i in group)
+                for group in alike
+            )
+            + f"; nothing was written; name another --output-dir{remedy}"
+        )
+    return jobs
+
+
+def _alike(jobs: list[Job]) -> list[list[int]]:
+    """The numbers of jobs with one output, where that is so of several."""
+    by_output: dict[str, list[int]] = {}
+    for i, job in enumerate(jobs):
+        if job.dst is not None:
+            key = job.dst if urls.is_url(job.dst) else os.path.abspath(job.dst)
+            by_output.setdefault(key, []).append(i)
+    return [group for group in by_output.values() if len(group) > 1]

@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator
 import codec
 
 from ..errors import CodecError
-from . import features
+from . import archives, features
 from .bar import Bar
+from .jobs import Job
 from .notes import Notes
 from .options import parse, parser
-from .report import ERROR, Refusal, Report, UsageError, display
+from .report import ERROR, Refusal, Report, UsageError, display, listed
 
 
 def aecompress() -> int:
@@ -94,16 +95,26 @@ def _run(prog: str, argv: list[str]) -> int:
     except (UsageError, Refusal, CodecError) as error:
         report.error(getattr(error, "filename", None), error)
         return report.exit
+    _act(options, report)
+    return report.exit
+
+
+def _act(options: argparse.Namespace, report: Report) -> None:
+    """What the options say."""
     report.quiet = options.quiet
     for problem in options.problems:
         report.error(problem.filename, problem)
+    if not options.quiet:
+        for name, text in options.remarks:
+            report.say(name, text)
+    act = {"list": _list}.get(options.mode, _work)
     try:
-        (_list if options.mode == "list" else _work)(options, report)
+        with archives.written(options):
+            (_rehearse if options.dry_run else act)(options, report)
     except (UsageError, CodecError) as error:  # no cluster there
         report.error(None, error)
     except Refusal as error:
         report.error(error.filename, error)
-    return report.exit
 
 
 def _check_names(options: argparse.Namespace) -> None:
@@ -144,20 +155,23 @@ def _work(options: argparse.Namespace, report: Report) -> None:
     bar = Bar([_size(job.src) for job in options.jobs] if show else [], show)
     report.before = bar.clear
     start = time.monotonic()
-    failed, total = [], Total()
+    total = Total()
     waiting, due = {}, 0  # what has ended before its turn to be told
     try:
         for index, notes in _outcomes(options, bar.update):
             bar.finish(index, notes.pixels)
-            total.add(notes)
+            total.add(options.jobs[index].src, notes)
             waiting[index] = notes
             while due in waiting:
                 if table is not None:
                     table.add(options.jobs[due], waiting[due])
-                report.take(waiting[due])
-                if waiting.pop(due).failed:
-                    failed.append(options.jobs[due].src)
+                report.take(waiting.pop(due))
                 due += 1
+    except (KeyboardInterrupt, SystemExit):
+        bar.clear()
+        if len(options.jobs) > 1:
+            _interrupted(options, report, total)
+        raise
     finally:
         bar.clear()
     if table is not None:
@@ -169,7 +183,6 @@ def _work(options: argparse.Namespace, report: Report) -> None:
         _summary(
             options,
             report,
-            failed,
             total,
             time.monotonic() - start,
             options.verbose or show,
@@ -201,29 +214,74 @@ def _outcomes(
         )
 
 
+def _rehearse(options: argparse.Namespace, report: Report) -> None:
+    """Print what would become what, for ``--dry-run``."""
+    from . import files
+
+    for src, dst in options.jobs:
+        try:
+            before = files.made_before(Job(src, dst), options) is not None
+            if not before:
+                files.refuse(src, dst, options.force)
+            print(f"{display(src)} -> {display(dst)}", *["(done before)"] * before)
+        except (Refusal, CodecError, OSError) as error:
+            report.error(getattr(error, "filename", None) or src, error)
+
+
 class Total:
-    """Sums over all jobs."""
+    """Sums over all jobs.
+
+    Attributes
+    ----------
+    pixels, n_in, n_out : int
+        Of what was made now.
+    made, before : int
+        Jobs that were done now, and by an earlier command.
+    failed, larger : list of str
+        Inputs: those that failed, and those that did not become smaller.
+    """
 
     def __init__(self) -> None:
-        self.pixels = self.n_in = self.n_out = 0
+        self.pixels = self.n_in = self.n_out = self.made = self.before = 0
+        self.failed: list[str] = []
+        self.larger: list[str] = []
 
-    def add(self, notes: Notes) -> None:
-        """Count a job that did not fail."""
-        if not notes.failed:
-            self.pixels += notes.pixels
-            self.n_in += notes.n_in
-            self.n_out += notes.n_out
+    def add(self, name: str, notes: Notes) -> None:
+        """Count a job."""
+        if notes.failed:
+            self.failed.append(name)
+            return
+        if notes.larger:
+            self.larger.append(name)
+        if notes.before:
+            self.before += 1
+            return
+        self.made += 1
+        self.pixels += notes.pixels
+        self.n_in += notes.n_in
+        self.n_out += notes.n_out
+
+
+def _interrupted(options: argparse.Namespace, report: Report, total: Total) -> None:
+    """Say how far a command has come, and how to go on."""
+    if options.quiet:
+        return
+    how = "the same command" if options.skip_existing else "--skip-existing"
+    report.say(
+        None,
+        f"interrupted: {total.made + total.before} of {len(options.jobs)} files done; "
+        f"{how} goes on",
+    )
 
 
 def _summary(
     options: argparse.Namespace,
     report: Report,
-    failed: list[str],
     total: Total,
     seconds: float,
     wanted: object,
 ) -> None:
-    n = len(options.jobs)
+    n, failed = len(options.jobs), total.failed
     if wanted and not options.quiet:
         sizes = (
             f", {total.n_in} to {total.n_out} bytes ({total.n_out / total.n_in:.1%})"
@@ -236,10 +294,19 @@ def _summary(
             f"{total.pixels / 1e6:.1f} megapixels in {seconds:.1f} s, "
             f"{total.pixels / 1e6 / max(seconds, 1e-9):.1f} MP/s",
         )
+    if total.before and not options.quiet:
+        report.say(None, f"{total.before} done before, {total.made} made now")
+    if total.larger and not options.quiet:
+        report.say(
+            None,
+            f"{len(total.larger)} of {n} files "
+            + ("left as they are" if options.skip_larger else "did not become smaller")
+            + f": {listed(total.larger, options.verbose)}",
+        )
     if failed and options.quiet < 2:
         report.say(
             None,
-            f"{len(failed)} of {n} files failed: " + ", ".join(map(display, failed)),
+            f"{len(failed)} of {n} files failed: {listed(failed, options.verbose)}",
         )
 
 

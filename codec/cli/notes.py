@@ -37,6 +37,10 @@ class Notes:
         Pixels, bytes read, bytes written.
     failed : bool
     warned : bool
+    before : bool
+        An earlier command has made the output.
+    larger : bool
+        The output is not smaller than the input.
     found : (str, ndarray) or None
         Model and rows of features, where they were asked for.
     """
@@ -45,7 +49,7 @@ class Notes:
         self.verbose = verbose
         self.lines: list[tuple[str, str | None, str]] = []
         self.pixels = self.n_in = self.n_out = 0
-        self.failed = self.warned = False
+        self.failed = self.warned = self.before = self.larger = False
         self.found: tuple[str, Array] | None = None
 
     def error(self, name: str | None, error: BaseException) -> None:

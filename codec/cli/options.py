@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from ..errors import InputError
 from ..limits import EFFORTS, MAX_PIXELS, QUALITY, TUNES
-from . import features, jobs
+from . import archives, features, jobs
 from .jobs import STREAM
 from .report import UsageError
 
@@ -50,8 +50,12 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
+class Share(float):
+    """A part of the size of an input, 0..1."""
+
+
 class _Size(argparse.Action):
-    """Bytes are one option, bits per pixel another."""
+    """Bytes are one option, bits per pixel and a share of the input others."""
 
     def __call__(
         self,
@@ -60,7 +64,9 @@ class _Size(argparse.Action):
         value: Any,
         option_string: str | None = None,
     ) -> None:
-        name = "target_bpp" if isinstance(value, float) else "target_size"
+        name = {Share: "target_share", float: "target_bpp"}.get(
+            type(value), "target_size"
+        )
         setattr(namespace, name, value)
 
 
@@ -130,7 +136,7 @@ def _shown(p: Parser, title: str, shown: bool = True) -> Callable[..., Any]:
 
 def _add_modes(p: Parser, prog: str) -> None:
     mode = "compress" if prog == "aecompress" else "decompress"
-    p.set_defaults(mode=mode, target_bpp=None, rm=False)
+    p.set_defaults(mode=mode, target_bpp=None, target_share=None, rm=False)
     add = _shown(p, "what to do")
     hidden = _shown(p, "of the other command", False)
     for to, flags, value, text in (
@@ -187,7 +193,7 @@ def _add_compressing(add: Callable[..., Any]) -> None:
         type=_target_size,
         metavar="SIZE",
         help="find the best quality of at most SIZE: 20000, 20k or 20Ki bytes, "
-        "or 0.5bpp (bits per pixel)",
+        "10%% of the input, or 0.5bpp (bits per pixel)",
     )
     add(
         "--target-psnr",
@@ -228,6 +234,12 @@ def _add_compressing(add: Callable[..., Any]) -> None:
         help="of a file of several pages or frames, take them all as a stack (first)",
     )
 
+    add(
+        "--skip-larger",
+        action="store_true",
+        help="leave inputs alone whose .aec file would not be smaller",
+    )
+
 
 def _add_decompressing(add: Callable[..., Any]) -> None:
     add(
@@ -246,6 +258,12 @@ def _add_decompressing(add: Callable[..., Any]) -> None:
         "--format",
         metavar="EXT",
         help="write this format (that of OUT's name, else png)",
+    )
+    add(
+        "--original-format",
+        action="store_true",
+        help="write the format, and the extension, that the compressed picture had; "
+        "PNG where that is not known or cannot be written",
     )
 
 
@@ -284,13 +302,40 @@ def _add_files(add: Callable[..., Any]) -> None:
     add(
         "--output-dir",
         metavar="DIR",
-        help="write into DIR, made if it is missing; with -r the same tree in it",
+        help="write into DIR, made if it is missing; with -r the same tree in it. "
+        "A name that ends in .zip or .tar makes an archive",
+    )
+    add(
+        "--suffix",
+        choices=("replace", "append"),
+        help="what a new extension does to the old one: a.jpg becomes a.aec or "
+        "a.jpg.aec (replace; append where names collide)",
     )
     add(
         "-r",
         "--recursive",
         action="store_true",
-        help="take all inputs in a folder and in the folders below it",
+        help="take all inputs in a folder and in the folders below it, or in an "
+        "archive (.zip, .tar)",
+    )
+    add(
+        "--exclude",
+        action="append",
+        metavar="PATTERN",
+        help="leave out names, or paths in a tree, such as '*.gif' or 'raw/*'; may be "
+        "said several times",
+    )
+    add(
+        "--skip-existing",
+        action="store_const",
+        const=True,
+        help="count outputs as done that are there, sound and newer than their "
+        "inputs (default with -r)",
+    )
+    add(
+        "--dry-run",
+        action="store_true",
+        help="print what would become what, and write nothing",
     )
     add("-c", "--stdout", action="store_true", help="write to standard output")
     add("-f", "--force", action="store_true", help="replace outputs that exist")
@@ -362,11 +407,16 @@ def parse(prog: str, argv: list[str]) -> argparse.Namespace:
     options.prog = prog
     options.files += argv[cut + 1 :]
     if not (options.help or options.version or options.completion):
+        if options.skip_existing is None:
+            options.skip_existing = options.recursive and not options.force
         features.check(options)
         _split(options)
         _check(options)
         _set_coding(options)
         options.problems = []
+        archives.prepare(
+            options, lambda name: jobs.looks_like_input(name, options.mode)
+        )
         options.jobs = jobs.make(options, options.problems.append)
     return options
 
@@ -377,6 +427,10 @@ def _set_coding(options: argparse.Namespace) -> None:
 
     options.encode = _options(options, EncodeOptions)
     options.decode = _options(options, DecodeOptions)
+    if options.target_share is not None:
+        _options(
+            argparse.Namespace(**{**vars(options), "target_size": 1}), EncodeOptions
+        )  # which refuses a second goal
     if options.mode not in ("compress", "compare"):
         for name in EncodeOptions.__annotations__:
             if name in DecodeOptions.__annotations__ or not getattr(options, name):
@@ -386,20 +440,21 @@ def _set_coding(options: argparse.Namespace) -> None:
 
 
 def _split(options: argparse.Namespace) -> None:
-    """Take OUT off the names, if the second of two can only be that."""
+    """Take OUT off the names: a folder at the end, or what can only be that."""
     names = options.files
     if (
-        len(names) == 2
-        and options.mode in ("compress", "decompress")
-        and not (
-            options.output
-            or options.output_dir
-            or options.stdout
-            or options.recursive
-            or options.stack
-        )
-        and jobs.is_output(names[1], options.mode)
+        len(names) < 2
+        or options.mode not in ("compress", "decompress")
+        or options.output
+        or options.output_dir
+        or options.stdout
+        or options.recursive
+        or options.stack
     ):
+        return
+    if os.path.isdir(names[-1]) or names[-1].endswith(("/", os.sep)):
+        options.output_dir = names.pop()
+    elif len(names) == 2 and jobs.is_output(names[1], options.mode):
         options.output = names.pop()
 
 
@@ -470,6 +525,27 @@ def _check(options: argparse.Namespace) -> None:
         (options.rm and streams, "--rm needs named inputs and outputs"),
         (options.preserve and streams, "-p needs named inputs and outputs"),
         (options.output == "", "-o needs a name"),
+        (
+            options.dry_run and (streams or options.stack),
+            "--dry-run needs named inputs and outputs",
+        ),
+        (
+            options.original_format
+            and (options.mode != "decompress" or options.format or options.output),
+            "--original-format is for decompressing, without --format and -o",
+        ),
+        (
+            (options.skip_larger or options.target_share) and not compresses,
+            "--skip-larger and --target-size are for compressing",
+        ),
+        (
+            options.target_share and (options.stack or options.pages == "all"),
+            "--target-size N% is for single pictures",
+        ),
+        (
+            options.rm and archives.is_archive(options.output_dir),
+            "--rm clashes with an archive as output",
+        ),
         ("" in options.files, "an empty file name"),
     )
     for clash, message in rules:
@@ -489,6 +565,10 @@ def _check_scheduler(options: argparse.Namespace) -> None:
         ),
         (options.stack, "--stack"),
         (options.pages == "all", "--pages all"),
+        (options.skip_larger, "--skip-larger"),
+        (options.target_share, "--target-size N%"),
+        (options.original_format, "--original-format"),
+        (archives.is_archive(options.output_dir), "archives"),
         (options.index is not None, "--index"),
         (options.region is not None, "--region"),
         (options.rm, "--rm"),
@@ -560,11 +640,13 @@ def _count(text: str) -> int:
 
 
 def _target_size(text: str) -> int | float:
-    """Bytes as ``int``, or bits per pixel as ``float``."""
+    """Bytes as ``int``, bits per pixel as ``float``, or a ``Share``."""
+    if text.endswith("%"):
+        return Share(_positive(text[:-1]) / 100)
     if text.lower().endswith("bpp"):
         return _positive(text[:-3])
     if not (value := _whole(text)):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is neither a whole number nor such as 20k, 20Ki or 0.5bpp"
+            f"{text!r} is neither a whole number nor such as 20k, 20Ki, 10% or 0.5bpp"
         )
     return value

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 GOOD, ERROR, WARNING = 0, 1, 2
+# Folders of our own, and what the user knows them as.
+ALIASES: dict[str, str] = {}
+_LISTED = 20  # names in a line
 TRACEBACK = "\0"  # between a message and a traceback, with -vv
 
 
@@ -98,6 +101,7 @@ class Report:
         # One line whatever a file's name, its chunks' or a library's message
         # holds, and nothing that a terminal obeys.
         line = " ".join(": ".join(parts).split("\n"))
+        line = _known(line)
         line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
         self.before()
         try:
@@ -110,7 +114,24 @@ def display(name: str | os.PathLike[str]) -> str:
     """A file name as it can be printed anywhere."""
     if name == "-":
         return "standard input"
-    return os.fspath(name).encode("utf-8", "replace").decode("utf-8")
+    return _known(os.fspath(name).encode("utf-8", "replace").decode("utf-8"))
+
+
+def _known(text: str) -> str:
+    for folder, name in ALIASES.items():
+        text = text.replace(folder, name)
+    return text
+
+
+def listed(names: list[str], verbose: int = 0) -> str:
+    """Names in one line, not more than some unless asked for.
+
+    >>> listed(["a", "b"])
+    'a, b'
+    """
+    shown = names if verbose else names[:_LISTED]
+    more = f" and {len(names) - len(shown)} more" if shown != names else ""
+    return ", ".join(map(display, shown)) + more
 
 
 def describe(error: str | BaseException) -> str:

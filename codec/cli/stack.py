@@ -41,8 +41,8 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
     except InputError as error:
         raise Refusal(str(error), pictures.name) from None
     coded = time.perf_counter()
-    files.save(job, data, options)
-    notes.n_out = len(data)
+    if not files.save_smaller(job, data, notes, options):
+        return
     written = time.perf_counter()
     notes.say(
         job.dst,
@@ -69,8 +69,8 @@ def pages(coder: Coder, job: Job, file: BinaryIO, notes: Notes) -> None:
         data = coder.encoder.encode(pictures[0])
     else:
         data = encode_batch(pictures, encoder=coder.encoder)
-    files.save(job, data, options)
-    notes.n_out = len(data)
+    if not files.save_smaller(job, data, notes, options):
+        return
     notes.say(
         job.src,
         f"{len(pictures)} pages to {len(data)} bytes, "
@@ -164,7 +164,7 @@ def decompress(
         if progress:
             progress((done + 1) / len(numbers))
     if options.rm:
-        verify.remove(job, notes, lambda: None)  # each was checked
+        verify.remove(job, notes, options, lambda: None)  # each was checked
     notes.say(
         job.src,
         f"{len(numbers)} of {len(stack)} pictures, "

@@ -28,7 +28,12 @@ _ALLOWED = 200
 _BLOCK = 64
 
 
-def remove(job: Job, notes: Notes, check: Callable[[], object]) -> None:
+def remove(
+    job: Job,
+    notes: Notes,
+    options: argparse.Namespace,
+    check: Callable[[], object],
+) -> None:
     """Remove the input of a job whose output is written.
 
     Parameters
@@ -36,6 +41,8 @@ def remove(job: Job, notes: Notes, check: Callable[[], object]) -> None:
     job : Job
     notes : Notes
         After a warning the input stays, for it may hold what was left out.
+    options : argparse.Namespace
+        Whose ``linked`` names the files that a link leads to.
     check : function
         Raises if the output is not all that it should be.
     """
@@ -46,6 +53,8 @@ def remove(job: Job, notes: Notes, check: Callable[[], object]) -> None:
         urls.remove(job.src)
     elif os.path.islink(job.src):
         notes.warn(job.src, "input kept, as it is a link")
+    elif options.linked and (link := options.linked.get(os.path.realpath(job.src))):
+        notes.warn(job.src, f"input kept, as {link} is a link to it")
     else:
         check()
         os.unlink(job.src)

@@ -25,3 +25,28 @@ def stem(name: str) -> str:
     start, extension = os.path.splitext(name)
     known = extension.lower() == ".aec" or is_picture(name)
     return start if known else name
+
+
+def output(name: str, suffix: str, whole: bool = False) -> str:
+    """The name of what is made of a file.
+
+    Parameters
+    ----------
+    name : str
+    suffix : str
+        With its dot; not said twice, as of ``a.png.aec`` made a PNG.
+    whole : bool
+        Keep the extension of the name before it.
+
+    Examples
+    --------
+    >>> output("a.png", ".aec"), output("a.png", ".aec", whole=True)
+    ('a.aec', 'a.png.aec')
+    >>> output("a.png.aec", ".png"), output("a.jpg.aec", ".png")
+    ('a.png', 'a.jpg.png')
+    """
+    if whole:
+        return name + suffix
+    start = stem(name)
+    again = name.lower().endswith(".aec") and start.lower().endswith(suffix.lower())
+    return start if again else start + suffix

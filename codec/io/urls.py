@@ -13,8 +13,7 @@ import re
 from collections.abc import Iterator
 
 from ..errors import CodecError, InputError, UnsupportedError
-from . import modes
-from .names import stem
+from . import modes, names
 
 TYPE_CHECKING = False  # typing takes long to load, and --help comes by here
 if TYPE_CHECKING:
@@ -216,7 +215,11 @@ def walk(url: str) -> list[str]:
 
 
 def target(
-    name: str, suffix: str, folder: str | None = None, top: str | None = None
+    name: str,
+    suffix: str,
+    folder: str | None = None,
+    top: str | None = None,
+    whole: bool = False,
 ) -> str:
     """The output of an input, where one of the two is a URL.
 
@@ -231,14 +234,17 @@ def target(
     top : str or None
         What was searched for the input: what is below it is repeated below
         ``folder``.
+    whole : bool
+        As of `names.output`.
 
     Raises
     ------
     InputError
-        Nothing can be written beside the input.
+        Nothing can be written beside the input, or it would be written
+        elsewhere than in the folder.
     """
     name, *chain = name.split("::")
-    output = stem(name) + suffix
+    output = names.output(name, suffix, whole)
     if folder is None:
         if chain:
             raise InputError(
@@ -252,6 +258,8 @@ def target(
         inner = output.removeprefix(start).lstrip("/")
     else:
         inner = output.rsplit("/", 1)[-1]
+    if ".." in inner.split("/"):  # as the names in an archive may say
+        raise InputError(f"{name} would be written outside of {folder}")
     return f"{folder.rstrip('/')}/{inner}"
 
 

@@ -6,7 +6,7 @@ import struct
 from PIL import Image
 
 from ..types import Array, Picture, Sections
-from . import tiff
+from . import origin, tiff
 from .alpha import alpha_to_png, png_to_alpha
 
 _PREFIX = b"Exif\0\0"
@@ -237,6 +237,8 @@ def to_sections(picture: Picture) -> Sections:
     ):
         if data:
             sections[kind] = data
+    if picture.origin is not None:
+        sections[origin.SECTION] = origin.write(picture.origin)
     return sections
 
 
@@ -273,4 +275,5 @@ def from_sections(pixels: Array, sections: Sections) -> Picture:
         exif,
         xmp,
         dpi=(dpi[0] / 1000, dpi[1] / 1000) if all(dpi) else None,
+        origin=origin.read(sections.get(origin.SECTION)),
     )

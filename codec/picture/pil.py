@@ -41,7 +41,7 @@ from ..errors import CodecError, ConversionWarning, InputError, LimitError
 from ..limits import MAX_PIXELS, MAX_SIDE, check_pixels, over
 from ..model import forks
 from ..types import Array, Picture
-from . import hidden, jxl, metadata, parts
+from . import hidden, jxl, metadata, origin, parts
 from .alpha import fill_hidden
 from .parts import Contents
 
@@ -156,9 +156,11 @@ def open_picture(
         As `load`; and for all that is in the file and not in the result.
     """
     with _opened(file, max_pixels) as (image, contents, data):
-        return _load_pil(
+        picture = _load_pil(
             image, contents, lambda: _account(image, contents, metadata, data)
         )
+        name = getattr(file, "name", file)
+        return dataclasses.replace(picture, origin=origin.of(image, name, data))
 
 
 def open_pages(

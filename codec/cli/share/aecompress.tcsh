@@ -17,7 +17,8 @@ complete aecompress \
         'c/-o=/f/' \
         'c/--output=/f/' \
         'c/--output-dir=/d/' \
-        'c/--/(compare completion decompress effort force help json keep list max-pixels model no-progress output output-dir pages preserve quality quiet recursive rm scheduler stack stdout strip target-psnr target-score target-size test threads tune verbose version)/' \
+        'c/--suffix=/(replace append)/' \
+        'c/--/(compare completion decompress dry-run effort exclude force help json keep list max-pixels model no-progress output output-dir pages preserve quality quiet recursive rm scheduler skip-existing skip-larger stack stdout strip suffix target-psnr target-score target-size test threads tune verbose version)/' \
         'c/-/(- T V c d f h k l m o p q r t v)/' \
         'n/--completion/(bash tcsh zsh)/' \
         'n/--effort/(1 2 3 4 5 6 7 8 9)/' \
@@ -28,5 +29,6 @@ complete aecompress \
         'n/-o/f/' \
         'n/--output/f/' \
         'n/--output-dir/d/' \
+        'n/--suffix/(replace append)/' \
         'p/1/f/' \
         'p/*/()/'

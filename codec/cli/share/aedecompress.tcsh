@@ -14,7 +14,8 @@ complete aedecompress \
         'c/-o=/f/' \
         'c/--output=/f/' \
         'c/--output-dir=/d/' \
-        'c/--/(completion features force format help index json keep list max-pixels model no-progress output output-dir preserve quiet recursive region rm scheduler stdout strip test threads verbose version)/' \
+        'c/--suffix=/(replace append)/' \
+        'c/--/(completion dry-run exclude features force format help index json keep list max-pixels model no-progress original-format output output-dir preserve quiet recursive region rm scheduler skip-existing stdout strip suffix test threads verbose version)/' \
         'c/-/(- T V c f h k l m o p r t v)/' \
         'n/--completion/(bash tcsh zsh)/' \
         'n/-m/f/' \
@@ -22,5 +23,6 @@ complete aedecompress \
         'n/-o/f/' \
         'n/--output/f/' \
         'n/--output-dir/d/' \
+        'n/--suffix/(replace append)/' \
         'p/1/f/' \
         'p/*/()/'

@@ -1,1 +1,2 @@
-aecompress -f tiny.png folder
+aecompress tiny.png folder
+aecompress -f tiny.png -o folder

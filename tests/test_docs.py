@@ -10,8 +10,8 @@ import shutil
 import stat
 import subprocess
 import sys
-import zipfile
 import warnings
+import zipfile
 
 import numpy as np
 import pytest

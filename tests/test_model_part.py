@@ -24,9 +24,11 @@ def test_only_what_the_output_needs():
             kept.insert(0, node)
     assert list(part.graph.node) == kept
     assert len(kept) < 0.7 * len(whole.graph.node)
+    names = [i.name for i in part.graph.input]
+    assert set(names) < needed and "probes" not in names
     # All else is as it was.
     for model in whole, part:
-        del model.graph.node[:], model.graph.output[:]
+        del model.graph.node[:], model.graph.output[:], model.graph.input[:]
     assert part == whole
 
 
@@ -46,11 +48,12 @@ def test_it_computes_the_same():
         "modulation": graphs.bundle.at_quality("synthesis_mod", 40),
         "pixels": rng.integers(0, 256, (48, 64, 3), np.uint8),
         "weight": np.ones((48, 64), np.float32),
-        "probes": np.ones((0, 48, 64, 3), np.int8),
     }
-    want, _ = graphs.run("synthesis_gradient", **inputs)
-    (got,) = graphs.run("synthesis_error", **inputs)
-    assert np.allclose(got, want, rtol=1e-5)
+    probes = rng.integers(-1, 2, (2, 48, 64, 3)).astype(np.int8)
+    error, slope = graphs.run("synthesis_gradient", probes=probes, **inputs)
+    for name in "synthesis_error", "synthesis_descent":
+        for got, want in zip(graphs.run(name, **inputs), (error, slope[:1])):
+            assert np.allclose(got, want, rtol=1e-5, atol=1e-5 * np.abs(want).max())
 
 
 @pytest.mark.parametrize("cut", [1, 7, 100, len(GRADIENT) // 2, len(GRADIENT) - 1])

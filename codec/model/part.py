@@ -2,7 +2,7 @@
 
 Contents
 --------
-``part_of``   the part that one of the outputs needs, or a value before them
+``part_of``   the part that some outputs need, or values before them
 ``inputs_of`` what a value is made from
 ``constant``  an input that is always the same made a constant
 
@@ -29,28 +29,30 @@ _BYTES = 2  # wire type of what has a length
 _FIXED = {1: 8, 5: 4}  # wire types of a fixed size
 
 
-def part_of(model: bytes, output: str) -> bytes:
-    """The model without what ``output`` does not need.
+def part_of(model: bytes, *outputs: str) -> bytes:
+    """The model without nodes and inputs that ``outputs`` do not need.
 
     Parameters
     ----------
     model : bytes
         A ModelProto whose nodes are in order, as onnx demands, and have no
         graphs inside them.
-    output : str
-        One of the outputs, or of the values inside.
+    *outputs : str
+        Outputs, or one of the values inside, which then comes last.
 
     Returns
     -------
     bytes
-        A ModelProto with this one output.
+        A ModelProto with these outputs.
 
     Raises
     ------
     ValueError
         These bytes are no such model.
     """
-    return _with_graph(model, lambda graph: _needed(graph, output.encode()))
+    return _with_graph(
+        model, lambda graph: _needed(graph, {o.encode() for o in outputs})
+    )
 
 
 def inputs_of(model: bytes, value: str) -> list[str]:
@@ -133,20 +135,27 @@ def _field(number: int, value: bytes) -> bytes:
     return _varint(number << 3 | _BYTES) + _varint(len(value)) + value
 
 
-def _needed(graph: bytes, output: bytes) -> bytes:
-    fields, needed, kept = list(_fields(graph)), {output}, []
-    for number, whole, value in reversed(fields):
+def _needed(graph: bytes, outputs: set[bytes]) -> bytes:
+    needed, kept, declared = set(outputs), [], set()
+    for number, whole, value in reversed(list(_fields(graph))):
         if number == NODE:
             names = _names(value, NODE_INPUT, NODE_OUTPUT)
             if needed.isdisjoint(names[NODE_OUTPUT]):
                 continue
             needed.update(names[NODE_INPUT])
-        elif number == OUTPUT and output not in _names(value, VALUE_NAME)[VALUE_NAME]:
-            continue
-        kept.append(whole)
-    if not any(number == OUTPUT for number, _, _ in _fields(b"".join(kept))):
-        kept.append(_field(OUTPUT, _field(VALUE_NAME, output)))
-    return b"".join(reversed(kept))
+        elif number == OUTPUT:
+            (name,) = _names(value, VALUE_NAME)[VALUE_NAME]
+            if name not in outputs:
+                continue
+            declared.add(name)
+        kept.append((number, whole, value))
+    return b"".join(
+        whole
+        for number, whole, value in reversed(kept)
+        if number != INPUT or needed.issuperset(_names(value, VALUE_NAME)[VALUE_NAME])
+    ) + b"".join(
+        _field(OUTPUT, _field(VALUE_NAME, name)) for name in outputs - declared
+    )
 
 
 def _names(message: bytes, *numbers: int) -> dict[int, list[bytes]]:

@@ -23,7 +23,8 @@ from .part import constant, inputs_of, part_of
 
 # Sessions of a graph that are kept, each for one quality: 6 MB and 5 to 10 ms.
 QUALITIES = 4
-PARTS = "synthesis_error", "synthesis_slopes"  # of synthesis_gradient
+# Of synthesis_gradient; the engine refuses an empty batch of probes (until 1.31).
+PARTS = "synthesis_error", "synthesis_descent", "synthesis_slopes"
 _FATAL = 4  # the engine's errors come as exceptions as well
 # Threads, too, are refused where memory ends.
 _NO_MEMORY = re.compile(
@@ -127,10 +128,14 @@ class Graphs:
         model = self.bundle.graphs["synthesis_gradient" if name in PARTS else name]
         if name == "synthesis_error":
             model = part_of(model, "error")
-        elif name == "synthesis_slopes":
-            # Joined to the squared error's own, which comes first.
+        elif name in PARTS:
+            # Slopes of the error come first and are joined with those of probes.
             (joined,) = inputs_of(model, "gradient")
-            model = part_of(model, inputs_of(model, joined)[-1])
+            error, probes = inputs_of(model, joined)
+            if name == "synthesis_slopes":
+                model = part_of(model, probes)
+            else:
+                model = part_of(model, "error", error)
         return (
             model if modulation is None else constant(model, "modulation", modulation)
         )
@@ -140,9 +145,10 @@ class Graphs:
     ) -> list[Array]:
         """Outputs of one graph, a list of arrays in the graph's order.
 
-        ``synthesis_error`` is the part of ``synthesis_gradient`` that its
-        first output needs, ``synthesis_slopes`` the part that takes probes
-        back. Both take the same inputs. What quality changes
+        Three parts of ``synthesis_gradient`` are graphs of their own:
+        ``synthesis_error`` makes the error, ``synthesis_descent`` the error
+        and its slope, without probes, and ``synthesis_slopes`` takes probes
+        back. What quality changes
         in a graph, ``modulation``, is an input of it as well, but one that
         sessions are made for: another one takes as long as a small picture.
 
@@ -197,11 +203,11 @@ def _outputs(
     n, *first = next(iter(inputs.values())).shape
     if name == "synthesis_slopes":
         return [("f4", (len(inputs["probes"]), *inputs["latent"].shape))]
-    if name in ("synthesis_error", "synthesis_gradient"):
+    if name in ("synthesis_gradient", *PARTS):
         shape = inputs["latent"].shape
         error = "f4", shape[:2]
-        gradient = "f4", (1 + len(inputs["probes"]), *shape)
-        return [error, gradient] if name.endswith("gradient") else [error]
+        gradient = "f4", (1 + len(inputs.get("probes", ())), *shape)
+        return [error] if name == "synthesis_error" else [error, gradient]
     if name == "analysis":
         n, h, w, _ = inputs["pixels"].shape
         return [("f4", (n, h // 16, w // 16, b.m))]

@@ -30,7 +30,6 @@ from ..transform.transform import padded
 from ..types import Array
 from . import ssimulacra2, tune
 
-BATCH = 2  # probes in one run
 TERM = "ssimulacra2"
 # Of a model that was trained for nothing of the kind (`codec.training.loss`).
 LOSS = {"loss": f"mse:0.2,{TERM}:0.8", "loss_high": "mse", "loss_turn": 0.5}
@@ -212,8 +211,7 @@ class SquaredError(_Decoded):
         total = 0.0
         for _, cut, *where in self._tiles(latent):
             inputs = self._inputs(*where)
-            none = np.empty((0, *inputs["pixels"].shape), np.int8)
-            (e,) = self._run("synthesis_error", latent, *where, probes=none, **inputs)
+            (e,) = self._run("synthesis_error", latent, *where, **inputs)
             total += e[cut].sum(dtype=np.float64)
         return total
 
@@ -238,18 +236,13 @@ class SquaredError(_Decoded):
         seen = np.zeros(latent.shape if n_probes else 0, np.float32)
         rng = np.random.default_rng(2)
         for to, cut, *where in self._tiles(latent):
-            inputs, left = self._inputs(*where), n_probes
-            while True:
-                n = min(left, BATCH)
-                probes = _signs(rng, (n, *inputs["pixels"].shape))
-                e, g = self._run(
-                    "synthesis_gradient", latent, *where, probes=probes, **inputs
-                )
-                for one in g[1:]:
-                    seen[to] += np.square(one[cut]) / n_probes
-                left -= n
-                if not left:
-                    break
+            inputs, name = self._inputs(*where), "synthesis_descent"
+            if n_probes:
+                name = "synthesis_gradient"
+                inputs["probes"] = _signs(rng, (n_probes, *inputs["pixels"].shape))
+            e, g = self._run(name, latent, *where, **inputs)
+            for one in g[1:]:
+                seen[to] += np.square(one[cut]) / n_probes
             gradient[to] = g[0][cut]
             total += e[cut].sum(dtype=np.float64)
         if n_probes and self.importance is not None:
@@ -409,16 +402,8 @@ class Look(_Decoded):
         probes = np.zeros((len(slopes), h, w, 3), np.int8)
         for to, one in zip(probes, slopes):
             to[: inner.shape[0], : inner.shape[1]] = np.rint(one / inner[..., None])
-        # Their squared error, which the graph takes to this original, is of no
-        # use.
-        nothing = np.zeros((h, w, 3), np.uint8)
         return self._run(
-            "synthesis_slopes",
-            latent,
-            *where,
-            pixels=nothing,
-            weight=weight,
-            probes=probes,
+            "synthesis_slopes", latent, *where, weight=weight, probes=probes
         )[0]
 
 

@@ -145,10 +145,17 @@ def test_a_missing_program_is_named():
         metric.require()
 
 
+def loaded(name):
+    try:
+        return codecs.load(name)
+    except ImportError as error:
+        pytest.skip(str(error))
+
+
 @pytest.mark.parametrize("tune", ["psnr", "iq", "ssimulacra2"])
 def test_avif_is_tuned_for_what_its_name_says(tune, monkeypatch):
     """Named in the file's options and in the versions, never a default."""
-    codec = codecs.load(f"avif-444-{tune}")
+    codec = loaded(f"avif-444-{tune}")
     picture, given = photograph(64, 80), {}
     save = Image.Image.save
 
@@ -167,7 +174,7 @@ def test_avif_is_tuned_for_what_its_name_says(tune, monkeypatch):
 def test_tunes_of_avif_make_different_files():
     picture = photograph(64, 80)
     files = {
-        codecs.load(codecs.tuned_avif(name)).encode(picture, 60, 1)
+        loaded(codecs.tuned_avif(name)).encode(picture, 60, 1)
         for name in metrics.METRICS
     }
     assert len(files) == 3
@@ -182,10 +189,7 @@ def test_decibel_of_ms_ssim():
     "name", [name for name in codecs.BUILDERS if name != codecs.OURS]
 )
 def test_every_codec_returns_the_picture(name):
-    try:
-        codec = codecs.load(name)
-    except ImportError as error:
-        pytest.skip(str(error))
+    codec = loaded(name)
     picture = photograph(64, 80)
     sizes = []
     for setting in (codec.settings[0], codec.settings[-1]):

@@ -139,6 +139,9 @@ def _avif(sampling, tune):
 
     if not features.check("avif"):
         raise ImportError("this Pillow has no AVIF")
+    libaom = AvifImagePlugin.get_codec_version("aom").removeprefix("v")
+    if tune == "ssimulacra2" and [int(n) for n in libaom.split(".")[:2]] < [3, 13]:
+        raise ImportError(f"tune={tune} needs libaom 3.13; this Pillow has {libaom}")
 
     def decode(data, shape=None, threads=1):
         AvifImagePlugin.DEFAULT_MAX_THREADS = threads
@@ -154,8 +157,7 @@ def _avif(sampling, tune):
         else (5, 25, 45, 60, 75, 90),
         typical=65,
         description=f"Pillow AVIF, aom, speed=6, subsampling={sampling}, tune={tune}",
-        version=_pillow_version("avif")
-        + f", libaom {AvifImagePlugin.get_codec_version('aom')}",
+        version=f"{_pillow_version('avif')}, libaom {libaom}",
         encode=lambda picture, quality, threads: _save(
             picture,
             "AVIF",

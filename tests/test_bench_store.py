@@ -61,7 +61,7 @@ def test_what_is_forgotten_leaves_the_file(tmp_path):
     assert [sha for sha, _ in Store(path, KEY).rows] == ["c", "b"]
     store.write(by=["sha256"])
     assert [sha for sha, _ in Store(path, KEY).rows] == ["b", "c"]
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize("text", ["", "sha256,setting,bytes\n", "sha256,set"])

@@ -15,7 +15,7 @@ from PIL import Image
 import codec
 from codec.cli import options
 from codec.cli.main import main
-from codec.io import modes, names, urls
+from codec.io import modes, names, urls, whole
 from codec.picture import format_of
 
 RNG = np.random.default_rng(1)
@@ -256,7 +256,7 @@ def test_the_umask_of_the_process_is_left_alone(folder, monkeypatch):
     os.chmod("a.png", 0o640)
     assert main("aecompress", ["a.png"]) == 0 and mode("a.aec") == 0o640
     urls.write("b", b"1")
-    urls.write_whole("c", b"2", exclusive=True)
+    whole.write("c", b"2", exclusive=True)
     assert mode("b") == mode("c") == mode_of_a_new_file()
 
 
@@ -280,10 +280,10 @@ def test_another_group_gets_no_more_than_all_others(folder, monkeypatch, wanted,
         raise PermissionError
 
     monkeypatch.setattr(os, "fchown", refuses)
-    urls.write_whole("b", b"", like="a")
+    whole.write("b", b"", like="a")
     assert mode("b") == found
     monkeypatch.setattr(os, "fchown", lambda *args: None)  # it can be set
-    urls.write_whole("c", b"", like="a")
+    whole.write("c", b"", like="a")
     assert mode("c") == wanted
 
 

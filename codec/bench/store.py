@@ -18,6 +18,8 @@ from typing import Any
 
 import pandas as pd
 
+from ..io import whole
+
 TEXTS = ("picture", "sha256", "codec", "setting", "version", "model", "encoder")
 """Columns that stay text, whatever their values look like."""
 
@@ -114,9 +116,8 @@ class Store:
         if by:
             frame = frame.sort_values(list(by), kind="stable")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix(".partial")
-        frame.to_csv(partial, index=False, lineterminator="\n")
-        os.replace(partial, self.path)
+        text = frame.to_csv(index=False, lineterminator="\n")
+        whole.write(self.path, text.encode())
 
     def frame(self) -> pd.DataFrame:
         """All rows."""
@@ -133,9 +134,7 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
     """Write readable JSON in one step; NaN and infinity become null."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(_finite(value), indent=2) + "\n", "utf-8")
-    os.replace(partial, path)
+    whole.write(path, (json.dumps(_finite(value), indent=2) + "\n").encode())
 
 
 def _finite(value: Any) -> Any:

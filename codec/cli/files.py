@@ -1,11 +1,4 @@
-"""Reading inputs, and outputs that appear whole or not at all.
-
-An output is written to a sibling first, ``.NAME.*.part``, which then gets the
-name in one step: by a hard link, so that nothing is ever replaced by accident,
-not even a file that appeared a moment ago; under ``-f`` by a rename that takes
-the old file's place. Killed at any moment, a command leaves the old file, none,
-or the whole new one, and at worst a ``.part``.
-"""
+"""Inputs of the commands, and outputs: standard streams, URLs, devices and files."""
 
 from __future__ import annotations
 
@@ -19,7 +12,7 @@ import sys
 from collections.abc import Iterator
 
 from ..errors import CodecError, FormatError, InputError, LimitError
-from ..io import modes, urls
+from ..io import urls, whole
 from .jobs import STREAM, Job
 from .report import Refusal
 
@@ -313,71 +306,18 @@ def write(
             with open(dst, "wb") as file:
                 file.write(data)
         else:
-            folder, name = os.path.split(dst)
-            like = None if src == STREAM else src
-            sibling = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}.part")
-            _fill(urls.create(sibling, like), sibling, data, like, times, sync)
-            _place(sibling, dst, force)
-        if sync and hasattr(os, "O_DIRECTORY") and os.path.exists(dst):
-            _sync_folder(os.path.dirname(dst) or ".")
+            whole.write(
+                dst,
+                data,
+                exclusive=not force,
+                like=None if src == STREAM else src,
+                times=times,
+                sync=sync,
+            )
     except FileExistsError:
         raise Refusal(EXISTS, dst) from None
     except OSError as error:
         error.filename = "standard output" if dst == STREAM else dst
-        raise
-
-
-def _sync_folder(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    except OSError:  # some network file systems cannot
-        pass
-    finally:
-        os.close(fd)
-
-
-def _place(sibling: str, dst: str, force: bool) -> None:
-    """Give a whole new file its name, in one step."""
-    try:
-        if force:
-            os.replace(sibling, dst)
-            return
-        try:
-            os.link(sibling, dst)  # unlike a rename, replaces nothing
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without links
-            os.close(urls.create(dst))
-            os.replace(sibling, dst)
-            return
-        os.unlink(sibling)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(sibling)
-        raise
-
-
-def _fill(
-    fd: int,
-    path: str,
-    data: bytes | memoryview,
-    src: str | None,
-    times: bool,
-    sync: bool,
-) -> None:
-    """Write ``data`` to ``fd``, the new file ``path``; remove it on failure."""
-    try:
-        with open(fd, "wb") as file:
-            file.write(data)
-            modes.copy(fd, src)
-            if sync:
-                file.flush()
-                modes.sync(fd)
-        if times and src is not None:
-            modes.times(path, src)
-    except BaseException:
-        os.unlink(path)
         raise
 
 

@@ -1,7 +1,8 @@
 """Getting at files, wherever they lie.
 
 =========  ============================================================
-`urls`     paths, URLs and file objects; outputs that appear whole
+`urls`     paths, URLs and file objects
+`whole`    local files that appear whole or not at all
 `names`    which name is a picture's, and what its output is called
 `modes`    permissions and times that an output has of its input
 =========  ============================================================

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 
 from ..errors import CodecError, InputError, UnsupportedError
-from . import modes, names
+from . import names, whole
 
 TYPE_CHECKING = False  # typing takes long to load, and --help comes by here
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def write(target: str | os.PathLike[str] | BinaryIO, data: bytes) -> None:
     elif isinstance(target, str) and is_url(target):
         _put(target, data)
     else:
-        write_whole(target, data)
+        whole.write(target, data)
 
 
 def _put(url: str, data: bytes) -> None:
@@ -286,7 +286,7 @@ def _put(url: str, data: bytes) -> None:
     local = getattr(fs, "local_file", False)
     if local:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_whole(path, data)
+        whole.write(path, data)
         return
     if "::" not in url:
         with contextlib.suppress(NotImplementedError):
@@ -295,80 +295,3 @@ def _put(url: str, data: bytes) -> None:
         fs.pipe_file(path, data)
     except (NotImplementedError, ValueError) as error:  # as in an archive
         raise UnsupportedError(f"{url}: cannot be written to", url) from error
-
-
-def write_whole(
-    path: str | os.PathLike[str],
-    data: bytes,
-    exclusive: bool = False,
-    like: str | None = None,
-) -> None:
-    """Write a local file under another name, then give it its own.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-    data : bytes
-    exclusive : bool
-        Raise FileExistsError rather than replace a file.
-    like : str, optional
-        A file whose permission bits are copied, if it is there.
-    """
-    path = os.fspath(path)
-    folder, name = os.path.split(os.path.abspath(path))
-    if exclusive and _write_nameless(folder, name, data, like):
-        return
-    sibling = os.path.join(folder, f".{name[:50]}.{os.urandom(6).hex()}.part")
-    fd = create(sibling, like)
-    try:
-        _fill(fd, data, like)
-        if exclusive:
-            os.link(sibling, path)
-            os.unlink(sibling)
-        else:
-            os.replace(sibling, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(sibling)
-        raise
-
-
-def _write_nameless(folder: str, name: str, data: bytes, like: str | None) -> bool:
-    """Write without a name in between: a kill leaves nothing behind.
-
-    Returns False where the system cannot do that.
-    """
-    try:
-        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except AttributeError:
-        return False
-    try:
-        fd = os.open(folder, os.O_TMPFILE | os.O_WRONLY, modes.at_first(like))
-        with open(fd, "wb", closefd=True) as file:
-            file.write(data)
-            file.flush()
-            modes.copy(fd, like)
-            modes.sync(fd)
-            # With a folder given, Python follows the link, as it must.
-            os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=place)
-        return True
-    except FileExistsError:
-        raise
-    except (AttributeError, OSError):
-        return False
-    finally:
-        os.close(place)
-
-
-def create(path: str, like: str | None = None) -> int:
-    """Open a new file for writing, to be as readable as ``like`` at most."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    return os.open(path, flags, modes.at_first(like))
-
-
-def _fill(fd: int, data: bytes, like: str | None) -> None:
-    with open(fd, "wb") as file:
-        file.write(data)
-        file.flush()
-        modes.copy(fd, like)
-        modes.sync(fd)

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import picture
 from ..errors import ConversionWarning
+from ..io import whole
 from . import digits
 from .config import TrainingError
 
@@ -97,8 +98,7 @@ def build_cache(folder, cache, log=print, least=MIN_SIDE):
     os.replace(cache.with_suffix(".tmp"), cache.with_suffix(".bin"))
     # The index comes last and whole: without it the cache is not there.
     text = json.dumps({"stamp": stamp, "index": index})
-    cache.with_suffix(".json.tmp").write_text(text)
-    os.replace(cache.with_suffix(".json.tmp"), cache.with_suffix(".json"))
+    whole.write(cache.with_suffix(".json"), text.encode())
     return index
 
 
@@ -111,7 +111,7 @@ def _decode(path, skipped, least):
                 for i, a in enumerate(digits.read(path))
             ]
         else:
-            with warnings.catch_warnings(record=True) as told:
+            with warnings.catch_warnings(record=True) as warned:
                 warnings.simplefilter("always", ConversionWarning)
                 many = [
                     (
@@ -119,7 +119,7 @@ def _decode(path, skipped, least):
                         picture.as_rgb(picture.read(path, metadata=False).pixels),
                     )
                 ]
-            skipped += [f"{path}: {w.message}" for w in told]
+            skipped += [f"{path}: {w.message}" for w in warned]
     except Exception as e:  # a broken file must not stop a run
         skipped.append(f"{path}: left out ({e})")
         return []

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from ..io import whole
 from . import nets, optim
 from .config import Config, Shape, TrainingError
 
@@ -275,9 +276,7 @@ def export_averaged(state, file):
             "hours": f"{saved['seconds'] / 3600:.3f}",
         },
     )
-    tmp = Path(f"{file}.tmp")
-    tmp.write_bytes(text)
-    os.replace(tmp, file)
+    whole.write(file, text)
 
 
 def load_weights(file):

@@ -112,7 +112,7 @@ def dask(picture, n, rounds, side):
             Client(cluster, set_as_default=False) as client,
         ):
             ways = {
-                f"one process, {t} thread{'s' * (t > 1)}": alone(ours, t)
+                f"one process, {t} thread{'s' * (t > 1)}": in_one_process(ours, t)
                 for t in (1, 2)
             }
             ways["two Dask workers, 1 thread each"] = together(ours, client)
@@ -160,7 +160,7 @@ def pieces(picture, folder, n, side):
     return sorted(map(str, folder.iterdir()))
 
 
-def alone(ours, threads):
+def in_one_process(ours, threads):
     """The tasks of a run, in this process."""
     task = ours.Task(EncodeOptions(threads=threads))
 

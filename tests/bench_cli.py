@@ -156,18 +156,18 @@ def on_terminal(*command, cwd):
     if pid == 0:
         os.chdir(cwd)
         os.execv(BIN / command[0], list(command))
-    told = b""
+    output = b""
     while True:
         try:
             data = os.read(terminal, 1 << 16)
         except OSError:
             break
-        told += data
+        output += data
     _, status, used = os.wait4(pid, 0)
     os.close(terminal)
     lines = [
         s
-        for s in re.split(r"[\r\n]+", told.decode().replace("\x1b[K", ""))
+        for s in re.split(r"[\r\n]+", output.decode().replace("\x1b[K", ""))
         if s.strip()
     ]
     print(

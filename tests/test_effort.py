@@ -305,10 +305,10 @@ import sys
 from codec.cli.main import main
 from codec.search import relax
 step = relax.Relaxed.step
-def told(*args):
+def announced(*args):
     print("refining", flush=True)
     return step(*args)
-relax.Relaxed.step = told
+relax.Relaxed.step = announced
 sys.exit(main("aecompress", sys.argv[1:]))
 """
 

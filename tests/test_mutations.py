@@ -91,9 +91,9 @@ def check(data):
         except CodecError:
             return False
     assert set(metadata.orientations(p.exif, p.xmp)) <= {0, 1}
-    told = any(w.category is ConversionWarning for w in caught)
+    warned = any(w.category is ConversionWarning for w in caught)
     want = by_pillow(data)
-    if want is not None and not told:
+    if want is not None and not warned:
         # Pillow reads no bytes and no spaces there; the block meant a turn.
         right = want, np.rot90(carried.PIXELS, -1)
         assert any(same(p.pixels, r) for r in right)

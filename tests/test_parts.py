@@ -31,7 +31,7 @@ def opened(data, **more):
     return picture.open_picture(io.BytesIO(data), **more)
 
 
-def told(data, match, **more):
+def with_warning(data, match, **more):
     with pytest.warns(ConversionWarning, match=match) as caught:
         found = opened(data, **more)
     assert len(caught) == 1, [str(w.message) for w in caught]
@@ -84,9 +84,11 @@ def test_strip_says_that_one_knows_of_metadata(tmp_path, monkeypatch):
 
 
 def test_sizes_and_names_are_told():
-    told(segment(plain("JPEG"), 0xFE, b"hello"), r"left out: comment \(5 bytes\)$")
+    with_warning(
+        segment(plain("JPEG"), 0xFE, b"hello"), r"left out: comment \(5 bytes\)$"
+    )
     data = plain("JPEG")
-    told(data + carried.VIDEO, f"{len(carried.VIDEO)} bytes .*a video")
+    with_warning(data + carried.VIDEO, f"{len(carried.VIDEO)} bytes .*a video")
     opened(data + bytes(99))  # padding
 
 
@@ -112,7 +114,7 @@ def whole_video():
     ],
 )
 def test_boxes_that_another_kind_of_file_has(kind, more):
-    told(carried.plain(kind) + more, "box|after the end|video")
+    with_warning(carried.plain(kind) + more, "box|after the end|video")
 
 
 def test_padding_is_nothing():
@@ -124,9 +126,9 @@ def test_padding_is_nothing():
 
 
 def test_xmp_claims_nothing_that_is_gone():
-    p = told(carried.build("JPEG", "gain map"), "only one frame of 2")
+    p = with_warning(carried.build("JPEG", "gain map"), "only one frame of 2")
     assert b"hdrgm:Version" not in p.xmp and b'dc:title="keep"' in p.xmp
-    p = told(carried.build("JPEG", "extended XMP"), "extended XMP")
+    p = with_warning(carried.build("JPEG", "extended XMP"), "extended XMP")
     assert b"HasExtendedXMP" not in p.xmp and b"hdrgm:Version" in p.xmp
     assert opened(carried._xmp("JPEG")).xmp == carried.XMP
 
@@ -178,11 +180,11 @@ def test_raw_profiles(packed):
     assert opened(with_chunk(plain("PNG"), *text("icc", ICC))).icc == ICC
     xmp = b"http://ns.adobe.com/xap/1.0/\0" + carried.XMP
     assert opened(with_chunk(plain("PNG"), *text("APP1", xmp))).xmp == carried.XMP
-    # A chunk of its own goes before it, and what cannot be read is told.
+    # A chunk of its own goes before it, and what cannot be read is with_warning.
     both = with_chunk(plain("PNG", exif=exif()), *text("exif", block))
-    assert equal(told(both, "further Exif").pixels, PIXELS)
+    assert equal(with_warning(both, "further Exif").pixels, PIXELS)
     bad = with_chunk(plain("PNG"), b"tEXt", b"Raw profile type exif\0\nexif\n 9\nxyz")
-    told(bad, "Raw profile type exif")
+    with_warning(bad, "Raw profile type exif")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,7 @@ def test_raw_profiles(packed):
     ],
 )
 def test_large_texts(kind, body):
-    told(with_chunk(plain("PNG"), kind, body), "left out: text")
+    with_warning(with_chunk(plain("PNG"), kind, body), "left out: text")
 
 
 def test_large_xmp_and_bombs(monkeypatch):
@@ -202,7 +204,7 @@ def test_large_xmp_and_bombs(monkeypatch):
     data = with_chunk(plain("PNG"), b"iTXt", body)
     assert opened(data).xmp == xmp
     monkeypatch.setattr(parts, "MAX_INFLATED", 1 << 20)
-    told(data, "XMP that cannot be read")
+    with_warning(data, "XMP that cannot be read")
 
 
 def test_large_profiles(tmp_path, monkeypatch):
@@ -258,7 +260,7 @@ def test_tags_of_any_type(tag, kind):
     p = opened(with_tag(plain("TIFF"), tag, kind, 1, value))
     (found,) = tiff.directory(p.exif, "<", False, 8).entries
     assert (found.tag, found.kind, found.value) == (tag, kind, value)
-    # What the writer of TIFF cannot hold is told, and costs nothing else.
+    # What the writer of TIFF cannot hold is with_warning, and costs nothing else.
     p = Picture(
         RGB, exif=tiff.write("<", [found, tiff.Entry(271, 2, 2, b"M\0", 0)], {})
     )
@@ -300,8 +302,8 @@ def test_tiff_resolution(unit, dpi):
 
 def test_bytes_that_no_tag_names():
     data = plain("TIFF")
-    told(data + b"secret", "6 bytes after the end")
-    told(
+    with_warning(data + b"secret", "6 bytes after the end")
+    with_warning(
         with_tag(data + b"secret", 271, 2, 6, b"Maker\0"), "6 bytes that nothing names"
     )
 
@@ -466,11 +468,13 @@ def test_deep_heic_and_jpeg_xl():
     imagecodecs = pytest.importorskip("imagecodecs")
     pytest.importorskip("pillow_jxl")
     deep = np.multiply(PIXELS, 257, dtype=np.uint16)
-    told(imagecodecs.jpegxl_encode(deep, lossless=True), "16 bits a sample cut to 8")
+    with_warning(
+        imagecodecs.jpegxl_encode(deep, lossless=True), "16 bits a sample cut to 8"
+    )
     heif = pillow_heif.from_bytes("RGB;16", deep.shape[1::-1], deep.tobytes())
     file = io.BytesIO()
     heif.save(file, quality=90)
-    told(file.getvalue(), "1[02] bits a sample cut to 8")
+    with_warning(file.getvalue(), "1[02] bits a sample cut to 8")
 
 
 @pytest.mark.parametrize(
@@ -492,7 +496,7 @@ def test_headers_of_jpeg_xl(shape, kind, more):
     assert jxl.header(data) == jxl.Header(size[1], size[0], bits, len(shape) == 4)
     if len(shape) == 4:
         pytest.importorskip("pillow_jxl")
-        told(data, "only one frame of 2")
+        with_warning(data, "only one frame of 2")
 
 
 def test_large_jpeg_xl_is_refused_before_it_is_decoded(monkeypatch):
@@ -530,7 +534,7 @@ def test_colours_of_avif(codes, good):
     if good:
         opened(data)
     else:
-        told(data, "CICP {}/{} is left out".format(*codes))
+        with_warning(data, "CICP {}/{} is left out".format(*codes))
 
 
 def test_boxes_that_lead_nowhere_end():

@@ -159,12 +159,12 @@ def test_bands_count_errors_as_the_whole_does(
     x[:500] = x[:500] // 8 + 100  # flat above, busy below
     seen = []
 
-    class Told(objectives.SquaredError):
+    class Recording(objectives.SquaredError):
         def __init__(self, *args):
             super().__init__(*args)
             seen.append(self.importance)
 
-    monkeypatch.setattr(objectives, "SquaredError", Told)
+    monkeypatch.setattr(objectives, "SquaredError", Recording)
     monkeypatch.setattr(refine, "BAND", 48 * 16 * 32)
     pipeline.encode(x, 60, dataclasses.replace(effort.PLANS[2], tune="ms-ssim"))
     whole = tune.ms_ssim(x)

@@ -21,7 +21,7 @@ from training_runs import config, pictures, psnr, scene
 import codec
 from codec.errors import ModelError, UnsupportedError
 from codec.model import bundle, encoder, find
-from codec.training import cli, data, denoise, noise, ship, state, train
+from codec.training import cli, data, denoise, export_run, noise, state, train
 
 SIGMA = 30.0
 WEIGHTS = pathlib.Path(__file__).parent.parent / "runs/psnr/weights.safetensors"
@@ -43,7 +43,7 @@ def made(tmp_path_factory):
     plain = config(tmp, steps=2)
     data.prepare(plain, quiet)
     train.train(plain)
-    ship.ship(plain, tmp / "base", n_pictures=2, log=quiet)
+    export_run.export_run(plain, tmp / "base", n_pictures=2, log=quiet)
     state.export_averaged(plain.state, tmp / "w.safetensors")
     cfg = dataclasses.replace(
         plain,
@@ -58,7 +58,7 @@ def made(tmp_path_factory):
     data.prepare(cfg, quiet)
     assert train.train(cfg) == "done"
     lines = []
-    model_id = ship.ship(cfg, tmp / "encoder", log=lines.append)
+    model_id = export_run.export_run(cfg, tmp / "encoder", log=lines.append)
     return tmp, cfg, model_id, lines
 
 

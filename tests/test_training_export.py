@@ -28,9 +28,9 @@ from codec.training import (
     functional,
     gradient,
     graph,
+    histograms,
     hyper,
-    narrow,
-    recount,
+    skip,
     train,
 )
 from codec.training.clock import Clock
@@ -132,21 +132,21 @@ def test_rows_that_are_not_worth_coding(made, bundle):
     )
     least = bundle.manifest["constants"]["ROW_SKIP"]
     assert bundle.tables["skip"].min() >= least
-    size = min(narrow.SIDE**2, crops.picture(0)[..., 0].size)
-    found = narrow.row_skips(made[1], crops, Clock(), 4 * size)
+    size = min(skip.SIDE**2, crops.picture(0)[..., 0].size)
+    found = skip.first_coded(made[1], crops, Clock(), 4 * size)
     assert found.dtype == np.uint8 and found.shape == (100,)
     pipeline = Pipeline(Bundle(made[1]))
     pick = np.unique(np.linspace(0, len(crops.index) - 1, 4).astype(int))
-    pictures = [p for _, p in crops.whole(pick, narrow.SIDE)]
+    pictures = [p for _, p in crops.whole(pick, skip.SIDE)]
     shares = np.array([len(p) for p in pictures]) / len(pick)
     for quality in (1, 100):
         best, costs = int(found[quality - 1]), {}
-        for k in range(max(least, best - 1), min(best + 1, narrow.MOST) + 1):
+        for k in range(max(least, best - 1), min(best + 1, skip.MOST) + 1):
             pipeline.bundle.row_skip[:] = k
             pipeline.take_tables()
             costs[k] = np.array(
                 [
-                    narrow.rate_distortion(
+                    skip.rate_distortion(
                         pipeline, pipeline.analyse(p, quality), p, quality
                     )
                     for p in pictures
@@ -161,7 +161,7 @@ def test_tables_are_fitted_to_what_is_coded(made, model, bundle):
     """Fitted once more, they would hardly make a file smaller."""
     cfg = config(pathlib.Path(made[3]).parent)
     crops = data.Crops(f"{made[3]}/train", data.indices(cfg)[0], 64)
-    rows, z = recount.counts(made[1], crops, 3, Clock())
+    rows, z = histograms.histograms(made[1], crops, 3, Clock())
     assert not rows[: bundle.tables["skip"].min()].any()
     again = export.frequencies(model, rows, z)
 

@@ -16,7 +16,7 @@ pytest.importorskip("onnx")
 from training_runs import pictures, scene
 
 import codec
-from codec.training import cli, curves, processes, ship, state
+from codec.training import cli, curves, export_run, processes, state
 
 HERE = pathlib.Path(__file__).parent
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone"]
@@ -68,7 +68,7 @@ def torchrun(folder, *arguments):
 def alone(folder, monkeypatch):
     """aetrain with one worker of its own; what it learned is not exported."""
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(ship, "ship", lambda cfg, out, **more: out)
+    monkeypatch.setattr(export_run, "export_run", lambda cfg, out, **more: out)
 
     def train(*arguments):
         return cli.main([str(a) for a in [*arguments, "--workers", 1]])

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 
 from training_runs import TINY, config, pictures, scene
 
-from codec.training import curves, data, functional, loss, ship, state, train
+from codec.training import curves, data, export_run, functional, loss, state, train
 from codec.training.config import Config, TrainingError
 
 AVERAGE = pathlib.Path(__file__).parent.parent / "runs" / "average.py"
@@ -130,7 +130,7 @@ def test_patience_keeps_the_best_weights(tmp_path):
     assert run(cfg) == "patience"
     saved = read(cfg)
     assert saved["since"] == 2 and saved["step"] < 50
-    model, step = ship.weights(cfg.state, saved)
+    model, step = export_run.weights(cfg.state, saved)
     assert step < saved["step"]
 
 
@@ -328,11 +328,11 @@ def test_split_is_stable(tmp_path):
 
 def test_licences(tmp_path):
     folder = pictures(tmp_path / "in", 2)
-    assert ship.licences(folder) is None
+    assert export_run.licences(folder) is None
     (tmp_path / "SOURCES.csv").write_text(
         "file,licence\nin/0.png,CC0 (README)\nin/1.png,[CC BY 4.0]\nout/2.png,GPL\n"
     )
-    assert ship.licences(folder) == {"CC BY 4.0": 1, "CC0": 1}
+    assert export_run.licences(folder) == {"CC BY 4.0": 1, "CC0": 1}
 
 
 @pytest.mark.parametrize("near", [0.0, 0.9])

@@ -75,7 +75,7 @@ def main(argv=None):
         "others, unless they were measured before",
     )
     p.add_argument(
-        "--ship", action="store_true", help="replace the model digits of the package"
+        "--install", action="store_true", help="replace the model digits of the package"
     )
     p.add_argument("--threads", type=int, default=1)
     options = p.parse_args(argv)
@@ -92,8 +92,8 @@ def run(o, sets, part):
         if o.model
         else models.trained(o.work, "digits", train, choose, steps=o.steps)
     )
-    if o.ship:
-        ship(bundle)
+    if o.install:
+        install(bundle)
     model = str(bundle.folder)
     found = {
         "data": {
@@ -196,7 +196,7 @@ def describe(bundle):
     }
 
 
-def ship(bundle):
+def install(bundle):
     """Copy a model into the package."""
     to = SHIPPED / "digits"
     shutil.rmtree(to, ignore_errors=True)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from codec.model.bundle import Bundle
-from codec.training import data, digits, ship, state, train
+from codec.training import data, digits, export_run, state, train
 from codec.training.config import PRESETS, Config
 
 # For the ten models that each know nine digits.
@@ -119,7 +119,7 @@ def trained(work, name, train_set, choose_set, *, steps, **settings):
     )
     data.prepare(cfg, print)
     train.train(cfg, resume=(folder / "checkpoint.pt").exists())
-    ship.ship(cfg, out, n_pictures=cfg.table_pictures)
+    export_run.export_run(cfg, out, n_pictures=cfg.table_pictures)
     return Bundle(out)
 
 

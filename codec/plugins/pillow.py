@@ -71,12 +71,12 @@ class AecImageFile(ImageFile.ImageFile):
         else:
             self._mode = "L" if grey else "RGB"
         sections.pop("ALPH", None)
-        told = from_sections(np.empty((0, 0), np.uint8), sections)
+        carried = from_sections(np.empty((0, 0), np.uint8), sections)
         for key, value in (
-            ("icc_profile", told.icc),
-            ("exif", told.exif),
-            ("xmp", told.xmp),
-            ("dpi", told.dpi),
+            ("icc_profile", carried.icc),
+            ("exif", carried.exif),
+            ("xmp", carried.xmp),
+            ("dpi", carried.dpi),
         ):
             if value:
                 self.info[key] = value

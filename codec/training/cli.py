@@ -81,7 +81,7 @@ def main(argv=None):
             "--export exports it"
         )
         return 130
-    except ranks.Told:
+    except ranks.RankZeroFailed:
         return 1
     except (UsageError, CodecError) as e:
         say(str(e))
@@ -152,7 +152,7 @@ def _run(argv):
         number = 0 if run.export else _train(cfg, resume)
     if ranks.rank():
         return 128 + number if number else 0
-    from . import ship  # brings torch, which only the workers needed
+    from . import export_run  # brings torch, which only the workers needed
 
     if run.save_weights:
         from .state import export_averaged
@@ -161,7 +161,11 @@ def _run(argv):
         say(f"wrote {run.save_weights}")
     _draw(cfg)
     seconds = math.inf if run.export or number or cfg.steps else _left(cfg)
-    print(ship.ship(cfg, out, n_pictures=cfg.table_pictures, log=say, seconds=seconds))
+    print(
+        export_run.export_run(
+            cfg, out, n_pictures=cfg.table_pictures, log=say, seconds=seconds
+        )
+    )
     return 128 + number if number else 0
 
 

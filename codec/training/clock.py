@@ -66,8 +66,8 @@ class Clock:
         size : callable
             Pictures of a batch.
         """
-        later = list(STAGES)[list(STAGES).index(stage) :]
-        share = STAGES[stage] / sum(STAGES[s] for s in later)
+        remaining = list(STAGES)[list(STAGES).index(stage) :]
+        share = STAGES[stage] / sum(STAGES[s] for s in remaining)
         start = time.monotonic()
         end, done = start + share * self.left(), 0
         for batch in batches:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import gradient, graph, graphs, hyper, narrow, nets, recount
+from . import gradient, graph, graphs, histograms, hyper, nets, skip
 from .clock import Clock
 from .functional import padded, to_float
 
@@ -202,7 +202,7 @@ def export(model, out, crops, *, name, info, n_pictures=60, clock=None):
     Parameters
     ----------
     model : nets.Codec
-        With the weights to ship.
+        With the weights to export.
     out : path-like
         Folder, made if missing.
     crops : data.Crops
@@ -257,9 +257,9 @@ def export(model, out, crops, *, name, info, n_pictures=60, clock=None):
         "training": info,
     }
     write(out, manifest, files, tables)
-    tables["skip"] = narrow.row_skips(out, crops, clock)
+    tables["skip"] = skip.first_coded(out, crops, clock)
     write(out, manifest, files, tables)
-    tables |= frequencies(model, *recount.counts(out, crops, n_pictures, clock))
+    tables |= frequencies(model, *histograms.histograms(out, crops, n_pictures, clock))
     return write(out, manifest, files, tables)
 
 

@@ -22,7 +22,7 @@ _VARIABLES = "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"
 PATIENCE = datetime.timedelta(hours=3)
 
 
-class Told(TrainingError):
+class RankZeroFailed(TrainingError):
     """Rank 0 has failed, and says so itself."""
 
 
@@ -93,7 +93,7 @@ def agreed(make):
     Raises
     ------
     Exception
-        On rank 0 what ``make`` raises, on the others ``Told``.
+        On rank 0 what ``make`` raises, on the others ``RankZeroFailed``.
     """
     if not launched():
         return make()
@@ -110,7 +110,7 @@ def agreed(make):
     if error is not None:
         raise error
     if box[0][1]:
-        raise Told("rank 0 has failed")
+        raise RankZeroFailed("rank 0 has failed")
     return box[0][0]
 
 
@@ -150,7 +150,7 @@ def run(cfg, resume, say):
         for s, handler in before.items():
             signal.signal(s, handler)
     if end == "diverged":
-        raise (Told if rank() else TrainingError)(
+        raise (RankZeroFailed if rank() else TrainingError)(
             "the loss is not finite any more; resume from the last "
             "checkpoint with a lower --rate"
         )

@@ -98,7 +98,7 @@ def reshaped(model: Codec, shape: Shape, crops, seed: int = 1) -> Codec:
     if narrower:
         grams = hidden_products(model, [old for old, _ in narrower], crops, seed)
         for (old, b), gram in zip(narrower, grams, strict=True):
-            narrow(old, b, gram)
+            remove_units(old, b, gram)
     for b, before in fresh:
         if before is not None:
             b.mod.copy_(before.mod)
@@ -147,7 +147,7 @@ def stream(model, name):
     return getattr(network, f"blocks{name[1:]}")
 
 
-def narrow(old, new, gram):
+def remove_units(old, new, gram):
     """Fill a narrower block from a wide one; see `reshaped`.
 
     Parameters

@@ -318,7 +318,7 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
     while True:
         now = time.monotonic()
         # Time is rank 0's: all ranks must take the same decisions.
-        told = torch.tensor(
+        shared = torch.tensor(
             [
                 main * (now - t0),
                 stopping(),
@@ -330,8 +330,8 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
             device=functional.CPU,
         )
         if world > 1:
-            dist.all_reduce(told)
-        spent, stopped, valid_due, save_due, *figures = told.tolist()
+            dist.all_reduce(shared)
+        spent, stopped, valid_due, save_due, *figures = shared.tolist()
         run.seconds, t0 = run.seconds + spent, now
         if main and run.step > first:
             progress.step(run, cfg.batch * cfg.crop**2, *figures)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the model of a run one that ships, and measures anew what is said of it.
 #
-#   runs/ship.sh NAME STATE TRAIN VALID KODAK DIGITS [STAGE...]
+#   runs/release.sh NAME STATE TRAIN VALID KODAK DIGITS [STAGE...]
 #
 # NAME is look, the default model, or psnr. Stages, all in this order if none is named:
 #   model      export, quality made the score, to codec/models/NAME; weights to

@@ -1,8 +1,8 @@
-"""Which rows are too narrow to be worth coding, quality by quality.
+"""Which scale indices are too low to be worth coding, quality by quality.
 
-A symbol of a narrow row is nearly always zero. Where coding the row costs
-more than its few other symbols save in error, they are zero as well, and
-decoders have less to read.
+A symbol of a low scale index is nearly always zero. Where coding such symbols
+costs more bits than the few others among them save in error, all of them count
+as zero, and decoders have less to read.
 """
 
 import numpy as np
@@ -15,8 +15,8 @@ MOST = 16
 SIDE = 256  # of the middles that are coded
 
 
-def row_skips(folder, crops, clock, pixels=24 * SIDE * SIDE):
-    """First row that is coded, for each quality index.
+def first_coded(folder, crops, clock, pixels=24 * SIDE * SIDE):
+    """Lowest scale index that is coded, for each quality index.
 
     Rate + lambda * error of real symbols decides, on average over pictures
     (those of one size together) each compared with itself.

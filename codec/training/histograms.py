@@ -1,8 +1,7 @@
-"""Symbols as the encoder chooses them.
+"""Histograms of symbols as the encoder chooses them.
 
-Tables that are fitted to symbols as training rounds them do not know the dead
-zone, what is not coded, nor what both do to the rows of later symbols: files
-are 0.1 % larger.
+Training rounds symbols without the dead zone and without skipping any. Tables
+that are fitted to such symbols make files 0.1 % larger.
 """
 
 import numpy as np
@@ -20,16 +19,16 @@ class Counts:
     Attributes
     ----------
     rows : int64 (64, MOST + 1)
-        Magnitudes by row, of rows that are coded.
+        Magnitudes by scale index, of those that are coded.
     skip : int
-        Rows below are not.
+        Lower scale indices are not.
     """
 
     def __init__(self):
         self.rows, self.skip = np.zeros((64, MOST + 1), np.int64), 0
 
     def write(self, symbols, rows):
-        """Count symbols int16, of rows uint8 of the same shape."""
+        """Count symbols int16, of scale indices uint8 of the same shape."""
         coded = rows >= self.skip
         v = np.minimum(np.abs(symbols[coded].astype(np.int64)), MOST)
         flat = rows[coded].astype(np.int64) * (MOST + 1) + v
@@ -38,7 +37,7 @@ class Counts:
         )
 
 
-def counts(folder, crops, n_pictures, clock):
+def histograms(folder, crops, n_pictures, clock):
     """Histograms of real symbols over pictures and qualities.
 
     Parameters
@@ -51,7 +50,7 @@ def counts(folder, crops, n_pictures, clock):
 
     Returns
     -------
-    rows : int64 (64, MOST + 1), counts of |s| per row
+    rows : int64 (64, MOST + 1), counts of |s| per scale index
     z : int64 (bands, NZ, 2 Z_MAX + 1)
     """
     pipeline = Pipeline(Bundle(folder))

@@ -22,7 +22,7 @@ CHECK_QUALITY = 50.0
 CALIBRATED = 200  # training pictures that the statistics are of
 
 
-def ship(cfg, out, *, n_pictures=60, log=print, seconds=math.inf):
+def export_run(cfg, out, *, n_pictures=60, log=print, seconds=math.inf):
     """Export the averaged weights of a run and code a picture with them.
 
     Parameters

@@ -23,7 +23,7 @@ from test_cli import BIN, ENV, run, tree
 import codec
 from codec.cli import files
 from codec.cli.main import main
-from codec.io import whole as writer
+from codec.io import atomic as writer
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 OLD, NEW = b"old" * 20000, bytes(range(256)) * 400

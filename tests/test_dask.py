@@ -305,11 +305,11 @@ def test_landing_is_whole_or_nothing(folder, monkeypatch):
     src = folder / "in" / "0" / "00.png"
     (folder / "out").mkdir()
     code = f"""
-from codec.io import whole
+from codec.io import atomic
 print(flush=True)
 while True:
     try:
-        whole.write({str(folder / "out" / "x.aec")!r}, bytes(5000000), exclusive=True)
+        atomic.write({str(folder / "out" / "x.aec")!r}, bytes(5000000), exclusive=True)
     except FileExistsError:
         import os; os.unlink({str(folder / "out" / "x.aec")!r})
 """

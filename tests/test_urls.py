@@ -18,7 +18,7 @@ import codec
 from codec import picture
 from codec.cli.main import main
 from codec.errors import CodecError, InputError, UnsupportedError
-from codec.io import urls, whole
+from codec.io import atomic, urls
 
 PHOTO = drawn(1, 40, 60, (3,))[0]
 
@@ -203,8 +203,8 @@ def test_landing(tmp_path):
     urls.write(f"file://{path}", b"22")
     assert path.read_bytes() == b"22"
     with pytest.raises(FileExistsError):
-        whole.write(path, b"3", exclusive=True)
-    whole.write(tmp_path / "b", b"4", exclusive=True)
+        atomic.write(path, b"3", exclusive=True)
+    atomic.write(tmp_path / "b", b"4", exclusive=True)
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
     assert path.stat().st_mode & 0o777 == (tmp_path / "b").stat().st_mode & 0o777
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..io import whole
+from ..io import atomic
 
 TEXTS = ("picture", "sha256", "codec", "setting", "version", "model", "encoder")
 """Columns that stay text, whatever their values look like."""
@@ -117,7 +117,7 @@ class Store:
             frame = frame.sort_values(list(by), kind="stable")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         text = frame.to_csv(index=False, lineterminator="\n")
-        whole.write(self.path, text.encode())
+        atomic.write(self.path, text.encode())
 
     def frame(self) -> pd.DataFrame:
         """All rows."""
@@ -134,7 +134,7 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
     """Write readable JSON in one step; NaN and infinity become null."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole.write(path, (json.dumps(_finite(value), indent=2) + "\n").encode())
+    atomic.write(path, (json.dumps(_finite(value), indent=2) + "\n").encode())
 
 
 def _finite(value: Any) -> Any:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 
 from ..errors import CodecError, FormatError, InputError, LimitError
-from ..io import urls, whole
+from ..io import atomic, urls
 from .jobs import STREAM, Job
 from .report import Refusal
 
@@ -306,7 +306,7 @@ def write(
             with open(dst, "wb") as file:
                 file.write(data)
         else:
-            whole.write(
+            atomic.write(
                 dst,
                 data,
                 exclusive=not force,

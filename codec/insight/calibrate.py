@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import picture, runtime
 from ..errors import CodecError, InputError
-from ..io import whole
+from ..io import atomic
 from ..model import find
 from ..model.bundle import STATISTICS, Bundle
 from ..types import Array
@@ -77,7 +77,7 @@ def write(
             "std": round(float(values.std(ddof=1)), 6),
         }
     text = json.dumps(known, indent=1, sort_keys=True) + "\n"
-    whole.write(bundle.folder / STATISTICS, text.encode())
+    atomic.write(bundle.folder / STATISTICS, text.encode())
     bundle.statistics = known
     return known
 

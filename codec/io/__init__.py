@@ -2,7 +2,7 @@
 
 =========  ============================================================
 `urls`     paths, URLs and file objects
-`whole`    local files that appear whole or not at all
+`atomic`   local files that appear whole or not at all
 `names`    which name is a picture's, and what its output is called
 `modes`    permissions and times that an output has of its input
 =========  ============================================================

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 
 from ..errors import CodecError, InputError, UnsupportedError
-from . import names, whole
+from . import atomic, names
 
 TYPE_CHECKING = False  # typing takes long to load, and --help comes by here
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def write(target: str | os.PathLike[str] | BinaryIO, data: bytes) -> None:
     elif isinstance(target, str) and is_url(target):
         _put(target, data)
     else:
-        whole.write(target, data)
+        atomic.write(target, data)
 
 
 def _put(url: str, data: bytes) -> None:
@@ -286,7 +286,7 @@ def _put(url: str, data: bytes) -> None:
     local = getattr(fs, "local_file", False)
     if local:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        whole.write(path, data)
+        atomic.write(path, data)
         return
     if "::" not in url:
         with contextlib.suppress(NotImplementedError):

@@ -31,7 +31,7 @@ from distributed.metrics import context_meter
 
 from .. import api, picture
 from ..errors import InputError
-from ..io import urls, whole
+from ..io import atomic, urls
 from ..options import DecodeFields, DecodeOptions, EncodeFields, EncodeOptions
 
 COMPRESS, DECOMPRESS = "aecompress", "aedecompress"
@@ -337,7 +337,7 @@ def _land(src: str, dst: str, data: bytes, replace: bool) -> bool:
         return True
     os.makedirs(os.path.dirname(dst), exist_ok=True)
     try:
-        whole.write(dst, data, exclusive=not replace, like=src)
+        atomic.write(dst, data, exclusive=not replace, like=src)
     except FileExistsError:
         return False
     return True

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import picture
 from ..errors import ConversionWarning
-from ..io import whole
+from ..io import atomic
 from . import digits
 from .config import TrainingError
 
@@ -98,7 +98,7 @@ def build_cache(folder, cache, log=print, least=MIN_SIDE):
     os.replace(cache.with_suffix(".tmp"), cache.with_suffix(".bin"))
     # The index comes last and whole: without it the cache is not there.
     text = json.dumps({"stamp": stamp, "index": index})
-    whole.write(cache.with_suffix(".json"), text.encode())
+    atomic.write(cache.with_suffix(".json"), text.encode())
     return index
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from ..io import whole
+from ..io import atomic
 from . import nets, optim
 from .config import Config, Shape, TrainingError
 
@@ -276,7 +276,7 @@ def export_averaged(state, file):
             "hours": f"{saved['seconds'] / 3600:.3f}",
         },
     )
-    whole.write(file, text)
+    atomic.write(file, text)
 
 
 def load_weights(file):

@@ -73,6 +73,11 @@ class Encoder:
         return _encoder, (self._pipeline.bundle, self.options)
 
     @property
+    def bundle(self) -> Bundle:
+        """The model."""
+        return self._pipeline.bundle
+
+    @property
     def model_id(self) -> str:
         """Id of the model: 16 hexadecimal digits."""
         return self._pipeline.bundle.id
@@ -262,9 +267,9 @@ class Decoder:
         model = self.options.model
         self._extra = None if model is None else find.load(model)
 
-    def _pipeline(self, header: Header) -> Pipeline:
+    def _pipeline(self, header: Header, name: bytes = b"") -> Pipeline:
         """The pipeline that a file needs."""
-        bundle = find.by_id(header.model, self._extra, header.blend)
+        bundle = find.by_id(header.model, self._extra, header.blend, name)
         return runtime.pipeline(bundle, self.options.threads)
 
     def decode(
@@ -330,7 +335,7 @@ class Decoder:
         if region is not None and alpha is None:
             height, width = region[2:]
         check_pixels(width, height, options.max_pixels)
-        pixels = self._pipeline(header).decode(
+        pixels = self._pipeline(header, sections.get("modl", b"")).decode(
             payload,
             header.height,
             header.width,

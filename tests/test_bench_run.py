@@ -374,5 +374,5 @@ def test_what_is_not_installed_is_named(name):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 1
     assert run.stderr == (
-        f"aebench: {name} is missing; pip install 'aecompress[bench]'\n"
+        f"aebench: {name} is missing; in a checkout: pip install '.[bench]'\n"
     )

@@ -94,7 +94,7 @@ def test_nothing_is_replaced(folder, capsys, tmp_path):
 
 def test_without_torch(folder, capsys, monkeypatch):
     monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
-    assert "aecompress[train]" in fails(capsys, folder)
+    assert "pip install '.[train]'" in fails(capsys, folder)
 
 
 def test_help_loads_no_torch():

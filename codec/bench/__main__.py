@@ -13,7 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in REQUIRED:
         if importlib.util.find_spec(name) is None:
             print(
-                f"aebench: {name} is missing; pip install 'aecompress[bench]'",
+                f"aebench: {name} is missing; in a checkout: pip install '.[bench]'",
                 file=sys.stderr,
             )
             return 1

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..progress import Progress
 from ..types import Picture
-from . import files, stack, verify
+from . import files, models, stack, verify
 from .jobs import Job
 from .notes import Coder, Notes
 
@@ -50,9 +50,7 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
     if not options.encode.metadata:
         picture = dataclasses.replace(picture, exif=None, xmp=None, origin=None)
     if data is None:
-        share = options.target_share
-        goal = {"target_size": share * notes.n_in} if share else {}
-        data = coder.encoder.encode(picture, progress=progress, **goal)
+        data = _encode(coder, picture, notes, progress)
     coded = time.perf_counter()
     if not files.save_smaller(job, data, notes, options):
         return
@@ -67,6 +65,20 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
     if notes.verbose:
         _tell(job, notes, picture, data, coder)
     notes.say(job.src, files.times(start, read, coded, written), level=2)
+
+
+def _encode(
+    coder: Coder, picture: Picture, notes: Notes, progress: Progress | None
+) -> bytes:
+    """The ``.aec`` file of a picture."""
+    from ..model import archive
+
+    share = coder.options.target_share
+    goal = {"target_size": share * notes.n_in} if share else {}
+    data = coder.encoder.encode(picture, progress=progress, **goal)
+    if coder.options.with_model:
+        data = models.named(data, archive.name_of(coder.encoder.bundle))
+    return data
 
 
 def _tell(job: Job, notes: Notes, picture: Picture, data: bytes, coder: Coder) -> None:

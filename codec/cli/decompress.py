@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import ConversionWarning
 from ..progress import Progress
 from ..types import Picture
-from . import files, stack, verify
+from . import files, models, stack, verify
 from .jobs import Job
 from .notes import Coder, Notes
 from .report import Refusal
@@ -37,6 +37,7 @@ def decompress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) 
     options = coder.options
     start = time.perf_counter()
     with files.source(job.src) as file:
+        models.find_beside(job.src, file, notes)
         if files.is_stack(file):
             if options.region:
                 raise Refusal("is a stack; --region is for one picture")

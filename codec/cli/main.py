@@ -91,6 +91,11 @@ def _run(prog: str, argv: list[str]) -> int:
 
             print(completion(prog, options.completion))
             return report.exit
+        if options.models:
+            from . import models
+
+            models.act(options, report)
+            return report.exit
         _check_names(options)
     except (UsageError, Refusal, CodecError) as error:
         report.error(getattr(error, "filename", None), error)
@@ -111,6 +116,10 @@ def _act(options: argparse.Namespace, report: Report) -> None:
     try:
         with archives.written(options):
             (_rehearse if options.dry_run else act)(options, report)
+            if options.with_model and not options.dry_run:
+                from . import models
+
+                models.keep(options)
     except (UsageError, CodecError) as error:  # no cluster there
         report.error(None, error)
     except Refusal as error:

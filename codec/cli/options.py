@@ -172,6 +172,14 @@ def _add_modes(p: Parser, prog: str) -> None:
         help="show the versions of program, format, engine and models",
     )
     add(
+        "--models",
+        nargs="?",
+        const="list",
+        choices=("list", "verify", "add", "save"),
+        help="list the models that are here, verify them, add one from FILE, or save "
+        "the decoder's part of the one of -m to FILE.zip",
+    )
+    add(
         "--completion",
         choices=SHELLS,
         metavar="SHELL",
@@ -234,6 +242,12 @@ def _add_compressing(add: Callable[..., Any]) -> None:
         help="of a file of several pages or frames, take them all as a stack (first)",
     )
 
+    add(
+        "--with-model",
+        action="store_true",
+        help="put the decoder's part of the model once beside the files, in a folder "
+        "aecompress-models, where aedecompress finds it",
+    )
     add(
         "--skip-larger",
         action="store_true",
@@ -406,7 +420,7 @@ def parse(prog: str, argv: list[str]) -> argparse.Namespace:
     options = parser(prog).parse_intermixed_args(argv[:cut])
     options.prog = prog
     options.files += argv[cut + 1 :]
-    if not (options.help or options.version or options.completion):
+    if not (options.help or options.version or options.completion or options.models):
         if options.skip_existing is None:
             options.skip_existing = options.recursive and not options.force
         features.check(options)
@@ -535,8 +549,9 @@ def _check(options: argparse.Namespace) -> None:
             "--original-format is for decompressing, without --format and -o",
         ),
         (
-            (options.skip_larger or options.target_share) and not compresses,
-            "--skip-larger and --target-size are for compressing",
+            (options.skip_larger or options.target_share or options.with_model)
+            and not compresses,
+            "--skip-larger, --target-size and --with-model are for compressing",
         ),
         (
             options.target_share and (options.stack or options.pages == "all"),
@@ -568,6 +583,7 @@ def _check_scheduler(options: argparse.Namespace) -> None:
         (options.skip_larger, "--skip-larger"),
         (options.target_share, "--target-size N%"),
         (options.original_format, "--original-format"),
+        (options.with_model, "--with-model"),
         (archives.is_archive(options.output_dir), "archives"),
         (options.index is not None, "--index"),
         (options.region is not None, "--region"),

@@ -15,7 +15,7 @@ def outcomes(options: argparse.Namespace) -> Iterator[tuple[int, Notes]]:
         from codec.plugins import dask
     except ImportError:
         raise UsageError(
-            "--scheduler needs dask: pip install 'aecompress[dask]'"
+            "--scheduler needs dask: pip install dask distributed"
         ) from None
     from .files import picture_format
 

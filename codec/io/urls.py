@@ -48,9 +48,7 @@ def file_system(url: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError as error:
-        raise UnsupportedError(
-            "URLs need fsspec: pip install 'aecompress[remote]'", url
-        ) from error
+        raise UnsupportedError("URLs need fsspec: pip install fsspec", url) from error
     try:
         return fsspec.core.url_to_fs(url)
     except ImportError as error:

@@ -17,6 +17,16 @@ from . import tables
 
 MANIFEST = "model.json"
 STATISTICS = "statistics.json"
+# What no decoder needs: a model may lack them.
+ENCODER_ONLY = frozenset(
+    f"{name}.onnx"
+    for name in (
+        "analysis",
+        "hyper_analysis",
+        "means_gradient",
+        "synthesis_gradient",
+    )
+)
 
 
 def read(
@@ -46,7 +56,11 @@ def read(
         text = (folder / name).read_bytes()
         manifest = json.loads(text)
         digests = dict(manifest["files"].items())
-        files = {n: _file(folder, n) for n in digests}
+        files = {
+            n: _file(folder, n)
+            for n in digests
+            if n not in ENCODER_ONLY or name != MANIFEST or (folder / n).exists()
+        }
     except (
         OSError,
         ValueError,
@@ -57,7 +71,7 @@ def read(
     ) as e:
         raise ModelError(f"{folder}: not a model folder ({e})") from e
     for n, digest in digests.items():
-        if hashlib.sha256(files[n]).hexdigest() != digest:
+        if n in files and hashlib.sha256(files[n]).hexdigest() != digest:
             raise ModelError(
                 f"{folder / n}: altered (sha256 is "
                 "not the manifest's); install it again"
@@ -95,6 +109,8 @@ class Bundle:
     tables : dict of ndarray
     graphs : dict of bytes
         ONNX models by name without suffix.
+    decoder_only : bool
+        Whether the encoder's graphs are missing.
     statistics : dict or None
         What ``statistics.json`` says, which is no part of the model's id:
         how its training pictures code (docs/features.md).
@@ -115,6 +131,9 @@ class Bundle:
         tables.check_constants(c)
         self.tables = tables.read(files.pop("tables.npz", b""), c)
         self.graphs = graphs(files)
+        self.decoder_only = "analysis" not in self.graphs
+        if self.decoder_only:
+            self.content += "-decoder"
         self.nz, self.m, self.k = c["NZ"], c["M"], c["K"]
         self.z_max = c["Z_MAX"]
         self.row_skip = self.tables.get("skip", np.full(100, c["ROW_SKIP"], np.uint8))

@@ -16,6 +16,7 @@ is never taken from a file that is decoded.
 import functools
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,12 +149,19 @@ def load(model: str | os.PathLike[str] | Bundle | None = None) -> Bundle:
 
 @functools.lru_cache
 def _ids() -> dict[str, str]:
-    return {_id(SHIPPED / name) or "": name for name in shipped()}
+    return {id_of(SHIPPED / name) or "": name for name in shipped()}
 
 
-def _id(folder: Path) -> str | None:
+def id_of(folder: Path) -> str | None:
+    """The id of the model in a folder; None where there is none."""
     text = _bytes(folder / MANIFEST)
     return None if text is None else hashlib.sha256(text).hexdigest()[:16]
+
+
+def here() -> list[tuple[str, Path]]:
+    """Name and folder of each model that a decoder finds by itself."""
+    found = [(name, SHIPPED / name) for name in shipped()]
+    return found + [(folder.name, folder) for folder in _folders()]
 
 
 def is_shipped(model_id: str) -> bool:
@@ -161,7 +169,9 @@ def is_shipped(model_id: str) -> bool:
     return model_id in _ids()
 
 
-def by_id(model_id: str, extra: Bundle | None = None, blend: int = 0) -> Bundle:
+def by_id(
+    model_id: str, extra: Bundle | None = None, blend: int = 0, name: bytes = b""
+) -> Bundle:
     """The model that a file names.
 
     Parameters
@@ -171,6 +181,8 @@ def by_id(model_id: str, extra: Bundle | None = None, blend: int = 0) -> Bundle:
         A model that the caller has at hand, tried first.
     blend : int, 0..255
         That the file says.
+    name : bytes
+        What the file calls the model, for messages only.
 
     Raises
     ------
@@ -191,12 +203,16 @@ def by_id(model_id: str, extra: Bundle | None = None, blend: int = 0) -> Bundle:
         return _registered[model_id]
     for folder in _folders():
         for model in (folder, folder / encoder.MODEL):
-            if _id(model) == model_id:
+            if id_of(model) == model_id:
                 return _load(model)
     raise UnsupportedError(
-        f"the file needs model {model_id}, which is not here (there are: "
-        f"{', '.join((*_ids(), *_registered))}); install the version of aecompress "
-        f"that wrote it, give the model's folder, or put it into {user_folder()} or "
-        f"where {VARIABLE} says",
+        f"the file needs model {model_id}{_called(name)}, which is not here (there "
+        f"are: {', '.join((*_ids(), *_registered))}); install the version of "
+        f"aecompress that wrote it, give the model's folder, or put it where "
+        f"{VARIABLE} says or, with aecompress --models add, into {user_folder()}",
         model_id,
     )
+
+
+def _called(name: bytes) -> str:
+    return f" ({name.decode()})" if re.fullmatch(rb"[A-Za-z0-9._-]{1,64}", name) else ""

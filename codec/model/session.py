@@ -15,7 +15,7 @@ import sys
 import weakref
 from typing import Any
 
-from ..errors import LimitError, ModelError
+from ..errors import LimitError, ModelError, UnsupportedError
 from ..types import Array
 from . import forks
 from .bundle import Bundle
@@ -125,7 +125,13 @@ class Graphs:
             return made[key]
 
     def _model(self, name: str, modulation: Array | None) -> bytes:
-        model = self.bundle.graphs["synthesis_gradient" if name in PARTS else name]
+        graph = "synthesis_gradient" if name in PARTS else name
+        if graph not in self.bundle.graphs:
+            raise UnsupportedError(
+                f"model {self.bundle.id} is here without {graph}, as decoders need it",
+                self.bundle.id,
+            )
+        model = self.bundle.graphs[graph]
         if name == "synthesis_error":
             model = part_of(model, "error")
         elif name in PARTS:

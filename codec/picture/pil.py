@@ -61,10 +61,10 @@ _TURNS = {
 # Formats whose own boxes turn the picture, whatever Exif and XMP say; Pillow
 # tells it of AVIF as orientation, the extras turn the pixels.
 _UPRIGHT = {"AVIF", "HEIF", "JXL"}
-# What reads the files that Pillow does not: extra, module, class.
+# What reads the files that Pillow does not: distribution, module, class.
 _EXTRAS = {
-    "HEIC": ("heif", "pillow_heif", "HeifImageFile"),
-    "JPEG XL": ("jxl", "pillow_jxl.JpegXLImagePlugin", "JXLImageFile"),
+    "HEIC": ("pillow-heif", "pillow_heif", "HeifImageFile"),
+    "JPEG XL": ("pillow-jxl-plugin", "pillow_jxl.JpegXLImagePlugin", "JXLImageFile"),
 }
 ORIENTATION = 274
 _pillow_limit_lock = forks.Lock()
@@ -276,8 +276,7 @@ def _identify(file: Any, data: bytes) -> Any:
         factory = getattr(importlib.import_module(module), opener)
     except ImportError as error:
         raise InputError(
-            f"{name} needs pip install 'aecompress[{extra}]'; or convert it to PNG "
-            "first"
+            f"{name} needs pip install {extra}; or convert it to PNG first"
         ) from error
     file.seek(0)
     return factory(file, "")

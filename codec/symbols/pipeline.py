@@ -82,7 +82,7 @@ class Pipeline:
     @property
     def can_search(self) -> bool:
         """Whether the model has the decoder's gradients, for efforts above 1."""
-        return "energy" in self.bundle.tables
+        return "energy" in self.bundle.tables and not self.bundle.decoder_only
 
     def costs(self, quality: float) -> Costs:
         """Bits of symbols, for encoders that choose: decoders need none."""

@@ -353,7 +353,9 @@ def _draw(cfg):
 def _need(*modules):
     for name in modules:
         if importlib.util.find_spec(name) is None:
-            raise TrainingError(f"{name} is not installed; install aecompress[train]")
+            raise TrainingError(
+                f"{name} is not installed; in a checkout: pip install '.[train]'"
+            )
 
 
 class _locked:

@@ -100,7 +100,7 @@ def bundled():
         from sklearn.datasets import load_digits
     except ImportError:
         raise TrainingError(
-            "scikit-learn is not installed; install aecompress[ml], or name "
+            "scikit-learn is not installed; pip install scikit-learn, or name "
             "a folder with digits"
         ) from None
     from PIL import Image

@@ -7,7 +7,7 @@
 
 
 
-_shtab_aecompress_option_strings=(-d --decompress --compare -t --test -l --list --json -h --help -V --version --completion -q --quality --target-size --target-psnr --target-score --effort --tune --stack --pages --skip-larger -m --model --strip -T --threads --max-pixels -o --output --output-dir --suffix -r --recursive --exclude --skip-existing --dry-run -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
+_shtab_aecompress_option_strings=(-d --decompress --compare -t --test -l --list --json -h --help -V --version --models --completion -q --quality --target-size --target-psnr --target-score --effort --tune --stack --pages --with-model --skip-larger -m --model --strip -T --threads --max-pixels -o --output --output-dir --suffix -r --recursive --exclude --skip-existing --dry-run -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
 
 _shtab_aecompress_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_aecompress__m_COMPGEN=_shtab_compgen_files
@@ -16,6 +16,7 @@ _shtab_aecompress__o_COMPGEN=_shtab_compgen_files
 _shtab_aecompress___output_COMPGEN=_shtab_compgen_files
 _shtab_aecompress___output_dir_COMPGEN=_shtab_compgen_dirs
 
+_shtab_aecompress___models_choices=(list verify add save)
 _shtab_aecompress___completion_choices=(bash tcsh zsh)
 _shtab_aecompress___effort_choices=(1 2 3 4 5 6 7 8 9)
 _shtab_aecompress___tune_choices=(look psnr ms-ssim)
@@ -35,7 +36,9 @@ _shtab_aecompress__h_nargs=0
 _shtab_aecompress___help_nargs=0
 _shtab_aecompress__V_nargs=0
 _shtab_aecompress___version_nargs=0
+_shtab_aecompress___models_nargs='?'
 _shtab_aecompress___stack_nargs=0
+_shtab_aecompress___with_model_nargs=0
 _shtab_aecompress___skip_larger_nargs=0
 _shtab_aecompress___strip_nargs=0
 _shtab_aecompress__r_nargs=0

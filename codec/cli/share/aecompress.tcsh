@@ -8,6 +8,7 @@
 
 
 complete aecompress \
+        'c/--models=/(list verify add save)/' \
         'c/--completion=/(bash tcsh zsh)/' \
         'c/--effort=/(1 2 3 4 5 6 7 8 9)/' \
         'c/--tune=/(look psnr ms-ssim)/' \
@@ -18,8 +19,9 @@ complete aecompress \
         'c/--output=/f/' \
         'c/--output-dir=/d/' \
         'c/--suffix=/(replace append)/' \
-        'c/--/(compare completion decompress dry-run effort exclude force help json keep list max-pixels model no-progress output output-dir pages preserve quality quiet recursive rm scheduler skip-existing skip-larger stack stdout strip suffix target-psnr target-score target-size test threads tune verbose version)/' \
+        'c/--/(compare completion decompress dry-run effort exclude force help json keep list max-pixels model models no-progress output output-dir pages preserve quality quiet recursive rm scheduler skip-existing skip-larger stack stdout strip suffix target-psnr target-score target-size test threads tune verbose version with-model)/' \
         'c/-/(- T V c d f h k l m o p q r t v)/' \
+        'n/--models/(list verify add save)/' \
         'n/--completion/(bash tcsh zsh)/' \
         'n/--effort/(1 2 3 4 5 6 7 8 9)/' \
         'n/--tune/(look psnr ms-ssim)/' \

@@ -7,7 +7,7 @@
 
 
 
-_shtab_aedecompress_option_strings=(-t --test -l --list --features --json -h --help -V --version --completion --index --region --format --original-format -m --model --strip -T --threads --max-pixels -o --output --output-dir --suffix -r --recursive --exclude --skip-existing --dry-run -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
+_shtab_aedecompress_option_strings=(-t --test -l --list --features --json -h --help -V --version --models --completion --index --region --format --original-format -m --model --strip -T --threads --max-pixels -o --output --output-dir --suffix -r --recursive --exclude --skip-existing --dry-run -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
 
 _shtab_aedecompress_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_aedecompress__m_COMPGEN=_shtab_compgen_files
@@ -16,6 +16,7 @@ _shtab_aedecompress__o_COMPGEN=_shtab_compgen_files
 _shtab_aedecompress___output_COMPGEN=_shtab_compgen_files
 _shtab_aedecompress___output_dir_COMPGEN=_shtab_compgen_dirs
 
+_shtab_aedecompress___models_choices=(list verify add save)
 _shtab_aedecompress___completion_choices=(bash tcsh zsh)
 _shtab_aedecompress___suffix_choices=(replace append)
 
@@ -29,6 +30,7 @@ _shtab_aedecompress__h_nargs=0
 _shtab_aedecompress___help_nargs=0
 _shtab_aedecompress__V_nargs=0
 _shtab_aedecompress___version_nargs=0
+_shtab_aedecompress___models_nargs='?'
 _shtab_aedecompress___original_format_nargs=0
 _shtab_aedecompress___strip_nargs=0
 _shtab_aedecompress__r_nargs=0

@@ -8,6 +8,7 @@
 
 
 complete aedecompress \
+        'c/--models=/(list verify add save)/' \
         'c/--completion=/(bash tcsh zsh)/' \
         'c/-m=/f/' \
         'c/--model=/f/' \
@@ -15,8 +16,9 @@ complete aedecompress \
         'c/--output=/f/' \
         'c/--output-dir=/d/' \
         'c/--suffix=/(replace append)/' \
-        'c/--/(completion dry-run exclude features force format help index json keep list max-pixels model no-progress original-format output output-dir preserve quiet recursive region rm scheduler skip-existing stdout strip suffix test threads verbose version)/' \
+        'c/--/(completion dry-run exclude features force format help index json keep list max-pixels model models no-progress original-format output output-dir preserve quiet recursive region rm scheduler skip-existing stdout strip suffix test threads verbose version)/' \
         'c/-/(- T V c f h k l m o p r t v)/' \
+        'n/--models/(list verify add save)/' \
         'n/--completion/(bash tcsh zsh)/' \
         'n/-m/f/' \
         'n/--model/f/' \

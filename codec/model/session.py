@@ -166,6 +166,8 @@ class Graphs:
         ------
         LimitError
             The engine gets no memory.
+        UnsupportedError
+            The model is here for decoding only, and lacks the graph.
         ModelError
             The graph does not run, or gives something else than
             docs/format.md, section 9, says.
@@ -178,7 +180,7 @@ class Graphs:
         try:
             with forks.engine_call:
                 out = self._session(name, modulation).run(None, inputs)
-        except MemoryError:
+        except (MemoryError, UnsupportedError):
             raise
         except Exception as e:  # of many types, from the engine
             if _NO_MEMORY.search(str(e)):

@@ -9,9 +9,10 @@ import struct
 import zlib
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
-from . import boxes, jxl
+from . import jxl
 
 _HEAD = 1 << 20  # the codestream of a JP2 comes after its profile
 _UNREAD = (
@@ -24,8 +25,6 @@ _UNREAD = (
 )
 _AVIF_DEPTH = re.compile(rb"av1C\x81.(.)", re.DOTALL)
 _CICP = re.compile(rb"\0\0\0\x04cICP(..)", re.DOTALL)
-# None, unspecified, or sRGB's.
-_SRGB_CICP = {None, (2, 2), (1, 2), (2, 13), (1, 13)}
 _SRGB = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 
 
@@ -121,7 +120,8 @@ def depth(image: Image.Image, start: bytes) -> int:
         name, args = tile[0], tile[3]
         if re.search(r";16[BLN]|SGI16", f"{name} {args}"):
             found = 16
-        if name.startswith("ppm") and args[-1] > 255:
+        is_counted = name.startswith("ppm") and isinstance(args[-1], int)
+        if is_counted and args[-1] > 255:  # P1 has words there
             found = args[-1].bit_length()
     if image.format == "AVIF":
         for flags in b"".join(_AVIF_DEPTH.findall(start)):
@@ -176,11 +176,8 @@ def lost_colour(image: Image.Image, start: bytes, contents: Any = None) -> str |
     icc = contents.icc if contents and contents.reads_metadata else None
     if icc or image.info.get("icc_profile"):
         return None
-    if image.format in ("AVIF", "HEIF"):
-        cicp = boxes.colours(start)
-        if cicp is None or cicp in _SRGB_CICP:
-            return None
-        return f"CICP {cicp[0]}/{cicp[1]}"
+    if contents and contents.colours:
+        return str(contents.colours)
     if image.format != "PNG" or "srgb" in image.info:
         return None
     gamma, white = image.info.get("gamma"), image.info.get("chromaticity")
@@ -189,6 +186,37 @@ def lost_colour(image: Image.Image, start: bytes, contents: Any = None) -> str |
     if white and max(abs(a - b) for a, b in zip(white, _SRGB)) > 0.005:
         return "primaries"
     return None
+
+
+def ends_early(image: Any, data: bytes, end: int) -> bool:
+    """Whether all samples of a JPEG lie before the last of its coded bytes.
+
+    libjpeg writes no row before it has all bits of it. So if the last row is
+    there without that byte, further bytes lie behind the samples. Up to seven
+    of them can go unnoticed, as it reads ahead.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Opened, not loaded.
+    data : bytes
+        The file, with one scan.
+    end : int
+        Where its coded bytes end.
+
+    Returns
+    -------
+    bool
+    """
+    name, box, _, arguments = image.tile[0]
+    mark = (1, 254, 3, 77)[: len(image.getbands())]  # no row is all of that
+    rows = Image.new(image.mode, image.size, mark if len(mark) > 1 else mark[0])
+    more = getattr(image, "decoderconfig", ())
+    decoder = Image._getdecoder(image.mode, name, arguments, more)
+    decoder.setimage(rows.im, box)
+    decoder.decode(data[: end - 1])
+    last = np.asarray(rows.crop((0, image.height - 1, image.width, image.height)))
+    return bool((last != np.array(mark, np.uint8)).any())
 
 
 def mend_transparency(image: Image.Image, contents: Any) -> None:

@@ -11,12 +11,24 @@ _RATIOS = (None, (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """Size in pixels, bits a sample, and whether there are several frames."""
+    """Size in pixels, bits a sample, orientation as in Exif, and the rest.
+
+    ``is_animated``: whether there are several frames.
+    """
 
     width: int
     height: int
     bits: int
     is_animated: bool
+    orientation: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Codestream:
+    """The codestream of a file, and what other boxes hold as one."""
+
+    data: bytes
+    surplus: bytes
 
 
 class _Bits:
@@ -53,38 +65,55 @@ def header(data: bytes) -> Header | None:
         None of what is no JPEG XL.
     """
     try:
-        bits = _Bits(_codestream(data)[:64])
+        bits = _Bits(codestream(data).data[:64])
         if bits.read(16) != 0x0AFF:
             return None
         width, height = _size(bits)
         if bits.read(1):  # all as usual
             return Header(width, height, 8, False)
-        is_animated = _extra(bits) if bits.read(1) else False
+        is_animated, orientation = _extra(bits) if bits.read(1) else (False, 1)
         if bits.read(1):  # samples are floats
             depth = bits.choose((32, 0), (16, 0), (24, 0), (1, 6))
         else:
             depth = bits.choose((8, 0), (10, 0), (12, 0), (1, 6))
-        return Header(width, height, depth, is_animated)
+        return Header(width, height, depth, is_animated, orientation)
     except (ValueError, LookupError):
         return None
 
 
-def _codestream(data: bytes) -> bytes:
+def codestream(data: bytes) -> Codestream:
+    """The codestream of a file: bare, in a box, or in parts until the last.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+    """
     if data[4:8] != b"JXL ":
-        return data
-    at = 0
+        return Codestream(data, b"")
+    at, is_whole = 0, False
+    parts: list[bytes] = []
+    surplus: list[bytes] = []
     while at + 8 <= len(data):
         size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         body = at + 8
         if size == 1:
             size = int.from_bytes(data[body : body + 8], "big")
             body += 8
+        end = at + size if size else len(data)
         if kind in (b"jxlc", b"jxlp"):
-            return data[body + (4 if kind == b"jxlp" else 0) :][:64]
-        if size < 8:
+            if is_whole or parts and kind == b"jxlc":
+                surplus.append(data[body:end])
+            else:
+                is_part = kind == b"jxlp"
+                parts.append(data[body + 4 * is_part : end])
+                is_whole = not is_part or bool(data[body] & 0x80)
+        if end < at + 8:
             break
-        at += size
-    raise ValueError("no codestream")
+        at = end
+    if not parts:
+        raise ValueError("no codestream")
+    return Codestream(b"".join(parts), b"".join(surplus))
 
 
 def _size(bits: _Bits) -> tuple[int, int]:
@@ -100,20 +129,20 @@ def _size(bits: _Bits) -> tuple[int, int]:
     return (height * ratio[0] // ratio[1] if ratio else side()), height
 
 
-def _extra(bits: _Bits) -> bool:
-    """Orientation, other sizes, a preview; returns whether it is animated."""
-    bits.read(3)
+def _extra(bits: _Bits) -> tuple[bool, int]:
+    """Whether it is animated, and the orientation; a preview may lie between."""
+    orientation = 1 + bits.read(3)
     if bits.read(1):
         _size(bits)
     if bits.read(1):
         _preview(bits)
     if not bits.read(1):
-        return False
+        return False, orientation
     bits.choose((100, 0), (1000, 0), (1, 10), (1, 30))
     bits.choose((1, 0), (1001, 0), (1, 8), (1, 10))
     bits.choose((0, 0), (0, 3), (0, 16), (0, 32))
     bits.read(1)
-    return True
+    return True, orientation
 
 
 def _preview(bits: _Bits) -> None:

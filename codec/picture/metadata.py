@@ -2,6 +2,7 @@
 
 import re
 import struct
+from collections.abc import Collection
 
 from PIL import Image
 
@@ -15,13 +16,15 @@ _TIFF_DIRECTORIES = (tiff.EXIF, tiff.GPS)
 _TIFF_TAGS = (*tiff.PHOTO, *_TIFF_DIRECTORIES)
 _DPI = struct.Struct("<II")  # thousandths of a pixel per inch
 _TIFF_NAMESPACE = "http://ns.adobe.com/tiff/1.0/"
-# What XMP says of pictures and videos that lie behind the picture.
-_CLAIMS = (
-    "http://ns.adobe.com/hdr-gain-map/1.0/",
-    "http://ns.google.com/photos/1.0/container/",
-    "http://ns.google.com/photos/1.0/camera/",
-)
-_EXTENDED = ("http://ns.adobe.com/xmp/note/",)
+_ANY = r"[\w.-]+"
+# What XMP says of pictures and videos that lie behind the picture: the names of
+# a namespace that do.
+_CLAIMS = {
+    "http://ns.adobe.com/hdr-gain-map/1.0/": _ANY,
+    "http://ns.google.com/photos/1.0/container/": _ANY,
+    "http://ns.google.com/photos/1.0/camera/": r"(?:MicroVideo|MotionPhoto)[\w.-]*",
+}
+_EXTENDED = {"http://ns.adobe.com/xmp/note/": "HasExtendedXMP"}
 
 
 def read(image: Image.Image) -> tuple[bytes | None, bytes | None, bytes | None]:
@@ -146,8 +149,9 @@ def without_claims(xmp: bytes | None, extended: bool) -> bytes | None:
     if not xmp:
         return xmp
     text, encoding = _text(xmp)
-    for prefix in _prefixes(text, _EXTENDED if extended else _CLAIMS):
-        name = rf"{re.escape(prefix)}:[\w.-]+"
+    claims = _EXTENDED if extended else _CLAIMS
+    for prefix, namespace in _prefixes(text, claims):
+        name = rf"{re.escape(prefix)}:{claims[namespace]}"
         text = re.sub(
             rf"<({name})(?:\s[^<>]*)?(?<!/)>.*?</\1\s*>", "", text, flags=re.S
         )
@@ -171,9 +175,10 @@ def _text(xmp: bytes) -> tuple[str, str]:
     return xmp.decode("latin-1"), "latin-1"
 
 
-def _prefixes(text: str, namespaces: tuple[str, ...]) -> set[str]:
+def _prefixes(text: str, namespaces: Collection[str]) -> set[tuple[str, str]]:
+    """(prefix, namespace) of each that the text has of these namespaces."""
     found = re.findall(r"""xmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""", text)
-    return {prefix for prefix, name in found if name in namespaces}
+    return {(prefix, name) for prefix, name in found if name in namespaces}
 
 
 def _xmp_orientation(text: str) -> re.Pattern[str]:
@@ -181,7 +186,8 @@ def _xmp_orientation(text: str) -> re.Pattern[str]:
 
     As lax as Pillow: what it would turn is turned here.
     """
-    names = "|".join(map(re.escape, _prefixes(text, (_TIFF_NAMESPACE,)) | {"tiff"}))
+    found = {prefix for prefix, _ in _prefixes(text, (_TIFF_NAMESPACE,))} | {"tiff"}
+    names = "|".join(map(re.escape, found))
     return re.compile(rf"""((?:{names}):Orientation\s*(?:=\s*["']|>)\s*)([1-8])""")
 
 

@@ -43,7 +43,7 @@ from ..model import forks
 from ..types import Array, Picture
 from . import hidden, jxl, metadata, origin, parts
 from .alpha import fill_hidden
-from .parts import Contents
+from .walk import Contents, Lost
 
 _LOSSLESS = {"1": "L", "RGBX": "RGB", "PA": "RGBA"}
 _LOSSY = {"La": "LA", "RGBa": "RGBA", "YCbCr": "RGB", "HSV": "RGB"}
@@ -157,7 +157,7 @@ def open_picture(
     """
     with _opened(file, max_pixels) as (image, contents, data):
         picture = _load_pil(
-            image, contents, lambda: _account(image, contents, metadata, data)
+            image, contents, lambda: _account(image, contents, metadata, data, 1)
         )
         name = getattr(file, "name", file)
         return dataclasses.replace(picture, origin=origin.of(image, name, data))
@@ -198,18 +198,18 @@ def open_pages(
         check_pixels(width, n * height, max_pixels)
 
         def account() -> None:
-            _account(image, contents, metadata, data)
+            _account(image, contents, metadata, data, n)
             if metadata and n > 1:
                 _warn("of pages only samples and colour profile are kept")
 
-        first = _load_pil(image, contents, account, n)
+        first = _load_pil(image, contents, account)
         if n == 1:
             yield first
             return
         yield dataclasses.replace(first, exif=None, xmp=None, dpi=None)
         for i in range(1, n):
             image.seek(i)
-            page = _load_pil(image, None, n_kept=n)
+            page = _load_pil(image, None, lambda: None)
             yield dataclasses.replace(
                 page, icc=page.icc or first.icc, exif=None, xmp=None
             )
@@ -222,14 +222,16 @@ def _opened(
     """A file as an image that is not loaded yet, its parts, and its bytes."""
     with _pillow_errors():
         data = _read(file)
-        contents = parts.read(data)
-        if contents and contents.pixels:
+        contents = parts.read(data, max_pixels)
+        if contents and contents.pixels and "PNG" in contents.formats:
             _check_png(io.BytesIO(data))
         shown = contents.pixels if contents and contents.pixels else data
         _check_jxl(data, max_pixels)
         with _pillow_limit(max_pixels), _identify(io.BytesIO(shown), data) as image:
             width, height = image.size
             check_pixels(width, height, max_pixels)
+            if contents and image.format not in contents.formats:
+                contents = None  # it only begins like that
             yield image, contents, data
 
 
@@ -290,34 +292,54 @@ def _check_jxl(data: bytes, max_pixels: int) -> None:
 
 
 def _account(
-    image: Image.Image, contents: Contents | None, wants_metadata: bool, data: bytes
+    image: Image.Image,
+    contents: Contents | None,
+    wants_metadata: bool,
+    data: bytes,
+    n_kept: int,
 ) -> None:
     """Tell all of a file that its picture will not carry."""
+    said = _frames(image, contents, n_kept)
     if contents is None:
-        _warn(f"what a {image.format} file holds beside its picture is left out")
-        return
-    lost = [p for p in contents.lost if wants_metadata or not p.is_metadata]
-    lost = [p for p in lost if p.name != "frame"]
-    if _has_more(image, data):
-        _warn("left out: bytes after the end")
-    if lost:
-        _warn("left out: " + ", ".join(parts.names(lost)))
+        said.append(f"what a {image.format} file holds beside its picture is left out")
+    else:
+        lost = [p for p in contents.lost if wants_metadata or not p.is_metadata]
+        lost = [p for p in lost if p.name != "frame"]
+        if _has_more(image, contents, data):
+            lost.append(Lost("bytes after the samples", b""))
+        if wants_metadata and _without_claims(contents) != contents.xmp:
+            lost.append(Lost("what XMP says of parts that are left out", b""))
+        if lost:
+            said.append("left out: " + ", ".join(parts.names(lost)))
     bands = hidden.further_bands(image)
     if bands:
-        _warn(f"only the colours are kept; bands left out: {bands}")
+        said.append(f"only the colours are kept; bands left out: {bands}")
+    if said:
+        _warn("; ".join(said))
 
 
-def _has_more(image: Image.Image, data: bytes) -> bool:
-    """Whether a bare JPEG XL codestream ends before its file does.
+def _frames(image: Image.Image, contents: Contents | None, n_kept: int) -> list[str]:
+    """A line on the frames and icons that are left out, if there are any."""
+    n = getattr(image, "n_frames", 1)
+    n = max(n, contents.n_frames if contents else 1)
+    if n > n_kept:
+        kept = "one frame" if n_kept == 1 else f"{n_kept} frames"
+        return [f"only {kept} of {n} {'is' if n_kept == 1 else 'are'} kept"]
+    if len(image.info.get("sizes", ())) > 1:
+        return [f"only the largest of {len(image.info['sizes'])} icons is kept"]
+    return []
 
-    Only its decoder knows; without its last byte it would be incomplete.
-    """
-    if image.format != "JXL" or data[:2] != b"\xff\x0a":
+
+def _has_more(image: Image.Image, contents: Contents, data: bytes) -> bool:
+    """Whether coded samples go on behind the picture; only decoders know."""
+    if contents.scan_end:
+        return hidden.ends_early(image, data, contents.scan_end)
+    if image.format != "JXL":
         return False
     try:
         opener: Any = type(image)
-        opener(io.BytesIO(data[:-1]), "")
-    except Exception:  # of many types: the codestream needs that byte
+        opener(io.BytesIO(jxl.codestream(data).data[:-1]), "")
+    except Exception:  # of many types: without its last byte it is cut short
         return False
     return True
 
@@ -363,8 +385,7 @@ def _split(a: Array) -> tuple[Array, Array | None]:
 def _load_pil(
     image: Image.Image,
     contents: Contents | None = None,
-    account: Callable[[], None] = lambda: None,
-    n_kept: int = 1,
+    account: Callable[[], None] | None = None,
 ) -> Picture:
     _check_size(*image.size)
     if image.format == "EPS":
@@ -381,11 +402,16 @@ def _load_pil(
     bits = hidden.depth(image, start)
     lost = hidden.lost_colour(image, start, contents)
     _check_range(image, bits)
-    account()
-    _tell_frames(image, contents, n_kept)
+    if account:
+        account()
+    else:
+        for message in _frames(image, contents, 1):
+            _warn(message)
     turned = _turned_by_pillow(image)
     image.load()
     hidden.mend_transparency(image, contents)
+    if contents and contents.is_premultiplied and "A" in image.getbands():
+        image = _unpremultiply(image)
     if bits > 8:
         _warn(f"{bits} bits a sample cut to 8")
         image = _to_8_bits(image)
@@ -413,31 +439,26 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
 
 def _metadata(image: Image.Image, contents: Contents | None) -> Any:
     """ICC, Exif and XMP, without what they say of parts left out."""
-    if contents is None or not contents.reads_metadata:
-        icc, exif, xmp = metadata.read(image)
-        if contents:  # what the plugin does not give
-            exif, xmp = exif or contents.exif, xmp or contents.xmp
-    else:
-        icc, exif, xmp = contents.icc, contents.exif, contents.xmp
-        if exif and not metadata.is_exif(exif):
-            _warn("Exif that cannot be read is left out")
-            exif = None
-    names = {p.name for p in contents.lost} if contents else set()
-    if "extended XMP" in names:
-        xmp = metadata.without_claims(xmp, extended=True)
-    if contents and any(not p.is_metadata for p in contents.lost):
-        xmp = metadata.without_claims(xmp, extended=False)
+    if contents is None:
+        return metadata.read(image)
+    icc, exif, xmp = contents.icc, contents.exif, _without_claims(contents)
+    if exif and not metadata.is_exif(exif):
+        _warn("Exif that cannot be read is left out")
+        exif = None
+    if not contents.reads_metadata:  # the plugin knows the rest
+        icc, *others = metadata.read(image)
+        exif, xmp = exif or others[0], xmp or others[1]
     return icc, exif, xmp
 
 
-def _tell_frames(image: Image.Image, contents: Contents | None, n_kept: int) -> None:
-    n = getattr(image, "n_frames", 1)
-    n = max(n, contents.n_frames if contents else 1)
-    if n > n_kept:
-        kept = "one frame" if n_kept == 1 else f"{n_kept} frames"
-        _warn(f"only {kept} of {n} {'is' if n_kept == 1 else 'are'} kept")
-    elif len(image.info.get("sizes", ())) > 1:
-        _warn(f"only the largest of {len(image.info['sizes'])} icons is kept")
+def _without_claims(contents: Contents) -> bytes | None:
+    """XMP without what it says of parts that are left out."""
+    xmp, names = contents.xmp, {p.name for p in contents.lost}
+    if "extended XMP" in names:
+        xmp = metadata.without_claims(xmp, extended=True)
+    if any(not p.is_metadata for p in contents.lost):
+        xmp = metadata.without_claims(xmp, extended=False)
+    return xmp
 
 
 def _turned_by_pillow(image: Image.Image) -> Any:
@@ -455,16 +476,27 @@ def _turn(
     turned: Any,
 ) -> int:
     """The orientation that is still to be applied; tells contradictions."""
-    # A JPEG in a JPEG XL file comes out as it was, and is not turned.
-    if image.format in _UPRIGHT and not getattr(image, "jpeg", False):
-        return metadata.orientation(exif) if image.format == "AVIF" else 1
     said = metadata.orientations(exif, xmp)
     value = metadata.orientation(exif, xmp)
     if contents and contents.orientation:
         value = contents.orientation
+    # A JPEG in a JPEG XL file comes out as it was, and is not turned.
+    if image.format in _UPRIGHT and not getattr(image, "jpeg", False):
+        value = contents.orientation or 1 if contents else value
+        turned = 1 if image.format == "AVIF" else value
     if not set(said) <= {value, 1}:
         _warn(f"what is said of the orientation differs; {value} is applied")
     return 1 if turned in _TURNS else value if value in _TURNS else 1
+
+
+def _unpremultiply(image: Image.Image) -> Image.Image:
+    """Colours that are no longer multiplied by alpha."""
+    _warn("premultiplied alpha converted")
+    if image.format != "JPEG2000":
+        return image  # its decoder has done it
+    done = Image.frombytes(image.mode[:-1] + "a", image.size, image.tobytes())
+    done.info, mode = image.info, image.mode
+    return done.convert(mode)
 
 
 def _check_range(image: Image.Image, bits: int) -> None:

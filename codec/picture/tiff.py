@@ -1,8 +1,8 @@
 """TIFF directories: what a file's tags are, and Exif made of some of them.
 
 ================  ======================================================
-`walk`            account for a TIFF file, tag by tag
-`entries`         the tags of a directory, with the bytes of their values
+`directory`       the tags of one, with the bytes of their values
+`chain`           a directory and those that follow it
 `write`           directories to the bytes of an Exif block
 ================  ======================================================
 
@@ -13,11 +13,10 @@ tag of an unusual type is as good as any other.
 import dataclasses
 import struct
 from collections.abc import Iterator
-from typing import Any
 
 # Bytes of a value, by type; those of BigTIFF (16 to 18) are offsets.
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-_SIZES.update({13: 4, 16: 8, 17: 8, 18: 8})
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+SIZES.update({13: 4, 16: 8, 17: 8, 18: 8})
 INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
 MAX_ENTRIES = 4096
 
@@ -25,28 +24,6 @@ ORIENTATION, ICC, XMP, RESOLUTION_UNIT = 274, 34675, 700, 296
 EXIF, GPS, INTEROPERABILITY, SUB_IFDS = 34665, 34853, 40965, 330
 # What describes the photograph, and so goes into Exif.
 PHOTO = (270, 271, 272, 305, 306, 315, 316, 33432)
-# What says how the samples lie, or is carried in a way of its own.
-_PIXELS = {254, 255, *range(256, 260), *range(262, 267), 273, 274, 277, 278, 279}
-_PIXELS |= {280, 281, 282, 283, 284, 292, 293, 296, 317, 320, 321, 322, 323, 324, 325}
-_PIXELS |= {332, 334, 338, 339, 340, 341, 347, *range(512, 522), *range(529, 533)}
-_NAMES = {
-    269: "document name",
-    285: "page name",
-    297: "page number",
-    301: "transfer function",
-    318: "white point",
-    319: "primaries",
-    33550: "GeoTIFF",
-    33723: "IPTC",
-    33922: "GeoTIFF",
-    34264: "GeoTIFF",
-    34377: "Photoshop's blocks",
-    34735: "GeoTIFF",
-    34736: "GeoTIFF",
-    34737: "GeoTIFF",
-    37724: "Photoshop's layers",
-    42112: "GDAL's metadata",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,12 +66,16 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Directory:
-    """Where a directory lies, its tags and where the next one is."""
+    """Where a directory lies, its tags and where the next one is.
+
+    ``missing``: tags whose values do not lie in the data.
+    """
 
     start: int
     end: int
     entries: list[Entry]
     next: int
+    missing: list[int] = dataclasses.field(default_factory=list)
 
 
 def start_of(data: bytes) -> tuple[str, bool, int]:
@@ -128,22 +109,27 @@ def directory(data: bytes, order: str, big: bool, at: int) -> Directory:
     (n,) = struct.unpack_from(order + head, data, at)
     first, size = at + struct.calcsize(head), struct.calcsize("=" + form)
     room, found = (8, []) if big else (4, [])
+    missing = [] if first + n * size <= len(data) and n <= MAX_ENTRIES else [0]
     n = min(n, MAX_ENTRIES, (len(data) - first) // size)
+    left = len(data)  # values do not overlap: together they are no more
     for i in range(n):
         place = first + i * size
         tag, kind, count, inline = struct.unpack_from(order + form, data, place)
-        length = _SIZES.get(kind, 1) * count
+        length = SIZES.get(kind, 1) * count
         where = place + size - room
         if length > room:
             (where,) = struct.unpack(order + ("Q" if big else "I"), inline)
-        if where + length <= len(data):
+        left -= length
+        if where + length <= len(data) and left >= 0:
             value = bytes(data[where : where + length])
             found.append(Entry(tag, kind, count, value, where))
+        else:
+            missing.append(tag)
     after = first + n * size
     following = 0
     if after + room <= len(data):
         (following,) = struct.unpack_from(order + ("Q" if big else "I"), data, after)
-    return Directory(at, after + room, found, following)
+    return Directory(at, after + room, found, following, missing)
 
 
 def chain(data: bytes, order: str, big: bool, at: int) -> Iterator[Directory]:
@@ -195,99 +181,3 @@ def _write(out: bytearray, order: str, tags: list[Entry]) -> dict[int, int]:
         struct.pack_into(order + "HHI4s", out, at, e.tag, e.kind, e.count, value)
         places[e.tag], at = at + 8, at + 12
     return places
-
-
-def walk(walk: Any) -> None:
-    """Account for a TIFF file, as `parts.read` does."""
-    data = walk.data
-    order, big, at = start_of(data)
-    walk.cover(0, 16 if big else 8)
-    first = True
-    for ifd in chain(data, order, big, at):
-        if first:
-            _first(walk, ifd, order, big)
-        else:
-            walk.found.n_frames += 1
-            before = data[ifd.start - 8 : ifd.start]
-            if before[:4] in (b"II*\0", b"MM\0*"):  # of a file that was appended
-                walk.cover(ifd.start - 8, ifd.start)
-        _cover(walk, ifd, order, big, depth=0)
-        first = False
-
-
-def _first(walk: Any, ifd: Directory, order: str, big: bool) -> None:
-    """What the tags of the picture that is shown say."""
-    tags = {e.tag: e for e in ifd.entries}
-    for e in ifd.entries:
-        end = e.at + len(e.value)
-        if e.tag == ICC:
-            walk.keep("icc", e.value, e.at, end)
-        elif e.tag == XMP:
-            walk.keep("xmp", e.value, e.at, end)
-        elif e.tag in PHOTO or e.tag in (EXIF, GPS) or e.tag in _PIXELS:
-            continue
-        elif e.tag == SUB_IFDS:
-            walk.lose("further pictures", e.at, end, e.value, metadata=False)
-        else:
-            name = _NAMES.get(e.tag, f"tag {e.tag}")
-            walk.lose(name, e.at, end, e.value, metadata=name != "GeoTIFF")
-    inner = {}
-    for tag in (EXIF, GPS):
-        if tag in tags:
-            inner[tag] = _inner(walk, tags[tag], order, big)
-    photo = [e for e in ifd.entries if e.tag in PHOTO and e.kind in _SIZES and e.value]
-    photo = list({e.tag: e for e in photo}.values())
-    if photo or any(inner.values()):
-        walk.found.exif = write(order, photo, inner)
-    if ORIENTATION in tags:
-        walk.found.orientation = (tags[ORIENTATION].integers(order) or [1])[0]
-    walk.found.dpi = _dpi(tags, order)
-
-
-def _dpi(tags: dict[int, Entry], order: str) -> tuple[float, float] | None:
-    """Pixels per inch; None where they are not told, or of no unit."""
-    x, y = (tags[t].numbers(order)[:1] if t in tags else [] for t in (282, 283))
-    unit = tags[RESOLUTION_UNIT].integers(order)[:1] if RESOLUTION_UNIT in tags else [2]
-    scale = {2: 1.0, 3: 2.54}.get(*unit) if unit else None
-    if not scale or not (x and y and x[0] > 0 and y[0] > 0):
-        return None
-    return x[0] * scale, y[0] * scale
-
-
-def _inner(walk: Any, pointer: Entry, order: str, big: bool) -> list[Entry]:
-    """The tags of the directory that a tag points to."""
-    try:
-        (at,) = pointer.integers(order)
-        found = directory(walk.data, order, big, at).entries
-    except (struct.error, ValueError):
-        walk.lose("Exif that cannot be read", 0, 0, pointer.value)
-        return []
-    kept = []
-    for e in {e.tag: e for e in found}.values():
-        # A further directory in there would be an offset into nowhere.
-        if e.kind not in _SIZES or e.kind > 13 or e.tag == INTEROPERABILITY:
-            walk.lose(f"Exif tag {e.tag}", 0, 0, e.value or b"\0")
-        else:
-            kept.append(e)
-    return kept
-
-
-def _cover(walk: Any, ifd: Directory, order: str, big: bool, depth: int) -> None:
-    """All bytes that a directory points to: they are somebody's."""
-    walk.spend(len(ifd.entries) + 1)
-    walk.cover(ifd.start, ifd.end)
-    values = {e.tag: e for e in ifd.entries}
-    for e in ifd.entries:
-        walk.cover(e.at, e.at + len(e.value))
-        if e.tag in (EXIF, GPS, INTEROPERABILITY, SUB_IFDS) and depth < 3:
-            for at in e.integers(order)[:64]:
-                try:
-                    inner = directory(walk.data, order, big, at)
-                except struct.error:
-                    continue
-                _cover(walk, inner, order, big, depth + 1)
-    for offsets, sizes in ((273, 279), (324, 325), (513, 514), (288, 289)):
-        if offsets in values and sizes in values:
-            starts = values[offsets].integers(order)
-            for at, size in zip(starts, values[sizes].integers(order)):
-                walk.cover(at, at + size)

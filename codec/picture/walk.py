@@ -1,0 +1,213 @@
+"""What a walk through a picture file notes: `Walk`, `Contents`, `Lost`.
+
+A walker covers the bytes that it understands, and no others: kept, lost by
+name, or needed for the pixels. What is then left over is lost too, but for
+zeros, which are padding.
+"""
+
+import dataclasses
+import re
+import struct
+import zlib
+
+from ..limits import MAX_PIXELS
+
+MAX_INFLATED = 1 << 26  # bytes of compressed profiles and XMP
+MAX_TAGS = 1 << 17
+MAX_SAMPLE = 8  # bytes of a pixel that is unpacked to see where samples end
+_ZEROS = re.compile(rb"\0*")
+_NAMES = {"icc": "colour profile", "exif": "Exif", "xmp": "XMP"}
+# Pixels per inch that a file of ours has a place for.
+_MIN_DPI, _MAX_DPI = 0.001, 4e6
+
+
+@dataclasses.dataclass(frozen=True)
+class Lost:
+    """A part of a file that the output does not carry.
+
+    Attributes
+    ----------
+    name : str
+    data : bytes
+    is_metadata : bool
+        Whether it describes the picture, as ``--strip`` drops it: text,
+        Exif, XMP, IPTC. What nobody knows is none.
+    """
+
+    name: str
+    data: bytes
+    is_metadata: bool = False
+
+
+@dataclasses.dataclass
+class Contents:
+    """What a walk has found.
+
+    Attributes
+    ----------
+    icc, exif, xmp : bytes or None
+        ``exif`` from the TIFF header on.
+    dpi : (float, float) or None
+        Pixels per inch, horizontal and vertical, as stored.
+    orientation : int or None
+        As the file itself says it, not its Exif or XMP, 1..8.
+    transparency : bytes or None
+        Of a PNG file's tRNS.
+    grey_bits : int
+        Of a PNG file's grey samples; 0 where it has others.
+    is_premultiplied : bool
+        Whether colours are multiplied by alpha.
+    colours : str or None
+        What describes the colours, where it is neither ICC nor sRGB.
+    n_frames : int
+        Pictures in the file, as far as that is seen here.
+    lost : list of Lost
+    scan_end : int
+        Where the samples of a JPEG file of one scan end, as it seems; or 0.
+    pixels : bytes or None
+        The file without its metadata, where Pillow is better without.
+    formats : frozenset of str
+        What Pillow may call a file of which this was read.
+    reads_metadata : bool
+        Whether ICC, Exif and XMP were all looked for here.
+    """
+
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    orientation: int | None = None
+    transparency: bytes | None = None
+    grey_bits: int = 0
+    is_premultiplied: bool = False
+    colours: str | None = None
+    n_frames: int = 1
+    lost: list[Lost] = dataclasses.field(default_factory=list)
+    scan_end: int = 0
+    pixels: bytes | None = None
+    formats: frozenset[str] = frozenset()
+    reads_metadata: bool = True
+
+
+def after_zeros(data: bytes, start: int) -> int:
+    """Where zeros end that may begin there."""
+    found = _ZEROS.match(data, start)
+    return found.end() if found else start
+
+
+class Walk:
+    """The parts of one file, as a walker finds them.
+
+    Parameters
+    ----------
+    data : bytes
+    max_pixels : int
+        Bounds the samples that are unpacked to see where they end.
+    """
+
+    def __init__(self, data: bytes, max_pixels: int = MAX_PIXELS) -> None:
+        self.data, self.found = data, Contents()
+        self._tags, self._inflated = MAX_TAGS, MAX_INFLATED
+        # What is named more than once is read so often: no sound file is.
+        self._bytes = 4 * len(data) + (1 << 20)
+        self._unpacked = MAX_SAMPLE * max_pixels
+        self._covered: list[tuple[int, int]] = []
+
+    def spend(self, tags: int, n_bytes: int = 0) -> None:
+        """Count the tags that were followed, and the bytes that they name.
+
+        Raises
+        ------
+        struct.error
+            More than any sound file has.
+        """
+        self._tags -= tags
+        self._bytes -= n_bytes
+        if self._tags < 0 or self._bytes < 0:
+            raise struct.error("too many tags, or the same bytes too often")
+
+    def may_unpack(self, n_bytes: int) -> bool:
+        """Whether so many bytes of samples may be unpacked.
+
+        Otherwise the file has too many pixels, or they are of further frames.
+        """
+        if n_bytes > self._unpacked:
+            return False
+        self._unpacked -= n_bytes
+        return True
+
+    def inflate(self, data: bytes) -> tuple[bytes | None, int]:
+        """What a zlib stream holds, and the bytes behind it.
+
+        None if it is damaged or too much.
+        """
+        stream = zlib.decompressobj()
+        try:
+            found = stream.decompress(data, self._inflated + 1)
+        except zlib.error:
+            return None, 0
+        self._inflated = max(0, self._inflated - len(found))
+        return (found, len(stream.unused_data)) if stream.eof else (None, 0)
+
+    def cover(self, start: int, end: int) -> None:
+        """These bytes are accounted for."""
+        n = len(self.data)
+        self._covered.append((max(0, min(start, n)), min(end, n)))
+
+    def is_covered(self, start: int, end: int) -> bool:
+        """Whether any of these bytes is accounted for already."""
+        return any(a < end and start < b for a, b in self._covered)
+
+    def lose(
+        self,
+        name: str,
+        start: int = 0,
+        end: int = 0,
+        data: bytes = b"",
+        metadata: bool = False,
+    ) -> None:
+        """These bytes, which are all of ``data`` or hold it, are left out."""
+        self.cover(start, end)
+        self.found.lost.append(Lost(name, data or self.data[start:end], metadata))
+
+    def keep(self, kind: str, value: bytes, start: int = 0, end: int = 0) -> None:
+        """These bytes are the ICC profile, Exif or XMP; the first counts."""
+        value = bytes(value)
+        self.cover(start, end)
+        if getattr(self.found, kind) is None and value:
+            setattr(self.found, kind, value)
+        elif value and value != getattr(self.found, kind):
+            self.lose(f"further {_NAMES[kind]}", data=value, metadata=kind != "icc")
+
+    def resolution(self, x: float, y: float, scale: float | None) -> None:
+        """Pixels per unit, and units per inch; without, only their ratio counts."""
+        if not (x > 0 and y > 0):
+            return
+        if scale is None:
+            if x != y:
+                self.lose(f"shape of the pixels, {x:g} to {y:g}")
+            return
+        dpi = x * scale, y * scale
+        if self.found.dpi in (None, dpi) and all(_MIN_DPI <= n < _MAX_DPI for n in dpi):
+            self.found.dpi = dpi
+        else:
+            self.lose(f"resolution of {dpi[0]:g} x {dpi[1]:g} dpi")
+
+    def end(self) -> Contents:
+        """Account for what no part has covered."""
+        at, n = 0, len(self.data)
+        for start, end in sorted([*self._covered, (n, n)]):
+            if start > at:
+                self._gap(at, start)
+            at = max(at, end)
+        return self.found
+
+    def _gap(self, start: int, end: int) -> None:
+        if after_zeros(self.data, start) >= end:
+            return  # padding
+        name = "bytes that nothing names"
+        if end == len(self.data):
+            name = "bytes after the end"
+            if b"ftyp" in self.data[start : start + 64]:
+                name += ", a video"
+        self.lose(name, start, end)

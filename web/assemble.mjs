@@ -3,8 +3,8 @@
 //
 //     npx aecompress-web OUT MODEL_FOLDER...
 //
-// OUT then is served as it is: `import { decode } from './OUT/index.js'`, and OUT/app/ is
-// the page. A MODEL_FOLDER is one as the Python package has it (codec/models/photo); the
+// OUT then is served as it is: it is the page, and `import { decode } from './OUT/index.js'`
+// works. A MODEL_FOLDER is one as the Python package has it (codec/models/photo); the
 // first one is the default for encoding.
 
 import { createHash } from 'node:crypto';
@@ -25,14 +25,17 @@ const engine = dirname(createRequire(import.meta.url).resolve('onnxruntime-web/w
 
 mkdirSync(out, { recursive: true });
 for (const name of readdirSync(here)) {
-  if (/\.js$|^core\.wasm$|^app$/.test(name)) {
-    cpSync(join(here, name), join(out, name), { recursive: true });
-  }
+  if (/\.js$|^core\.wasm$/.test(name)) cpSync(join(here, name), join(out, name));
+}
+// The page lies beside the package, as a service worker serves what lies below it.
+for (const name of readdirSync(join(here, 'app'))) {
+  const text = readFileSync(join(here, 'app', name), 'utf8');
+  writeFileSync(join(out, name), text.replaceAll("from '../", "from './"));
 }
 for (const name of ['ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm']) {
   cpSync(join(engine, name), join(out, 'engine', name));
 }
-const index = { default: 'photo', models: {} };
+const index = { default: basename(models[0]), models: {} };
 for (const folder of models) {
   const manifest = readFileSync(join(folder, 'model.json'));
   const id = createHash('sha256').update(manifest).digest('hex').slice(0, 16);
@@ -42,5 +45,14 @@ for (const folder of models) {
   }
   index.models[basename(folder)] = id;
 }
-index.default = basename(models[0]);
-writeFileSync(join(out, 'models', 'index.json'), JSON.stringify(index, null, 1) + '\n');
+writeFileSync(join(out, 'models', 'index.json'), `${JSON.stringify(index, null, 1)}\n`);
+
+// What the service worker keeps; model.js keeps the models.
+const page = ['engine/ort.wasm.bundle.min.mjs', 'engine/ort-wasm-simd-threaded.wasm',
+  'models/index.json', ...readdirSync(out).filter((name) => /\.\w+$/.test(name) && name !== 'sw.js')];
+const version = createHash('sha256');
+for (const name of page) version.update(readFileSync(join(out, name)));
+const worker = join(out, 'sw.js');
+writeFileSync(worker, readFileSync(worker, 'utf8')
+  .replace("VERSION = ''", `VERSION = 'aecompress-page-${version.digest('hex').slice(0, 16)}'`)
+  .replace('FILES = []', `FILES = ${JSON.stringify(['./', ...page])}`));

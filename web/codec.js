@@ -2,9 +2,8 @@
 // Python. index.js puts it into a worker where there are any.
 
 import { Core, qualityIndex } from './core.js';
-import { crc32, pack, readHeader, unpack } from './container.js';
-import { CodecError, FormatError, InputError, LimitError, ModelError,
-  UnsupportedError } from './errors.js';
+import { pack, unpack } from './container.js';
+import { InputError, LimitError, ModelError, UnsupportedError } from './errors.js';
 import { Model, IS_NODE, fetchBytes } from './model.js';
 import { alphaToPng, fillHidden, pngToAlpha, toPng, upright } from './png.js';
 import { colorSpaceOf } from './icc.js';
@@ -211,7 +210,18 @@ export class Codec {
     return JSON.parse(new TextDecoder().decode(bytes));
   }
 
-  info(bytes) { return readHeader(bytes); }
+  /** A model by name or id; the default. */
+  async named(name) {
+    const list = await this.list(), known = name ?? list.default;
+    return this.ready(list.models[known] ?? known);
+  }
+
+  /** Make a model's sessions before they are needed. */
+  prepare(name) {
+    return this.inTurn(async () => {
+      await (await this.named(name)).prepare([...DECODER, ...ENCODER]);
+    });
+  }
 
   /** Take a file apart, as far as one may that is to be shown. */
   async opened(bytes, { maxPixels, region } = {}) {
@@ -358,8 +368,7 @@ export class Codec {
         throw new InputError(`a picture of ${width}x${height} with ${data.length} samples`);
       }
       checkPixels(width, height, maxPixels);
-      const list = await this.list(), name = options.model ?? list.default;
-      const ready = await this.ready(list.models[name] ?? name);
+      const ready = await this.named(options.model);
       const rgb = new Uint8Array(3 * width * height), alpha = new Uint8Array(width * height);
       for (let i = 0; i < alpha.length; i++) {
         [rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]] = [data[4 * i], data[4 * i + 1], data[4 * i + 2]];

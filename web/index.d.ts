@@ -91,6 +91,12 @@ export function encode(image: ImageData | { width: number, height: number,
 export function symbols(source: Source, options?: DecodeOptions):
   Promise<{ z: Int16Array, s: Int16Array, crc: number }>;
 
+/**
+ * Load the engine and a model, for decoding and encoding, before they are needed. From
+ * then on this needs no network, as far as the page itself does not.
+ */
+export function prepare(options?: { model?: string }): Promise<void>;
+
 /** Names and ids of the models that are there. */
 export function models(): Promise<{ default: string, models: Record<string, string> }>;
 

@@ -83,6 +83,8 @@ export async function encode({ width, height, data }, more = {}) {
   return (await start()('encode', { width, height, data }, more)).buffer;
 }
 
+export function prepare(more = {}) { return start()('prepare', more.model, more); }
+
 export function models() { return start()('list'); }
 
 async function showOne(image) {

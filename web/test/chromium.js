@@ -29,7 +29,8 @@ export const missing = CHROMIUM ? false : 'no chromium';
 /** Serve the repository; `files` are further ones, by path. */
 export async function serve(files = {}) {
   const server = createServer((request, response) => {
-    const path = decodeURIComponent(new URL(request.url, 'http://x').pathname);
+    const path = decodeURIComponent(new URL(request.url, 'http://x').pathname)
+      .replace(/\/$/, '/index.html');
     const given = files[path], file = join(ROOT, normalize(path));
     if (given === undefined && !(file.startsWith(ROOT) && existsSync(file)
         && statSync(file).isFile())) {

@@ -28,7 +28,7 @@ for (const name of readdirSync(here)) {
   if (/\.js$|^core\.wasm$/.test(name)) cpSync(join(here, name), join(out, name));
 }
 // The page lies beside the package, as a service worker serves what lies below it.
-for (const name of readdirSync(join(here, 'app'))) {
+for (const name of readdirSync(join(here, 'app')).filter((n) => n !== 'local.js')) {
   const text = readFileSync(join(here, 'app', name), 'utf8');
   writeFileSync(join(out, name), text.replaceAll("from '../", "from './"));
 }

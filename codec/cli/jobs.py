@@ -28,10 +28,8 @@ def looks_like_input(name: str, mode: str) -> bool:
 
     By name alone, so that a script does the same the second time.
     """
-    return (
-        names.is_picture(name)
-        if mode in ("compress", "compare")
-        else name.lower().endswith(".aec")
+    return (names.is_picture(name) and mode in ("compress", "compare", "view")) or (
+        name.lower().endswith(".aec") and mode not in ("compress", "compare")
     )
 
 
@@ -214,7 +212,7 @@ def target(
         Keep the extension of the name, so that other extensions make other
         outputs.
     """
-    if options.mode in ("test", "list", "features"):
+    if options.mode in ("test", "list", "features", "view"):
         return None
     if options.output:
         return options.output

@@ -112,7 +112,7 @@ def _act(options: argparse.Namespace, report: Report) -> None:
     if not options.quiet:
         for name, text in options.remarks:
             report.say(name, text)
-    act = {"list": _list}.get(options.mode, _work)
+    act = {"list": _list, "view": _view}.get(options.mode, _work)
     try:
         with archives.written(options):
             (_rehearse if options.dry_run else act)(options, report)
@@ -150,6 +150,12 @@ def _list(options: argparse.Namespace, report: Report) -> None:
         except Exception as error:
             report.error(getattr(error, "filename", None) or job.src, error)
     listing.end()
+
+
+def _view(options: argparse.Namespace, report: Report) -> None:
+    from .view import view  # it loads a server
+
+    view(options, report)
 
 
 def _work(options: argparse.Namespace, report: Report) -> None:

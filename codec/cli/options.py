@@ -153,6 +153,12 @@ def _add_modes(p: Parser, prog: str) -> None:
             "make a picture, IN-compare.png, of the original, a JPEG and the .aec "
             "file, both of equal size",
         ),
+        (
+            add if prog == "aecompress" else hidden,
+            ("--view",),
+            "view",
+            "show FILEs in a browser: sizes, scores and a slider, at any quality",
+        ),
         (add, ("-t", "--test"), "test", "decode fully, write nothing"),
         (add, ("-l", "--list"), "list", "show what the headers say"),
     ):
@@ -431,7 +437,11 @@ def parse(prog: str, argv: list[str]) -> argparse.Namespace:
         archives.prepare(
             options, lambda name: jobs.looks_like_input(name, options.mode)
         )
-        options.jobs = jobs.make(options, options.problems.append)
+        options.jobs = (
+            jobs.make(options, options.problems.append)
+            if options.files or options.mode != "view"
+            else []
+        )
     return options
 
 
@@ -445,7 +455,7 @@ def _set_coding(options: argparse.Namespace) -> None:
         _options(
             argparse.Namespace(**{**vars(options), "target_size": 1}), EncodeOptions
         )  # which refuses a second goal
-    if options.mode not in ("compress", "compare"):
+    if options.mode not in ("compress", "compare", "view"):
         for name in EncodeOptions.__annotations__:
             if name in DecodeOptions.__annotations__ or not getattr(options, name):
                 continue
@@ -576,7 +586,7 @@ def _check_scheduler(options: argparse.Namespace) -> None:
     for clash, name in (
         (
             options.mode not in ("compress", "decompress"),
-            "-t, -l, --compare and --features",
+            "-t, -l, --compare, --view and --features",
         ),
         (options.stack, "--stack"),
         (options.pages == "all", "--pages all"),

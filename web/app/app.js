@@ -56,28 +56,30 @@ class Entry {
     Object.assign(this, { state: 'works', error: null, progress: 0 });
     const progress = (share) => { this.progress = share; busy(this); };
     try {
-      this.source ??= await isAec(this.file) ? null : this.file;
-      if (!this.source) {
+      this.isAec ??= await isAec(this.file);
+      if (this.isAec) {
         this.aec = this.file;
       } else {
-        this.thumbnail ??= this.url(this.file);
+        // Some pictures are shown by a browser only once they are converted.
+        this.source ??= await (backend.original?.(this.file) ?? this.file);
+        this.thumbnail ??= this.original ??= this.url(this.source);
         const started = performance.now();
         const made = await backend.encode(this.file, { ...settings(),
           progress: (p) => progress(0.8 * p) });
         Object.assign(this, { aec: made.file, quality: made.quality, notes: made.notes ?? [],
-          score: made.score, rivals: {}, encoding: seconds(started) });
+          score: made.score, psnr: made.psnr, rivals: {}, encoding: made.encoding ?? seconds(started) });
       }
       const started = performance.now();
       const { png, header } = await backend.decode(this.aec,
         (p) => progress(this.source ? 0.8 + 0.2 * p : p));
-      Object.assign(this, { png, header, decoding: seconds(started), shown: this.url(png) });
-      this.psnr = this.source && await psnr(this.source, png);
+      Object.assign(this, { png, header, decoding: header.decoding ?? seconds(started), shown: this.url(png) });
+      if (this.source) this.psnr ??= await psnr(this.source, png);
       this.thumbnail ??= this.shown;
       this.state = 'done';
     } catch (error) {
       Object.assign(this, { state: 'wrong', error: error.message || String(error) });
     }
-    this.version = this.source || this.state === 'wrong' ? version : Infinity;
+    this.version = !this.isAec || this.state === 'wrong' ? version : Infinity;
   }
 }
 
@@ -197,22 +199,20 @@ async function show() {
   const right = { url: entry.shown, name: `aec, ${kilobytes(entry.aec.size)} kB` };
   let left = right;
   if (entry.source) {
-    left = { url: entry.original ??= entry.url(entry.file),
-      name: `Original, ${kilobytes(entry.file.size)} kB` };
+    left = { url: entry.original, name: `Original, ${kilobytes(entry.file.size)} kB` };
     rows.unshift(figure('Original', entry.file, pixels, {}));
   }
   if (entry.source && kind !== 'original') {
     try {
-      const started = performance.now();
       const made = entry.rivals[kind] ??= await (async () => {
-        const { file, quality, score } = await backend.rival(entry.file, kind, entry.aec.size);
-        return { file, quality, score, time: seconds(started), psnr: await psnr(entry.file, file),
-          url: entry.url(file) };
+        const found = await backend.rival(entry.file, kind, entry.aec.size);
+        return { psnr: found.psnr ?? await psnr(entry.source, found.file), ...found,
+          url: entry.url(found.file) };
       })();
       if (entry !== current) return;
       left = { url: made.url, name: `${NAMES[kind]}, ${kilobytes(made.file.size)} kB` };
       rows.push(figure(`${NAMES[kind]}, quality ${made.quality}`, made.file, pixels,
-        { ...made, time: undefined }));
+        made));
     } catch (error) {
       at('error').hidden = false;
       at('error').textContent = error.message;
@@ -220,7 +220,7 @@ async function show() {
   }
   at('figures').replaceChildren(...rows);
   const notes = [`${width} × ${height} pixels, decoded in ${entry.decoding.toFixed(2)} s.`];
-  if (entry.notes?.length) notes.push(`Left out: ${entry.notes.join(', ')}.`);
+  if (entry.notes?.length) notes.push(`Changed or left out: ${entry.notes.join(', ')}.`);
   at('notes').textContent = notes.join(' ');
   await viewer.show(width, height, left, right);
 }

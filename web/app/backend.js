@@ -54,6 +54,7 @@ export async function encode(blob, { quality, size, model, metadata, progress })
 
 /** A picture as another codec's file of at most so many bytes, made by the browser. */
 export async function rival(blob, kind, size) {
+  // Of at most so many bytes; else the smallest.
   const image = await createImageBitmap(blob);
   const canvas = new OffscreenCanvas(image.width, image.height);
   const context = canvas.getContext('2d');
@@ -67,7 +68,7 @@ export async function rival(blob, kind, size) {
     const quality = (low + high) >> 1;
     const file = await canvas.convertToBlob({ type: `image/${kind}`, quality: quality / 100 });
     if (file.type !== `image/${kind}`) throw new codec.UnsupportedError(`this browser writes no ${kind}`);
-    if (!best || file.size <= size) best = { file, quality };
+    if (!best || file.size <= size || best.file.size > size) best = { file, quality };
     if (file.size <= size) low = quality + 1; else high = quality - 1;
   }
   return best;

@@ -7,7 +7,7 @@
 
 
 
-_shtab_aecompress_option_strings=(-d --decompress --compare -t --test -l --list --json -h --help -V --version --models --completion -q --quality --target-size --target-psnr --target-score --effort --tune --stack --pages --with-model --skip-larger -m --model --strip -T --threads --max-pixels -o --output --output-dir --suffix -r --recursive --exclude --skip-existing --dry-run -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
+_shtab_aecompress_option_strings=(-d --decompress --compare --view -t --test -l --list --json -h --help -V --version --models --completion -q --quality --target-size --target-psnr --target-score --effort --tune --stack --pages --with-model --skip-larger -m --model --strip -T --threads --max-pixels -o --output --output-dir --suffix -r --recursive --exclude --skip-existing --dry-run -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
 
 _shtab_aecompress_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_aecompress__m_COMPGEN=_shtab_compgen_files
@@ -27,6 +27,7 @@ _shtab_aecompress_pos_0_nargs='*'
 _shtab_aecompress__d_nargs=0
 _shtab_aecompress___decompress_nargs=0
 _shtab_aecompress___compare_nargs=0
+_shtab_aecompress___view_nargs=0
 _shtab_aecompress__t_nargs=0
 _shtab_aecompress___test_nargs=0
 _shtab_aecompress__l_nargs=0

@@ -1,0 +1,65 @@
+// Decoding in Chromium beside Python, in turns, so that both have the same machine.
+//
+//     web/build.sh && PYTHON=.venv/bin/python node web/test/time.js PICTURE.png
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { launch, serve } from './chromium.js';
+
+const SCRIPT = `
+import base64, sys, time
+import codec
+data = codec.encode(sys.argv[1])
+print(base64.b64encode(data).decode(), flush=True)
+decoder = codec.Decoder()
+decoder.decode(data)
+for _ in sys.stdin:
+    start = time.perf_counter()
+    decoder.decode(data)
+    print(time.perf_counter() - start, flush=True)
+`;
+const ROUNDS = 9;
+const python = spawn(process.env.PYTHON ?? 'python3', ['-c', SCRIPT, process.argv[2]],
+  { stdio: ['pipe', 'pipe', 'inherit'] });
+const lines = createInterface({ input: python.stdout })[Symbol.asyncIterator]();
+const next = async () => (await lines.next()).value;
+const data = Buffer.from(await next(), 'base64');
+
+const server = await serve({ '/file.aec': data, '/page.html': '<!doctype html><title>t</title>' });
+const { browser, context } = await launch(server.origin);
+
+/** A fresh page: seconds from its first line to the first picture. */
+async function open() {
+  const page = await context.newPage();
+  await page.goto(`${server.origin}/page.html`);
+  const first = await page.evaluate(async () => {
+    const start = performance.now();
+    const { decode } = await import('/web/dist/index.js');
+    const file = await (await fetch('/file.aec')).arrayBuffer();
+    window.run = async () => {
+      const begin = performance.now();
+      await decode(file);
+      return (performance.now() - begin) / 1000;
+    };
+    await decode(file);
+    return (performance.now() - start) / 1000;
+  });
+  return { page, first };
+}
+
+const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
+await (await open()).page.close(); // models are cached now
+const { page, first } = await open();
+const [theirs, ours] = [[], []];
+for (let i = 0; i < ROUNDS; i++) {
+  python.stdin.write('\n');
+  theirs.push(Number(await next()));
+  ours.push(await page.evaluate('run()'));
+}
+const [a, b] = [median(theirs), median(ours)];
+console.log(`Python ${a.toFixed(3)} s, Chromium ${b.toFixed(3)} s, ${(b / a).toFixed(1)} times; ` +
+  `fastest ${theirs[0].toFixed(3)} and ${ours[0].toFixed(3)} s; ` +
+  `first after load, models cached: ${first.toFixed(2)} s`);
+python.stdin.end();
+await Promise.all([once(python, 'close'), browser.close()]);
+server.close();

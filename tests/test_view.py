@@ -20,6 +20,7 @@ from PIL import Image
 
 import codec
 from codec.cli.view import Coder, Server, page_files
+from codec.container import unpack
 from codec.options import DecodeOptions, EncodeOptions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,7 +97,8 @@ def test_it_listens_on_the_loopback_alone(server):
 def test_files_are_those_of_the_codec(server):
     data, top = PICTURE.read_bytes(), f"/{server.secret}"
     status, file, said = ask(server, f"{top}/encode?quality=60&metadata=true", data)
-    assert status == 200 and file == codec.encode(PICTURE, quality=60)
+    mine = codec.encode(PICTURE, quality=60)
+    assert status == 200 and unpack(file)[2] == unpack(mine)[2]
     assert said["quality"] == 60 and 60 < said["score"] < 90 and 30 < said["psnr"] < 50
     status, png, header = ask(server, f"{top}/decode", file)
     assert status == 200 and (header["width"], header["height"]) == (240, 160)

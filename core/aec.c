@@ -709,6 +709,21 @@ aec_status aec_write_z(const aec_model *s, aec_writer *w, int quality, int32_t n
     return AEC_OK;
 }
 
+/* Sort n places, each with its row above, by the row: `order` has the places alone, those
+ * of row r up to ends[r]. */
+INLINE void sort_rows(const uint32_t *coded, uint32_t n, uint32_t *order, uint32_t ends[ROWS])
+{
+    uint32_t sum = 0, counts[4][ROWS] = {{0}};
+    for (uint32_t i = 0; i < n; i++) /* a count that was just written takes long to read */
+        counts[i & 3][coded[i] >> NUMBER]++;
+    for (uint32_t r = 0; r < ROWS; r++) {
+        ends[r] = sum;
+        sum += counts[0][r] + counts[1][r] + counts[2][r] + counts[3][r];
+    }
+    for (uint32_t i = 0; i < n; i++)
+        order[ends[coded[i] >> NUMBER]++] = coded[i] & NUMBERS;
+}
+
 static uint32_t floor_log2(uint32_t x)
 {
     uint32_t n = 0;
@@ -722,23 +737,23 @@ aec_status aec_write(const aec_model *s, aec_writer *w, int quality, size_t n,
 {
     if (quality < 1 || quality > 100 || n > NUMBERS) return AEC_ARGUMENT;
     if ((w->capacity - w->used) / 4 < n) return AEC_MEMORY;
-    uint32_t ends[ROWS] = {0}, begin = 0, sum = 0, escapes = 0;
-    uint32_t skip = s->skip[quality - 1];
-    for (size_t i = 0; i < n; i++) {
-        if (rows[i] >= ROWS || symbols[i] == -MAX_SYMBOL - 1 || (rows[i] < skip && symbols[i]))
-            return AEC_ARGUMENT;
-        ends[rows[i]]++;
-    }
-    for (uint32_t r = skip; r < ROWS; r++) {
-        uint32_t count = ends[r];
-        ends[r] = sum;
-        sum += count;
-    }
+    uint32_t ends[ROWS], begin = 0, sum, escapes = 0, wild = 0;
+    uint8_t skip = s->skip[quality - 1];
+    for (size_t i = 0; i < n; i++)
+        wild |= (rows[i] >= ROWS) | (symbols[i] == -MAX_SYMBOL - 1)
+                | ((rows[i] < skip) & (symbols[i] != 0));
+    if (wild) return AEC_ARGUMENT;
     /* Places by row first, which become records; behind them each escape's excess
      * and sign, which move on to make room for their lengths. */
-    uint32_t *out = w->records + w->used, *excess = out + sum, *lengths, *signs;
-    for (size_t i = 0; i < n; i++)
-        if (rows[i] >= skip) out[ends[rows[i]]++] = (uint32_t)i;
+    uint32_t *out = w->records + w->used, *coded = out + 3 * n, *end = coded;
+    uint32_t *excess, *lengths, *signs;
+    for (size_t i = 0; i < n; i++) {
+        *end = (uint32_t)i | (uint32_t)rows[i] << NUMBER;
+        end += rows[i] >= skip;
+    }
+    sum = (uint32_t)(end - coded);
+    sort_rows(coded, sum, out, ends);
+    excess = out + sum;
     for (uint32_t r = skip; r < ROWS; begin = ends[r++]) {
         int32_t top = s->row_max[r];
         for (uint32_t i = begin; i < ends[r]; i++) {
@@ -1151,20 +1166,6 @@ aec_status aec_slab_rows(aec_slab *b, const uint8_t **rows)
     return AEC_OK;
 }
 
-/* `order`: the symbols of a step as the stream has them; ends[r]: the end of row r. */
-INLINE void sort_rows(aec_slab *b, uint32_t ends[ROWS])
-{
-    uint32_t sum = 0, n = b->n_coded, counts[4][ROWS] = {{0}};
-    for (uint32_t i = 0; i < n; i++) /* a count that was just written takes long to read */
-        counts[i & 3][b->coded[i] >> NUMBER]++;
-    for (uint32_t r = 0; r < ROWS; r++) {
-        ends[r] = sum;
-        sum += counts[0][r] + counts[1][r] + counts[2][r] + counts[3][r];
-    }
-    for (uint32_t i = 0; i < n; i++)
-        b->order[ends[b->coded[i] >> NUMBER]++] = b->coded[i] & NUMBERS;
-}
-
 INLINE uint8_t level_of(const aec_model *s, int32_t v)
 {
     int32_t magnitude = v < 0 ? -v : v;
@@ -1226,7 +1227,7 @@ INLINE aec_status read_step_any(aec_slab *b, aec_reader *reader, line_of_rows *l
     uint32_t ends[ROWS], begin = 0, escapes = 0;
     aec_status status = AEC_OK;
     aec_reader r = *reader; /* in registers */
-    sort_rows(b, ends);
+    sort_rows(b->coded, b->n_coded, b->order, ends);
     for (int row = s->skip[b->quality - 1]; row < ROWS; begin = ends[row++]) {
         const alphabet a = s->rows[row];
         int32_t top = s->row_max[row], escape = 2 * top + 1;

@@ -1,12 +1,14 @@
 /* The core for CPython, by its stable interface (abi3): codec/symbols/core.py is what
  * uses it and says what the functions mean. They return a status of aec.h as a number
  * where they have nothing else to say, and release the lock of the interpreter. Buffers
- * have to be contiguous; their sizes are checked here. */
+ * have to be contiguous; their sizes are checked here. Built with -ffp-contract=off, so
+ * that the floats at the end are NumPy's to the last bit. */
 
 #define Py_LIMITED_API 0x030b0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -385,6 +387,127 @@ static PyObject *crc(PyObject *self, PyObject *args)
     return s ? PyLong_FromUnsignedLong(value) : NULL;
 }
 
+/* ---- Floats: what encoders and means do between networks, the same as NumPy does ------- */
+
+/* A matrix of floats whose rows lie anywhere, as a part of the columns of another does. */
+static int rows_of(PyObject *o, Py_buffer *b, Py_ssize_t rows)
+{
+    if (PyObject_GetBuffer(o, b, PyBUF_STRIDED_RO)) return 0;
+    if (b->ndim == 2 && b->itemsize == 4 && b->shape[0] == rows
+        && (b->strides[1] == 4 || b->shape[1] < 2))
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "not rows of floats");
+    PyBuffer_Release(b);
+    return 0;
+}
+
+/* Whether these places and channels, from `first` on, are in cells of m numbers. */
+static int are_places(const Py_buffer *at, uint64_t cells, uint64_t m, int first,
+                      Py_ssize_t channels)
+{
+    const int64_t *p = at->buf;
+    int inside = at->len % 8 == 0 && first >= 0 && (uint64_t)first + channels <= m;
+    for (Py_ssize_t i = 0; i < at->len / 8; i++)
+        inside &= (uint64_t)p[i] < cells;
+    if (!inside) PyErr_SetString(PyExc_ValueError, "places or channels that are not there");
+    return inside;
+}
+
+/* What will be read soon: places lie apart, and no processor guesses where. */
+#if defined(__GNUC__)
+#define FETCH(at) __builtin_prefetch(at)
+#else
+#define FETCH(at) (void)(at)
+#endif
+
+static float whole(float v)
+{
+    const float big = 12582912; /* 3 x 2^22: what is added to it has no fraction left */
+    v = v < 32767 ? v : 32767;
+    v = v > -32767 ? v : -32767;
+    return v + big - big;
+}
+
+/* nearest(y, at, first, mean, scales, gain, zone, symbols): int16, what y gain - mean gain
+ * is rounded to, zero where it is smaller than the zone of its scale index */
+static PyObject *nearest(PyObject *self, PyObject *args)
+{
+    Py_buffer y, at, mean, scales, gain, zone, out;
+    PyObject *mean_object;
+    int first;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*iOy*y*y*w*", &y, &at, &first, &mean_object, &scales, &gain,
+                          &zone, &out))
+        return NULL;
+    Py_ssize_t n = at.len / 8, m = gain.len / 4;
+    int good = m > 0 && rows_of(mean_object, &mean, n);
+    if (good) {
+        Py_ssize_t width = mean.shape[1];
+        good = are_places(&at, y.len / 4 / m, m, first, width) && fits(&zone, 64 * 4)
+               && fits(&scales, (uint64_t)n * width) && fits(&out, 2 * (uint64_t)n * width);
+        if (good) {
+            Py_BEGIN_ALLOW_THREADS
+            const float *g = (const float *)gain.buf + first, *z = zone.buf;
+            for (Py_ssize_t i = 0; i < n; i++) {
+                if (i + 8 < n)
+                    for (Py_ssize_t c = 0; c < width + 16; c += 16)
+                        FETCH((const float *)y.buf + ((const int64_t *)at.buf)[i + 8] * m
+                              + first + c);
+                const float *x = (const float *)y.buf + ((const int64_t *)at.buf)[i] * m + first;
+                const float *mu = (const void *)((const char *)mean.buf + i * mean.strides[0]);
+                const uint8_t *r = (const uint8_t *)scales.buf + i * width;
+                int16_t *to = (int16_t *)out.buf + i * width;
+                for (Py_ssize_t c = 0; c < width; c++) {
+                    float v = x[c] * g[c] - mu[c] * g[c];
+                    int32_t kept = -(fabsf(v) >= z[r[c] & 63]); /* no branch */
+                    to[c] = (int16_t)((int32_t)whole(v) & kept);
+                }
+            }
+            Py_END_ALLOW_THREADS
+        }
+        PyBuffer_Release(&mean);
+    }
+    PyBuffer_Release(&y), PyBuffer_Release(&at), PyBuffer_Release(&scales);
+    PyBuffer_Release(&gain), PyBuffer_Release(&zone), PyBuffer_Release(&out);
+    if (!good) return PyErr_Occurred() ? NULL : status(AEC_ARGUMENT);
+    return status(AEC_OK);
+}
+
+/* dequantise(latent, at, first, symbols, step, mean): symbols, int16, times step and mean */
+static PyObject *dequantise(PyObject *self, PyObject *args)
+{
+    Py_buffer out, at, symbols, step, mean;
+    PyObject *mean_object;
+    int first;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "w*y*iy*y*O", &out, &at, &first, &symbols, &step, &mean_object))
+        return NULL;
+    Py_ssize_t n = at.len / 8, m = step.len / 4;
+    int good = m > 0 && rows_of(mean_object, &mean, n);
+    if (good) {
+        Py_ssize_t width = mean.shape[1];
+        good = are_places(&at, out.len / 4 / m, m, first, width)
+               && fits(&symbols, 2 * (uint64_t)n * width);
+        if (good) {
+            Py_BEGIN_ALLOW_THREADS
+            const float *d = (const float *)step.buf + first;
+            for (Py_ssize_t i = 0; i < n; i++) {
+                float *to = (float *)out.buf + ((const int64_t *)at.buf)[i] * m + first;
+                const float *mu = (const void *)((const char *)mean.buf + i * mean.strides[0]);
+                const int16_t *s = (const int16_t *)symbols.buf + i * width;
+                for (Py_ssize_t c = 0; c < width; c++)
+                    to[c] = s[c] * d[c] + mu[c];
+            }
+            Py_END_ALLOW_THREADS
+        }
+        PyBuffer_Release(&mean);
+    }
+    PyBuffer_Release(&out), PyBuffer_Release(&at), PyBuffer_Release(&symbols);
+    PyBuffer_Release(&step);
+    if (!good) return PyErr_Occurred() ? NULL : status(AEC_ARGUMENT);
+    return status(AEC_OK);
+}
+
 static PyMethodDef methods[] = {
     {"model", model, METH_VARARGS, NULL},
     {"reader", reader, METH_VARARGS, NULL},
@@ -401,6 +524,8 @@ static PyMethodDef methods[] = {
     {"slab_symbols", slab_symbols, METH_VARARGS, NULL},
     {"slab_crc", slab_crc, METH_VARARGS, NULL},
     {"crc", crc, METH_VARARGS, NULL},
+    {"nearest", nearest, METH_VARARGS, NULL},
+    {"dequantise", dequantise, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_core", NULL, 0, methods,

@@ -19,8 +19,10 @@ from reference.samples import make_file, make_model
 
 from codec.errors import FormatError, ModelError
 from codec.model import find
+from codec.search import choose
 from codec.symbols import core, passes
 from codec.symbols.slabs import slabs
+from codec.transform.means import Means
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "core" / "aec.c"
@@ -171,6 +173,51 @@ def test_sizes_are_checked():
         slab.put(step, wild)
     with pytest.raises(ValueError):
         exact.reader(b"123", 50)
+
+
+@needs_core
+def test_floats_are_those_of_numpy(monkeypatch):
+    """To the last bit, or a file would depend on whether there is a core."""
+    rng, place = np.random.default_rng(2), slabs(8, 12)[0]
+    y = (rng.normal(size=(8, 12, 30)) * rng.choice([1, 9, 1e5], (8, 12, 30))).astype(
+        "f4"
+    )
+    y[0, 0, 4:12] = 0.5, -0.5, 1.5, 2.5, -1.5, 0.56, 0.55, 0
+    gain = np.ones(30, np.float32)
+    gain[12:] = rng.uniform(0.3, 3, 18)
+    at, channels = np.arange(0, 96, 2), slice(4, 15)
+    mean = rng.normal(size=(48, 20)).astype("f4")
+    mean[0] = 0
+    scales = rng.integers(0, 64, (48, 11)).astype(np.uint8)
+    scales[0] = 60
+
+    def found():
+        chosen = choose.nearest(y, gain, 4)(place)
+        symbols, _ = chosen(at, channels, mean[:, 3:14], scales)
+        means = Means(None, None, 1 / gain, np.zeros((8, 12, 30), np.float32))
+        means.put(at, channels, symbols, mean[:, 3:14])
+        return symbols, means.out
+
+    here = found()
+    assert np.abs(here[0]).max() == 32767 and (here[0][scales < 4] == 0).all()
+    monkeypatch.setattr(core, "nearest", None)
+    monkeypatch.setattr(core, "dequantise", None)
+    for c, python in zip(here, found(), strict=True):
+        assert c.dtype == python.dtype and np.array_equal(c, python)
+
+
+@needs_core
+def test_places_of_floats_are_checked():
+    out, at = np.zeros((4, 6), np.float32), np.array([3])
+    ones = np.ones((1, 2), np.int16), np.ones(6, np.float32), np.ones((1, 2), "f4")
+    core.dequantise(out, at, 4, *ones)
+    assert out[3].tolist() == [0, 0, 0, 0, 2, 2]
+    for wrong in ((at + 1, 0), (at - 4, 0), (at, 5), (at, -1)):
+        with pytest.raises(ValueError):
+            core.dequantise(out, *wrong, *ones)
+        with pytest.raises(ValueError):
+            zone = np.zeros(64, np.float32)
+            core.nearest(out, *wrong, ones[2], bytes(2), ones[1], zone, ones[0])
 
 
 @needs_core

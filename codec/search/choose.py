@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from ..symbols import core
+from ..symbols.coder import MAX_SYMBOL
 from ..symbols.slabs import Place
 from ..types import Array
 
@@ -46,17 +48,27 @@ def nearest(y: Array, gain: Array, skip: int) -> Choice:
     Returns
     -------
     function of Place
-        Its functions give float32 (n, c) whole numbers and None.
+        Its functions give int16 (n, c), zero where it is skipped, and None.
     """
-    whole = rounded(skip)
+    whole, zone = rounded(skip), _zone(skip)
+    zone[:skip], gain = np.inf, np.ascontiguousarray(gain, np.float32)
 
     def of_slab(place: Place) -> StepChoice:
-        flat = (y[place.cells] * gain).reshape(-1, y.shape[-1])
+        flat = np.ascontiguousarray(y[place.cells], np.float32).reshape(-1, y.shape[-1])
 
         def of_step(
             at: Any, channels: slice, mean: Array, scales: Array
         ) -> tuple[Array, None]:
-            return whole(flat[at, channels] - mean * gain[channels], scales), None
+            if core.nearest:
+                symbols = np.empty(scales.shape, np.int16)
+                core.nearest(
+                    flat, at, channels.start, mean, scales, gain, zone, symbols
+                )
+                return symbols, None
+            g = gain[channels]
+            symbols = whole(flat[at, channels] * g - mean * g, scales)
+            symbols[scales < skip] = 0
+            return np.clip(symbols, -MAX_SYMBOL, MAX_SYMBOL).astype(np.int16), None
 
         return of_step
 
@@ -77,9 +89,7 @@ def rounded(skip: int) -> Callable[[Array, Array], Array]:
         Of values float32 (n, c), in steps and less their means, and scale indices
         uint8 (n, c): float32 (n, c) whole numbers.
     """
-    zone = 0.5 + np.interp(np.arange(64), (skip, skip + ZONE_SCALES), (ZONE, 0)).astype(
-        np.float32
-    )
+    zone = _zone(skip)
 
     def whole(v: Array, scales: Array) -> Array:
         # A product is faster than zeros put in places.
@@ -88,18 +98,27 @@ def rounded(skip: int) -> Callable[[Array, Array], Array]:
     return whole
 
 
-def given(symbols: Array) -> Choice:
+def _zone(skip: int) -> Array:
+    """What values have to reach so as not to be zero, of each scale index, float32."""
+    more = np.interp(np.arange(64), (skip, skip + ZONE_SCALES), (ZONE, 0))
+    return 0.5 + more.astype(np.float32)
+
+
+def given(symbols: Array, skip: int) -> Choice:
     """Choice of symbols that are known, int16 (.., hy, wy, M).
 
     Returns
     -------
     function of Place
-        Its functions give int16 (n, c) and None.
+        Its functions give int16 (n, c), zero where it is skipped, and None.
     """
 
     def of_slab(place: Place) -> StepChoice:
         flat = symbols[place.cells].reshape(-1, symbols.shape[-1])
-        return lambda at, channels, mean, scales: (flat[at, channels], None)
+        return lambda at, channels, mean, scales: (
+            flat[at, channels] * (scales >= skip),
+            None,
+        )
 
     return of_slab
 

@@ -11,6 +11,9 @@ Contents
 ``flat``       a model's tables as the core takes them, which
                ``python -m codec.symbols.core MODEL FILE`` writes
 ``Core``       makes readers, writers and slabs, as `passes.Python` does
+
+``nearest`` and ``dequantise`` are floats, of `choose` and `Means`; None without
+the core.
 """
 
 import functools
@@ -33,6 +36,8 @@ except ImportError:
     _core = None
 
 AVAILABLE = _core is not None
+nearest = _core.nearest if AVAILABLE else None
+dequantise = _core.dequantise if AVAILABLE else None
 MAGIC = 0x54434541
 _DAMAGED, _MODEL = 1, 2  # of core/aec.h
 _ORDER = (

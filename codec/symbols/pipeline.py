@@ -86,7 +86,7 @@ class Pipeline:
 
     def costs(self, quality: float) -> Costs:
         """Bits of symbols, for encoders that choose: decoders need none."""
-        skip = int(self.bundle.row_skip[quality_index(quality)])
+        skip = self._skip(quality)
         if skip not in self._costs:
             self._costs[skip] = Costs(self.bundle.tables, skip)
         return self._costs[skip]
@@ -191,7 +191,10 @@ class Pipeline:
                 pixels[at],
                 part(progress, 0.9 * i / len(each), 0.9 * (i + 1) / len(each)),
             )
-        progress, chosen = part(progress, 0.9, 1), choose.given(symbols)
+        progress, chosen = (
+            part(progress, 0.9, 1),
+            choose.given(symbols, self._skip(quality)),
+        )
         return self._write(z, y.shape, quality, chosen, progress, decoded)
 
     def _refined(
@@ -261,11 +264,11 @@ class Pipeline:
 
     def _nearest(self, y: Array, quality: float) -> choose.Choice:
         """Choice of the nearest symbols, for `_walk`."""
-        return choose.nearest(
-            y,
-            self.bundle.gain(quality),
-            int(self.bundle.row_skip[quality_index(quality)]),
-        )
+        return choose.nearest(y, self.bundle.gain(quality), self._skip(quality))
+
+    def _skip(self, quality: float) -> int:
+        """Scale indices below are skipped."""
+        return int(self.bundle.row_skip[quality_index(quality)])
 
     def _threads(self, places: list[Place]) -> tuple[int, Graphs]:
         """Threads that share slabs, and the graphs that each of them runs."""
@@ -308,8 +311,7 @@ class Pipeline:
             1 / self.bundle.gain(quality),
             np.zeros((*z.shape[:-3], place.height, place.width, self.bundle.m), "f4"),
         )
-        skip = self.bundle.row_skip[qi]
-        mean: Any = None
+        skip, mean = self._skip(quality), np.empty((0, 0))
 
         def decide(step: Step, scales: Array) -> Array:
             nonlocal mean
@@ -318,9 +320,10 @@ class Pipeline:
                 mean = means.mean(step.p, at)
             mu = mean[:, channels.start - step.group : channels.stop - step.group]
             symbols, shown = choice(at, channels, mu, scales)
-            symbols[scales < skip] = 0
-            symbols = np.clip(symbols, -coder.MAX_SYMBOL, coder.MAX_SYMBOL)
-            symbols = symbols.astype(np.int16)
+            if symbols.dtype != np.int16:
+                symbols[scales < skip] = 0
+                symbols = np.clip(symbols, -coder.MAX_SYMBOL, coder.MAX_SYMBOL)
+                symbols = symbols.astype(np.int16)
             means.put(at, channels, symbols if shown is None else shown, mu)
             return symbols
 

@@ -7,7 +7,10 @@ last bit that differs between machines costs at most one level of a pixel
 
 from typing import Any
 
+import numpy as np
+
 from ..model.session import Graphs
+from ..symbols import core
 from ..types import Array
 
 
@@ -37,4 +40,8 @@ class Means:
 
     def put(self, at: Any, channels: slice, symbols: Array, mean: Array) -> None:
         """Dequantise: y_hat = symbol * step + mean, at flat positions."""
-        self.flat[at, channels] = symbols * self.step[channels] + mean
+        if core.dequantise and symbols.dtype == np.int16:
+            symbols = np.ascontiguousarray(symbols)
+            core.dequantise(self.flat, at, channels.start, symbols, self.step, mean)
+        else:
+            self.flat[at, channels] = symbols * self.step[channels] + mean

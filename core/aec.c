@@ -3,8 +3,8 @@
  *
  * Products of a matrix with a vector are sums of a few of its columns, as most numbers
  * in the vectors are zero: a vector is a list of entries, each of them two neighbouring
- * numbers, since processors multiply and add pairs of int16 at once. aec_model_init
- * proves that no sum overflows. */
+ * numbers, since processors multiply and add pairs of int16 at once, or four of them,
+ * where they do that with bytes. aec_model_init proves that no sum overflows. */
 
 #include "aec.h"
 
@@ -61,12 +61,14 @@ enum {
 #define NUMBERS (((uint32_t)1 << NUMBER) - 1)
 
 typedef struct {
-    const int16_t *w; /* by blocks of outputs: (pairs of inputs, outputs of the block, 2) */
+    /* By blocks of outputs: (pairs of inputs, outputs of the block, 2), or bytes, four
+     * inputs instead of two. */
+    const int16_t *w;
     int32_t in, out;
 } matrix;
 
-/* Two inputs that are not both zero: the number of the pair, and the first below the
- * second, each of 16 bits. */
+/* Inputs that are not all zero: the number of the pair, and the first below the second,
+ * each of 16 bits; or of the four, each of 8. */
 typedef struct {
     uint32_t at, x;
 } entry;
@@ -85,6 +87,8 @@ typedef struct {
 /* Functions that exist once for each kind of processor. */
 typedef struct {
     void (*multiply)(const matrix *m, const batch *b);
+    void (*multiply_context)(const matrix *m, const batch *b); /* of c */
+    int context_inputs;                                        /* in an entry of its lists */
     void (*make_rows)(aec_slab *b);
     aec_status (*read_step)(aec_slab *b, aec_reader *r);
     void (*find)(const uint32_t *sums, aec_reader *r, int32_t width, size_t n, int16_t *z,
@@ -158,7 +162,8 @@ static int32_t padded(int32_t n) { return (n + LANES - 1) / LANES * LANES; }
 /* Columns of w for the entries of a list, added to `from`: `lanes` is a constant, as many
  * as the block has. One function for each kind of vector, of `size` sums; `at_once` lanes
  * have room in the registers. */
-#define SUM_COLUMNS(name, attribute, vector, size, at_once, load, store, both, multiply_add) \
+#define SUM_COLUMNS(name, attribute, vector, size, at_once, load, store, both, begin,        \
+                    multiply_add, end)                                                       \
     attribute INLINE void name(const int16_t *w, const entry *list, int32_t n,               \
                                const int32_t *from, int32_t *out, const int lanes)           \
     {                                                                                        \
@@ -166,7 +171,7 @@ static int32_t padded(int32_t n) { return (n + LANES - 1) / LANES * LANES; }
             const int each = (lanes - part < at_once ? lanes - part : at_once) * LANES / size; \
             vector a[at_once * LANES / size];                                                \
             UNROLL(12) for (int j = 0; j < each; j++)                                        \
-                a[j] = load((const void *)(from + part * LANES + j * size));                 \
+                a[j] = begin(load((const void *)(from + part * LANES + j * size)));          \
             for (int32_t i = 0; i < n; i++) {                                                \
                 const int16_t *r = w + ((size_t)list[i].at * lanes + part) * (2 * LANES);    \
                 vector x = both((int32_t)list[i].x);                                         \
@@ -174,9 +179,13 @@ static int32_t padded(int32_t n) { return (n + LANES - 1) / LANES * LANES; }
                     a[j] = multiply_add(a[j], load((const void *)(r + j * 2 * size)), x);    \
             }                                                                                \
             UNROLL(12) for (int j = 0; j < each; j++)                                        \
-                store((void *)(out + part * LANES + j * size), a[j]);                        \
+                store((void *)(out + part * LANES + j * size),                               \
+                      end(a[j], load((const void *)(from + part * LANES + j * size))));      \
         }                                                                                    \
     }
+
+#define FROM(from) from /* sums of pairs begin with what they are added to */
+#define SUM(a, from) a
 
 #if KINDS
 #define AVX2 __attribute__((target("avx2,bmi,bmi2")))
@@ -185,15 +194,29 @@ static int32_t padded(int32_t n) { return (n + LANES - 1) / LANES * LANES; }
 #define MULTIPLY_ADD_128(a, w, x) _mm_add_epi32(a, _mm_madd_epi16(w, x))
 #define MULTIPLY_ADD_256(a, w, x) _mm256_add_epi32(a, _mm256_madd_epi16(w, x))
 SUM_COLUMNS(sum_columns_plain, , __m128i, 4, 3, _mm_loadu_si128, _mm_storeu_si128,
-            _mm_set1_epi32, MULTIPLY_ADD_128)
+            _mm_set1_epi32, FROM, MULTIPLY_ADD_128, SUM)
 SUM_COLUMNS(sum_columns_avx2, AVX2, __m256i, 8, 6, _mm256_loadu_si256, _mm256_storeu_si256,
-            _mm256_set1_epi32, MULTIPLY_ADD_256)
+            _mm256_set1_epi32, FROM, MULTIPLY_ADD_256, SUM)
 SUM_COLUMNS(sum_columns_avx512, AVX512, __m512i, 16, 9, _mm512_loadu_si512, _mm512_storeu_si512,
-            _mm512_set1_epi32, _mm512_dpwssd_epi32)
+            _mm512_set1_epi32, FROM, _mm512_dpwssd_epi32, SUM)
+
+/* Of four bytes; c, in int8, is not times 16 yet. Two products of a level or a sum of them
+ * are at most 2 x 60 x 128, which int16 holds. */
+#define ZERO_256(from) _mm256_setzero_si256()
+#define ZERO_512(from) _mm512_setzero_si512()
+#define BYTES_256(a, w, x)                                                                   \
+    _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1)))
+#define BYTES_512(a, w, x) _mm512_dpbusd_epi32(a, x, w)
+#define SUM_256(a, from) _mm256_add_epi32(from, _mm256_slli_epi32(a, 4))
+#define SUM_512(a, from) _mm512_add_epi32(from, _mm512_slli_epi32(a, 4))
+SUM_COLUMNS(sum_columns_avx2_bytes, AVX2, __m256i, 8, 6, _mm256_loadu_si256,
+            _mm256_storeu_si256, _mm256_set1_epi32, ZERO_256, BYTES_256, SUM_256)
+SUM_COLUMNS(sum_columns_avx512_bytes, AVX512, __m512i, 16, 9, _mm512_loadu_si512,
+            _mm512_storeu_si512, _mm512_set1_epi32, ZERO_512, BYTES_512, SUM_512)
 #elif defined(__wasm_simd128__)
 #define MULTIPLY_ADD_WASM(a, w, x) wasm_i32x4_add(a, wasm_i32x4_dot_i16x8(w, x))
 SUM_COLUMNS(sum_columns_plain, , v128_t, 4, 3, wasm_v128_load, wasm_v128_store,
-            wasm_i32x4_splat, MULTIPLY_ADD_WASM)
+            wasm_i32x4_splat, FROM, MULTIPLY_ADD_WASM, SUM)
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 INLINE int32x4_t multiply_add_neon(int32x4_t a, int32x4_t w, int32x4_t x)
 {
@@ -201,21 +224,28 @@ INLINE int32x4_t multiply_add_neon(int32x4_t a, int32x4_t w, int32x4_t x)
     int32x4_t low = vmull_s16(vget_low_s16(v), vget_low_s16(y)), high = vmull_high_s16(v, y);
     return vaddq_s32(a, vpaddq_s32(low, high));
 }
-SUM_COLUMNS(sum_columns_plain, , int32x4_t, 4, 6, vld1q_s32, vst1q_s32, vdupq_n_s32,
-            multiply_add_neon)
+SUM_COLUMNS(sum_columns_plain, , int32x4_t, 4, 6, vld1q_s32, vst1q_s32, vdupq_n_s32, FROM,
+            multiply_add_neon, SUM)
 #else
-INLINE int32_t load_one(const int32_t *at) { return *at; }
+/* A pair of int16 in one number, as a list has them. */
+INLINE int32_t load_one(const int32_t *at)
+{
+    int32_t x;
+    memcpy(&x, at, sizeof x);
+    return x;
+}
 INLINE void store_one(int32_t *at, int32_t x) { *at = x; }
 INLINE int32_t multiply_add_one(int32_t a, int32_t w, int32_t x)
 {
     return a + (int16_t)w * (int16_t)x + (w >> 16) * (x >> 16);
 }
 #define SAME(x) x
-SUM_COLUMNS(sum_columns_plain, , int32_t, 1, 1, load_one, store_one, SAME, multiply_add_one)
+SUM_COLUMNS(sum_columns_plain, , int32_t, 1, 1, load_one, store_one, SAME, FROM,
+            multiply_add_one, SUM)
 #endif
 
 /* A matrix times the vectors of a batch. */
-#define MULTIPLY(name, attribute)                                                            \
+#define MULTIPLY(name, attribute, inputs)                                                    \
     attribute static void multiply_##name(const matrix *m, const batch *b)                   \
     {                                                                                        \
         const int16_t *w = m->w;                                                             \
@@ -238,19 +268,23 @@ SUM_COLUMNS(sum_columns_plain, , int32_t, 1, 1, load_one, store_one, SAME, multi
                 default: sum_columns_##name(w, list, n, from, out, 9); break;                \
                 }                                                                            \
             }                                                                                \
-            w += (size_t)((m->in + 1) / 2) * lanes * 2 * LANES;                              \
+            w += (size_t)((m->in + inputs - 1) / inputs) * lanes * 2 * LANES;                \
         }                                                                                    \
     }
 
-/* Lists of the pairs that are not zero; they return the end. What is behind an odd number
- * of inputs meets zeros of the matrix. */
-INLINE entry *list_bytes(entry *list, const uint8_t *x, int32_t n)
+/* Lists of what is not zero; they return the end. What is behind the last input meets
+ * zeros of the matrix. */
+INLINE entry *list_bytes(entry *list, const uint8_t *x, int32_t n, int inputs)
 {
     for (int32_t i = 0; i < n; i += 8) {
         uint64_t eight;
         memcpy(&eight, x + i, 8);
         if (!eight) continue;
-        for (uint32_t j = 0; j < 4; j++, eight >>= 16) {
+        for (uint32_t j = 0; inputs == 4 && j < 2; j++, eight >>= 32) {
+            *list = (entry){(uint32_t)i / 4 + j, (uint32_t)eight};
+            list += list->x != 0;
+        }
+        for (uint32_t j = 0; inputs == 2 && j < 4; j++, eight >>= 16) {
             uint32_t two = eight & 0xffff;
             *list = (entry){(uint32_t)i / 2 + j, (two & 0xff) | (two & 0xff00) << 8};
             list += two != 0;
@@ -426,20 +460,28 @@ static aec_status check_tables(const tables *t)
     return AEC_OK;
 }
 
-/* Bytes of (out, in), times `scale`, by blocks of outputs and pairs of inputs; padding is
- * zero. */
-static matrix make_matrix(arena *a, const int8_t *w, int32_t out, int32_t in, int32_t scale)
+/* Bytes of (out, in) by blocks of outputs, `inputs` of each beside each other: four bytes,
+ * or two int16, which are `scale` times what they were. Padding is zero. */
+static matrix make_matrix(arena *a, const int8_t *w, int32_t out, int32_t in, int inputs,
+                          int32_t scale)
 {
-    int16_t *to = take(a, (uint64_t)padded(out) * (in + 1), sizeof *to);
-    matrix m = {to, in, out};
-    if (!to) return m;
+    int32_t groups = (in + inputs - 1) / inputs;
+    int16_t *shorts = take(a, (uint64_t)padded(out) * groups, 4);
+    int8_t *bytes = (int8_t *)shorts;
+    matrix m = {shorts, in, out};
+    if (!shorts) return m;
     for (int32_t first = 0; first < out; first += WIDEST * LANES) {
         int32_t width = padded(out - first);
         if (width > WIDEST * LANES) width = WIDEST * LANES;
-        for (int32_t i = 0; i < in; i += 2)
+        for (int32_t i = 0; i < groups * inputs; i += inputs)
             for (int32_t o = first; o < first + width; o++)
-                for (int32_t j = i; j < i + 2; j++)
-                    *to++ = (int16_t)(o < out && j < in ? scale * w[(size_t)o * in + j] : 0);
+                for (int32_t j = i; j < i + inputs; j++) {
+                    int32_t x = o < out && j < in ? w[(size_t)o * in + j] : 0;
+                    if (inputs == 4)
+                        *bytes++ = (int8_t)x;
+                    else
+                        *shorts++ = (int16_t)(x * scale);
+                }
     }
     return m;
 }
@@ -523,6 +565,7 @@ static void make_crc(aec_model *s, arena *a)
 
 static void make_model(aec_model *s, arena *a, const tables *t)
 {
+    s->run = best_functions();
     s->nz = t->nz, s->m = t->m, s->k = t->k, s->hyper = t->hyper, s->z_max = t->z_max;
     s->bands = t->bands, s->row_width = t->row_width, s->n_parts = t->n_parts;
     s->z_sums = make_z_sums(a, t);
@@ -530,20 +573,21 @@ static void make_model(aec_model *s, arena *a, const tables *t)
     s->b1 = copied(a, t->b1, t->hyper, 4);
     s->b2 = copied(a, t->b2, 16 * (uint64_t)t->m, 4);
     s->bias = copied(a, t->bias, 100 * (uint64_t)t->m, 4);
-    s->w1 = make_matrix(a, t->w1, t->hyper, 9 * t->nz, 1);
+    s->w1 = make_matrix(a, t->w1, t->hyper, 9 * t->nz, 2, 1);
     for (int g = 0; g < 2; g++)
         for (int o = 0; o < 16; o++)
             s->w2[g][o] = make_matrix(
                 a, t->w2 + ((size_t)o * t->m + (g ? t->k : 0)) * t->hyper,
-                g ? t->m - t->k : t->k, t->hyper, 1);
+                g ? t->m - t->k : t->k, t->hyper, 2, 1);
     /* Times 16, as e is. */
-    s->c[1] = make_matrix(a, t->c[1], t->k, t->k, 16);
-    s->c[2] = make_matrix(a, t->c[2], t->m - t->k, 2 * t->k, 16);
-    s->c[3] = make_matrix(a, t->c[3], t->m - t->k, t->m + t->k, 16);
+    int inputs = s->run->context_inputs;
+    s->c[1] = make_matrix(a, t->c[1], t->k, t->k, inputs, 16);
+    s->c[2] = make_matrix(a, t->c[2], t->m - t->k, 2 * t->k, inputs, 16);
+    s->c[3] = make_matrix(a, t->c[3], t->m - t->k, t->m + t->k, inputs, 16);
     for (int32_t n = 0; n < t->n_parts; n++) {
         int32_t first, start, end;
         part_of(t, n, &first, &start, &end);
-        s->d[n] = make_matrix(a, t->d[n], end - start, start - first, 1);
+        s->d[n] = make_matrix(a, t->d[n], end - start, start - first, 2, 1);
     }
     make_alphabets(s, a, t);
     make_crc(s, a);
@@ -577,7 +621,6 @@ aec_status aec_model_init(size_t size, void *memory, size_t tables_size, const v
     make_steps(s, &t);
     arena a = arena_at(memory, sizeof *s);
     make_model(s, &a, &t);
-    s->run = best_functions();
     return AEC_OK;
 }
 
@@ -1032,10 +1075,10 @@ INLINE void add_context(aec_slab *b, int pass)
                 n += s->m - k;
             }
             memset(near + n, 0, 8);
-            counts[i] = (int32_t)(list_bytes(list, near, n) - list);
+            counts[i] = (int32_t)(list_bytes(list, near, n, s->run->context_inputs) - list);
             out_at[i] = places[i] * (uint32_t)padded(width);
         }
-        s->run->multiply(&s->c[pass], &v);
+        s->run->multiply_context(&s->c[pass], &v);
     }
 }
 
@@ -1324,8 +1367,7 @@ __attribute__((target("pclmul"))) static uint32_t crc_folded(const aec_model *s,
 #endif
 
 /* The same functions for each kind of processor. */
-#define FUNCTIONS(name, attribute, crc)                                                     \
-    MULTIPLY(name, attribute)                                                               \
+#define FUNCTIONS(name, attribute, context, inputs, crc)                                    \
     attribute static void make_rows_##name(aec_slab *b)                                     \
     {                                                                                       \
         make_rows_any(b, line_of_rows_##name);                                              \
@@ -1339,14 +1381,20 @@ __attribute__((target("pclmul"))) static uint32_t crc_folded(const aec_model *s,
     {                                                                                       \
         find_any(sums, r, width, n, z, pitch, z_max);                                       \
     }                                                                                       \
-    static const functions functions_##name = {multiply_##name, make_rows_##name,           \
-                                               read_step_##name, find_##name, crc};
+    static const functions functions_##name = {                                             \
+        multiply_##name, multiply_##context, inputs, make_rows_##name, read_step_##name,    \
+        find_##name, crc};
 
-FUNCTIONS(plain, , crc_plain)
+MULTIPLY(plain, , 2)
+FUNCTIONS(plain, , plain, 2, crc_plain)
 
 #if KINDS
-FUNCTIONS(avx2, AVX2, crc_folded)
-FUNCTIONS(avx512, AVX512, crc_folded)
+MULTIPLY(avx2, AVX2, 2)
+MULTIPLY(avx2_bytes, AVX2, 4)
+FUNCTIONS(avx2, AVX2, avx2_bytes, 4, crc_folded)
+MULTIPLY(avx512, AVX512, 2)
+MULTIPLY(avx512_bytes, AVX512, 4)
+FUNCTIONS(avx512, AVX512, avx512_bytes, 4, crc_folded)
 
 static const functions *best_functions(void)
 {

@@ -36,9 +36,6 @@ def test_distortions_have_one_scale():
     mse = loss.squared_error(x, y)
     assert torch.equal(distortion("mse", x, y), mse)
     assert torch.allclose(distortion("mae", x, y), mse, rtol=0.05)
-    near, far = distortion("huber", x, y) / mse, distortion("huber", x, x + 1)
-    assert 0.98 < near[0] < 1 and near[1] < 0.9
-    assert torch.allclose(far, torch.tensor(2 * 16 * 239.0), rtol=0.01)
     d = distortion("ms-ssim", x, y)
     assert torch.allclose(d, 1500 * (1 - loss.ms_ssim(x, y)))
     for name in loss.TERMS:

@@ -27,12 +27,6 @@ def absolute_error(x, x_hat):
     return e.square() * (torch.pi / 2)
 
 
-def huber_error(x, x_hat, bend=16.0):
-    """Squared error up to some 16 levels, linear beyond: pseudo-Huber."""
-    e = (x_hat - x) * (255 / bend)
-    return ((1 + e.square()).sqrt() - 1).mean((1, 2, 3)) * (2 * bend**2)
-
-
 def binary_cross_entropy(x, x_hat):
     """Cross-entropy of samples as probabilities, without their entropy.
 
@@ -67,7 +61,6 @@ def ssimulacra2_error(x, x_hat):
 TERMS = {
     "mse": squared_error,
     "mae": absolute_error,
-    "huber": huber_error,
     "bce": binary_cross_entropy,
     "ms-ssim": ms_ssim_error,
     "ssimulacra2": ssimulacra2_error,

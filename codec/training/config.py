@@ -333,14 +333,7 @@ class Command:
 
 
 PRESETS = {
-    "photo": {
-        "shape": Shape(
-            mix=4,
-            s_hidden8=160,
-            s_hidden16=80,
-            parts=(11, 25, 42, 62, 130, 170, 215, 280),
-        )
-    },
+    "photo": {"shape": Shape(mix=4, parts=(11, 25, 42, 62, 130, 170, 215, 280))},
     # Grey pictures of 28x28: two by two cells, one z each.
     "digits": {
         "crop": 28,

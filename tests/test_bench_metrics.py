@@ -180,16 +180,6 @@ def test_tunes_of_avif_make_different_files():
     assert len(files) == 3
 
 
-def test_luma_is_mostly_green():
-    picture = photograph(64, 80)
-    red, green = picture.copy(), picture.copy()
-    red[..., 0] ^= 1
-    green[..., 1] ^= 1
-    assert metrics.psnr(picture, red) == metrics.psnr(picture, green)
-    a, b = (metrics.psnr_luma(picture, p) for p in (red, green))
-    assert a - b == pytest.approx(20 * math.log10(0.587 / 0.299))
-
-
 def test_decibel_of_ms_ssim():
     assert metrics.decibel(0.99) == pytest.approx(20)
     assert metrics.decibel(1.0) == math.inf

@@ -45,14 +45,6 @@ def psnr(original: np.ndarray, decoded: np.ndarray) -> float:
     return math.inf if mse == 0 else 10 * math.log10(255**2 / mse)
 
 
-def psnr_luma(original: np.ndarray, decoded: np.ndarray) -> float:
-    """PSNR of luma, by the weights of BT.601, in dB."""
-    weights = np.array([0.299, 0.587, 0.114])
-    error = (original.astype(np.float64) - decoded) @ weights
-    mse = np.mean(error * error)
-    return math.inf if mse == 0 else 10 * math.log10(255**2 / mse)
-
-
 def ms_ssim(original: np.ndarray, decoded: np.ndarray) -> float:
     """Multi-scale structural similarity [1]_, mean over R, G and B.
 
@@ -242,15 +234,6 @@ class Metric:
 METRICS = {
     "psnr": Metric(
         "PSNR", "PSNR, dB", "psnr_db", "psnr-rgb", psnr, math.inf, "psnr", bands="psnr"
-    ),
-    "psnr-y": Metric(
-        "PSNR of luma",
-        "PSNR of luma, dB",
-        "psnr_y_db",
-        "psnr-y",
-        psnr_luma,
-        math.inf,
-        "psnr",
     ),
     "ms-ssim": Metric(
         "MS-SSIM",

@@ -13,7 +13,7 @@ _shtab_aebench_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_aebench___out_COMPGEN=_shtab_compgen_dirs
 
 _shtab_aebench___dataset_choices=(kodak)
-_shtab_aebench___metrics_choices=(psnr psnr-y ms-ssim ssimulacra2 butteraugli cvvdp)
+_shtab_aebench___metrics_choices=(psnr ms-ssim ssimulacra2 butteraugli cvvdp)
 
 _shtab_aebench__h_nargs=0
 _shtab_aebench___help_nargs=0

@@ -9,12 +9,12 @@
 
 complete aebench \
         'c/--dataset=/(kodak)/' \
-        'c/--metrics=/(psnr psnr-y ms-ssim ssimulacra2 butteraugli cvvdp)/' \
+        'c/--metrics=/(psnr ms-ssim ssimulacra2 butteraugli cvvdp)/' \
         'c/--out=/d/' \
         'c/--/(anchor codecs dataset fresh help jobs markdown max-megapixels metrics no-report out promises quick report slow speed threads)/' \
         'c/-/(- h)/' \
         'n/--dataset/(kodak)/' \
-        'n/--metrics/(psnr psnr-y ms-ssim ssimulacra2 butteraugli cvvdp)/' \
+        'n/--metrics/(psnr ms-ssim ssimulacra2 butteraugli cvvdp)/' \
         'n/--out/d/' \
         'p/1/d/' \
         'p/*/()/'

@@ -448,6 +448,8 @@ def decode(
     Parameters
     ----------
     data : bytes-like, path or binary file object
+    region : (int, int, int, int), optional
+        Top, left, height and width of the part to decode.
     options : DecodeOptions, optional
     **fields
         Fields of `DecodeOptions`, in place of those of ``options``.

@@ -127,6 +127,8 @@ def kodak(
         Where the pictures are; by default what the environment variable
         ``AECOMPRESS_KODAK`` names, else the user's cache, which is filled
         from the network.
+    say : function of str
+        Called with a line when it downloads.
 
     Returns
     -------

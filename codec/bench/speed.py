@@ -40,6 +40,7 @@ def fit(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     Parameters
     ----------
     picture : ndarray, shape (h, w, 3)
+    width, height : int
 
     Returns
     -------

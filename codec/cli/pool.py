@@ -125,10 +125,8 @@ def run(
             process.join()
             return
         workers[ours] = process, job[0]
-        try:
+        with contextlib.suppress(OSError):  # it has died: receiving tells
             ours.send(job[1])
-        except OSError:
-            pass  # it has died: receiving tells
 
     try:
         for _ in range(n):
@@ -136,27 +134,37 @@ def run(
         while workers:
             for ours in list[Any](connection.wait(list(workers))):
                 process, index = workers[ours]
-                try:
-                    kind, value = ours.recv()
-                except (EOFError, OSError):
-                    del workers[ours]
-                    ours.close()
-                    process.join()
-                    yield index, _lost(options.jobs[index], process.exitcode)
-                    start()
-                    continue
+                kind, value = _received(ours)
                 if kind == "share":
                     progress(index, *value)
                     continue
                 del workers[ours]
-                yield index, value
-                give(ours, process)
+                if kind == "done":
+                    yield index, value
+                    give(ours, process)
+                else:
+                    process.join()
+                    yield index, _lost(options.jobs[index], process.exitcode)
+                    start()
     finally:
-        for process, _ in workers.values():
-            process.terminate()  # removes what it was writing
-        for process, _ in workers.values():
-            process.join(30)
-            process.kill()
+        _end([process for process, _ in workers.values()])
+
+
+def _received(pipe: Any) -> tuple[str, Any]:
+    """What a worker says: ``share`` or ``done``; ``lost`` if it has died."""
+    try:
+        return pipe.recv()
+    except (EOFError, OSError):
+        pipe.close()
+        return "lost", None
+
+
+def _end(processes: list[Any]) -> None:
+    for process in processes:
+        process.terminate()  # removes what it was writing
+    for process in processes:
+        process.join(30)
+        process.kill()
 
 
 @contextlib.contextmanager

@@ -34,7 +34,8 @@ def mixed(module, names, mix, function, *pictures):
     Parameters
     ----------
     module : nn.Module
-        Whose weights ``names`` are.
+    names : list of str
+        Of its weights.
     mix : Tensor (n, sets), or None
         Of n pictures; None: all see the weights as they are.
     function : callable

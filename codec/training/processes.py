@@ -82,14 +82,7 @@ def run(cfg, resume=False, idle=lambda: None, say=print):
             del os.environ[name]
         for s in before:
             signal.signal(s, on_signal)
-        running = set(workers)
-        while running:
-            connection.wait([w.sentinel for w in running], timeout=5)
-            running = {w for w in running if w.is_alive()}
-            for w in workers:
-                if w not in running and w.exitcode not in ENDS.values():
-                    raise TrainingError(_why(w.exitcode))
-            idle()
+        _wait(workers, idle)
     finally:
         for w in workers:
             if w.pid and w.is_alive():
@@ -103,6 +96,18 @@ def run(cfg, resume=False, idle=lambda: None, say=print):
             "the last checkpoint with a lower --rate"
         )
     return end, got[0] if got else 0
+
+
+def _wait(workers, idle):
+    """Until all have ended; raises as soon as one ended too soon."""
+    running = set(workers)
+    while running:
+        connection.wait([w.sentinel for w in running], timeout=5)
+        running = {w for w in running if w.is_alive()}
+        for w in workers:
+            if w not in running and w.exitcode not in ENDS.values():
+                raise TrainingError(_why(w.exitcode))
+        idle()
 
 
 def _why(code):

@@ -104,10 +104,14 @@ def reshaped(model: Codec, shape: Shape, crops, seed: int = 1) -> Codec:
             b.mod.copy_(before.mod)
             b.scale_out.copy_(before.scale_out)
     if fresh:
-        blocks = [b for b, _ in fresh]
-        for b, deviation in zip(blocks, deviations(new, blocks, crops, seed)):
-            b.scale_in.copy_(1 / (deviation + 0.02))
+        whiten(new, [b for b, _ in fresh], crops, seed)
     return new
+
+
+def whiten(model, blocks, crops, seed):
+    """Let blocks see what comes in with a deviation of one."""
+    for b, deviation in zip(blocks, deviations(model, blocks, crops, seed)):
+        b.scale_in.copy_(1 / (deviation + 0.02))
 
 
 def recut(new, old):

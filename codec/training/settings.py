@@ -3,7 +3,7 @@
 Contents
 --------
 ``setting``   a field that is an option as well
-``parser``    options of dataclasses -> ``argparse.ArgumentParser``
+``add``       options of dataclasses into an ``argparse.ArgumentParser``
 ``markdown``  the same options as a table for the documentation
 ``assigned``  ``NAME=VALUE`` -> values, where there is no command line
 

@@ -12,6 +12,7 @@ number of processes nor, but for rounding, on the device.
 """
 
 import dataclasses
+import functools
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -308,30 +309,23 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
     place = run.gradient.device
 
     drawing = ThreadPoolExecutor(1)  # the next batch, while a card is at work
-
-    def ahead(step):
-        return drawing.submit(draw, cfg, step, run.model, crops, mine, place)
-
-    batches = ahead(run.step)
+    ahead = functools.partial(
+        drawing.submit, draw, cfg, model=run.model, crops=crops, mine=mine, device=place
+    )
+    batches = ahead(step=run.step)
     figures = [0.0, 0.0, 0.0]  # of the last step: loss, bpp, psnr
     t0 = saved_at = valid_at = time.monotonic()
     while True:
         now = time.monotonic()
         # Time is rank 0's: all ranks must take the same decisions.
-        shared = torch.tensor(
-            [
-                main * (now - t0),
-                stopping(),
-                main * (now - valid_at > 60 * cfg.valid_minutes),
-                main * (now - saved_at > 60 * cfg.save_minutes),
-                *figures,
-            ],
-            dtype=torch.float64,
-            device=functional.CPU,
+        spent, stopped, valid_due, save_due, *figures = summed(
+            world,
+            main * (now - t0),
+            stopping(),
+            main * (now - valid_at > 60 * cfg.valid_minutes),
+            main * (now - saved_at > 60 * cfg.save_minutes),
+            *figures,
         )
-        if world > 1:
-            dist.all_reduce(shared)
-        spent, stopped, valid_due, save_due, *figures = shared.tolist()
         run.seconds, t0 = run.seconds + spent, now
         if main and run.step > first:
             progress.step(run, cfg.batch * cfg.crop**2, *figures)
@@ -360,26 +354,49 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
         if save_due and main and not bad:
             run.save(folder / "checkpoint.pt")
             saved_at = time.monotonic()
-        batch, batches = batches.result(), ahead(run.step + 1)
-        torch.manual_seed(batch.seed)
-        run.gradient.zero_()
-        bpp, mse, x_hat, _ = run.model(batch.seen, batch.lam, batch.noise, batch.wanted)
-        d = distortion(cfg, run.model.q_of(batch.lam), batch.wanted, x_hat, mse)
-        loss = (rate_weight(batch.lam) * (bpp + batch.lam * d)).mean()
-        loss.backward()
-        bad = 0 if update(run, share, world) else bad + 1
-        run.step += 1
-        run.pixels += cfg.batch * cfg.crop**2
-        psnr = (255**2 / mse.detach().clamp(min=1e-9)).log10().mean() * 10
-        figures = [v.item() / world for v in (loss, bpp.mean(), psnr)]
+        batch, batches = batches.result(), ahead(step=run.step + 1)
+        good, figures = learn(run, batch, share, world)
+        bad = 0 if good else bad + 1
     drawing.shutdown(cancel_futures=True)
     if main:
         progress.row(run)
-        if end != "diverged":  # first of all: who stops is in a hurry
-            run.save(folder / "checkpoint.pt")
+    if main and end != "diverged":  # first of all: who stops is in a hurry
+        run.save(folder / "checkpoint.pt")
     if end in ("done", "stopped"):
         measure(run, valid, rank, world, progress)
     return end
+
+
+def summed(world, *values):
+    """Sums over all ranks, floats."""
+    shared = torch.tensor(values, dtype=torch.float64, device=functional.CPU)
+    if world > 1:
+        dist.all_reduce(shared)
+    return shared.tolist()
+
+
+def learn(run, batch, share, world):
+    """Take a step, when a share of the run is done.
+
+    Returns
+    -------
+    good : bool
+        The gradient was finite.
+    figures : list of float
+        What this rank adds to the means of loss, bits per pixel and PSNR.
+    """
+    cfg = run.cfg
+    torch.manual_seed(batch.seed)
+    run.gradient.zero_()
+    bpp, mse, x_hat, _ = run.model(batch.seen, batch.lam, batch.noise, batch.wanted)
+    d = distortion(cfg, run.model.q_of(batch.lam), batch.wanted, x_hat, mse)
+    loss = (rate_weight(batch.lam) * (bpp + batch.lam * d)).mean()
+    loss.backward()
+    good = update(run, share, world)
+    run.step += 1
+    run.pixels += cfg.batch * cfg.crop**2
+    psnr = (255**2 / mse.detach().clamp(min=1e-9)).log10().mean() * 10
+    return good, [v.item() / world for v in (loss, bpp.mean(), psnr)]
 
 
 def measure(run, valid, rank, world, progress):

@@ -11,6 +11,8 @@ _TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # Sizes of what describes colours, and is read by Pillow and `hidden`.
 _COLOURS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
+# Sizes of what describes the picture otherwise: time, background, place, size.
+_METADATA = {b"tIME": 7, b"bKGD": 6, b"oFFs": 9, b"vpAg": 9, b"sTER": 1}
 _PASSES = [  # first column and row, and the steps, of interlaced samples
     *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
     *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
@@ -112,9 +114,9 @@ class _Png:
         if is_pixels:
             walk.cover(start, end)
         else:
-            is_time = kind == b"tIME" and size == 7
             name = f"chunk {kind.decode('latin-1')}"
-            walk.lose(name, start, end, body, metadata=is_time)
+            is_known = size <= _METADATA.get(kind, -1)
+            walk.lose(name, start, end, body, metadata=is_known)
         return is_pixels
 
     def _is_pixels(self, kind: bytes, last: bytes, body: bytes, at: int) -> bool:

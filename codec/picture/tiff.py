@@ -111,7 +111,7 @@ def directory(data: bytes, order: str, big: bool, at: int) -> Directory:
     room, found = (8, []) if big else (4, [])
     missing = [] if first + n * size <= len(data) and n <= MAX_ENTRIES else [0]
     n = min(n, MAX_ENTRIES, (len(data) - first) // size)
-    left = len(data)  # values do not overlap: together they are no more
+    left = len(data)  # values do not overlap: together they are no longer
     for i in range(n):
         place = first + i * size
         tag, kind, count, inline = struct.unpack_from(order + form, data, place)
@@ -119,8 +119,8 @@ def directory(data: bytes, order: str, big: bool, at: int) -> Directory:
         where = place + size - room
         if length > room:
             (where,) = struct.unpack(order + ("Q" if big else "I"), inline)
-        left -= length
-        if where + length <= len(data) and left >= 0:
+        if where + length <= len(data) and (length <= room or length <= left):
+            left -= length
             value = bytes(data[where : where + length])
             found.append(Entry(tag, kind, count, value, where))
         else:

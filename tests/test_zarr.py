@@ -1,6 +1,7 @@
 """The codecs for Zarr 2 and 3, through the real libraries."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from test_stacks import drawn
 
 import codec
 from codec.errors import CodecError, FormatError, InputError
+from codec.model import find
 from codec.plugins.numcodecs import Aecompress
+from codec.plugins.zarr import encoding
 
 SHAPES = {
     "grey": ((60, 70), (32, 32)),
@@ -72,12 +75,11 @@ def test_metadata_and_files(version, tmp_path):
     make(tmp_path / "a", "digits", version, quality=60.5)
     name = {2: ".zarray", 3: "zarr.json"}[version]
     told = json.loads((tmp_path / "a" / name).read_text())
+    settings = {"quality": 60.5, "model": find.load().id}
     if version == 2:
-        assert told["compressor"] == {"id": "aecompress", "quality": 60.5}
+        assert told["compressor"] == {"id": "aecompress", **settings}
     else:
-        assert told["codecs"] == [
-            {"name": "aecompress", "configuration": {"quality": 60.5}}
-        ]
+        assert told["codecs"] == [{"name": "aecompress", "configuration": settings}]
     chunks = sorted(
         p
         for p in (tmp_path / "a").rglob("*")
@@ -94,7 +96,7 @@ def test_xarray(tmp_path):
     xarray = pytest.importorskip("xarray")
     pixels = pictures((6, 20, 30, 3))
     data = xarray.Dataset({"photo": (("time", "y", "x", "band"), pixels)})
-    for version, encoding in (
+    for version, more in (
         (2, {"compressors": Aecompress(quality=90)}),
         (
             3,
@@ -109,7 +111,7 @@ def test_xarray(tmp_path):
             path,
             zarr_format=version,
             consolidated=False,
-            encoding={"photo": {"chunks": (4, 20, 30, 3), **encoding}},
+            encoding={"photo": {"chunks": (4, 20, 30, 3), **more}},
         )
         back = xarray.open_zarr(path, consolidated=False, chunks=None)
         assert back.photo.dims == data.photo.dims
@@ -209,3 +211,88 @@ def test_damaged_chunk(tmp_path):
     chunk.write_bytes(codec.encode(np.zeros((9, 9), np.uint8)))
     with pytest.raises(FormatError, match="holds"):
         array[...]
+
+
+@pytest.mark.parametrize(
+    "shape, chunks, instead",
+    [
+        ((500, 256, 512, 3), (50, 64, 128, 2), "write chunks=(50, 256, 512, 3)"),
+        ((64, 48, 3), (32, 48, 1), "write chunks=(32, 48, 3)"),
+    ],
+)
+def test_chunks_that_part_the_colours_are_refused(shape, chunks, instead, tmp_path):
+    with pytest.raises(ValueError) as error:
+        zarr.create_array(
+            tmp_path / "a", shape=shape, chunks=chunks, dtype="uint8", **encoding()
+        )
+    assert instead in str(error.value)
+    assert not (tmp_path / "a" / "zarr.json").exists()
+
+
+@pytest.mark.parametrize(
+    "shape, instead",
+    [
+        ((6, 3, 16, 20), "write them last: (6, 16, 20, 3)"),
+        (
+            (4, 16, 20, 2),
+            "channels as pictures of their own, (2, 4, 16, 20)",
+        ),
+        ((4, 16, 20, 4), "pictures of their own, (4, 4, 16, 20)"),
+    ],
+)
+def test_chunks_that_waste_bytes_are_told(shape, instead, tmp_path):
+    options = {"shape": shape, "chunks": shape, "dtype": "uint8"}
+    with pytest.warns(UserWarning) as told:
+        zarr.create_array(tmp_path / "a", **options, **encoding())
+    assert any(instead in str(w.message) for w in told)
+    with pytest.warns(UserWarning) as told:
+        Aecompress().encode(np.zeros(shape, np.uint8))
+    assert any(instead in str(w.message) for w in told)
+
+
+def test_efforts_targets_and_models(tmp_path):
+    options = {"shape": (8, 28, 28), "chunks": (8, 28, 28), "dtype": "uint8"}
+    sizes = {}
+    for name, fields in {
+        "plain": {"model": "digits"},
+        "effort": {"model": "digits", "effort": 3},
+        "target": {"model": "digits", "target_bpp": 0.4},
+    }.items():
+        array = zarr.create_array(tmp_path / name, **options, **encoding(**fields))
+        array[:] = pictures((8, 28, 28))
+        (chunk,) = (p for p in (tmp_path / name / "c").rglob("*") if p.is_file())
+        sizes[name] = chunk.stat().st_size
+        told = json.loads((tmp_path / name / "zarr.json").read_text())
+        (serializer,) = told["codecs"]
+        assert serializer["configuration"]["model"] == find.load("digits").id
+        assert codec.info(chunk).model == find.load("digits").id
+    assert sizes["effort"] < sizes["plain"]
+    assert sizes["target"] <= 0.4 * 8 * 28 * 28 / 8
+
+
+def test_a_store_names_a_model_that_does_not_ship(tmp_path, monkeypatch):
+    monkeypatch.setattr(find, "_registered", {})
+    mine = tmp_path / "mine"
+    shutil.copytree(find.SHIPPED / "digits", mine)
+    (mine / "statistics.json").unlink()
+    manifest = json.loads((mine / "model.json").read_text())
+    (mine / "model.json").write_text(json.dumps({**manifest, "name": "mine"}))
+    options = {"shape": (2, 28, 28), "chunks": (2, 28, 28), "dtype": "uint8"}
+    array = zarr.create_array(tmp_path / "a", **options, **encoding(model=str(mine)))
+    array[:] = pictures((2, 28, 28))
+    model = find.load(mine).id
+    assert model in (tmp_path / "a" / "zarr.json").read_text()
+    assert str(mine) not in (tmp_path / "a" / "zarr.json").read_text()
+    monkeypatch.setattr(find, "_registered", {})  # as in another process
+    with pytest.raises(CodecError, match=model):
+        zarr.open_array(tmp_path / "a")[:]
+    monkeypatch.setenv(find.VARIABLE, str(mine))
+    assert zarr.open_array(tmp_path / "a")[:].std() > 30
+
+
+def test_what_zarr_says_of_a_compressor(tmp_path):
+    """docs/tools.md tells what to write instead."""
+    options = {"shape": (8, 28, 28), "chunks": (8, 28, 28), "dtype": "uint8"}
+    for value in "aecompress", {"name": "aecompress"}:
+        with pytest.raises(TypeError, match="BytesBytesCodec"):
+            zarr.create_array(tmp_path / "a", **options, compressors=value)

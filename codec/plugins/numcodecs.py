@@ -15,8 +15,10 @@ imported. What the axes of a chunk of uint8 are:
 ====================  =================================================
 """
 
+import contextlib
 import io
 import struct
+import warnings
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,7 @@ from numcodecs.compat import ensure_bytes, ndarray_copy
 from .. import api, container, stacks
 from ..errors import FormatError, InputError, UnsupportedError
 from ..model import find
-from ..options import EncodeOptions
+from ..options import EncodeOptions, Model
 from ..types import Array
 
 NAME = "aecompress"
@@ -59,14 +61,73 @@ def options_of(settings: dict[str, Any]) -> EncodeOptions:
 
 
 def settings_of(options: EncodeOptions) -> dict[str, Any]:
-    """The inverse: what a store's metadata keep, quality first."""
+    """The inverse: what a store's metadata keep, quality first.
+
+    The model is there by its id: names and folders may mean another, or none,
+    where the store is read.
+    """
     settings = {"quality": options.quality, **options.settings()}
     if options.quality is None:
         del settings["quality"]
+    with contextlib.suppress(UnsupportedError):  # not here, but to be read
+        settings["model"] = _lasting(options.model)
     return {
         name: int(value) if isinstance(value, float) and value == int(value) else value
         for name, value in settings.items()
     }
+
+
+def _lasting(model: Model | None) -> str:
+    """The id of a model; the name of one that is only another's encoder."""
+    bundle = find.load(model)
+    try:
+        known = find.by_id(bundle.id)
+    except UnsupportedError:
+        return find.register_model(bundle)
+    return bundle.id if known.content == bundle.content else str(model)
+
+
+def check_shape(
+    chunk: tuple[int, ...], array: tuple[int, ...] | None = None
+) -> str | None:
+    """What is wasteful about a chunk's shape, and what to write instead.
+
+    Parameters
+    ----------
+    chunk : tuple of int
+    array : tuple of int, optional
+        Shape of the array, where it is known.
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
+    >>> check_shape((32, 28, 28))
+    >>> print(check_shape((50, 64, 128, 2), (500, 256, 512, 3)))
+    chunks of (50, 64, 128, 2) part the colours; write chunks=(50, 256, 512, 3)
+    >>> check_shape((8, 3, 64, 64)).partition("; ")[2]
+    'if axis 1 is colours, write them last: (8, 64, 64, 3)'
+    """
+    if array is not None and len(chunk) > 2 and array[-1] == 3 != chunk[-1]:
+        size = chunk if chunk[-1] == 1 else array  # Zarr's own cut the pictures, too
+        better = (*chunk[:-3], *size[-3:-1], 3)
+        return f"chunks of {chunk} part the colours; write chunks={better}"
+    if len(chunk) > 2 and chunk[-1] in (2, 4, 5, 6, 7):
+        return (
+            f"chunks of {chunk} are grey pictures of {chunk[-2]} x {chunk[-1]}; "
+            "colours are 3, or 1, on the last axis: write other channels as pictures "
+            f"of their own, {(chunk[-1], *chunk[:-1])}"
+        )
+    if len(chunk) > 3 and chunk[-3] == 3 and chunk[-1] != 3:
+        n = int(np.prod(chunk[:-2]))
+        return (
+            f"chunks of {chunk} are {n} grey pictures of {chunk[-2]} x {chunk[-1]}; if "
+            f"axis {len(chunk) - 3} is colours, write them last: "
+            f"{(*chunk[:-3], *chunk[-2:], 3)}"
+        )
+    return None
 
 
 def encode_chunk(array: Array, options: EncodeOptions) -> bytes:
@@ -162,8 +223,8 @@ class Aecompress(Codec):
     --------
     >>> import numpy as np
     >>> codec = Aecompress(quality=80)
-    >>> codec.get_config()
-    {'id': 'aecompress', 'quality': 80}
+    >>> codec.get_config()  # doctest: +ELLIPSIS
+    {'id': 'aecompress', 'quality': 80, 'model': '...'}
     >>> codec.decode(codec.encode(np.zeros((9, 8, 8), np.uint8))).shape
     (9, 8, 8)
     """
@@ -178,6 +239,9 @@ class Aecompress(Codec):
         array = np.asarray(buf)
         if array.dtype != np.uint8:
             raise InputError(f"{NAME} takes uint8, not {array.dtype}")
+        wasteful = check_shape(array.shape)
+        if wasteful:
+            warnings.warn(wasteful, UserWarning, stacklevel=2)
         data = encode_chunk(array, self.options)
         if array.flags.f_contiguous and not array.flags.c_contiguous:
             data = _with_shape(data, array.shape)

@@ -12,6 +12,7 @@ told in `codec.plugins.numcodecs`.
 
 import asyncio
 import dataclasses
+import warnings
 from typing import Any, Self, Unpack
 
 import numpy as np
@@ -19,7 +20,45 @@ from zarr.abc.codec import ArrayBytesCodec
 from zarr.core.common import JSON, parse_named_configuration
 
 from ..options import EncodeFields, EncodeOptions
-from .numcodecs import NAME, decode_chunk, encode_chunk, options_of, settings_of
+from .numcodecs import (
+    NAME,
+    check_shape,
+    decode_chunk,
+    encode_chunk,
+    options_of,
+    settings_of,
+)
+
+
+def encoding(
+    options: EncodeOptions = EncodeOptions(), **fields: Unpack[EncodeFields]
+) -> dict[str, Any]:
+    """What to write in a call that creates an array, whatever its format.
+
+    ``compressors="aecompress"`` cannot work: Zarr 3 has compressors for bytes,
+    after a serializer that has forgotten what a picture is.
+
+    Parameters
+    ----------
+    options : EncodeOptions, optional
+    **fields
+        Fields of `EncodeOptions`.
+
+    Examples
+    --------
+    >>> import zarr
+    >>> from codec.plugins.zarr import encoding
+    >>> array = zarr.create_array(
+    ...     {}, shape=(9, 32, 32), chunks=(9, 32, 32), dtype="uint8",
+    ...     **encoding(quality=60, effort=2),
+    ... )
+    >>> array[:] = 7
+    >>> array[3].shape
+    (32, 32)
+    """
+    configuration = settings_of(options.changed(**fields))
+    serializer = {"name": NAME, "configuration": configuration}
+    return {"serializer": serializer, "compressors": None}
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -61,6 +100,12 @@ class AecompressCodec(ArrayBytesCodec):
             raise ValueError(
                 f"{NAME} takes arrays of pictures, not of {len(shape)} axes"
             )
+        chunk = getattr(chunk_grid, "chunk_shape", None)
+        wasteful = chunk and check_shape(tuple(chunk), tuple(shape))
+        if wasteful and shape[-1] == 3:
+            raise ValueError(wasteful)
+        if wasteful:
+            warnings.warn(wasteful, UserWarning, stacklevel=2)
 
     def _encode_sync(self, chunk_array: Any, chunk_spec: Any) -> Any:
         data = encode_chunk(chunk_array.as_numpy_array(), self.options)

@@ -369,3 +369,13 @@ def test_known_rows_are_those_of_the_symbols(pipeline):
     assert short == pipeline.encode_latent(y, 55, effort.PLANS[3], x, decoded=found)
     z, s = pipeline.read_symbols(short[0], 560, 48, 55, short[1])
     assert np.abs(pipeline.dequantise(z, s, 55) - found).max() < 1e-3
+
+
+def test_models_of_older_exports_take_efforts():
+    """Those whose graph has no part without probes."""
+    pictures = np.arange(2 * 28 * 28, dtype=np.uint32).reshape(2, 28, 28) * 7 // 9 % 251
+    pictures = pictures.astype(np.uint8)
+    plain = codec.encode_batch(pictures, model="digits")
+    better = codec.encode_batch(pictures, model="digits", effort=3)
+    assert len(better) != len(plain)
+    assert codec.decode_batch(better).shape == (2, 28, 28)

@@ -124,6 +124,13 @@ class Graphs:
             made.move_to_end(key)
             return made[key]
 
+    @property
+    def is_parted(self) -> bool:
+        """Whether the gradient runs without probes: in graphs as of today."""
+        model = self.bundle.graphs["synthesis_gradient"]
+        (joined,) = inputs_of(model, "gradient")
+        return len(inputs_of(model, joined)) > 1
+
     def _model(self, name: str, modulation: Array | None) -> bytes:
         graph = "synthesis_gradient" if name in PARTS else name
         if graph not in self.bundle.graphs:

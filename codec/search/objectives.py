@@ -237,7 +237,7 @@ class SquaredError(_Decoded):
         rng = np.random.default_rng(2)
         for to, cut, *where in self._tiles(latent):
             inputs, name = self._inputs(*where), "synthesis_descent"
-            if n_probes:
+            if n_probes or not self.graphs.is_parted:
                 name = "synthesis_gradient"
                 inputs["probes"] = _signs(rng, (n_probes, *inputs["pixels"].shape))
             e, g = self._run(name, latent, *where, **inputs)

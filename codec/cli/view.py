@@ -44,7 +44,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".webmanifest": "application/manifest+json",
 }
-_RIVALS = {
+_RIVALS: dict[str, dict[str, Any]] = {
     "jpeg": {"format": "JPEG", "optimize": True},
     "webp": {"format": "WEBP"},
     "avif": {"format": "AVIF", "subsampling": "4:4:4", "speed": 6},

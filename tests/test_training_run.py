@@ -267,6 +267,18 @@ def test_unusable_pictures_are_left_out(tmp_path):
     assert np.array_equal(crops.picture(2), scene(2))
 
 
+def test_sixteen_bits_of_grey_keep_their_range(tmp_path):
+    """All but the lowest 255 values were white, without a word."""
+    ramp = np.arange(2**16, dtype=np.uint16).reshape(256, 256)
+    (tmp_path / "in").mkdir()
+    Image.fromarray(ramp).save(tmp_path / "in" / "ramp.png")
+    lines = []
+    index = data.build_cache(tmp_path / "in", tmp_path / "cache", lines.append)
+    got = data.Crops(tmp_path / "cache", index, 64).picture(0)
+    assert np.array_equal(got[..., 0], ramp >> 8)
+    assert "ramp.png: 16 bits a sample cut to 8" in lines[1]
+
+
 def test_pictures_are_decoded_once(tmp_path):
     folder, lines = pictures(tmp_path / "in", 2), []
     first = data.build_cache(folder, tmp_path / "cache", lines.append)

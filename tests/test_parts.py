@@ -313,6 +313,10 @@ def test_grey_with_a_further_band():
     data = plain("TIFF", two)
     at = data.index(struct.pack("<HHI", 338, 3, 1)) + 8
     data = data[:at] + bytes(2) + data[at + 2 :]
+    try:
+        Image.open(io.BytesIO(data)).close()
+    except OSError:
+        pytest.skip("before 13, Pillow refuses such a file")
     with pytest.warns(ConversionWarning):
         opened(data)
 

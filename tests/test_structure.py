@@ -26,6 +26,7 @@ from pictures import chunk, exif
 
 from codec import picture
 from codec.errors import CodecError, ConversionWarning
+from codec.picture import metadata, parts
 
 N = 80  # changes of each container
 TEXT = b"a secret that nobody shall lose, "
@@ -586,8 +587,6 @@ def test_turns_of_avif(value):
     """As Pillow, which writes them as boxes."""
     data = plain("AVIF", exif=exif(t274=value))
     with Image.open(io.BytesIO(data)) as image:
-        from codec.picture import parts
-
         want = image.getexif().get(274, 1)
         assert parts.read(data).orientation == want == value
 
@@ -640,8 +639,6 @@ def test_fourth_bytes_of_bmp():
 
 def test_claims_of_cameras():
     """What the camera says of itself stays; what it says of a video goes."""
-    from codec.picture import metadata
-
     start = b'<r xmlns:GCamera="http://ns.google.com/photos/1.0/camera/"'
     stays = b' GCamera:hdrp_makernote="secret"'
     goes = b' GCamera:MicroVideo="1" GCamera:MotionPhoto="1"'
@@ -651,3 +648,44 @@ def test_claims_of_cameras():
         data = carried._xmp("JPEG", xmp) + carried.VIDEO
         p = picture.open_picture(io.BytesIO(data))
     assert b"makernote" in p.xmp and b"MotionPhoto" not in p.xmp
+
+
+def test_blocks_of_gif_that_come_once():
+    control = b"!\xf9\4\0abc\0"
+    data = plain("GIF")
+    start = data.index(b",\0\0\0\0\x30\0")
+    once = data[:start] + control + data[start:]
+    assert outcome(once, b"") == "kept"
+    assert outcome(once[:start] + control + once[start:], b"") == "told"
+    loops = b"!\xff\x0bNETSCAPE2.0\3\1ab\0"
+    assert outcome(data[:-1] + loops + b";", b"") == "kept"
+    assert outcome(data[:-1] + loops * 2 + b";", b"") == "told"
+
+
+def test_palettes_of_bmp():
+    data = bytearray(plain("BMP", Image.fromarray(PIXELS[..., 0])))
+    assert outcome(bytes(data), b"") == "kept"
+    data[54 + 3 : 54 + 3 + 4 * len(TEXT) : 4] = TEXT
+    assert outcome(bytes(data), TEXT) == "told"
+
+
+@pytest.mark.parametrize("link", [b"dimg", b"thmb", b"auxl"])
+def test_pictures_that_belong_to_none(link):
+    """A second picture that is said to be part of one that is not there."""
+    data = carried.build("HEIC", "pages")
+    assert outcome(data, b"") == "told"
+    (_, start, _, end, outer), *_ = [b for b in box_list(data) if b[0] == b"meta"]
+    first, second = sorted(numbers_of_items(data))
+    for other, n_frames in ((99, 2), (first, 1)):
+        pair = (other, second) if link == b"dimg" else (second, other)
+        link_box = box(link, struct.pack(">HHH", pair[0], 1, pair[1]))
+        iref = box(b"iref", bytes(4) + link_box)
+        found = parts.read(put(data, end, iref, (*outer, start)))
+        assert found.n_frames == n_frames
+
+
+def numbers_of_items(data):
+    """Numbers of the items of a file."""
+    at = 0
+    while (at := data.find(b"infe\2", at + 1)) > 0:
+        yield struct.unpack_from(">H", data, at + 8)[0]

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from . import coded, jxl
 from .walk import Walk
@@ -173,7 +173,6 @@ def codestream(walk: Walk) -> None:
 
 # JPEG 2000 ------------------------------------------------------------------
 
-_JP2H = {b"ihdr": 14, b"bpcc": 16384, b"pclr": 1024 * 5, b"cmap": 1024, b"cdef": 256}
 # All that say how samples are coded: SIZ, COD, COC, TLM, .. up to CRG.
 _JP2_MARKERS = {*range(0xFF50, 0xFF64)}
 # What the library that writes them all leaves in each.
@@ -189,8 +188,8 @@ def _jp2_box(
     elif kind == b"jp2c" and is_first:
         walk.cover(start, body)
         _jp2_codestream(walk, body, end)
-    elif kind == b"rreq" and end - body <= 256:
-        walk.cover(start, end)
+    elif kind == b"rreq" and is_first:
+        walk.cover(start, _after_features(walk.data, body))
     else:
         return False
     return True
@@ -210,14 +209,41 @@ def _jp2_header(walk: Walk, start: int, body: int, end: int) -> None:
             walk.cover(inner, at + 7)
         elif kind == b"res " and is_first:
             _jp2_resolution(walk, inner, at, stop)
-        elif kind in _JP2H and is_first and stop - at <= _JP2H[kind]:
-            walk.cover(inner, stop)
+        elif kind in _JP2H and is_first:
+            end = at + _JP2H[kind](walk.data[at:stop])
+            walk.cover(inner, min(stop, end))
             if kind == b"cdef":
-                n = (stop - at - 2) // 6
-                types = struct.unpack_from(">" + "HHH" * n, walk.data, at + 2)[1::3]
+                types = struct.unpack_from(f">{(end - at) // 2}H", walk.data, at)[2::3]
                 walk.found.is_premultiplied = 2 in types
         else:
             _lose_box(walk, kind, inner, stop)
+
+
+def _palette_size(body: bytes) -> int:
+    """Bytes of a palette: entries, columns, their bits, the values."""
+    n, columns = struct.unpack_from(">HB", body)
+    bits = body[3 : 3 + columns]
+    return 3 + columns + n * sum(((b & 127) + 8) // 8 for b in bits)
+
+
+# How long boxes of a header are, by what they say of it.
+_JP2H: dict[bytes, Callable[[bytes], int]] = {
+    b"ihdr": lambda body: 14,
+    b"bpcc": lambda body: min(len(body), 4),
+    b"cmap": lambda body: min(len(body) // 4, 4) * 4,
+    b"cdef": lambda body: 2 + 6 * min(struct.unpack_from(">H", body)[0], 5),
+    b"pclr": _palette_size,
+}
+
+
+def _after_features(data: bytes, at: int) -> int:
+    """Where the list of features ends that a reader must know."""
+    width = data[at]
+    at += 1 + 2 * width
+    for size in (2, 16):  # of the standard, of others
+        (n,) = struct.unpack_from(">H", data, at)
+        at += 2 + min(n, 64) * (size + width)
+    return at
 
 
 def _jp2_resolution(walk: Walk, start: int, body: int, end: int) -> None:
@@ -300,7 +326,7 @@ _XMP_TYPE = b"application/rdf+xml"
 _AUXILIARY = {"depth": "depth map", "gainmap": "gain map"}
 # Properties that say how samples lie, and the most bytes that this takes.
 _PROPERTIES = {b"ispe": 12, b"pixi": 16, b"irot": 1, b"imir": 1, b"a1op": 1}
-_PROPERTIES.update({b"lsel": 2, b"a1lx": 17, b"auxC": 128, b"av1C": 128, b"hvcC": 2048})
+_PROPERTIES.update({b"lsel": 2, b"a1lx": 17, b"av1C": 128, b"hvcC": 2048})
 _TEXTS = b"udes", b"crtt", b"mdft"
 # None, unspecified, or sRGB's.
 _SRGB_CICP = {(2, 2), (1, 2), (2, 13), (1, 13)}
@@ -377,7 +403,7 @@ class _Meta:
         ):
             if kind in self._parts:
                 read(*self._parts[kind])
-        self._frames()
+        self._frames(primary)
         self._look(primary)
         # What describes the picture itself goes first.
         own = {a for kind, a, to in self._links if kind == b"cdsc" and primary in to}
@@ -479,6 +505,9 @@ class _Meta:
             walk.cover(start, body + 8)
             x, y = struct.unpack_from(">II", data, body)
             walk.resolution(x, y, None)
+        elif kind == b"auxC":
+            end = data.find(b"\0", body + 4, stop) + 1
+            walk.cover(start, end if 0 < end <= body + 128 else body + 4)
         elif kind == b"clap" and not self._is_avif:
             walk.cover(start, body + 32)  # libheif cuts what is beyond it off
         elif stop - body <= _PROPERTIES.get(kind, -1):
@@ -527,12 +556,32 @@ class _Meta:
         ]
         return [item, *tiles]
 
-    def _frames(self) -> None:
+    def _frames(self, primary: int) -> None:
+        """Count the pictures that are no part of another."""
         tiles = {to for kind, _, tos in self._links if kind == b"dimg" for to in tos}
-        others = tiles | self._linked(b"thmb") | self._linked(b"auxl")
-        n = sum(i.kind in _PICTURES for k, i in self._items.items() if k not in others)
-        self._walk.found.n_frames = max(1, n)
+        parts = tiles | self._linked(b"thmb") | self._linked(b"auxl")
+        pictures = {k for k, i in self._items.items() if i.kind in _PICTURES}
+        whole = pictures - parts | {primary}
+        told = {k for k, i in self._items.items() if i.kind == b"tmap"}
+        # What belongs to none of these, whatever it says, is a picture too.
+        orphans = pictures - self._reached(whole | told)
+        self._walk.found.n_frames = max(1, len((whole & pictures) | orphans))
         self._walk.found.is_premultiplied = bool(self._linked(b"prem"))
+
+    def _reached(self, items: set[int]) -> set[int]:
+        """These items and their tiles, thumbnails and auxiliary pictures."""
+        seen, new = set(items), set(items)
+        while new:
+            found: set[int] = set()
+            for kind, item, tos in self._links[:MAX_BOXES]:
+                if kind == b"dimg" and item in new:
+                    found.update(tos)
+                elif kind in (b"thmb", b"auxl") and not new.isdisjoint(tos):
+                    found.add(item)
+            new = found - seen
+            seen |= new
+            self._walk.spend(1 << 10)  # chains are short
+        return seen
 
     def _look(self, primary: int) -> None:
         """How the picture is turned, and what colours it has."""

@@ -8,12 +8,13 @@ from .walk import Walk
 
 _LOOPS = b"NETSCAPE2.0", b"ANIMEXTS1.0"
 _XMP_END = b"\1" + bytes(range(255, -1, -1)) + b"\0"
+_CONTROL = b"control"  # of the next image: delay, transparency
 _SQUARE = 49  # of 64ths, less 15
 
 
 def walk(walk: Walk) -> None:
     """Account for a GIF file, as `parts.read` does."""
-    data, frames = walk.data, 0
+    data, frames, once = walk.data, 0, set[bytes]()
     walk.cover(0, 13)
     if data[12] not in (0, _SQUARE):
         walk.resolution(data[12] + 15, 64, None)
@@ -25,11 +26,12 @@ def walk(walk: Walk) -> None:
         if kind == 0x2C:
             at = _image(walk, at)
             frames += 1
+            once.discard(_CONTROL)
         elif kind == 0x21:
             blocks = list(_blocks(data, start + 2))
             at = blocks[-1][1] + 1 if blocks else start + 2
             at = at + (not blocks)
-            _extension(walk, start, at, blocks)
+            _extension(walk, start, at, blocks, once)
         else:
             return
     walk.cover(at, at + 1)
@@ -47,15 +49,23 @@ def _blocks(data: bytes, at: int) -> Iterator[tuple[int, int]]:
         at += data[at] + 1
 
 
-def _extension(walk: Walk, start: int, end: int, blocks: list[tuple[int, int]]) -> None:
+def _extension(
+    walk: Walk, start: int, end: int, blocks: list[tuple[int, int]], once: set[bytes]
+) -> None:
+    """Account for one; ``once`` has those that may not come again here."""
     data, label = walk.data, walk.data[start + 1]
     first = data[slice(*blocks[0])] if blocks else b""
     is_known = label == 0xFF and len(first) == 11
-    if label == 0xF9 and len(first) == 4:
+    name = _CONTROL if label == 0xF9 else first
+    if name in once:
+        walk.lose(f"extension {label}, once more", start, end)
+    elif label == 0xF9 and len(first) == 4:
+        once.add(name)
         # Of what further blocks hold nothing is known.
         walk.cover(start, blocks[0][1])
         walk.cover(end - 1, end)
     elif is_known and first in _LOOPS:
+        once.add(name)
         walk.cover(start, blocks[0][1])
         walk.cover(end - 1, end)
         for a, b in blocks[1:]:
@@ -72,8 +82,8 @@ def _extension(walk: Walk, start: int, end: int, blocks: list[tuple[int, int]]) 
     elif label == 0xFE:
         walk.lose("comment", start, end, metadata=True)
     else:
-        name = first.decode("latin-1") if is_known else label
-        walk.lose(f"extension {name}", start, end)
+        known = first.decode("latin-1") if is_known else label
+        walk.lose(f"extension {known}", start, end)
 
 
 def _image(walk: Walk, at: int) -> int:

@@ -107,7 +107,7 @@ def _segment(picture: Picture, marker: int, body: bytes, at: int, end: int) -> N
         walk.cover(at, at + 6 + 3 * body[5])
     elif marker == 0xDA:
         walk.cover(at, at + 4 + 2 * body[0])
-    elif marker in (0xC4, 0xDB):
+    elif marker in (0xC4, 0xCC, 0xDB):
         for kind, start, stop in _tables(marker, body):
             if (marker, kind) not in picture.tables:  # or it replaces another
                 picture.tables.add((marker, kind))
@@ -122,11 +122,13 @@ def _segment(picture: Picture, marker: int, body: bytes, at: int, end: int) -> N
 
 
 def _tables(marker: int, body: bytes) -> Iterator[tuple[int, int, int]]:
-    """(which, start, end) of each table for Huffman codes or quantisation."""
+    """(which, start, end) of each table: Huffman, quantisation, conditioning."""
     at = 0
     while at < len(body):
         if marker == 0xDB:
             size = 65 + 64 * (body[at] >> 4 & 1)
+        elif marker == 0xCC:
+            size = 2
         else:
             size = 17 + sum(body[at + 1 : at + 17])
         if at + size > len(body):

@@ -111,6 +111,9 @@ def _bitmap(walk: Walk, at: int, offset: int | None = None) -> int:
     if bits <= 8:
         n_colours = min(n_colours or 1 << bits, 1 << bits)
         start += n_colours * (3 if size == 12 else 4)
+        fourth = data[at + size + 3 : start : 4] if size != 12 else b""
+        if set(fourth) not in (set(), {0}, {255}):
+            walk.lose("fourth byte of the palette", data=fourth)
     walk.cover(at, start)
     rows, stride = abs(height), (width * bits + 31) // 32 * 4
     if offset is None:

@@ -28,7 +28,8 @@ from .limits import over
 from .options import DecodeFields, DecodeOptions, EncodeFields, EncodeOptions
 from .picture.source import Source
 from .symbols import coder
-from .symbols.pipeline import Pipeline, quality_index
+from .symbols.pipeline import Pipeline
+from .symbols.stages import quality_index
 from .types import Array, Buffer, File, Header
 
 # Of 16 x 16 pixels: what one picture of a stack costs to decode symbols for.

@@ -14,7 +14,8 @@ from sklearn.neighbors import LocalOutlierFactor
 import codec
 from codec import picture
 from codec.insight import anomaly
-from codec.symbols.pipeline import Pipeline, quality_index
+from codec.symbols.pipeline import Pipeline
+from codec.symbols.stages import quality_index
 
 STRENGTHS = (0.01, 0.1, 1.0)  # inverse regularisation, chosen by the choice
 COMPONENTS = (8, 16, 32, 64)  # of PCA's error; the choice takes one

@@ -1,7 +1,8 @@
 """Latent <-> symbols <-> payload: integers from the first to the last.
 
 ===============  ======================================================
-`pipeline`       all stages of one model, from pixels to payload and back
+`pipeline`       all stages of one model, from pixels to payload and back:
+                 `encoding` and `decoding`, on what `stages` makes ready
 `passes`         the one walk over the symbols of a slab, which encoders
                  and decoders share; the exact path in Python
 `core`           the same in C, where it was built

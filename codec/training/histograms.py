@@ -7,7 +7,8 @@ that are fitted to such symbols make files 0.1 % larger.
 import numpy as np
 
 from ..model.bundle import Bundle
-from ..symbols.pipeline import Pipeline, quality_index
+from ..symbols.pipeline import Pipeline
+from ..symbols.stages import quality_index
 
 MOST = 4096  # larger magnitudes are counted with it
 SIDE = 512  # of the middles that are coded

@@ -21,7 +21,8 @@ import numpy as np
 from ..bench import pictures
 from ..model.bundle import Bundle
 from ..search.ssimulacra2 import score
-from ..symbols.pipeline import Pipeline, quality_index
+from ..symbols.pipeline import Pipeline
+from ..symbols.stages import quality_index
 from . import export
 
 LOW, HIGH = 30, 95

@@ -63,7 +63,7 @@ def shortest(width, height):
     from codec import FormatError, container
     from codec.model import find
     from codec.symbols import coder
-    from codec.symbols.pipeline import quality_index
+    from codec.symbols.stages import quality_index
 
     header, n = container.unpack(claim(width, height, 68))[0], 68
     tables = find.load().tables

@@ -64,8 +64,9 @@ class Encoder:
         **fields: Any,
     ) -> None:
         self.options = options.changed(model=model, threads=threads, **fields)
+        options = self.options
         self._pipeline = runtime.pipeline(
-            find.load(self.options.encoder), self.options.threads
+            find.load(options.encoder), options.threads, options.provider
         )
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -83,7 +84,7 @@ class Encoder:
         return self._pipeline.bundle.id
 
     def changed(self, **fields: Unpack[EncodeFields]) -> EncodeOptions:
-        """The encoder's options with other fields; model and threads stay.
+        """The encoder's options with other fields; what it runs on stays.
 
         Raises
         ------
@@ -91,13 +92,10 @@ class Encoder:
             Out of range, excluding each other, or another model.
         """
         options = self.options.changed(**fields)
-        if (options.encoder, options.threads) != (
-            self.options.encoder,
-            self.options.threads,
-        ):
+        if _runs_on(options) != _runs_on(self.options):
             raise InputError(
-                "an encoder has one model, which a tune may name, and one number "
-                "of threads"
+                "an encoder has one model, which a tune may name, one number "
+                "of threads and one provider"
             )
         return options
 
@@ -270,7 +268,8 @@ class Decoder:
     def _pipeline(self, header: Header, name: bytes = b"") -> Pipeline:
         """The pipeline that a file needs."""
         bundle = find.by_id(header.model, self._extra, header.blend, name)
-        return runtime.pipeline(bundle, self.options.threads)
+        options = self.options
+        return runtime.pipeline(bundle, options.threads, options.provider)
 
     def decode(
         self,
@@ -406,8 +405,12 @@ def _region(region: Region | None, header: Header) -> Region | None:
 def _encoder(bundle: Bundle, options: EncodeOptions) -> Encoder:
     encoder = Encoder.__new__(Encoder)
     encoder.options = options
-    encoder._pipeline = runtime.pipeline(bundle, options.threads)
+    encoder._pipeline = runtime.pipeline(bundle, options.threads, options.provider)
     return encoder
+
+
+def _runs_on(options: EncodeOptions) -> tuple[object, ...]:
+    return options.encoder, options.threads, options.provider
 
 
 def encode(

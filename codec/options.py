@@ -42,6 +42,7 @@ class EncodeFields(TypedDict, total=False):
     model: Model | None
     threads: int | None
     metadata: bool | None
+    provider: str | None
 
 
 class DecodeFields(TypedDict, total=False):
@@ -51,6 +52,7 @@ class DecodeFields(TypedDict, total=False):
     model: Model | None
     threads: int | None
     metadata: bool | None
+    provider: str | None
 
 
 class _Changed:
@@ -115,6 +117,8 @@ class EncodeOptions(_Changed):
         (docs/format.md, section 8).
     metadata : bool
         Keep Exif and XMP. The colour profile and alpha always stay.
+    provider : str or None
+        As of `DecodeOptions`; bytes may differ, every variant decodes.
 
     Raises
     ------
@@ -133,6 +137,7 @@ class EncodeOptions(_Changed):
     model: Model | None = None
     threads: int | None = None
     metadata: bool = True
+    provider: str | None = None
 
     _alone = GOALS
 
@@ -197,6 +202,10 @@ class DecodeOptions(_Changed):
         Inside the networks; never changes the symbols. None: all cores.
     metadata : bool
         Hand on Exif and XMP. The colour profile and alpha always stay.
+    provider : str or None
+        Where the networks run: an execution provider of the onnxruntime that
+        is installed, by its name, or "gpu", the first that is one's. None:
+        the CPU. Symbols never run elsewhere; pixels may differ by a level.
 
     Raises
     ------
@@ -208,6 +217,7 @@ class DecodeOptions(_Changed):
     model: Model | None = None
     threads: int | None = None
     metadata: bool = True
+    provider: str | None = None
 
     def __post_init__(self) -> None:
         _check_common(self)
@@ -219,6 +229,8 @@ def _check_common(options: EncodeOptions | DecodeOptions) -> None:
         _set(options, "threads", _integer("threads", options.threads))
     if not isinstance(options.metadata, bool):
         raise InputError(f"metadata must be true or false, not {options.metadata!r}")
+    if not isinstance(options.provider, str | None):
+        raise InputError(f"provider must be a name, not {options.provider!r}")
 
 
 def _set(options: object, name: str, value: object) -> None:

@@ -11,16 +11,20 @@ import collections
 
 from .model import forks
 from .model.bundle import Bundle
-from .model.session import Graphs, cores
+from .model.session import cores, provider_of
 from .symbols.pipeline import Pipeline
 
 MOST_MODELS = 4
 
 _lock = forks.Lock()
-_models: collections.OrderedDict[str, dict[int, Pipeline]] = collections.OrderedDict()
+_models: collections.OrderedDict[str, dict[tuple[int, str], Pipeline]] = (
+    collections.OrderedDict()
+)
 
 
-def pipeline(bundle: Bundle, threads: int | None = None) -> Pipeline:
+def pipeline(
+    bundle: Bundle, threads: int | None = None, provider: str | None = None
+) -> Pipeline:
     """A model ready to run, shared by all that ask for the same.
 
     Parameters
@@ -28,26 +32,30 @@ def pipeline(bundle: Bundle, threads: int | None = None) -> Pipeline:
     bundle : Bundle
     threads : int or None
         Threads inside the networks; None: all cores.
+    provider : str or None
+        As of `codec.model.session.provider_of`.
 
     Returns
     -------
     Pipeline
+
+    Raises
+    ------
+    UnsupportedError
+        There is no such provider here.
     """
-    n = threads or cores()
+    n, where = threads or cores(), provider_of(provider)
     with _lock:
         made = _models.setdefault(bundle.content, {})
         _models.move_to_end(bundle.content)
         while len(_models) > MOST_MODELS:
             _models.popitem(last=False)
-        if n not in made:
-            made[n] = Pipeline(bundle, n, one_thread=_on_one_thread(bundle, made))
-        return made[n]
-
-
-def _on_one_thread(bundle: Bundle, made: dict[int, Pipeline]) -> Graphs:
-    for one in made.values():
-        return one.one_thread
-    return Graphs(bundle, 1)
+        if (n, where) not in made:
+            one_thread = next(
+                (p.one_thread for (_, of), p in made.items() if of == where), None
+            )
+            made[n, where] = Pipeline(bundle, n, one_thread=one_thread, provider=where)
+        return made[n, where]
 
 
 def clear() -> None:

@@ -34,6 +34,7 @@ FIELDS = {
     "model": "psnr",
     "threads": 1,
     "metadata": False,
+    "provider": "cpu",
 }
 
 
@@ -111,8 +112,9 @@ def by_dask(**fields):
 
 
 def by_command(**fields):
+    flag = {"target_bpp": "target-size", "provider": "device"}
     flags = {
-        f"--{'target-size' if name == 'target_bpp' else name.replace('_', '-')}": value
+        f"--{flag.get(name, name.replace('_', '-'))}": value
         for name, value in fields.items()
         if name != "metadata"
     }
@@ -159,7 +161,8 @@ def test_the_value_arrives_whole(seen, way):
 
 
 def test_a_call_has_options_of_its_own(seen):
-    fields = {k: v for k, v in FIELDS.items() if k not in ("model", "threads")}
+    fixed = "model", "threads", "provider"
+    fields = {k: v for k, v in FIELDS.items() if k not in fixed}
     by_call(**fields)
     assert seen == [EncodeOptions(**fields)]
     with pytest.raises(codec.InputError, match="one model"):

@@ -9,11 +9,12 @@ import threading
 import numpy as np
 import onnxruntime
 import pytest
+from conformance import cases
 from PIL import Image
 
 import codec
 from codec import runtime
-from codec.model import encoder, find
+from codec.model import encoder, find, session
 
 PHOTO = np.random.default_rng(1).integers(0, 255, (5, 7, 3), np.uint8)
 PHOTO = PHOTO.repeat(16, 0).repeat(16, 1)
@@ -132,3 +133,43 @@ def test_encoders_of_one_model_are_told_apart(tmp_path):
         assert bundle.id == base.id
         contents.add(bundle.content)
     assert len(contents) == 3
+
+
+# Where networks run
+
+
+def test_another_provider_runs_the_networks_and_no_symbols():
+    """Azure's hands what it does not know, which is all, to the CPU."""
+    other = "AzureExecutionProvider"
+    if other not in onnxruntime.get_available_providers():
+        pytest.skip("another build of onnxruntime")
+    data = cases.data("slabs-528x544")
+    decoder = codec.Decoder(provider=other)
+    assert np.array_equal(decoder.decode(data), codec.decode(data))
+    encoder = codec.Encoder(provider=other)
+    assert encoder.encode(PHOTO) == codec.encode(PHOTO)
+    with pytest.raises(codec.InputError, match="provider"):
+        encoder.encode(PHOTO, provider="cpu")
+    pipeline = runtime.pipeline(find.load(), provider=other)
+    assert pipeline is not runtime.pipeline(find.load())
+    assert pipeline.graphs._session("features").get_providers()[0] == other
+    exact = pipeline.one_thread._session("exact_hidden").get_providers()
+    assert exact == [session.CPU]
+    again = pickle.loads(pickle.dumps(decoder))
+    assert again.options.provider == other
+
+
+@pytest.mark.parametrize("name", ["gpu", "NoSuchExecutionProvider"])
+def test_a_provider_that_is_missing_is_told(monkeypatch, name):
+    monkeypatch.setattr(session, "GPUS", ())
+    with pytest.raises(codec.UnsupportedError, match=f"has no {name}"):
+        codec.decode(cases.data("one-pixel"), provider=name)
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_provider_that_does_not_start_is_told():
+    """The engine goes on without it, and says nothing."""
+    graphs = session.Graphs(find.load(), 1)
+    graphs.provider = "CUDAExecutionProvider"
+    with pytest.raises(codec.UnsupportedError, match="CUDA"):
+        graphs.run("features", z=np.zeros((1, 1, graphs.bundle.nz), np.float32))

@@ -309,6 +309,12 @@ def _add_coding(add: Callable[..., Any]) -> None:
         help="use N cores, for one picture or for many at once (all)",
     )
     add(
+        "--device",
+        dest="provider",
+        choices=("cpu", "gpu"),
+        help="where the networks run (cpu); gpu needs an onnxruntime that has one",
+    )
+    add(
         "--max-pixels",
         type=_count,
         metavar="N",

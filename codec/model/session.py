@@ -25,6 +25,15 @@ from .part import constant, inputs_of, part_of
 QUALITIES = 4
 # Of synthesis_gradient; the engine refuses an empty batch of probes (until 1.31).
 PARTS = "synthesis_error", "synthesis_descent", "synthesis_slopes"
+CPU = "CPUExecutionProvider"
+GPUS = (  # the engine's providers that "gpu" may mean, the first that is there
+    "CUDAExecutionProvider",
+    "MIGraphXExecutionProvider",
+    "ROCMExecutionProvider",
+    "DmlExecutionProvider",
+    "CoreMLExecutionProvider",
+    "WebGpuExecutionProvider",
+)
 _FATAL = 4  # the engine's errors come as exceptions as well
 # Threads, too, are refused where memory ends.
 _NO_MEMORY = re.compile(
@@ -70,6 +79,33 @@ def _share_arena(ort: Any) -> None:
         pass
 
 
+def provider_of(name: str | None) -> str:
+    """The execution provider that is meant.
+
+    Parameters
+    ----------
+    name : str or None
+        One of the engine's names, "gpu" for the first of `GPUS` that is
+        there, "cpu" or None.
+
+    Raises
+    ------
+    UnsupportedError
+        The installed engine does not have it.
+    """
+    if name in (None, "cpu", CPU):
+        return CPU
+    there = _engine().get_available_providers()
+    for wanted in GPUS if name == "gpu" else (name,):
+        if wanted in there:
+            return wanted
+    raise UnsupportedError(
+        f"the onnxruntime that is installed has no {name} (it has "
+        f"{', '.join(there)}); another build of it may, such as onnxruntime-gpu",
+        name,
+    )
+
+
 class Graphs:
     """The float networks of a model.
 
@@ -80,12 +116,19 @@ class Graphs:
         Threads inside one call; None: all cores this process may use.
     optimise : bool
         Graph optimisations; False exists for tests.
+    provider : str or None
+        As of `provider_of`; what is exact runs on the CPU whatever it is.
     """
 
     def __init__(
-        self, bundle: Bundle, threads: int | None = None, optimise: bool = True
+        self,
+        bundle: Bundle,
+        threads: int | None = None,
+        optimise: bool = True,
+        provider: str | None = None,
     ) -> None:
         self.bundle, self.optimise = bundle, optimise
+        self.provider = provider_of(provider)
         self.threads = threads or cores()
         self._sessions: dict[str, collections.OrderedDict[bytes | None, Any]]
         self._sessions = collections.defaultdict(collections.OrderedDict)
@@ -93,7 +136,7 @@ class Graphs:
         _graphs.add(self)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.bundle, self.threads, self.optimise)
+        return type(self), (self.bundle, self.threads, self.optimise, self.provider)
 
     def _session(self, name: str, modulation: Array | None = None) -> Any:
         """Of a graph, at a quality: what that changes is then worked out."""
@@ -113,12 +156,18 @@ class Graphs:
                 o.graph_optimization_level = (
                     level.ORT_ENABLE_ALL if self.optimise else level.ORT_DISABLE_ALL
                 )
+                provider = CPU if name.startswith("exact") else self.provider
                 made[key] = ort.InferenceSession(
                     self._model(name, modulation),
                     o,
-                    providers=["CPUExecutionProvider"],
+                    providers=[provider] if provider == CPU else [provider, CPU],
                     enable_fallback=0,  # it would print to standard output
                 )
+                if made[key].get_providers()[0] != provider:
+                    del made[key]
+                    raise UnsupportedError(
+                        f"{provider} does not start on this machine", provider
+                    )
                 while len(made) > QUALITIES:
                     made.popitem(last=False)
             made.move_to_end(key)

@@ -30,6 +30,8 @@ class Stages:
         Graph optimisations of the engine; False exists for tests.
     one_thread : Graphs, optional
         The model's networks on one thread, where there are some already.
+    provider : str or None
+        As of `codec.model.session.provider_of`.
 
     Attributes
     ----------
@@ -43,19 +45,21 @@ class Stages:
         threads: int | None = None,
         optimise: bool = True,
         one_thread: Graphs | None = None,
+        provider: str | None = None,
     ) -> None:
         self.bundle = bundle
         # Networks on one thread, for what runs beside the rest.
-        self.one_thread = one_thread or Graphs(bundle, 1, optimise)
+        self.one_thread = one_thread or Graphs(bundle, 1, optimise, provider)
         self.graphs = self.one_thread
         if threads != 1:
-            self.graphs = Graphs(bundle, threads, optimise)
+            self.graphs = Graphs(bundle, threads, optimise, provider)
             if self.graphs.threads == 1:
                 self.graphs = self.one_thread
         self.take_tables()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.bundle, self.graphs.threads, self.graphs.optimise)
+        g = self.graphs
+        return type(self), (self.bundle, g.threads, g.optimise, None, g.provider)
 
     def take_tables(self) -> None:
         """Make ``exact`` of the model's tables, again where they were changed."""

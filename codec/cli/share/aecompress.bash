@@ -7,7 +7,7 @@
 
 
 
-_shtab_aecompress_option_strings=(-d --decompress --compare --view -t --test -l --list --json -h --help -V --version --models --completion -q --quality --target-size --target-psnr --target-score --effort --tune --stack --pages --with-model --skip-larger -m --model --strip -T --threads --max-pixels -o --output --output-dir --suffix -r --recursive --exclude --skip-existing --dry-run -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
+_shtab_aecompress_option_strings=(-d --decompress --compare --view -t --test -l --list --json -h --help -V --version --models --completion -q --quality --target-size --target-psnr --target-score --effort --tune --stack --pages --with-model --skip-larger -m --model --strip -T --threads --device --max-pixels -o --output --output-dir --suffix -r --recursive --exclude --skip-existing --dry-run -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
 
 _shtab_aecompress_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_aecompress__m_COMPGEN=_shtab_compgen_files
@@ -21,6 +21,7 @@ _shtab_aecompress___completion_choices=(bash tcsh zsh)
 _shtab_aecompress___effort_choices=(1 2 3 4 5 6 7 8 9)
 _shtab_aecompress___tune_choices=(look psnr ms-ssim)
 _shtab_aecompress___pages_choices=(first all)
+_shtab_aecompress___device_choices=(cpu gpu)
 _shtab_aecompress___suffix_choices=(replace append)
 
 _shtab_aecompress_pos_0_nargs='*'

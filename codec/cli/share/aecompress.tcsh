@@ -15,11 +15,12 @@ complete aecompress \
         'c/--pages=/(first all)/' \
         'c/-m=/f/' \
         'c/--model=/f/' \
+        'c/--device=/(cpu gpu)/' \
         'c/-o=/f/' \
         'c/--output=/f/' \
         'c/--output-dir=/d/' \
         'c/--suffix=/(replace append)/' \
-        'c/--/(compare completion decompress dry-run effort exclude force help json keep list max-pixels model models no-progress output output-dir pages preserve quality quiet recursive rm scheduler skip-existing skip-larger stack stdout strip suffix target-psnr target-score target-size test threads tune verbose version view with-model)/' \
+        'c/--/(compare completion decompress device dry-run effort exclude force help json keep list max-pixels model models no-progress output output-dir pages preserve quality quiet recursive rm scheduler skip-existing skip-larger stack stdout strip suffix target-psnr target-score target-size test threads tune verbose version view with-model)/' \
         'c/-/(- T V c d f h k l m o p q r t v)/' \
         'n/--models/(list verify add save)/' \
         'n/--completion/(bash tcsh zsh)/' \
@@ -28,6 +29,7 @@ complete aecompress \
         'n/--pages/(first all)/' \
         'n/-m/f/' \
         'n/--model/f/' \
+        'n/--device/(cpu gpu)/' \
         'n/-o/f/' \
         'n/--output/f/' \
         'n/--output-dir/d/' \

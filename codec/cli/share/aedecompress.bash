@@ -7,7 +7,7 @@
 
 
 
-_shtab_aedecompress_option_strings=(-t --test -l --list --features --json -h --help -V --version --models --completion --index --region --format --original-format -m --model --strip -T --threads --max-pixels -o --output --output-dir --suffix -r --recursive --exclude --skip-existing --dry-run -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
+_shtab_aedecompress_option_strings=(-t --test -l --list --features --json -h --help -V --version --models --completion --index --region --format --original-format -m --model --strip -T --threads --device --max-pixels -o --output --output-dir --suffix -r --recursive --exclude --skip-existing --dry-run -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
 
 _shtab_aedecompress_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_aedecompress__m_COMPGEN=_shtab_compgen_files
@@ -18,6 +18,7 @@ _shtab_aedecompress___output_dir_COMPGEN=_shtab_compgen_dirs
 
 _shtab_aedecompress___models_choices=(list verify add save)
 _shtab_aedecompress___completion_choices=(bash tcsh zsh)
+_shtab_aedecompress___device_choices=(cpu gpu)
 _shtab_aedecompress___suffix_choices=(replace append)
 
 _shtab_aedecompress_pos_0_nargs='*'

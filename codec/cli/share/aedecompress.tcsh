@@ -12,16 +12,18 @@ complete aedecompress \
         'c/--completion=/(bash tcsh zsh)/' \
         'c/-m=/f/' \
         'c/--model=/f/' \
+        'c/--device=/(cpu gpu)/' \
         'c/-o=/f/' \
         'c/--output=/f/' \
         'c/--output-dir=/d/' \
         'c/--suffix=/(replace append)/' \
-        'c/--/(completion dry-run exclude features force format help index json keep list max-pixels model models no-progress original-format output output-dir preserve quiet recursive region rm scheduler skip-existing stdout strip suffix test threads verbose version)/' \
+        'c/--/(completion device dry-run exclude features force format help index json keep list max-pixels model models no-progress original-format output output-dir preserve quiet recursive region rm scheduler skip-existing stdout strip suffix test threads verbose version)/' \
         'c/-/(- T V c f h k l m o p r t v)/' \
         'n/--models/(list verify add save)/' \
         'n/--completion/(bash tcsh zsh)/' \
         'n/-m/f/' \
         'n/--model/f/' \
+        'n/--device/(cpu gpu)/' \
         'n/-o/f/' \
         'n/--output/f/' \
         'n/--output-dir/d/' \

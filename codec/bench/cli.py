@@ -47,30 +47,32 @@ def parser() -> argparse.ArgumentParser:
         "interrupted; what was measured is kept, and the same command goes "
         "on from there.",
     )
-    options.add_argument("folder", nargs="?", type=Path, help="pictures to measure on")
+    options.add_argument(
+        "folder", nargs="?", type=Path, help="measure on the pictures of this folder"
+    )
     options.add_argument(
         "--dataset",
         choices=["kodak"],
-        help="the Kodak pictures, from FOLDER or $"
+        help="measure on the Kodak pictures, from FOLDER or $"
         + pictures.KODAK_VARIABLE
         + " or the network",
     )
     options.add_argument(
         "--quick",
         action="store_true",
-        help="PSNR only, ours against JPEG, WebP and AVIF",
+        help="measure PSNR only, ours against JPEG, WebP and AVIF",
     )
     options.add_argument(
         "--slow",
         action="store_true",
-        help="HEIC and our other efforts too, which take "
+        help="measure HEIC and our other efforts too, which take "
         "longer than all others together",
     )
     options.add_argument(
         "--codecs",
         nargs="+",
         metavar="NAME",
-        help="names or patterns of: "
+        help="measure codecs of these names or patterns: "
         + " ".join(codecs.BUILDERS)
         + f"; {codecs.OURS}-eN-TUNE@MODEL is ours at effort N, tuned for a metric, "
         "with that model, each part left out for the default",
@@ -80,19 +82,24 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="NAME",
         choices=list(metrics.METRICS),
-        help=" ".join(metrics.METRICS),
+        help="measure by these metrics: " + " ".join(metrics.METRICS),
     )
     options.add_argument(
-        "--threads", default="1", help="threads of every codec: 1 (default), all, N"
+        "--threads",
+        default="1",
+        help="give every codec so many threads: 1 (default), all, N",
     )
     options.add_argument(
         "--jobs",
         type=int,
         metavar="N",
-        help="processes (default: the cores that --threads leaves)",
+        help="start N processes (default: the cores that --threads leaves)",
     )
     options.add_argument(
-        "--out", type=Path, metavar="DIR", help="results (default: bench-results)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="write results to DIR (default: bench-results)",
     )
     options.add_argument(
         "--report",
@@ -113,7 +120,7 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         default=24,
         metavar="M",
-        help="largest size for --speed (default: 24)",
+        help="leave out larger sizes with --speed (default: 24)",
     )
     options.add_argument(
         "--fresh",

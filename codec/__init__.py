@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .api import Decoder as Decoder
     from .api import Encoder as Encoder
     from .api import decode as decode
+    from .api import decode_many as decode_many
     from .api import encode as encode
     from .api import info as info
     from .insight.anomaly import anomaly_score as anomaly_score
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "encode": "api",
     "decode": "api",
+    "decode_many": "api",
     "info": "api",
     "Encoder": "api",
     "Decoder": "api",

@@ -5,10 +5,12 @@ decode   container.unpack -> pipeline.decode
 info     container.read_header
 """
 
+import collections
 import dataclasses
 import operator
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Unpack, cast
 
 import numpy as np
@@ -277,6 +279,9 @@ class Decoder:
         max_pixels: int | None = None,
         *,
         region: Region | None = None,
+        layout: str = "hwc",
+        dtype: Any = np.uint8,
+        out: Array | None = None,
     ) -> Array:
         """Decode one file, or a part of it, to an array.
 
@@ -290,12 +295,19 @@ class Decoder:
             Top, left, height and width in pixels of the part that is wanted,
             inside the picture; slabs that show nothing of it are not read.
             Samples may differ by one level from those of the whole picture.
+        layout : {"hwc", "chw"}
+            Where the axis of colours is; "chw" has one of grey as well.
+        dtype : {uint8, float32, float16}
+            Levels 0..255, or their 255ths 0..1.
+        out : ndarray, optional
+            To write to, of the shape and type of the result.
 
         Returns
         -------
-        uint8 ndarray
+        ndarray
             (height, width), (height, width, 3), or (height, width, 4)
-            where the picture has alpha (grey becomes RGB then).
+            where the picture has alpha (grey becomes RGB then); with "chw"
+            (1, 3 or 4, height, width). ``out``, if it is given.
 
         Raises
         ------
@@ -306,12 +318,14 @@ class Decoder:
         LimitError
             More than ``max_pixels``.
         InputError
-            The region is not inside the picture.
+            The region is not inside the picture; or no such layout or type,
+            or ``out`` has another.
         """
+        give = _form(layout, dtype)
         pic = self.decode_picture(data, max_pixels, region=region)
         if pic.alpha is None:
-            return pic.pixels
-        return np.dstack([picture.as_rgb(pic.pixels), pic.alpha])
+            return give(pic.pixels, out)
+        return give(np.dstack([picture.as_rgb(pic.pixels), pic.alpha]), out)
 
     def decode_picture(
         self,
@@ -370,6 +384,39 @@ class Decoder:
         return self._pipeline(header).read_symbols(
             payload, header.height, header.width, header.quality, header.symbol_crc
         )
+
+
+def _form(layout: str, dtype: Any) -> Callable[[Array, Array | None], Array]:
+    """A function that gives pixels another form, in an array that may be there."""
+    try:
+        kind = np.dtype(dtype)
+    except TypeError as error:
+        raise InputError(f"no type: {dtype!r}") from error
+    if layout not in ("hwc", "chw") or kind.name not in ("uint8", "float32", "float16"):
+        raise InputError(
+            "layout must be hwc or chw and dtype uint8, float32 or float16, not "
+            f"{layout!r} and {kind.name}"
+        )
+
+    def give(pixels: Array, out: Array | None) -> Array:
+        if layout == "chw":
+            pixels = np.atleast_3d(pixels).transpose(2, 0, 1)
+        if out is None:
+            if kind == pixels.dtype:
+                return np.ascontiguousarray(pixels)
+            out = np.empty(pixels.shape, kind)
+        if (out.shape, out.dtype) != (pixels.shape, kind):
+            raise InputError(
+                f"out is {out.dtype} of shape {out.shape}; {kind} of shape "
+                f"{pixels.shape} is needed"
+            )
+        if kind == np.uint8:
+            np.copyto(out, pixels)
+        else:
+            np.multiply(pixels, np.float32(1 / 255), out=out, casting="unsafe")
+        return out
+
+    return give
 
 
 def _one(header: Header) -> None:
@@ -443,6 +490,9 @@ def decode(
     data: File,
     *,
     region: Region | None = None,
+    layout: str = "hwc",
+    dtype: Any = np.uint8,
+    out: Array | None = None,
     options: DecodeOptions = DecodeOptions(),
     **fields: Unpack[DecodeFields],
 ) -> Array:
@@ -453,11 +503,80 @@ def decode(
     data : bytes-like, path or binary file object
     region : (int, int, int, int), optional
         Top, left, height and width of the part to decode.
+    layout, dtype, out
+        As of :meth:`Decoder.decode`.
     options : DecodeOptions, optional
     **fields
         Fields of `DecodeOptions`, in place of those of ``options``.
     """
-    return Decoder(options=options, **fields).decode(urls.contents(data), region=region)
+    return Decoder(options=options, **fields).decode(
+        urls.contents(data), region=region, layout=layout, dtype=dtype, out=out
+    )
+
+
+def decode_many(
+    files: Iterable[File],
+    *,
+    workers: int | None = None,
+    layout: str = "hwc",
+    dtype: Any = np.uint8,
+    options: DecodeOptions = DecodeOptions(),
+    **fields: Unpack[DecodeFields],
+) -> Iterator[Array]:
+    """Decode many ``.aec`` files of any sizes, some at once.
+
+    Parameters
+    ----------
+    files : iterable of bytes-like, path or binary file object
+        Taken as they are needed, a few ahead.
+    workers : int, optional
+        Threads; all cores by default. Each decodes with one thread, unless
+        ``threads`` says otherwise.
+    layout, dtype
+        As of :meth:`Decoder.decode`.
+    options : DecodeOptions, optional
+    **fields
+        Fields of `DecodeOptions`, in place of those of ``options``.
+
+    Yields
+    ------
+    ndarray
+        In the order of the files.
+
+    Raises
+    ------
+    CodecError, OSError
+        As :meth:`Decoder.decode`, at the file that it is about; none after
+        it is yielded.
+
+    Examples
+    --------
+    >>> import numpy as np, codec
+    >>> files = [codec.encode(np.zeros((n, 60), np.uint8)) for n in (40, 50)]
+    >>> [pixels.shape for pixels in codec.decode_many(files, layout="chw")]
+    [(1, 40, 60), (1, 50, 60)]
+    """
+    from concurrent.futures import Future, ThreadPoolExecutor  # slow to load
+
+    options = options.changed(**fields)
+    decoder = Decoder(options=options.changed(threads=options.threads or 1))
+
+    def one(file: File) -> Array:
+        return decoder.decode(urls.contents(file), layout=layout, dtype=dtype)
+
+    workers = workers or os.cpu_count() or 1
+    ahead: collections.deque[Future[Array]] = collections.deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for file in files:
+                ahead.append(pool.submit(one, file))
+                if len(ahead) > 2 * workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
 
 
 def info(data: File) -> Header:

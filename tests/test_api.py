@@ -173,3 +173,52 @@ def test_24_megapixels_under_1_gib():
     )
     encode, both = map(int, out.stdout.split())
     assert encode < 1024 and both < 1024
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (20, 30, 3), (20, 30, 4)])
+def test_other_forms_of_pixels(shape):
+    image = np.random.default_rng(3).integers(0, 256, shape, np.uint8)
+    data = codec.encode(image)
+    want = codec.decode(data)
+    assert want.shape == shape
+    chw = codec.decode(data, layout="chw")
+    assert chw.flags.c_contiguous and chw.dtype == np.uint8
+    assert (chw == np.atleast_3d(want).transpose(2, 0, 1)).all()
+    for kind in np.float32, np.float16:
+        out = np.empty(chw.shape, kind)
+        assert codec.decode(data, layout="chw", dtype=kind, out=out) is out
+        assert np.allclose(out, chw / 255, atol=1e-3) and out.max() <= 1
+    for fields in (
+        {"layout": "cwh"},
+        {"dtype": "int16"},
+        {"dtype": "nothing"},
+        {"out": np.empty(shape, np.float32)},
+        {"out": np.empty(shape[::-1], np.uint8)},
+    ):
+        with pytest.raises(codec.InputError):
+            codec.decode(data, **fields)
+
+
+def test_decode_many(tmp_path):
+    rng = np.random.default_rng(4)
+    images = [rng.integers(0, 256, (9 + n, 40), np.uint8) for n in range(9)]
+    files = [codec.encode(image) for image in images]
+    (tmp_path / "a.aec").write_bytes(files[0])
+    want = [codec.decode(file) for file in files]
+    got = list(codec.decode_many([tmp_path / "a.aec", *files[1:]], workers=3))
+    assert all((a == b).all() for a, b in zip(got, want, strict=True))
+    taken = []
+
+    def endless():
+        for n in range(10**6):
+            taken.append(n)
+            yield files[n % 9]
+
+    many = codec.decode_many(endless(), workers=2)
+    assert (next(many) == want[0]).all()
+    many.close()
+    assert len(taken) <= 6
+    found = codec.decode_many([files[0], files[1][:-1], files[2]], workers=2)
+    assert (next(found) == want[0]).all()
+    with pytest.raises(codec.FormatError):
+        next(found)

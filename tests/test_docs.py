@@ -18,6 +18,8 @@ import pytest
 from PIL import Image
 from test_stacks import drawn
 
+import codec
+
 ROOT = pathlib.Path(__file__).parent.parent
 BIN = pathlib.Path(sys.executable).parent
 README = (ROOT / "README.md").read_text()
@@ -226,3 +228,25 @@ def test_api_reference(tmp_path):
     page = (tmp_path / "codec" / "plugins" / "pillow.html").read_text()
     assert 'id="register_pillow"' in page and "append_images" in page
     assert "<td>all frames, and" in page  # tables are rendered as such
+
+
+def test_datasets_page(folder):
+    """In a process of its own: spawned workers import what runs."""
+    pytest.importorskip("torch")
+    page = (ROOT / "docs" / "datasets.md").read_text()
+    files = []
+    for n in range(3):
+        pixels = drawn(1, 96, 128, (3,))[0]
+        (folder / f"{n}.aec").write_bytes(codec.encode(np.roll(pixels, 9 * n, 0)))
+        files.append(f"{n}.aec")
+    first, second, third = blocks(page, "python")
+    head, loop = third.split("loader = DataLoader", 1)
+    body = f"files = {files}\n{first}\n{second}\nloader = DataLoader{loop}"
+    (folder / "page.py").write_text(
+        f"import codec\nimport numpy as np\n{head}\nif __name__ == '__main__':\n"
+        + "\n".join("    " + line for line in body.splitlines())
+    )
+    done = subprocess.run(
+        [sys.executable, "page.py"], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

@@ -29,26 +29,27 @@ def act(options: argparse.Namespace, report: Report) -> None:
 
 
 def _list(options: argparse.Namespace, report: Report) -> None:
-    from ..model import find
-    from ..model.bundle import Bundle
+    from ..model import archive, find
 
     print(_ROW.format("id", "name", "bytes", "codes", "folder"))
     for name, folder in find.here():
         try:
-            # Loading compares each file with its hash; a list need not.
-            bundle = Bundle(folder) if options.models == "verify" else None
+            if options.models == "verify":
+                archive.verify(folder)
         except CodecError as error:
             report.error(name, error)
             continue
         size = sum(p.stat().st_size for p in folder.iterdir() if p.is_file())
-        whole = (folder / "analysis.onnx").is_file()
+        codes = "encodes" if (folder / "encoder.json").is_file() else "decodes"
+        if (folder / "analysis.onnx").is_file() and (folder / "tables.npz").is_file():
+            codes = "both"
         print(
             _ROW.format(
                 find.id_of(folder) or "-",
                 name,
                 size,
-                "both" if whole else "decodes",
-                display(folder) + (", sound" if bundle else ""),
+                codes,
+                display(folder) + (", sound" if options.models == "verify" else ""),
             )
         )
 

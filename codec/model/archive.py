@@ -4,6 +4,7 @@
 `keep`      write the decoder's part of a model to a folder of its id
 `save`      the same as one zip file, equal bytes each time
 `add`       take a model from such a folder or file into the user's folder
+`verify`    compare each file with its hash
 `beside`    a model that was kept beside a file, or above it
 ==========  ==============================================================
 
@@ -20,7 +21,7 @@ import zipfile
 from pathlib import Path
 
 from ..errors import InputError, ModelError
-from . import find
+from . import encoder, find
 from .bundle import ENCODER_ONLY, MANIFEST, Bundle
 
 FOLDER = "aecompress-models"  # beside pictures
@@ -86,7 +87,8 @@ def add(source: str | os.PathLike[str]) -> Path:
     Parameters
     ----------
     source : path-like
-        A model's folder, or a zip file with one.
+        A model's folder, or a zip file with one; or the folder of an
+        encoder for a model that is here.
 
     Returns
     -------
@@ -108,6 +110,8 @@ def add(source: str | os.PathLike[str]) -> Path:
             source = Path(unpacked)
         elif not source.exists():
             raise FileNotFoundError(2, "no such file or directory", str(source))
+        if (source / encoder.MANIFEST).is_file():
+            return _add_encoder(source)
         bundle = Bundle(source)
         known = bundle.manifest.get("name")
         name = known if isinstance(known, str) and _NAME.fullmatch(known) else bundle.id
@@ -117,6 +121,34 @@ def add(source: str | os.PathLike[str]) -> Path:
         if not target.exists():
             names = [n for n in bundle.manifest["files"] if (source / n).is_file()]
             _copy(source, [MANIFEST, *names], target)
+    return target
+
+
+def verify(folder: Path) -> None:
+    """Compare each file of a model, or of an encoder, with its hash.
+
+    Raises
+    ------
+    ModelError
+        A file is missing or altered.
+    UnsupportedError
+        The model of an encoder is not here.
+    """
+    if (folder / encoder.MANIFEST).is_file():
+        encoder.load(folder, find.by_id)
+    else:
+        Bundle(folder)
+
+
+def _add_encoder(source: Path) -> Path:
+    """The same of an encoder for a model that is here; it keeps its folder's name."""
+    encoder.load(source, find.by_id)
+    target = find.user_folder() / source.resolve().name
+    if target.exists() or target.name in find.shipped():
+        raise InputError(f"there is a model {target.name} already")
+    target.mkdir(parents=True)
+    for name in (encoder.MANIFEST, *encoder.GRAPHS):
+        shutil.copyfile(source / name, target / name)
     return target
 
 

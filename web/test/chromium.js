@@ -9,8 +9,10 @@ const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/ja
   '.css': 'text/css', '.json': 'application/json', '.wasm': 'application/wasm',
   '.svg': 'image/svg+xml', '.png': 'image/png', '.webmanifest': 'application/manifest+json' };
 // The page is isolated, so that networks may use threads.
+// The engine may be cached, as browsers then keep it compiled.
 const HEADERS = { 'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'require-corp', 'Cache-Control': 'no-cache' };
+  'Cross-Origin-Embedder-Policy': 'require-corp' };
+const caching = (path) => (path.endsWith('.wasm') ? 'max-age=3600' : 'no-cache');
 
 /** The first of some programs that is installed. */
 function program(...names) {
@@ -37,7 +39,8 @@ export async function serve(files = {}) {
       response.writeHead(404, HEADERS).end();
       return;
     }
-    response.writeHead(200, { ...HEADERS, 'Content-Type': TYPES[extname(path)] ?? 'text/plain' });
+    response.writeHead(200, { ...HEADERS, 'Cache-Control': caching(path),
+      'Content-Type': TYPES[extname(path)] ?? 'text/plain' });
     if (given === undefined) createReadStream(file).pipe(response);
     else response.end(given);
   });

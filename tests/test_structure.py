@@ -689,3 +689,60 @@ def numbers_of_items(data):
     at = 0
     while (at := data.find(b"infe\2", at + 1)) > 0:
         yield struct.unpack_from(">H", data, at + 8)[0]
+
+
+def before_scan(new):
+    data = plain("JPEG")
+    at = data.index(b"\xff\xda")
+    return data[:at] + new + data[at:]
+
+
+def test_tables_that_no_scan_uses():
+    codes = b"\x13" + bytes(15) + bytes([len(TEXT)]) + TEXT
+    head = struct.pack(">BBH", 255, 0xC4, 2 + len(codes))
+    assert outcome(before_scan(head + codes), TEXT) == "told"
+    values = b"\3" + (TEXT + bytes(64))[:64]
+    head = struct.pack(">BBH", 255, 0xDB, 2 + len(values))
+    assert outcome(before_scan(head + values), TEXT) == "told"
+
+
+def test_names_of_profiles():
+    def named(name):
+        body = name + b"\0\0" + zlib.compress(ICC)
+        return carried.with_chunk(plain("PNG"), b"iCCP", body)
+
+    assert outcome(named(b"a short name"), ICC) == "kept"
+    assert outcome(named(TEXT), TEXT) == "told"
+
+
+def test_half_a_resolution():
+    data = carried.with_tag(plain("TIFF"), 282, 5, 1, struct.pack("<II", 300, 1))
+    assert outcome(data, b"") == "told"
+
+
+def test_samples_of_frames_that_are_not_there():
+    """The one frame of an animation is the picture; what follows is nobody's."""
+    data = carried.with_chunk(plain("PNG"), b"acTL", struct.pack(">II", 1, 0))
+    at = data.index(b"IDAT") - 4
+    frame = struct.pack(">IIIIIHHBB", 0, 48, 32, 0, 0, 1, 1, 0, 0)
+    data = data[:at] + chunk(b"fcTL", frame) + data[at:]
+    assert outcome(data, b"") == "kept"
+    more = chunk(b"fdAT", b"\0\0\0\1" + TEXT)
+    assert outcome(data[:-12] + more + data[-12:], TEXT) == "told"
+
+
+def test_planes_of_tiff():
+    """Each colour in strips of its own, that one cannot take for another's."""
+    tifffile = pytest.importorskip("tifffile")
+    for compression in (None, "lzw", "zlib", "packbits"):
+        file = io.BytesIO()
+        tifffile.imwrite(
+            file,
+            PIXELS.transpose(2, 0, 1),
+            planarconfig="separate",
+            photometric="rgb",
+            compression=compression,
+            metadata=None,
+        )
+        assert outcome(file.getvalue(), b"") == "kept"
+        assert outcome(file.getvalue() + TEXT, TEXT) == "told"

@@ -24,7 +24,9 @@ class Picture:
         self.walk = walk
         self.profile: list[tuple[int, int, bytes]] = []
         self.once: set[str] = set()
-        self.tables: set[tuple[int, int]] = set()  # since the last scan
+        # Where tables lie that no scan has used yet.
+        self.tables: dict[tuple[int, int], tuple[int, int]] = {}
+        self.quantisers: dict[int, int] = {}  # of components
         self.height = self.frame = 0
         self.scan_ends: list[int] = []
         self.index: list[bytes] = []
@@ -90,7 +92,7 @@ def segments(picture: Picture, start: int) -> int:
         at = end
         if marker == 0xDA:
             pattern = _AFTER_SAMPLES
-            picture.tables.clear()
+            _use_tables(picture, data[at - size + 2 : at])
             picture.once.discard("interval")
     if pattern is _AFTER_SAMPLES:  # cut short, or the samples have no end
         walk.cover(at, len(data))
@@ -105,13 +107,14 @@ def _segment(picture: Picture, marker: int, body: bytes, at: int, end: int) -> N
     elif marker in _FRAMES and picture.is_first("frame"):
         picture.height, picture.frame = int.from_bytes(body[1:3], "big"), marker
         walk.cover(at, at + 6 + 3 * body[5])
+        entries = body[6 : 6 + 3 * body[5]]
+        picture.quantisers = dict(zip(entries[::3], entries[2::3]))
     elif marker == 0xDA:
         walk.cover(at, at + 4 + 2 * body[0])
     elif marker in (0xC4, 0xCC, 0xDB):
         for kind, start, stop in _tables(marker, body):
-            if (marker, kind) not in picture.tables:  # or it replaces another
-                picture.tables.add((marker, kind))
-                walk.cover(at + start, at + stop)
+            # One that comes again before a scan replaces what nobody used.
+            picture.tables.setdefault((marker, kind), (at + start, at + stop))
     elif marker == 0xDD and picture.is_first("interval"):
         walk.cover(at, at + 2)
     elif marker == 0xDC and int.from_bytes(body[:2], "big") == picture.height:
@@ -119,6 +122,22 @@ def _segment(picture: Picture, marker: int, body: bytes, at: int, end: int) -> N
     elif 0xE0 <= marker <= 0xEF:
         _application(picture, marker - 0xE0, body, at, end)
     # And else nothing: nobody knows what it would be.
+
+
+def _use_tables(picture: Picture, body: bytes) -> None:
+    """Cover the tables that a scan uses, whose header this is."""
+    n = body[0]
+    for component, which in zip(body[1 : 1 + 2 * n : 2], body[2 : 2 + 2 * n : 2]):
+        quantiser = picture.quantisers.get(component, 0)
+        for key in (
+            (0xC4, which >> 4),
+            (0xC4, 0x10 | which & 15),
+            (0xCC, which >> 4),
+            (0xCC, 0x10 | which & 15),
+            (0xDB, quantiser),
+            (0xDB, 0x10 | quantiser),  # of 16 bits
+        ):
+            picture.walk.cover(*picture.tables.pop(key, (0, 0)))
 
 
 def _tables(marker: int, body: bytes) -> Iterator[tuple[int, int, int]]:

@@ -276,19 +276,21 @@ class _Page:
             self._tags[t].numbers(self._order)[:1] if t in self._tags else []
             for t in (282, 283)
         )
-        if x and y:
+        if x or y:
             scale = {2: 1.0, 3: 2.54}.get(self._value(RESOLUTION_UNIT, 2))
-            self._walk.resolution(x[0], y[0], scale)
+            self._walk.resolution((x or [0])[0], (y or [0])[0], scale)
 
 
 def _is_tables(data: bytes) -> bool:
     """Whether this is a JPEG of tables alone."""
-    inner = Walk(data)
+    inner = jpeg.Picture(Walk(data))
     try:
-        jpeg.segments(jpeg.Picture(inner), 0)
+        jpeg.segments(inner, 0)
     except (struct.error, IndexError):
         return False
-    return not inner.end().lost
+    for start, end in inner.tables.values():
+        inner.walk.cover(start, end)
+    return not inner.walk.end().lost
 
 
 def _used_of_jpeg(data: bytes) -> int:
@@ -310,7 +312,7 @@ def _used_of_zlib(data: bytes, most: int) -> int:
             left -= len(stream.decompress(rest, 1 << 20))
             rest = stream.unconsumed_tail
     except zlib.error:
-        return len(data)  # Pillow will say so
+        return 0
     return len(data) - len(stream.unused_data) if left >= 0 else 0
 
 

@@ -13,6 +13,7 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _COLOURS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}
 # Sizes of what describes the picture otherwise: time, background, place, size.
 _METADATA = {b"tIME": 7, b"bKGD": 6, b"oFFs": 9, b"vpAg": 9, b"sTER": 1}
+MAX_LABEL = 32  # bytes of a name that nobody sees
 _PASSES = [  # first column and row, and the steps, of interlaced samples
     *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
     *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
@@ -41,11 +42,21 @@ class _Samples:
         return total
 
 
-def _surplus(bodies: Iterable[bytes], n_bytes: int) -> tuple[int, int]:
-    """Bytes behind a stream of samples, and behind the last sample in it.
+def _surplus(bodies: Iterable[bytes], n_bytes: int) -> int:
+    """Bytes behind the last sample, in the stream and behind it.
 
-    The samples are unpacked once more for that, a piece at a time.
+    The samples are unpacked once more for that, a piece at a time. What cannot
+    be unpacked is no sample, whether Pillow minds it or not.
     """
+    bodies = list(bodies)
+    try:
+        return sum(_behind(bodies, n_bytes))
+    except zlib.error:
+        return sum(map(len, bodies))
+
+
+def _behind(bodies: Iterable[bytes], n_bytes: int) -> tuple[int, int]:
+    """Bytes behind a stream, and behind the last sample in it."""
     stream, behind, left = zlib.decompressobj(), 0, n_bytes
     for body in bodies:
         if stream.eof:
@@ -76,7 +87,7 @@ class _Png:
         # Of each frame: its size, and where the bytes of its samples lie.
         self._frames: list[tuple[int, int, list[tuple[int, int]]]] = []
         self._idat: list[tuple[int, int]] = []
-        self._has_default = False
+        self._has_default = self._has_samples = False
 
     def walk(self) -> None:
         walk = self._walk
@@ -163,8 +174,9 @@ class _Png:
         if kind == b"fcTL":
             if b"IDAT" in self._seen and not self._frames:
                 self._has_default = True
+            self._has_samples = b"IDAT" in self._seen  # or IDAT is the frame
             self._frames.append((*struct.unpack_from(">II", body, 4), []))
-        elif not self._frames or b"IDAT" not in self._seen or len(body) < 4:
+        elif not self._has_samples or len(body) < 4:
             return False
         else:
             self._frames[-1][2].append((at + 4, at + len(body)))
@@ -182,12 +194,8 @@ class _Png:
             n = self._samples.n_bytes(width, height)
             if not walk.may_unpack(n):
                 continue
-            try:
-                behind, within = _surplus((data[a:b] for a, b in spans), n)
-            except zlib.error:
-                continue  # Pillow will say so
-            if behind or within:
-                walk.lose("bytes after the samples", data=bytes(behind + within))
+            if surplus := _surplus((data[a:b] for a, b in spans), n):
+                walk.lose("bytes after the samples", data=bytes(surplus))
 
 
 def _carried(walk: Walk, kind: bytes, body: bytes, start: int, end: int) -> None:
@@ -198,8 +206,12 @@ def _carried(walk: Walk, kind: bytes, body: bytes, start: int, end: int) -> None
         x, y, unit = struct.unpack(">IIB", body)
         walk.resolution(x, y, 0.0254 if unit == 1 else None)
     elif kind == b"iCCP" and 0 < body.find(b"\0") < 80:
-        packed = body.partition(b"\0")[2][1:]
-        _unpack(walk, "icc", packed, "colour profile", start, end)
+        name, _, packed = body.partition(b"\0")
+        _unpack(walk, "icc", packed[1:], "colour profile", start, end)
+        wide = name.decode("latin-1").encode("utf-16-be")
+        icc = walk.found.icc or b""
+        if len(name) > MAX_LABEL and name not in icc and wide not in icc:
+            walk.lose("name of a colour profile", data=name)
     else:
         walk.lose(f"chunk {kind.decode('latin-1')}", start, end, body)
 

@@ -182,6 +182,8 @@ class Walk:
     def resolution(self, x: float, y: float, scale: float | None) -> None:
         """Pixels per unit, and units per inch; without, only their ratio counts."""
         if not (x > 0 and y > 0):
+            if x > 0 or y > 0:
+                self.lose("half a resolution")
             return
         if scale is None:
             if x != y:

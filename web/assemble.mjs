@@ -5,7 +5,7 @@
 //
 // OUT then is served as it is: it is the page, and `import { decode } from './OUT/index.js'`
 // works. A MODEL_FOLDER is one as the Python package has it (codec/models/photo); the
-// first one is the default for encoding.
+// first one is the default for encoding, and QUALITY in the environment the quality (50).
 
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -35,7 +35,7 @@ for (const name of readdirSync(join(here, 'app')).filter((n) => n !== 'local.js'
 for (const name of ['ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm']) {
   cpSync(join(engine, name), join(out, 'engine', name));
 }
-const index = { default: basename(models[0]), models: {} };
+const index = { default: basename(models[0]), quality: Number(process.env.QUALITY ?? 50), models: {} };
 for (const folder of models) {
   const manifest = readFileSync(join(folder, 'model.json'));
   const id = createHash('sha256').update(manifest).digest('hex').slice(0, 16);

@@ -7,4 +7,5 @@ models=../codec/models
 default=$(sed -n 's/^DEFAULT = "\(.*\)"$/\1/p' ../codec/model/find.py)
 ./build-core.sh
 rm -rf dist
-node assemble.mjs dist "$models/$default" "$models"/*/
+QUALITY=$(sed -n 's/^QUALITY = \([0-9.]*\).*/\1/p' ../codec/limits.py) \
+    node assemble.mjs dist "$models/$default" "$models"/*/

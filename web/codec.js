@@ -203,7 +203,7 @@ export class Codec {
     return new Ready(model, await Core.load(await this.wasm, model.flat), await this.engine);
   }
 
-  /** Ids and names of the models that are there: {default, models: {name: id}}. */
+  /** What models are there: {default, quality, models: {name: id}}. */
   async list() {
     const bytes = await fetchBytes(new URL('index.json', this.options.models));
     if (!bytes) throw new UnsupportedError(`there are no models in ${this.options.models}`);
@@ -359,9 +359,10 @@ export class Codec {
   encode({ width, height, data }, options = {}) {
     return this.inTurn(async () => {
       const { icc, exif, maxPixels, progress } = options;
-      const quality = Math.round((options.quality ?? 50) * 100) / 100;
+      const wanted = options.quality ?? (await this.list()).quality;
+      const quality = Math.round(wanted * 100) / 100;
       if (!(quality >= 1 && quality <= 100)) {
-        throw new InputError(`quality ${options.quality} is not in 1..100`);
+        throw new InputError(`quality ${wanted} is not in 1..100`);
       }
       if (!(width > 0 && height > 0 && Math.max(width, height) <= 16384)
           || data.length !== 4 * width * height) {

@@ -41,7 +41,7 @@ export interface DecodeOptions {
 }
 
 export interface EncodeOptions extends DecodeOptions {
-  /** 1..100, 50 unless said otherwise */
+  /** 1..100; what `models()` says unless said otherwise */
   quality?: number;
   /** name or id; the default of the folder of models */
   model?: string;
@@ -97,8 +97,9 @@ export function symbols(source: Source, options?: DecodeOptions):
  */
 export function prepare(options?: { model?: string }): Promise<void>;
 
-/** Names and ids of the models that are there. */
-export function models(): Promise<{ default: string, models: Record<string, string> }>;
+/** Names and ids of the models that are there, and what encoding takes by default. */
+export function models(): Promise<{ default: string, quality: number,
+  models: Record<string, string> }>;
 
 /**
  * Show every `<img data-aec="URL">` below a node. One that cannot be shown gets an

@@ -13,8 +13,8 @@ export const decode = async (blob, progress) => ({ png: await codec.toPng(blob, 
 export async function prepare() {
   const kept = navigator.serviceWorker?.register('sw.js').then(() => navigator.serviceWorker.ready);
   await codec.prepare();
-  const { default: model, models } = await codec.models();
-  return { model, models: Object.keys(models), rivals: ['jpeg', 'webp'], files: [], quality: 50,
+  const { default: model, quality, models } = await codec.models();
+  return { model, models: Object.keys(models), rivals: ['jpeg', 'webp'], files: [], quality,
     later: kept?.then(() => 'Ready, also without a network.').catch(() => null) };
 }
 

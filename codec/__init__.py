@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from .api import info as info
     from .insight.anomaly import anomaly_score as anomaly_score
     from .insight.features import features as features
+    from .insight.latents import Latents as Latents
+    from .insight.latents import latents as latents
+    from .insight.latents import render as render
+    from .insight.latents import sample as sample
     from .io import open as open
     from .model.find import register_model as register_model
     from .options import DecodeOptions as DecodeOptions
@@ -69,6 +73,10 @@ _WHERE = {
     "decode_batch": "stacks",
     "Stack": "stacks",
     "features": "insight.features",
+    "latents": "insight.latents",
+    "render": "insight.latents",
+    "sample": "insight.latents",
+    "Latents": "insight.latents",
     "anomaly_score": "insight.anomaly",
     "open": "io",
     "register_pillow": "plugins.pillow",

@@ -207,6 +207,36 @@ class Encoding(Stages):
             )[1]
         return z, decoded
 
+    def drawn(
+        self,
+        z: Array,
+        place: Place,
+        quality: float,
+        draw: Callable[[Array], Array],
+    ) -> Array:
+        """The latent of a slab whose symbols are drawn, not chosen.
+
+        Parameters
+        ----------
+        z : int16 (hz, wz, NZ)
+        place : Place
+        quality : float
+        draw : function of uint8 (n, c)
+            From scale indices to symbols, int16; of skipped ones to zero.
+
+        Returns
+        -------
+        float32 (height, width, M) of the slab
+        """
+
+        def choice(at: Array, channels: slice, mu: Array, scales: Array) -> Any:
+            return draw(scales), None
+
+        def nothing(step: Step, symbols: Array, scales: Array) -> None:
+            pass
+
+        return self._walk(self.graphs, z, place, quality, choice, nothing)[1]
+
     def _nearest(self, y: Array, quality: float) -> choose.Choice:
         """Choice of the nearest symbols, for `_walk`."""
         return choose.nearest(y, self.bundle.gain(quality), self._skip(quality))

@@ -18,7 +18,7 @@ import numpy as np
 from . import container, picture, runtime
 from .errors import EffortWarning, InputError, UnsupportedError
 from .io import urls
-from .limits import check_pixels
+from .limits import QUALITY, check_pixels
 from .model import find
 from .model.bundle import Bundle
 from .options import DecodeFields, DecodeOptions, EncodeFields, EncodeOptions, Model
@@ -27,6 +27,8 @@ from .progress import Progress, part
 from .search import plan_of, targets
 from .symbols.pipeline import Pipeline
 from .types import Array, Buffer, File, Header, Picture, Region
+
+_FILLING = 4  # times that what decodes takes the place of what does not matter
 
 
 class Encoder:
@@ -106,6 +108,7 @@ class Encoder:
         image: Source,
         quality: float | None = None,
         *,
+        mask: Array | None = None,
         progress: Progress | None = None,
         **fields: Any,
     ) -> bytes:
@@ -119,6 +122,9 @@ class Encoder:
             object, such as `codec.open` gives for a URL.
         quality : float, optional
             As of `EncodeOptions`.
+        mask : bool ndarray (height, width), optional
+            False where a pixel does not matter, as of a scratch: there the
+            file holds what the model takes for likely, in few bits.
         progress : function of float, optional
             Called now and then with the share that is done, 0..1.
         **fields
@@ -150,6 +156,10 @@ class Encoder:
         options = self.changed(quality=quality, **fields)
         pic = picture.read(image, options.max_pixels, options.metadata)
         height, width = pic.pixels.shape[:2]
+        if mask is not None:
+            pic = dataclasses.replace(
+                pic, pixels=self._filled(pic.pixels, np.asarray(mask), options)
+            )
         if not isinstance(image, Picture):  # equal pictures make equal files
             pic = dataclasses.replace(pic, origin=None)
         if not options.metadata:
@@ -178,6 +188,32 @@ class Encoder:
             progress,
         )
         return pack(quality, payload, crc)
+
+    def _filled(self, pixels: Array, mask: Array, options: EncodeOptions) -> Array:
+        """Pixels that do not matter, as the decoder would have them in any case.
+
+        They begin as means of their neighbours; then what decodes takes
+        their place, again and again.
+        """
+        if mask.shape != pixels.shape[:2] or mask.dtype != bool:
+            raise InputError(
+                f"mask is {mask.dtype} of shape {mask.shape}; bool of shape "
+                f"{pixels.shape[:2]} is needed"
+            )
+        if mask.all():
+            return pixels
+        pixels = picture.fill_hidden(pixels, mask.astype(np.uint8), 2)
+        quality = options.quality or QUALITY
+        for _ in range(_FILLING):
+            y = self._pipeline.analyse(picture.as_rgb(pixels), quality)
+            latent = self._pipeline.code_length(y, quality)[1]
+            back = self._pipeline.synthesise(latent, quality, *pixels.shape[:2])
+            if pixels.ndim == 2:
+                back = picture.as_grey(back)
+            pixels = np.where(
+                mask.reshape(*mask.shape, *(1,) * (pixels.ndim - 2)), pixels, back
+            )
+        return pixels
 
     def code(
         self,
@@ -463,6 +499,7 @@ def _runs_on(options: EncodeOptions) -> tuple[object, ...]:
 def encode(
     image: Source,
     *,
+    mask: Array | None = None,
     options: EncodeOptions = EncodeOptions(),
     **fields: Unpack[EncodeFields],
 ) -> bytes:
@@ -470,7 +507,7 @@ def encode(
 
     Parameters
     ----------
-    image
+    image, mask
         As of :meth:`Encoder.encode`.
     options : EncodeOptions, optional
     **fields
@@ -483,7 +520,7 @@ def encode(
     >>> codec.decode(data).shape
     (40, 60, 3)
     """
-    return Encoder(options=options, **fields).encode(image)
+    return Encoder(options=options, **fields).encode(image, mask=mask)
 
 
 def decode(

@@ -1,6 +1,8 @@
 """Latents that are taken out of files, changed and shown."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,3 +65,43 @@ def test_sampled():
         codec.sample(1000, 1000, max_pixels=10**5)
     with pytest.raises(InputError):
         codec.sample(0, 5)
+
+
+def scratched(height, width):
+    """A mask with a slanted scratch, four pixels wide: False on it."""
+    y, x = np.mgrid[:height, :width]
+    return np.abs(x - y * 0.7 - 20) > 2
+
+
+@pytest.mark.parametrize("colours", [3, 1])
+def test_what_does_not_matter_costs_little(photograph, colours):
+    image = photograph[100:260, 150:310].squeeze()
+    image = image if colours == 3 else image[..., 1]
+    mask = scratched(160, 160)
+    damaged = np.where(mask if colours == 1 else mask[..., None], image, 255)
+    damaged = damaged.astype(np.uint8)
+    files = [codec.encode(damaged), codec.encode(damaged, mask=mask)]
+    assert len(files[1]) < len(files[0])
+    back = codec.decode(files[1]).astype(float)
+    assert np.square(back - image)[~mask].mean() < 700  # not the scratch's 255
+    assert np.square(back - image)[mask].mean() < 200
+    assert codec.encode(image, mask=np.ones((160, 160), bool)) == codec.encode(image)
+    for wrong in (mask[1:], mask.astype(np.uint8)):
+        with pytest.raises(InputError, match="mask"):
+            codec.encode(image, mask=wrong)
+
+
+def test_the_page(photograph):
+    page = (Path(__file__).parent.parent / "docs" / "latents.md").read_text()
+    parts = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    assert len(parts) == 3
+    image = photograph[:64, :96]
+    names = {
+        "digits": DIGITS,
+        "photograph": image,
+        "scratch": np.where(scratched(64, 96), 0, 255),
+    }
+    for part in parts:
+        exec(compile(part, "docs/latents.md", "exec"), names)
+    for name in re.findall(r"\((latents/\w+\.png)\)", page):
+        assert (Path(__file__).parent.parent / "docs" / name).is_file()

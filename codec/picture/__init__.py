@@ -11,6 +11,7 @@
 `format_of`         which format a file name asks for
 `to_sections`       alpha, ICC, Exif, XMP to the sections of a file
 `from_sections`     the inverse
+`fill_hidden`       colours where nothing is to be seen
 `png_to_alpha`      an alpha section to samples
 ==================  ===================================================
 
@@ -18,7 +19,7 @@ Nothing that can be seen is changed silently: whatever is converted or left
 out is told by a `ConversionWarning`, one line each.
 """
 
-from .alpha import png_to_alpha
+from .alpha import fill_hidden, png_to_alpha
 from .metadata import from_sections, to_sections
 from .pil import load, open_pages, open_picture
 from .source import as_grey, as_rgb, read
@@ -27,6 +28,7 @@ from .writer import format_of, save, to_image
 __all__ = [
     "as_grey",
     "as_rgb",
+    "fill_hidden",
     "format_of",
     "from_sections",
     "load",

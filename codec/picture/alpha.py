@@ -15,7 +15,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IEND = b"\0\0\0\0IEND\xaeB`\x82"
 
 
-def fill_hidden(pixels: Array, alpha: Array) -> Array:
+def fill_hidden(pixels: Array, alpha: Array, block: int = _BLOCK) -> Array:
     """Replace the colours of fully transparent pixels.
 
     They cannot be seen, so they need not be stored and must not be leaked.
@@ -27,6 +27,8 @@ def fill_hidden(pixels: Array, alpha: Array) -> Array:
     ----------
     pixels : uint8 ndarray of shape (height, width) or (height, width, 3)
     alpha : uint8 ndarray of shape (height, width)
+    block : int
+        The side of the smallest blocks, 16 in the words above.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def fill_hidden(pixels: Array, alpha: Array) -> Array:
         return pixels
     shape = pixels.shape
     pixels = pixels.reshape(*shape[:2], -1)
-    levels = [(_sums(pixels * visible, _BLOCK), _sums(visible, _BLOCK))]
+    levels = [(_sums(pixels * visible, block), _sums(visible, block))]
     while max(levels[-1][1].shape) > 1:
         total, count = levels[-1]
         levels.append((_sums(total, 2), _sums(count, 2)))
@@ -46,7 +48,7 @@ def fill_hidden(pixels: Array, alpha: Array) -> Array:
     for total, count in reversed(levels):
         mean = total / np.maximum(count, 1)
         colour = np.where(count, mean, _grow(colour, 2, mean.shape))
-    colour = _grow(np.rint(colour).astype(np.uint8), _BLOCK, shape)
+    colour = _grow(np.rint(colour).astype(np.uint8), block, shape)
     return np.where(visible, pixels, colour).reshape(shape)
 
 

@@ -98,3 +98,11 @@ test('every model that ships decodes what it encodes', async () => {
     assert(data.every((v, i) => Math.abs(v - image.data[i]) < 20), name);
   }
 });
+
+test('the checksum of the file covers what decodes without it', async () => {
+  const data = await read('tests/conformance/files/metadata.aec');
+  const at = data.indexOf(0x49, 40); // in a section that pixels do not need
+  data[at] ^= 1;
+  await assert.rejects(codec.decode(data), (error) => error instanceof codec.FormatError
+    && /checksum mismatch; file/.test(error.message));
+});

@@ -11,10 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 SIDE = 64  # latent cells: a tile has at most 1024 x 1024 pixels
+# Of what is synthesised, whose halo is smaller: 100 MiB less, 1 % of the time more.
+SYNTHESIS_SIDE = 48
 
 
-def spans(n: int, halo: int, part: Any = None) -> list[tuple[int, int, int, int]]:
-    """Cut n cells, or a part of them, into equal parts of at most ``SIDE``.
+def spans(
+    n: int, halo: int, part: Any = None, side: int = SIDE
+) -> list[tuple[int, int, int, int]]:
+    """Cut n cells, or a part of them, into equal parts of at most ``side``.
 
     Parameters
     ----------
@@ -23,6 +27,7 @@ def spans(n: int, halo: int, part: Any = None) -> list[tuple[int, int, int, int]
         Cells of neighbourhood that a part needs on either side.
     part : (int, int), optional
         First cell of those to cut, and the one after the last; all.
+    side : int
 
     Returns
     -------
@@ -30,7 +35,7 @@ def spans(n: int, halo: int, part: Any = None) -> list[tuple[int, int, int, int]
         Cells lo..hi-1 are kept of a part that spans first..last-1.
     """
     start, stop = part or (0, n)
-    parts = -(-(stop - start) // SIDE)
+    parts = -(-(stop - start) // side)
     edges = [start + (stop - start) * i // parts for i in range(parts + 1)]
     return [
         (lo, hi, max(0, lo - halo), min(n, hi + halo))
@@ -39,9 +44,14 @@ def spans(n: int, halo: int, part: Any = None) -> list[tuple[int, int, int, int]
 
 
 def tiles(
-    height: int, width: int, halo: int, rows: Any = None, columns: Any = None
+    height: int,
+    width: int,
+    halo: int,
+    rows: Any = None,
+    columns: Any = None,
+    side: int = SIDE,
 ) -> Iterator[tuple[tuple[int, int, int, int], tuple[int, int, int, int]]]:
     """Row and column span of each tile, row by row, as of `spans`."""
-    for down in spans(height, halo, rows):
-        for across in spans(width, halo, columns):
+    for down in spans(height, halo, rows, side):
+        for across in spans(width, halo, columns, side):
             yield down, across

@@ -7,7 +7,7 @@ import numpy as np
 from ..model.session import Graphs
 from ..progress import Progress, track
 from ..types import Array, Region
-from .tiles import tiles
+from .tiles import SYNTHESIS_SIDE, tiles
 
 
 def padded(pixels: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
@@ -103,7 +103,7 @@ def synthesise(
     out = np.empty((*n, height, width, 3), np.uint8)
     halo = graphs.bundle.halo["synthesis"]
     for (y, yy, a, b), (x, xx, c, d) in track(
-        tiles(h, w, halo, rows, columns), progress
+        tiles(h, w, halo, rows, columns, SYNTHESIS_SIDE), progress
     ):
         px = graphs.run(
             "synthesis", modulation=modulation, latent=cut(slice(a, b), slice(c, d))

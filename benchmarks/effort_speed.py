@@ -23,7 +23,7 @@ EFFORTS, QUALITY, PICTURES, TURNS = range(1, 10), 50, 3, 3
 def measure(sources, turns):
     """Rows of all efforts, in turns."""
     import codec
-    from codec.cli.pool import cores
+    from codec.limits import cores
     from codec.model import find
 
     model, threads = find.load(None).id, cores()

@@ -1,7 +1,9 @@
-"""What values may be: sides and pixels of a picture, qualities, efforts.
+"""What values may be: sides and pixels of a picture, qualities, efforts, threads.
 
 Light, so that a command's ``--help`` can name the numbers.
 """
+
+import os
 
 from .errors import LimitError
 
@@ -26,3 +28,10 @@ def over(what: str, max_pixels: int) -> LimitError:
         f"{what}, over the limit of {max_pixels}; raise it (--max-pixels, "
         f"max_pixels) if you trust the source"
     )
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -9,9 +9,10 @@ and two paths to one folder are the same. The models used last are kept,
 
 import collections
 
+from .limits import cores
 from .model import forks
 from .model.bundle import Bundle
-from .model.session import cores, provider_of
+from .model.session import provider_of
 from .symbols.pipeline import Pipeline
 
 MOST_MODELS = 4

@@ -8,7 +8,6 @@ RGB picture as an array and give the bytes of the whole file.
 import functools
 import hashlib
 import io
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, features
 
+from ..limits import cores
 from .metrics import METRICS
 
 ANCHOR = "jpeg-420"
@@ -532,11 +532,7 @@ def load(name: str) -> Codec:
 def count_threads(text: str) -> int:
     """``1``, ``all`` or any number of threads as an int."""
     if text == "all":
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count()
-        )
+        return cores()
     count = int(text)
     if count < 1:
         raise ValueError("at least one thread")

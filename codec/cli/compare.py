@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..progress import Progress
+from ..search.targets import psnr
 from . import files
 from .jobs import Job
 from .notes import Coder, Notes
@@ -40,14 +41,6 @@ class Coded:
     data: bytes
     pixels: np.ndarray
     psnr_db: float
-
-
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """Peak signal-to-noise ratio of two uint8 arrays of one shape, in dB."""
-    error = np.mean(
-        np.square(a.astype(np.float32) - b.astype(np.float32)), dtype=np.float64
-    )
-    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
 def jpeg(pixels: np.ndarray, quality: int) -> Coded:

@@ -15,6 +15,7 @@ from PIL import Image
 import codec
 
 from .. import picture
+from ..search.targets import psnr
 from . import compare, files
 
 
@@ -62,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     pixels = picture.as_rgb(picture.read(options.picture).pixels)
     data = codec.encode(pixels, quality=options.quality)
     back = codec.decode(data)
-    ours = compare.Coded("aecompress", data, back, compare.psnr(pixels, back))
+    ours = compare.Coded("aecompress", data, back, psnr(pixels, back))
     theirs = compare.jpeg_of_size(pixels, len(data))
     name = os.path.splitext(os.path.basename(options.picture))[0]
     print(

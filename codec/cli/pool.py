@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing import connection, resource_tracker
 from typing import Any
 
+from ..limits import cores
 from .jobs import Job
 from .notes import Notes
 from .report import Refusal
@@ -53,13 +54,6 @@ def size(options: argparse.Namespace) -> int:
             _memory() // WORKER_BYTES,
         ),
     )
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory() -> int:

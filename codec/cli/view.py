@@ -30,9 +30,9 @@ from ..limits import QUALITY
 from ..model import find
 from ..options import DecodeOptions, EncodeOptions
 from ..search.ssimulacra2 import score
+from ..search.targets import psnr
 from ..types import Picture
 from . import files
-from .compare import psnr
 from .report import Refusal, Report
 
 MAX_SCORED = 16_000_000  # pixels: larger pictures take too long

@@ -9,13 +9,13 @@ makers (``codec/__init__.py``); what it says is told by our exceptions.
 
 import collections
 import functools
-import os
 import re
 import sys
 import weakref
 from typing import Any
 
 from ..errors import LimitError, ModelError, UnsupportedError
+from ..limits import cores
 from ..types import Array
 from . import forks
 from .bundle import Bundle
@@ -40,13 +40,6 @@ _NO_MEMORY = re.compile(
     "bad_alloc|ailed to allocate|pthread_create failed|failed to map"
 )
 _graphs: "weakref.WeakSet[Graphs]" = weakref.WeakSet()
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @functools.cache

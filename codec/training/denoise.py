@@ -6,7 +6,6 @@ two graphs and a manifest that names the model (``codec.model.encoder``).
 
 import hashlib
 import json
-import math
 import os
 import shutil
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from .. import api
 from ..model import bundle, encoder, find
+from ..search.targets import psnr
 from . import graphs, noise
 from .config import TrainingError
 
@@ -114,13 +114,9 @@ def check(out, base, denoise, pixels, name):
     if back.shape != pixels.shape:
         raise TrainingError(f"{out}: model {base.id} does not decode")
 
-    def db(a):
-        mse = np.square(a.astype(float) - pixels).mean()
-        return 10 * math.log10(255**2 / max(mse, 1e-9))
-
     bpp = len(coded) * 8 / (pixels.shape[0] * pixels.shape[1])
     return (
         f"{name}, {pixels.shape[1]}x{pixels.shape[0]}, noise of sigma "
         f"{sigma:g}, quality {CHECK_QUALITY:g}: {bpp:.3f} bpp, "
-        f"{db(seen):.2f} -> {db(back):.2f} dB"
+        f"{psnr(seen, pixels):.2f} -> {psnr(back, pixels):.2f} dB"
     )

@@ -9,6 +9,7 @@ import os
 
 import torch
 
+from ..limits import cores
 from .config import TrainingError
 
 
@@ -44,10 +45,8 @@ def workers(kind: str, batch: int) -> int:
         n = torch.cuda.device_count()
     elif kind == "mps":
         n = 1
-    elif hasattr(os, "sched_getaffinity"):
-        n = len(os.sched_getaffinity(0))
     else:
-        n = os.cpu_count() or 1
+        n = cores()
     return max(k for k in range(1, min(n, batch) + 1) if not batch % k)
 
 

@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..insight import calibrate
 from ..model.bundle import Bundle
 from ..model.find import load
+from ..search.targets import psnr
 from . import curves, data, denoise, export, functional, state
 from .clock import Clock
 from .config import Config, TrainingError
@@ -167,10 +168,9 @@ def check(out, pixels, name):
     back = api.Decoder(model=bundle).decode(coded)
     if back.shape != pixels.shape:
         raise TrainingError(f"{out}: the exported model does not decode")
-    mse = np.square(back.astype(float) - pixels).mean()
     bpp = len(coded) * 8 / (pixels.shape[0] * pixels.shape[1])
     return (
         f"{name}, {pixels.shape[1]}x{pixels.shape[0]}, quality "
         f"{CHECK_QUALITY:g}: {bpp:.3f} bpp, "
-        f"{10 * math.log10(255**2 / max(mse, 1e-9)):.2f} dB"
+        f"{psnr(back, pixels):.2f} dB"
     )

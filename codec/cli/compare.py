@@ -162,6 +162,7 @@ def compare(coder: Coder, job: Job, notes: Notes, progress: Progress | None) -> 
     out = png(panel(pixels, (theirs, ours)))
     notes.n_out = len(out)
     files.save(job, out, options)
+    notes.say(job.dst, "original, JPEG and .aec file at equal size", level=0)
     for coded in theirs, ours:
         notes.say(
             job.src, f"{coded.name}: {len(coded.data)} bytes, {coded.psnr_db:.2f} dB"

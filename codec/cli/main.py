@@ -194,7 +194,7 @@ def _work(options: argparse.Namespace, report: Report) -> None:
             table.write()
         except (OSError, Refusal) as error:
             report.error(error.filename, error)
-    if len(options.jobs) > 1:
+    if len(options.jobs) > 1 or total.before:
         _summary(
             options,
             report,

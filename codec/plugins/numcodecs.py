@@ -22,8 +22,14 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numcodecs.abc import Codec
-from numcodecs.compat import ensure_bytes, ndarray_copy
+
+try:
+    from numcodecs.abc import Codec
+    from numcodecs.compat import ensure_bytes, ndarray_copy
+except ImportError as error:
+    raise ImportError(
+        "codec.plugins.numcodecs needs numcodecs: pip install numcodecs"
+    ) from error
 
 from .. import api, container, stacks
 from ..errors import FormatError, InputError, UnsupportedError

@@ -8,13 +8,19 @@ from typing import Any, Self
 
 import numpy as np
 from PIL.Image import Image
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
-from sklearn.decomposition import PCA
-from sklearn.utils.validation import check_is_fitted, validate_data
+
+try:
+    from sklearn.base import (
+        BaseEstimator,
+        ClassNamePrefixFeaturesOutMixin,
+        TransformerMixin,
+    )
+    from sklearn.decomposition import PCA
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ImportError as error:
+    raise ImportError(
+        "codec.plugins.sklearn needs scikit-learn: pip install scikit-learn"
+    ) from error
 
 from ..insight.features import POOLINGS, features
 from ..options import Model

@@ -16,8 +16,14 @@ import warnings
 from typing import Any, Self, Unpack
 
 import numpy as np
-from zarr.abc.codec import ArrayBytesCodec
-from zarr.core.common import JSON, parse_named_configuration
+
+try:
+    from zarr.abc.codec import ArrayBytesCodec
+    from zarr.core.common import JSON, parse_named_configuration
+except ImportError as error:
+    raise ImportError(
+        "codec.plugins.zarr needs zarr: pip install zarr numcodecs"
+    ) from error
 
 from ..options import EncodeFields, EncodeOptions
 from .numcodecs import (

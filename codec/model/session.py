@@ -175,6 +175,8 @@ class Graphs:
 
     def _model(self, name: str, modulation: Array | None) -> bytes:
         graph = "synthesis_gradient" if name in PARTS else name
+        if graph not in self.bundle.graphs and graph.startswith("exact"):
+            raise ModelError(f"model: graph {graph} is missing")
         if graph not in self.bundle.graphs:
             raise UnsupportedError(
                 f"model {self.bundle.id} is here without {graph}, as decoders need it",

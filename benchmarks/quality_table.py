@@ -1,12 +1,11 @@
 """What a quality means: docs/quality.md's table.
 
-    aebench VALID --codecs aec jpeg-420 --metrics psnr ssimulacra2 --out DIR
+    aebench VALID --codecs aec aec-psnr jpeg-420 --metrics psnr ssimulacra2 --out DIR
     python -m benchmarks.quality_table DIR
 
-Reads the mean curves of a run and prints, for each quality, lambda, bits per
-pixel, the mean by each metric of the run, the step per ten of q of the first of
-them, and the quality of Pillow's JPEG (optimised, 4:2:0) that has the same mean by
-the last of them.
+Reads the mean curves of a run and prints, for each quality, bits per pixel, score
+and PSNR of the default model, the quality of Pillow's JPEG (optimised, 4:2:0) that
+has the same score with its bits per pixel, and what the model for PSNR has.
 """
 
 import argparse
@@ -17,54 +16,50 @@ import numpy as np
 
 from codec.bench import tables
 from codec.bench.metrics import METRICS
-from codec.model import find
 
-SHOWN = {"psnr": 2, "ssimulacra2": 1}
-"""Metrics and their digits."""
+# What the metric's authors say of its scores.
+MEANS = {30: "low", 50: "medium", 70: "high", 90: "cannot be told from the original"}
+SHOWN = {"bpp": 3, "ssimulacra2": 1, "psnr": 2}
+"""What is shown of a codec, and its digits."""
+NAMES = ["bpp", *(METRICS[name].title for name in list(SHOWN)[1:])]
 
 
 def curve(path):
-    """Settings, and a dict of arrays: ``bpp`` and those of `SHOWN` there are."""
+    """Settings, and a dict of arrays, by the keys of `SHOWN`."""
     found = json.loads(Path(path).read_text("utf-8"))
-    results = {"bpp": found["results"]["bpp"]} | {
-        name: found["results"][METRICS[name].result]
-        for name in SHOWN
-        if METRICS[name].result in found["results"]
-    }
     settings = np.array([float(setting) for setting in found["meta"]["settings"]])
-    return settings, {name: np.array(values) for name, values in results.items()}
+    return settings, {
+        name: np.array(
+            found["results"]["bpp" if name == "bpp" else METRICS[name].result]
+        )
+        for name in SHOWN
+    }
 
 
 def main(argv=None):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("results", type=Path)
-    p.add_argument("--model", help="whose lambda; the default one's if not said")
     o = p.parse_args(argv)
-    model = find.load(o.model)
-    q, ours = curve(o.results / "aec.json")
-    jpeg_q, jpeg = curve(o.results / "jpeg-420.json")
-    names = [name for name in SHOWN if name in ours]
-    first, last = names[0], names[-1]
-    steps = [np.nan, *(10 * np.diff(ours[first]) / np.diff(q))]
+    (q, look), (_, psnr), (jpeg_q, jpeg) = (
+        curve(o.results / f"{name}.json") for name in ("aec", "aec-psnr", "jpeg-420")
+    )
     rows = []
     for i, value in enumerate(q):
         same = (
-            np.interp(ours[last][i], jpeg[last], of, np.nan, np.nan)
+            np.interp(look["ssimulacra2"][i], jpeg["ssimulacra2"], of, np.nan, np.nan)
             for of in (jpeg_q, jpeg["bpp"])
         )
         rows.append(
             [
                 f"{value:g}",
-                f"{model.multiplier(value):.4f}",
-                f"{ours['bpp'][i]:.3f}",
-                *(tables.number(ours[name][i], SHOWN[name]) for name in names),
-                tables.number(steps[i], 2),
+                MEANS.get(value, ""),
+                *(tables.number(look[name][i], n) for name, n in SHOWN.items()),
                 *(tables.number(v, n) for v, n in zip(same, (0, 2))),
+                *(tables.number(psnr[name][i], n) for name, n in SHOWN.items()),
             ]
         )
-    header = ["q", "lambda", "bpp", *(METRICS[name].axis for name in names)]
-    header += [f"{METRICS[first].title} per 10 q"]
-    header += [f"JPEG of that {METRICS[last].title}", "its bpp"]
+    header = ["q", "looks", *NAMES, "JPEG of that score", "its bpp"]
+    header += [f"`--tune psnr`: {NAMES[0]}", *NAMES[1:]]
     print(tables.markdown(header, rows, 0))
 
 

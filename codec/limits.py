@@ -7,7 +7,7 @@ import os
 
 from .errors import LimitError
 
-QUALITY = 50.0  # unless something else is said
+QUALITY = 75.0  # unless something else is said
 EFFORTS = range(1, 10)
 TUNES = "look", "psnr", "ms-ssim"
 MAX_SIDE = 16384

@@ -197,7 +197,7 @@ def test_list_as_json(tiny):
         "height": 30,
         "colour": "rgb",
         "bpp": round(8 * size / (41 * 30), 4),
-        "quality": 50,
+        "quality": 75,
         "version": 2,
         "sections": ["orig"],
     }

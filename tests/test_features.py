@@ -79,7 +79,7 @@ def test_units_do_not_depend_on_quality(photo):
         / power
         for q in (10, 50, 90)
     ]
-    assert errors[0] < 0.25 and errors[1] < 0.06 and errors[2] < 0.02
+    assert errors[0] < 0.25 and errors[1] < 0.06 and errors[2] < 0.1
 
 
 @pytest.mark.parametrize("shape", [(160, 240), (20, 1100)])

@@ -92,7 +92,7 @@ def test_a_model_is_refined_for_what_it_was_trained_for(monkeypatch):
     mse = loss.squared_error(x, y)
     terms = mse, loss.ssimulacra2_error(x, y)
     for quality in (1, 40, 70, 90, 100):
-        q = torch.tensor([(quality - 1) / 99])
+        q = torch.tensor([(bundle.trained(quality) - 1) / 99])
         wanted = loss.distortion(Config(**training), q, x, y, mse)
         got = sum(w * t for w, t in zip(objectives.mixed(bundle, quality), terms))
         assert got.item() == pytest.approx(wanted.item(), rel=1e-4)

@@ -10,7 +10,7 @@ from PIL import Image
 import codec
 from codec import api
 from codec.cli.main import main
-from codec.limits import EFFORTS
+from codec.limits import EFFORTS, QUALITY
 from codec.options import (
     DecodeFields,
     DecodeOptions,
@@ -60,7 +60,7 @@ def test_goals_take_each_others_place():
     assert (options.quality, options.target_size) == (None, 900)
     assert options.changed(effort=3).target_size == 900
     assert options.changed(quality=20).target_size is None
-    assert EncodeOptions().changed(quality=None).quality == 50
+    assert EncodeOptions().changed(quality=None).quality == QUALITY
     assert EncodeOptions(target_bpp=0.5).largest(1600) == 100
     assert EncodeOptions(target_size=70).largest(1600) == 70
 
@@ -223,7 +223,7 @@ def test_targets_of_stacks(grey):
     pictures = coarse.repeat(8, 1).repeat(8, 2)  # blocks of 12 and of 8 pictures
     small = codec.encode_batch(pictures, target_size=9000)
     assert 8850 <= len(small) <= 9000
-    assert codec.info(small).quality != 50
+    assert codec.info(small).quality != QUALITY
     n_pixels = 20 * 64 * 80
     assert len(codec.encode_batch(pictures, target_bpp=0.5)) * 8 <= n_pixels * 0.5
     good = codec.encode_batch(pictures, target_psnr=26)

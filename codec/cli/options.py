@@ -199,7 +199,8 @@ def _add_compressing(add: Callable[..., Any]) -> None:
         "--quality",
         type=float,
         metavar="N",
-        help=f"1..100 ({QUALITY:g}); a higher quality makes a larger file",
+        help=f"1..100 ({QUALITY:g}): the SSIMULACRA 2 score of pictures on average, "
+        "50 is medium, 70 high, 90 cannot be told from the original",
     )
     add(
         "--target-size",
@@ -233,8 +234,8 @@ def _add_compressing(add: Callable[..., Any]) -> None:
     add(
         "--tune",
         choices=TUNES,
-        help="what files of --effort 2 or more are smaller for (what the model was "
-        "trained for)",
+        help="what files are smaller for: look (default) and psnr name the model, unless "
+        "-m does; --effort 2 or more searches for it",
     )
     add(
         "--stack",

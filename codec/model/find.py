@@ -26,7 +26,7 @@ from . import encoder
 from .bundle import MANIFEST, STATISTICS, Bundle
 
 SHIPPED = Path(__file__).parent.parent / "models"
-DEFAULT = "psnr"
+DEFAULT = "look"
 VARIABLE = "AECOMPRESS_MODELS"
 
 _registered: dict[str, Bundle] = {}

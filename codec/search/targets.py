@@ -1,7 +1,7 @@
 """The quality that gives a wanted size, PSNR or score, searched on cached latents.
 
 The analysis network is the expensive part of the encoder, and its output
-changes little with quality: encoding a latent plane at a quality up to
+changes little with quality: encoding a latent plane at a lambda up to
 ``REACH`` from the one it was made for changes the size by 2 % at most, and
 the PSNR in proportion. So a search runs it two or three times and else
 repeats only what comes after it (figures: docs/command-line.md).
@@ -23,13 +23,13 @@ from . import PLANS, Plan, ssimulacra2
 # Payload and checksum of each block.
 Coded = list[tuple[bytes, int]]
 
-REACH = 3.0  # of a cached latent plane, in quality
+REACH = 3.0  # of a cached latent plane, in hundredths of the range of lambda
 MAX_STEPS = 12  # tries; two to five do, but for tiny pictures
 SIZE_WINDOW = 0.01  # how far below the wanted size is good enough
 # Where a search begins, and typical slopes there. They cost tries, not
 # results, if a picture or a model is not typical.
-_START = 50.0
-_SLOPE = 0.035  # of log bytes per quality
+_START = 70.0
+_SLOPE = 0.05  # of log bytes per quality
 
 
 class Pipeline(Protocol):
@@ -203,7 +203,7 @@ class _Trials:
     ) -> None:
         self.pipeline, self.blocks, self.plan = pipeline, blocks, plan
         self.progress, self.n = progress, 0
-        # Latent planes, and the quality that each was made for.
+        # Latent planes, and what each was made for, as of `Bundle.trained`.
         self.planes: list[Any] = [(None, math.inf)] * len(blocks)
 
     def _parts(self) -> list[Progress | None]:
@@ -222,13 +222,13 @@ class _Trials:
         decoded: Array | None = None,
     ) -> tuple[bytes, int]:
         y, made_for = self.planes[i]
-        share = 0.0
-        if abs(quality - made_for) > REACH:
+        share, at = 0.0, self.pipeline.bundle.trained(quality)
+        if abs(at - made_for) > REACH:
             share = 0.8
             # Two planes at once would double the memory.
             y = self.planes[i] = None
             y = self.pipeline.analyse(self.blocks[i], quality, part(progress, 0, share))
-            made_for = quality
+            made_for = at
         self.planes[i] = y, made_for
         return self.pipeline.encode_latent(
             y, quality, self.plan, self.blocks[i], part(progress, share, 1), decoded
@@ -290,10 +290,10 @@ def _mean_score(blocks: Sequence[Array], copies: Sequence[Array]) -> float:
 
 
 METRICS = {
-    "target_psnr": _Metric(_psnr_of_all, float, 0.15, 0.03, " dB"),
+    "target_psnr": _Metric(_psnr_of_all, float, 0.25, 0.03, " dB"),
     # What is left to 100 falls by about as many percent everywhere.
     "target_score": _Metric(
-        _mean_score, lambda v: -math.log(max(100 - v, 1e-3)), 0.027, 0.2, ""
+        _mean_score, lambda v: -math.log(max(100 - v, 1e-3)), 0.035, 0.2, ""
     ),
 }
 

@@ -4,7 +4,7 @@
 //     npx aecompress-web OUT MODEL_FOLDER...
 //
 // OUT then is served as it is: it is the page, and `import { decode } from './OUT/index.js'`
-// works. A MODEL_FOLDER is one as the Python package has it (codec/models/photo); the
+// works. A MODEL_FOLDER is one as the Python package has it (codec/models/look); the
 // first one is the default for encoding, and QUALITY in the environment the quality (50).
 
 import { createHash } from 'node:crypto';

@@ -386,11 +386,13 @@ def _ours_at_work(model, effort, tune, threads):
 def _ours(model=None, effort=None, tune=None):
     """Ours with a model at an effort, for a metric; None: the default."""
     import codec
+    from codec.options import EncodeOptions
     from codec.search import DEFAULT
 
     effort_ = effort or DEFAULT
     at_work = functools.partial(_ours_at_work, model, effort_, tune)
     try:
+        options = EncodeOptions(model=model, effort=effort_, tune=tune)
         at_work(1)
     except codec.CodecError as error:
         raise ImportError(str(error)) from None
@@ -407,7 +409,7 @@ def _ours(model=None, effort=None, tune=None):
         typical=60 if effort_ == DEFAULT else 65,
         description=f"codec.Encoder, effort {effort_}, tune {tune}",
         # Not of the release: `run.outdated` tells whether it codes otherwise.
-        version=f"model {_model_key(model)}",
+        version=f"model {_model_key(options.encoder)}",
         encode=lambda picture, quality, threads: at_work(threads)[0].encode(
             picture, quality=quality
         ),

@@ -234,8 +234,8 @@ def _add_compressing(add: Callable[..., Any]) -> None:
     add(
         "--tune",
         choices=TUNES,
-        help="what files are smaller for: look (default) and psnr name the model, unless "
-        "-m does; --effort 2 or more searches for it",
+        help="what files are smaller for: look (default) and psnr name the model, "
+        "unless -m does; --effort 2 or more searches for it",
     )
     add(
         "--stack",

@@ -144,6 +144,21 @@ def test_means_are_of_the_folder_given_whatever_else_is_kept(folder, tmp_path):
     ]
 
 
+def test_a_run_of_one_codec_keeps_the_tables_of_others(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    bench(folder, out, "--codecs", "jpeg-420", "webp")
+    bench(folder, out, "--codecs", "png")
+    environment = json.loads((out / "environment.json").read_text())
+    assert list(environment["codecs"]) == ["jpeg-420", "webp", "png"]
+    capsys.readouterr()
+    cli.main(["--markdown", "--out", str(out)])
+    assert "WebP" in capsys.readouterr().out
+    # Of other pictures it says nothing.
+    bench(folder / "0.png", out, "--codecs", "png")
+    environment = json.loads((out / "environment.json").read_text())
+    assert list(environment["codecs"]) == ["png"]
+
+
 def test_interrupt_keeps_what_is_done_and_a_kill_mid_line_is_survived(
     folder, tmp_path, monkeypatch
 ):

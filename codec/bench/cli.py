@@ -245,6 +245,7 @@ def _measure(options):
         "codecs": {name: _card(name, plan[name]) for name in names},
         **store.environment(threads, n_jobs),
     }
+    _keep_others(options.out / "environment.json", meta)
     store.write_json(options.out / "environment.json", meta)
     found = _read_back(table, meta)
     _write_curves(options.out, found, meta)
@@ -336,6 +337,19 @@ def _choose_metrics(options):
         else:
             usable.append(name)
     return usable
+
+
+def _keep_others(path, meta):
+    """Add what earlier runs on the same pictures measured of other codecs."""
+    try:
+        old = json.loads(path.read_text("utf-8"))
+    except OSError:
+        return
+    if any(old[key] != meta[key] for key in ("dataset_sha256", "threads")):
+        return
+    meta["codecs"] = {**old["codecs"], **meta["codecs"]}
+    known = {*old["metrics"], *meta["metrics"]}
+    meta["metrics"] = [name for name in metrics.METRICS if name in known]
 
 
 def _read_back(table, meta, anchor=None):

@@ -59,8 +59,8 @@ def test_magic(folder):
 
     assert look()[:3] == [
         "AEC image data, RGB, 90x40, quality 70",
-        "AEC image data, greyscale, 90x40, quality 50",
-        "AEC image data, greyscale, 30x20, quality 50, stack of 7 pictures",
+        "AEC image data, greyscale, 90x40, quality 75",
+        "AEC image data, greyscale, 30x20, quality 75, stack of 7 pictures",
     ]
     assert "AEC" not in look()[3]
     assert look("--mime-type")[:3] == 3 * [MIME]

@@ -57,7 +57,7 @@ def test_rm_keeps_what_the_output_does_not(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(carried.build(container, kind))
-    assert main("aecompress", ["--rm", name]) == 2
+    assert main("aecompress", ["-q", "30", "--rm", name]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2 and "input kept" in lines[1]
     assert (tmp_path / name).exists()
@@ -76,7 +76,7 @@ def test_strip_says_that_one_knows_of_metadata(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, kind, exit in (("a.png", "text", 0), ("b.png", "trailing bytes", 2)):
         (tmp_path / name).write_bytes(carried.build("PNG", kind))
-        assert main("aecompress", ["--strip", "--rm", name]) == exit
+        assert main("aecompress", ["-q", "30", "--strip", "--rm", name]) == exit
         assert (tmp_path / name).exists() == bool(exit)
 
 

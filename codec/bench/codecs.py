@@ -403,9 +403,9 @@ def _ours(model=None, effort=None, tune=None):
         + (f", tune={tune}" if tune else "")
         + (f" ({model})" if model else ""),
         kind="lossy",
-        settings=(1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+        settings=(1, 10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 100)
         if effort_ == DEFAULT
-        else (1, 20, 35, 50, 65, 80, 100),
+        else (1, 20, 35, 50, 65, 80, 90, 100),
         typical=60 if effort_ == DEFAULT else 65,
         description=f"codec.Encoder, effort {effort_}, tune {tune}",
         # Not of the release: `run.outdated` tells whether it codes otherwise.

@@ -16,9 +16,9 @@ SYNTHESIS_SIDE = 48
 
 
 def spans(
-    n: int, halo: int, part: Any = None, side: int = SIDE
+    n: int, halo: int, part: Any = None, side: int | None = None
 ) -> list[tuple[int, int, int, int]]:
-    """Cut n cells, or a part of them, into equal parts of at most ``side``.
+    """Cut n cells, or a part of them, into equal parts of at most ``SIDE``.
 
     Parameters
     ----------
@@ -27,7 +27,8 @@ def spans(
         Cells of neighbourhood that a part needs on either side.
     part : (int, int), optional
         First cell of those to cut, and the one after the last; all.
-    side : int
+    side : int, optional
+        At most so many, if that is less.
 
     Returns
     -------
@@ -35,7 +36,7 @@ def spans(
         Cells lo..hi-1 are kept of a part that spans first..last-1.
     """
     start, stop = part or (0, n)
-    parts = -(-(stop - start) // side)
+    parts = -(-(stop - start) // min(SIDE, side or SIDE))
     edges = [start + (stop - start) * i // parts for i in range(parts + 1)]
     return [
         (lo, hi, max(0, lo - halo), min(n, hi + halo))
@@ -49,7 +50,7 @@ def tiles(
     halo: int,
     rows: Any = None,
     columns: Any = None,
-    side: int = SIDE,
+    side: int | None = None,
 ) -> Iterator[tuple[tuple[int, int, int, int], tuple[int, int, int, int]]]:
     """Row and column span of each tile, row by row, as of `spans`."""
     for down in spans(height, halo, rows, side):

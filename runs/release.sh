@@ -53,7 +53,7 @@ for stage; do
         done ;;
     denoise)
         aetrain "$train" --valid "$valid" --denoise 0,60 \
-            --init runs/psnr/weights.safetensors --name photo-denoise \
+            --init runs/psnr/weights.safetensors --base psnr --name photo-denoise \
             --steps 2000 --rate 0.75 --decay-from 0 --warmup 30 --ema 0.99 \
             --state state/denoise --out runs/denoise -f
         cp state/denoise/log.csv runs/denoise/log.csv ;;

@@ -197,7 +197,7 @@ def shipped(tmp_path_factory):
     if not WEIGHTS.exists():
         pytest.skip("weights are in the repository only")
     out = tmp_path_factory.mktemp("shipped") / "encoder"
-    model, base = state.load_weights(WEIGHTS), find.load()
+    model, base = state.load_weights(WEIGHTS), find.load("psnr")
     denoise.belongs(model, base)
     assert denoise.export(model, base, out, name="test", info={}) == base.id
     return out
@@ -222,7 +222,7 @@ def test_files_decode_everywhere(shipped, tmp_path):
             check=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
-    assert codec.info(tmp_path / "in.aec").model == find.load().id
+    assert codec.info(tmp_path / "in.aec").model == find.load("psnr").id
     assert psnr(np.asarray(Image.open(tmp_path / "out.png")), clean) > 28
 
 

@@ -321,7 +321,8 @@ def _summary(
     if failed and options.quiet < 2:
         report.say(
             None,
-            f"{len(failed)} of {n} files failed: {listed(failed, options.verbose)}",
+            f"{len(failed)} of {n} files failed: "
+            f"{listed(sorted(failed), options.verbose)}",
         )
 
 

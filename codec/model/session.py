@@ -24,6 +24,8 @@ from .part import constant, inputs_of, part_of
 # Sessions of a graph that are kept, each for one quality: 6 MB and 5 to 10 ms.
 QUALITIES = 4
 # Of synthesis_gradient; the engine refuses an empty batch of probes (until 1.31).
+# With "synthesis", what every model has.
+DECODING = "exact", "features", "mean"
 PARTS = "synthesis_error", "synthesis_descent", "synthesis_slopes"
 CPU = "CPUExecutionProvider"
 GPUS = (  # the engine's providers that "gpu" may mean, the first that is there
@@ -175,11 +177,12 @@ class Graphs:
 
     def _model(self, name: str, modulation: Array | None) -> bytes:
         graph = "synthesis_gradient" if name in PARTS else name
-        if graph not in self.bundle.graphs and graph.startswith("exact"):
+        decoding = graph == "synthesis" or graph.startswith(DECODING)
+        if graph not in self.bundle.graphs and decoding:
             raise ModelError(f"model: graph {graph} is missing")
         if graph not in self.bundle.graphs:
             raise UnsupportedError(
-                f"model {self.bundle.id} is here without {graph}, as decoders need it",
+                f"model {self.bundle.id} has no {graph} here; no decoder needs it",
                 self.bundle.id,
             )
         model = self.bundle.graphs[graph]

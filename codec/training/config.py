@@ -194,7 +194,7 @@ class Config:
         sigmas,
     )
     base: str = _goal(
-        "", "with --denoise: the model whose files it writes", "MODEL", shown="psnr"
+        "", "with --denoise: the model whose files it writes", "MODEL", shown="look"
     )
     rate: float = _step(
         1.0, "factor on every learning rate; 0.1 to 0.3 for fine-tuning", "X", _real

@@ -59,7 +59,7 @@ def test_one_file_with_a_checksum(mine, tmp_path, capsys):
         codec.decode(data)
     assert main("aecompress", ["--models", "add", "a.zip"]) == 0
     assert (codec.decode(data) == pixels).all()
-    with pytest.raises(UnsupportedError, match="without analysis"):
+    with pytest.raises(UnsupportedError, match="has no analysis"):
         codec.encode(PICTURE, model="mine")
     capsys.readouterr()
     assert main("aecompress", ["--models"]) == 0

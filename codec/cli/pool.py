@@ -186,6 +186,10 @@ def _lost(job: Job, code: int | None) -> Notes:
 
 def _serve(pipe: Any, shared: dict[str, Any], coder: type[Coder]) -> None:
     """A worker: one job after another, until the pipe is closed."""
+    # While signals still wait: one that ends an import of numpy is told as an
+    # error of numpy's.
+    from .. import runtime  # noqa: F401
+
     for number in _ENDS:
         signal.signal(number, lambda n, frame: sys.exit(128 + n))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides

@@ -51,9 +51,7 @@ def textures(rng):
     yield colours(away.min(-1))
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(384), np.fft.fftfreq(384)))
     frequency[0, 0] = np.inf
-    yield colours(
-        np.fft.ifft2(np.fft.fft2(rng.normal(size=x.shape)) / frequency**1.2).real
-    )
+    yield colours(np.fft.ifft2(np.fft.fft2(rng.normal(size=x.shape)) / frequency**1.2).real)
 
 
 def drawn():
@@ -135,10 +133,7 @@ def main(argv=None):
         other = np.array([scores(a) for a in pictures])
         truth = np.repeat([0, 1], [len(usual), len(other)])
         means.append(
-            [
-                roc_auc_score(truth, np.concatenate([u, v]))
-                for u, v in zip(usual.T, other.T)
-            ]
+            [roc_auc_score(truth, np.concatenate([u, v])) for u, v in zip(usual.T, other.T)]
         )
         rows.append([name, *(f"{v:.3f}" for v in means[-1])])
     rows.append(["**mean**", *(f"{v:.3f}" for v in np.mean(means, 0))])

@@ -74,9 +74,7 @@ class Bench:
         self.decoder = codec.Decoder(threads=1)
         self.ours = {"aec": codec.Encoder(threads=1)}
         self.encoders = {
-            name: base
-            if name.endswith("aec")
-            else codecs.load(name.split("+")[-1]).version
+            name: base if name.endswith("aec") else codecs.load(name.split("+")[-1]).version
             for name in NAMES
             if name not in ("none", "aec-denoise")
         }
@@ -113,9 +111,7 @@ class Bench:
         """Rows of a picture that are not there, one after the other."""
         clean = middle(pictures.read(source.path), SIDE)
         for sigma in SIGMAS:
-            seen = noise.added(
-                clean, sigma, np.random.default_rng([sigma, int(source.sha256, 16)])
-            )
+            seen = noise.added(clean, sigma, np.random.default_rng([sigma, int(source.sha256, 16)]))
             cleaned = functools.cache(lambda: non_local_means(seen))
             for name, encoder in self.encoders.items():
                 for setting in self.settings(name):
@@ -157,13 +153,8 @@ def by_rate(rows):
             cells = (tables.number(at[n], 2) for n in coders)
             lines.append([sigma, f"{rate:g}", *cells, tables.signed(gain, 2)])
         best = {n: max(zip(c[1], c[0])) for n, c in found.items() if len(c[0])}
-        gain = (
-            best["aec-denoise"][0] - best["aec"][0] if "aec-denoise" in best else None
-        )
-        cells = (
-            f"{best[n][0]:.2f} at {best[n][1]:.2f}" if n in best else "–"
-            for n in coders
-        )
+        gain = best["aec-denoise"][0] - best["aec"][0] if "aec-denoise" in best else None
+        cells = (f"{best[n][0]:.2f} at {best[n][1]:.2f}" if n in best else "–" for n in coders)
         lines.append([sigma, "best", *cells, tables.signed(gain, 2)])
     header = ["sigma", "bpp", *(NAMES[n] for n in coders), "gain, dB"]
     return tables.markdown(header, lines, 0)
@@ -179,9 +170,7 @@ def by_quality(rows):
             cells = (
                 cell
                 for c in pair
-                for cell in (
-                    (f"{c[0][i]:.3f}", f"{c[1][i]:.2f}") if len(c[0]) else "––"
-                )
+                for cell in ((f"{c[0][i]:.3f}", f"{c[1][i]:.2f}") if len(c[0]) else "––")
             )
             lines.append([sigma, f"{noisy:.2f}", quality, *cells])
     header = "sigma|noisy, dB|quality|ordinary, bpp|dB|denoising, bpp|dB".split("|")
@@ -190,13 +179,9 @@ def by_quality(rows):
 
 def main(argv=None):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument(
-        "pictures", type=Path, nargs="*", help="a folder; none: only the table"
-    )
+    p.add_argument("pictures", type=Path, nargs="*", help="a folder; none: only the table")
     p.add_argument("--model", help="folder of the denoising encoder")
-    p.add_argument(
-        "--count", type=int, default=8, help="pictures, spread over those there are (8)"
-    )
+    p.add_argument("--count", type=int, default=8, help="pictures, spread over those there are (8)")
     p.add_argument("--csv", type=Path, required=True)
     o = p.parse_args(argv)
     bench, store = Bench(o.model), Store(o.csv, KEY)

@@ -69,9 +69,7 @@ def _page(size, ink, paper, rng, points=15):
 def screenshots(rng):
     """Windows with title bars, text and buttons."""
     for dark in (False, True):
-        paper, ink = (
-            ((30, 32, 38), (220, 222, 225)) if dark else ((250, 250, 250), (20, 20, 25))
-        )
+        paper, ink = ((30, 32, 38), (220, 222, 225)) if dark else ((250, 250, 250), (20, 20, 25))
         image = Image.new("RGB", (768, 512), (58, 110, 165))
         draw = ImageDraw.Draw(image)
         for x, y, w, h in ((24, 20, 420, 300), (280, 150, 460, 340)):
@@ -87,9 +85,7 @@ def screenshots(rng):
             draw.rounded_rectangle(
                 (x + w - 100, y + h - 38, x + w - 12, y + h - 10), 5, (225, 225, 225)
             )
-            draw.text(
-                (x + w - 70, y + h - 33), "OK", (0, 0, 0), ImageFont.load_default(14)
-            )
+            draw.text((x + w - 70, y + h - 33), "OK", (0, 0, 0), ImageFont.load_default(14))
         yield np.asarray(image)
 
 
@@ -124,25 +120,19 @@ def gradients(rng):
     """Skies without clouds: banding shows here."""
     y, x = np.mgrid[:384, :512] / 512
     for tilt in (0.2, 1.5):
-        a = np.stack(
-            [90 + 110 * (x * tilt + y), 120 + 80 * y + 30 * x, 200 - 60 * x * y], -1
-        )
+        a = np.stack([90 + 110 * (x * tilt + y), 120 + 80 * y + 30 * x, 200 - 60 * x * y], -1)
         yield a.clip(0, 255).astype(np.uint8)
 
 
 def noise(rng):
     """Nothing to predict: white noise, and the same in grey."""
     yield rng.integers(0, 256, (256, 256, 3)).astype(np.uint8)
-    yield np.repeat(
-        rng.normal(128, 40, (256, 256, 1)).clip(0, 255).astype(np.uint8), 3, 2
-    )
+    yield np.repeat(rng.normal(128, 40, (256, 256, 1)).clip(0, 255).astype(np.uint8), 3, 2)
 
 
 def photographs(folder):
     """Pictures of a folder at most 768 pixels wide, at most eight."""
-    paths = sorted(
-        p for p in Path(folder).iterdir() if p.suffix.lower() in (".png", ".jpg")
-    )
+    paths = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in (".png", ".jpg"))
     for path in paths[:: max(1, len(paths) // 8)][:8]:
         image = Image.fromarray(picture.as_rgb(picture.read(path).pixels))
         image.thumbnail((768, 768))
@@ -164,9 +154,7 @@ def gratings(rng):
     y, x = np.mgrid[:SIDE, :SIDE]
     for period, angle in ((2.5, 0.3), (4, 1.2), (7, 0.8)):
         wave = np.sin(2 * np.pi / period * (x * np.cos(angle) + y * np.sin(angle)))
-        dots = wave * np.sin(
-            2 * np.pi / period * (y * np.cos(angle) - x * np.sin(angle))
-        )
+        dots = wave * np.sin(2 * np.pi / period * (y * np.cos(angle) - x * np.sin(angle)))
         low, high = rng.integers(0, 100, 3), rng.integers(150, 256, 3)
         for a in (wave, dots):
             yield (low + (a[..., None] + 1) / 2 * (high - low)).astype(np.uint8)
@@ -177,9 +165,7 @@ def parts(folder):
     for name, places in PARTS.items():
         found = [
             np.ascontiguousarray(
-                picture.as_rgb(picture.read(folder / file).pixels)[
-                    y : y + SIDE, x : x + SIDE
-                ]
+                picture.as_rgb(picture.read(folder / file).pixels)[y : y + SIDE, x : x + SIDE]
             )
             for file, (x, y) in places.items()
             if (folder / file).exists()
@@ -194,9 +180,7 @@ def domains(folder):
     middles = [look.middle(a, 384) for a in photos]
     found = {
         "photographs": middles,
-        "photographs, grey": [
-            np.asarray(Image.fromarray(a).convert("L")) for a in middles
-        ],
+        "photographs, grey": [np.asarray(Image.fromarray(a).convert("L")) for a in middles],
         "thumbnails, 96 pixels": [],
         "icons, 32 pixels": [],
     }
@@ -286,10 +270,7 @@ def row(name, pictures, quality, encoder, decoder):
         f"{8 * ours / pixels:.2f}",
         *(tables.number(np.mean(values)) for values in worth.values()),
         tables.signed(100 * ours / png - 100, 0),
-        *(
-            tables.signed(100 * a / b - 100 if b else None, 0)
-            for a, b in against.values()
-        ),
+        *(tables.signed(100 * a / b - 100 if b else None, 0) for a, b in against.values()),
     ]
 
 

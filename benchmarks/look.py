@@ -43,10 +43,7 @@ def crops(folder: Path, out: Path, count: int, side: int) -> list[pictures.Sourc
 
 def middle(pixels: np.ndarray, height: int, width: int | None = None) -> np.ndarray:
     """The middle of a picture, at most so large."""
-    y, x = (
-        max(0, n - most) // 2
-        for n, most in zip(pixels.shape, (height, width or height))
-    )
+    y, x = (max(0, n - most) // 2 for n, most in zip(pixels.shape, (height, width or height)))
     return np.ascontiguousarray(pixels[y : y + height, x : x + (width or height)])
 
 
@@ -79,14 +76,10 @@ def report(found: dict, ours: list[str], names: list[str]) -> str:
         for name in names
     }
     header = ["BD-rate % by"] + [
-        f"{metrics.METRICS[n].title}, to tune={metrics.METRICS[n].opponent}"
-        for n in names
+        f"{metrics.METRICS[n].title}, to tune={metrics.METRICS[n].opponent}" for n in names
     ]
     labels = {n: codecs.load(n).label for n in found}
-    whole = [
-        [labels[o], *(tables.signed(figures[n][o]["rate"]) for n in names)]
-        for o in ours
-    ]
+    whole = [[labels[o], *(tables.signed(figures[n][o]["rate"]) for n in names)] for o in ours]
     return "\n\n".join(
         [tables.markdown(header, whole)]
         + [
@@ -108,9 +101,7 @@ def main(argv=None):
     p.add_argument("--efforts", type=int, nargs="+", default=[1])
     p.add_argument("--tunes", nargs="+", default=[None])
     p.add_argument("--qualities", type=float, nargs="+", help="of ours")
-    p.add_argument(
-        "--metrics", nargs="+", choices=metrics.METRICS, default=list(metrics.METRICS)
-    )
+    p.add_argument("--metrics", nargs="+", choices=metrics.METRICS, default=list(metrics.METRICS))
     p.add_argument("--crops", type=int, default=12)
     p.add_argument("--side", type=int, default=384)
     p.add_argument("--jobs", type=int, default=1)
@@ -124,9 +115,7 @@ def main(argv=None):
     ]
     if o.fresh:
         Store(o.out / "look.csv").forget(lambda row: row["codec"] in ours)
-    plan = {
-        name: codecs.load(name).settings for name in map(codecs.tuned_avif, o.metrics)
-    }
+    plan = {name: codecs.load(name).settings for name in map(codecs.tuned_avif, o.metrics)}
     plan |= {name: o.qualities or codecs.load(name).settings for name in ours}
     sources = crops(o.valid, o.out, o.crops, o.side)
     found = measured(sources, plan, o.metrics, o.out, o.jobs)

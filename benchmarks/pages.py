@@ -77,9 +77,7 @@ def main(argv=None):
     for name in FOLDERS:
         p.add_argument(f"--{name}", metavar="FOLDER")
     o = p.parse_args(argv)
-    folders = {
-        n.upper(): getattr(o, n) and str(Path(getattr(o, n)).resolve()) for n in FOLDERS
-    }
+    folders = {n.upper(): getattr(o, n) and str(Path(getattr(o, n)).resolve()) for n in FOLDERS}
     pages = o.pages or ["README.md", *map(str, sorted((ROOT / "docs").glob("*.md")))]
     for page in pages:
         path, _, word = page.partition(":")

@@ -29,9 +29,7 @@ def curve(path):
     found = json.loads(Path(path).read_text("utf-8"))
     settings = np.array([float(setting) for setting in found["meta"]["settings"]])
     return settings, {
-        name: np.array(
-            found["results"]["bpp" if name == "bpp" else METRICS[name].result]
-        )
+        name: np.array(found["results"]["bpp" if name == "bpp" else METRICS[name].result])
         for name in SHOWN
     }
 

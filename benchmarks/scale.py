@@ -32,9 +32,7 @@ def read_idx(path):
     data = Path(path).read_bytes()
     data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     n, height, width = np.frombuffer(data, ">u4", 3, 4).tolist()
-    return np.frombuffer(data, np.uint8, n * height * width, 16).reshape(
-        n, height, width
-    )
+    return np.frombuffer(data, np.uint8, n * height * width, 16).reshape(n, height, width)
 
 
 def timed(function):
@@ -80,13 +78,10 @@ def stack(path, n, rounds, quality):
     ]
     for what in ("encoding", "decoding"):
         clock, cpu = (
-            [statistics.median(r[i] for r in seconds[way, what]) for way in ways]
-            for i in (0, 1)
+            [statistics.median(r[i] for r in seconds[way, what]) for way in ways] for i in (0, 1)
         )
         rows.append([f"{what}, relative", "1", f"1/{clock[0] / clock[1]:.1f}"])
-        rows.append(
-            [f"{what}, CPU ms per picture", *(f"{1000 * c / n:.2f}" for c in cpu)]
-        )
+        rows.append([f"{what}, CPU ms per picture", *(f"{1000 * c / n:.2f}" for c in cpu)])
     print(
         f"{n} pictures of {digits.shape[2]}x{digits.shape[1]} at quality "
         f"{quality:g}, in turns ({rounds}), one thread\n\n"
@@ -112,8 +107,7 @@ def dask(picture, n, rounds, side):
             Client(cluster, set_as_default=False) as client,
         ):
             ways = {
-                f"one process, {t} thread{'s' * (t > 1)}": in_one_process(ours, t)
-                for t in (1, 2)
+                f"one process, {t} thread{'s' * (t > 1)}": in_one_process(ours, t) for t in (1, 2)
             }
             ways["two Dask workers, 1 thread each"] = together(ours, client)
             rates, cpu = compare(ways, sources, folder, rounds)

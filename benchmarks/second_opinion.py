@@ -71,10 +71,7 @@ def main(argv=None):
         for setting, (_, by, second) in zip(codecs.load(name).settings, found[name])
     ]
     header = ["Codec", "at", "library", "vszip", "difference"]
-    rates = (
-        curves.bd_rate(*((found[n][:, 0], found[n][:, i]) for n in NAMES))
-        for i in (1, 2)
-    )
+    rates = (curves.bd_rate(*((found[n][:, 0], found[n][:, i]) for n in NAMES)) for i in (1, 2))
     print(
         f"{len(sources)} pictures; BD-rate of ours to that AVIF, %: "
         "{} by the library, {} by vszip\n\n".format(*map(tables.signed, rates))

@@ -41,10 +41,7 @@ def main(names):
         for side in SIDES:
             slabs.SIDE = side
             found[side] = np.array(
-                [
-                    measure(pipeline, picture.as_rgb(picture.read(n).pixels), quality)
-                    for n in names
-                ]
+                [measure(pipeline, picture.as_rgb(picture.read(n).pixels), quality) for n in names]
             )
         one = found[SIDES[0]]
         for side in SIDES[1:]:

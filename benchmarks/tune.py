@@ -28,9 +28,7 @@ def curve(parts, encoder, names):
         for part in parts:
             data = encoder.encode(part, quality)
             back = codec.decode(data)
-            measured = (
-                METRICS[n].quality(METRICS[n].measure(part, back)) for n in names
-            )
+            measured = (METRICS[n].quality(METRICS[n].measure(part, back)) for n in names)
             found.append([8 * len(data) / part[..., 0].size, *measured])
         rows.append(np.mean(found, 0))
     return np.array(rows).T
@@ -61,8 +59,7 @@ def main(argv=None):
         encoder = codec.Encoder(threads=1, effort=o.effort, tune=name)
         tuned = curve(parts, encoder, o.metrics)
         rates = (
-            curves.bd_rate((plain[0], plain[i]), (tuned[0], tuned[i]))
-            for i in range(1, len(plain))
+            curves.bd_rate((plain[0], plain[i]), (tuned[0], tuned[i])) for i in range(1, len(plain))
         )
         rows.append([name, *map(tables.signed, rates)])
     header = ["chosen for", *(METRICS[n].title for n in o.metrics)]

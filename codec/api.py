@@ -210,9 +210,7 @@ class Encoder:
             back = self._pipeline.synthesise(latent, quality, *pixels.shape[:2])
             if pixels.ndim == 2:
                 back = picture.as_grey(back)
-            pixels = np.where(
-                mask.reshape(*mask.shape, *(1,) * (pixels.ndim - 2)), pixels, back
-            )
+            pixels = np.where(mask.reshape(*mask.shape, *(1,) * (pixels.ndim - 2)), pixels, back)
         return pixels
 
     def code(
@@ -258,9 +256,7 @@ class Encoder:
         for name in targets.METRICS:
             wanted = getattr(options, name)
             if wanted is not None:
-                return targets.for_metric(
-                    pipeline, blocks, name, wanted, plan, progress
-                )
+                return targets.for_metric(pipeline, blocks, name, wanted, plan, progress)
         largest = options.largest(n_pixels)
         if largest is not None:
             return targets.for_size(pipeline, blocks, largest - n_other, plan, progress)
@@ -405,13 +401,9 @@ class Decoder:
                 picture.from_sections(pixels, sections),
                 alpha=whole[top : top + height, left : left + width],
             )
-        return (
-            pic if options.metadata else dataclasses.replace(pic, exif=None, xmp=None)
-        )
+        return pic if options.metadata else dataclasses.replace(pic, exif=None, xmp=None)
 
-    def symbols(
-        self, data: Buffer, max_pixels: int | None = None
-    ) -> tuple[Array, Array]:
+    def symbols(self, data: Buffer, max_pixels: int | None = None) -> tuple[Array, Array]:
         """z and latent symbols of a file, int16; no network runs."""
         max_pixels = self.options.changed(max_pixels=max_pixels).max_pixels
         header, _, payload = container.unpack(data)
@@ -443,8 +435,7 @@ def _form(layout: str, dtype: Any) -> Callable[[Array, Array | None], Array]:
             out = np.empty(pixels.shape, kind)
         if (out.shape, out.dtype) != (pixels.shape, kind):
             raise InputError(
-                f"out is {out.dtype} of shape {out.shape}; {kind} of shape "
-                f"{pixels.shape} is needed"
+                f"out is {out.dtype} of shape {out.shape}; {kind} of shape {pixels.shape} is needed"
             )
         if kind == np.uint8:
             np.copyto(out, pixels)
@@ -457,9 +448,7 @@ def _form(layout: str, dtype: Any) -> Callable[[Array, Array | None], Array]:
 
 def _one(header: Header) -> None:
     if header.is_stack:
-        raise UnsupportedError(
-            "the file is a stack of pictures; use codec.decode_batch", "STAK"
-        )
+        raise UnsupportedError("the file is a stack of pictures; use codec.decode_batch", "STAK")
 
 
 def _region(region: Region | None, header: Header) -> Region | None:
@@ -469,9 +458,7 @@ def _region(region: Region | None, header: Header) -> Region | None:
     try:
         top, left, height, width = (operator.index(n) for n in region)
     except (TypeError, ValueError) as error:
-        raise InputError(
-            f"region must be top, left, height and width, not {region!r}"
-        ) from error
+        raise InputError(f"region must be top, left, height and width, not {region!r}") from error
     if (
         min(top, left) < 0
         or min(height, width) < 1

@@ -152,9 +152,7 @@ class EncodeOptions(_Changed):
         else:
             _set(self, goals[0], _positive(goals[0], getattr(self, goals[0])))
         if (self.target_score or 0) >= 100:
-            raise InputError(
-                f"target_score must be below 100, not {self.target_score!r}"
-            )
+            raise InputError(f"target_score must be below 100, not {self.target_score!r}")
         _set(self, "effort", _integer("effort", self.effort, EFFORTS))
         if self.tune not in (None, *TUNES):
             raise InputError(f"tune must be {' or '.join(TUNES)}, not {self.tune!r}")

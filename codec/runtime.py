@@ -18,14 +18,10 @@ from .symbols.pipeline import Pipeline
 MOST_MODELS = 4
 
 _lock = forks.Lock()
-_models: collections.OrderedDict[str, dict[tuple[int, str], Pipeline]] = (
-    collections.OrderedDict()
-)
+_models: collections.OrderedDict[str, dict[tuple[int, str], Pipeline]] = collections.OrderedDict()
 
 
-def pipeline(
-    bundle: Bundle, threads: int | None = None, provider: str | None = None
-) -> Pipeline:
+def pipeline(bundle: Bundle, threads: int | None = None, provider: str | None = None) -> Pipeline:
     """A model ready to run, shared by all that ask for the same.
 
     Parameters
@@ -52,9 +48,7 @@ def pipeline(
         while len(_models) > MOST_MODELS:
             _models.popitem(last=False)
         if (n, where) not in made:
-            one_thread = next(
-                (p.one_thread for (_, of), p in made.items() if of == where), None
-            )
+            one_thread = next((p.one_thread for (_, of), p in made.items() if of == where), None)
             made[n, where] = Pipeline(bundle, n, one_thread=one_thread, provider=where)
         return made[n, where]
 

@@ -127,9 +127,7 @@ class _Blocks(Sequence[Array]):
         return block if block.ndim == 4 else np.repeat(block[..., None], 3, -1)
 
 
-def _load(
-    images: Array | Iterable[Source], max_pixels: int
-) -> tuple[Array, bytes | None]:
+def _load(images: Array | Iterable[Source], max_pixels: int) -> tuple[Array, bytes | None]:
     """Pixels (n, height, width[, 3]) and the ICC profile of all."""
     if isinstance(images, np.ndarray):
         if images.ndim == 4 and images.shape[3] == 1:
@@ -143,8 +141,7 @@ def _load(
             return images, None
         if images.ndim not in (3, 4) or not len(images):
             raise InputError(
-                f"shape {images.shape}; (n, height, width) or "
-                "(n, height, width, 3) is needed"
+                f"shape {images.shape}; (n, height, width) or (n, height, width, 3) is needed"
             )
     pictures = []
     for i, image in enumerate(images):
@@ -208,9 +205,7 @@ class Stack:
         )
         self._file.seek(0)
         (self.header, sections, self._index, start) = container.read_stack(self._file)
-        self._starts = np.cumsum(
-            [start] + [size for size, _ in self._index.blocks]
-        ).tolist()
+        self._starts = np.cumsum([start] + [size for size, _ in self._index.blocks]).tolist()
         self.icc = sections.get("ICCP") or None
         self._decoder = decoder or api.Decoder(options=options, **fields)
         self._kept: tuple[int | None, Any, Any] = None, None, None
@@ -269,9 +264,7 @@ class Stack:
             raise IndexError("one axis of pictures; index the result for the others")
         if index.dtype == bool:
             if index.shape != (len(self),):
-                raise IndexError(
-                    f"a mask of {index.shape}, not of {len(self)} pictures"
-                )
+                raise IndexError(f"a mask of {index.shape}, not of {len(self)} pictures")
             return np.flatnonzero(index).tolist()
         return [every[operator.index(i)] for i in np.atleast_1d(index).tolist()]
 
@@ -284,19 +277,13 @@ class Stack:
         try:
             out = np.empty((len(numbers), *self.shape[1:]), np.uint8)
         except MemoryError as error:
-            raise LimitError(
-                f"not enough memory for {len(numbers)} pictures"
-            ) from error
+            raise LimitError(f"not enough memory for {len(numbers)} pictures") from error
         each = np.asarray(numbers, np.int64)
         for block in np.unique(each // per_block).tolist():
             where = np.flatnonzero(each // per_block == block)
-            wanted, back = np.unique(
-                each[where] - block * per_block, return_inverse=True
-            )
+            wanted, back = np.unique(each[where] - block * per_block, return_inverse=True)
             z, s = self._symbols(pipeline, block)
-            pixels = pipeline.reconstruct(
-                z[wanted], s[wanted], h.quality, h.height, h.width
-            )
+            pixels = pipeline.reconstruct(z[wanted], s[wanted], h.quality, h.height, h.width)
             if h.colour == "grey":
                 pixels = picture.as_grey(pixels)
             out[where] = pixels[back]
@@ -311,14 +298,10 @@ class Stack:
         Those of a block that follow each other are decoded together; no
         more than a block is held in memory.
         """
-        for _, block in itertools.groupby(
-            numbers, lambda i: i // self._index.per_block
-        ):
+        for _, block in itertools.groupby(numbers, lambda i: i // self._index.per_block):
             yield from self.read(list(block))
 
-    def symbols(
-        self, pipeline: Pipeline | None = None
-    ) -> Iterator[tuple[Array, Array]]:
+    def symbols(self, pipeline: Pipeline | None = None) -> Iterator[tuple[Array, Array]]:
         """z and latent symbols of each block; no network runs."""
         pipeline = pipeline or self._decoder._pipeline(self.header)
         for block in range(len(self._index.blocks)):
@@ -345,9 +328,7 @@ class Stack:
         if len(payload) < size:
             raise FormatError("file is cut short", self._starts[block] + len(payload))
         h = self.header
-        z, s = pipeline.read_symbols(
-            payload, h.height, h.width, h.quality, crc, n=(end - first,)
-        )
+        z, s = pipeline.read_symbols(payload, h.height, h.width, h.quality, crc, n=(end - first,))
         self._kept = block, z, s
         return z, s
 
@@ -398,7 +379,5 @@ def decode_batch(
     which = slice(None) if index is None else index
     n = len(stack.numbers(which))
     if n * stack.shape[1] * stack.shape[2] > max_pixels:
-        raise over(
-            f"{n} pictures of {stack.shape[2]}x{stack.shape[1]} pixels", max_pixels
-        )
+        raise over(f"{n} pictures of {stack.shape[2]}x{stack.shape[1]} pixels", max_pixels)
     return stack[which]

@@ -25,9 +25,7 @@ def scratch(height, width):
 
 def enlarged(pictures, columns, factor=3):
     """Pictures of one size beside each other, enlarged."""
-    rows = [
-        np.hstack(pictures[i : i + columns]) for i in range(0, len(pictures), columns)
-    ]
+    rows = [np.hstack(pictures[i : i + columns]) for i in range(0, len(pictures), columns)]
     image = Image.fromarray(np.vstack(rows))
     size = image.width * factor, image.height * factor
     return image.resize(size, Image.Resampling.NEAREST)

@@ -120,10 +120,7 @@ def measure(folder):
     print("|---|---:|---:|---:|")
     for kind, n in [*found.items(), ("**all**", sum(found.values()))]:
         of = len(files) * (1 if kind in found else len(found))
-        print(
-            f"| {kind} | {n[0] / of:.3f} | {n[1] / max(1, n[2]):.3f} "
-            f"| {n[1] / n[3]:.3f} |"
-        )
+        print(f"| {kind} | {n[0] / of:.3f} | {n[1] / max(1, n[2]):.3f} | {n[1] / n[3]:.3f} |")
 
 
 def main(argv=None):

@@ -101,8 +101,7 @@ def main():
         print(
             f"\n{slope:+.2f} points for twice the pixels; at "
             + ", ".join(
-                f"{2 ** (now + k):.0f} gigapixels {at + slope * (now + k):+.1f} %"
-                for k in (1, 2)
+                f"{2 ** (now + k):.0f} gigapixels {at + slope * (now + k):+.1f} %" for k in (1, 2)
             )
         )
     if options.points:

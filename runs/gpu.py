@@ -162,9 +162,7 @@ def unpack(result, folder):
     from codec.training.config import Config
 
     result, folder = Path(result), Path(folder)
-    parts = sorted(
-        result.parent.glob(f"{result.name}.*"), key=lambda p: int(p.suffix[1:])
-    )
+    parts = sorted(result.parent.glob(f"{result.name}.*"), key=lambda p: int(p.suffix[1:]))
     text = b"".join(p.read_bytes() for p in ([result] if result.exists() else parts))
     folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(io.BytesIO(text)) as z:

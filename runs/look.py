@@ -49,9 +49,7 @@ def avif(folder, tune):
                 size = 8 * out.tell() / (a.shape[0] * a.shape[1])
                 with Image.open(out) as image:
                     b = np.asarray(image.convert("RGB"))
-                look = score(
-                    ssimulacra2_sum(*(to_float(x.copy())[None] for x in (a, b)))
-                )
+                look = score(ssimulacra2_sum(*(to_float(x.copy())[None] for x in (a, b))))
                 error = np.square(a - b.astype(float)).mean()
                 found.append((size, look.item(), 10 * np.log10(255**2 / error)))
             rows.append(np.mean(found, 0))
@@ -101,9 +99,7 @@ def main():
             for name, anchor in (("first", first), *theirs.items()):
                 cells += [f"PSNR to {name}", figure(anchor[::2], points[::2])]
             print("  ".join(cells))
-            print(
-                "     " + "  ".join(f"{b:.3f}/{s:.1f}/{p:.2f}" for b, s, p in points.T)
-            )
+            print("     " + "  ".join(f"{b:.3f}/{s:.1f}/{p:.2f}" for b, s, p in points.T))
 
 
 if __name__ == "__main__":

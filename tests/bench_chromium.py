@@ -15,9 +15,7 @@ import subprocess
 import time
 
 PROGRAM = (
-    shutil.which("chromium")
-    or shutil.which("chromium-browser")
-    or (shutil.which("google-chrome"))
+    shutil.which("chromium") or shutil.which("chromium-browser") or (shutil.which("google-chrome"))
 )
 FLAGS = (
     "--headless",
@@ -64,13 +62,11 @@ class Page:
         self.ids, self.buffer, self.session = itertools.count(1), b"", None
         self.problems = []
         target = next(
-            one
-            for one in self.call("Target.getTargets")["targetInfos"]
-            if one["type"] == "page"
+            one for one in self.call("Target.getTargets")["targetInfos"] if one["type"] == "page"
         )["targetId"]
-        self.session = self.call(
-            "Target.attachToTarget", targetId=target, flatten=True
-        )["sessionId"]
+        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for domain in ("Page", "Runtime", "Log"):
             self.call(domain + ".enable")
 
@@ -188,15 +184,11 @@ class Page:
 
     def touch(self, *steps):
         """Fingers: each step is a list of points; none lifts them."""
-        for kind, points in zip(
-            ["touchStart"] + ["touchMove"] * (len(steps) - 1), steps
-        ):
+        for kind, points in zip(["touchStart"] + ["touchMove"] * (len(steps) - 1), steps):
             self.call(
                 "Input.dispatchTouchEvent",
                 type=kind,
-                touchPoints=[
-                    {"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)
-                ],
+                touchPoints=[{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)],
             )
         self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
@@ -210,14 +202,10 @@ class Page:
             windowsVirtualKeyCode=code,
             **text,
         )
-        self.call(
-            "Input.dispatchKeyEvent", type="keyUp", key=name, windowsVirtualKeyCode=code
-        )
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=name, windowsVirtualKeyCode=code)
 
     def screenshot(self, path):
         """The whole page as PNG."""
-        data = self.call(
-            "Page.captureScreenshot", format="png", captureBeyondViewport=True
-        )["data"]
+        data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
         with open(path, "wb") as file:
             file.write(base64.b64decode(data))

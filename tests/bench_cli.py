@@ -100,9 +100,7 @@ def rate(folder, n=1000, blocks=4, singles=10):
             (one, [[name] for name in share[:singles]]),
         ):
             for files in runs:
-                used = timed(
-                    "aecompress", "-f", "--output-dir", "out", *files, cwd=folder
-                )
+                used = timed("aecompress", "-f", "--output-dir", "out", *files, cwd=folder)
                 total[:] = [a + b for a, b in zip(total, used)]
     single, each = (
         (one[i] / (blocks * singles) for i in (0, 1)),
@@ -165,11 +163,7 @@ def on_terminal(*command, cwd):
         output += data
     _, status, used = os.wait4(pid, 0)
     os.close(terminal)
-    lines = [
-        s
-        for s in re.split(r"[\r\n]+", output.decode().replace("\x1b[K", ""))
-        if s.strip()
-    ]
+    lines = [s for s in re.split(r"[\r\n]+", output.decode().replace("\x1b[K", "")) if s.strip()]
     print(
         f"{' '.join(command)}: exit {os.waitstatus_to_exitcode(status)}, "
         f"{time.monotonic() - start:.0f} s, {used.ru_utime:.0f} s of CPU, "

@@ -208,19 +208,13 @@ def _text(container):
         return data[:3] + b"# a comment\n" + data[3:]
     if container in ("JP2", "JXL"):
         name = b"xml " if container == "JP2" else b"jumb"
-        return (data if data[4:8] in (b"jP  ", b"JXL ") else bare(data)) + box(
-            name, b"<a/>"
-        )
+        return (data if data[4:8] in (b"jP  ", b"JXL ") else bare(data)) + box(name, b"<a/>")
     return None
 
 
 def bare(data):
     """A JPEG XL codestream in a box."""
-    return (
-        box(b"JXL ", b"\r\n\x87\n")
-        + box(b"ftyp", b"jxl \0\0\0\0jxl ")
-        + box(b"jxlc", data)
-    )
+    return box(b"JXL ", b"\r\n\x87\n") + box(b"ftyp", b"jxl \0\0\0\0jxl ") + box(b"jxlc", data)
 
 
 def _dpi(container):
@@ -228,9 +222,7 @@ def _dpi(container):
         return None
     if container == "JP2":
         data = plain("JP2")
-        res = box(
-            b"res ", box(b"resd", struct.pack(">HHHHbb", 11811, 1, 11811, 1, 0, 0))
-        )
+        res = box(b"res ", box(b"resd", struct.pack(">HHHHbb", 11811, 1, 11811, 1, 0, 0)))
         head = data.index(b"jp2h") - 4
         (size,) = struct.unpack_from(">I", data, head)
         return (

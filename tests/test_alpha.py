@@ -27,9 +27,7 @@ def test_hidden_colours(pixels):
     filled = alphas.fill_hidden(big, alpha)
     assert equal(filled[alpha > 0], big[alpha > 0])
     # They follow from the visible pixels alone ..
-    other = np.where(
-        (alpha > 0).reshape(alpha.shape + (1,) * (big.ndim - 2)), big, 255 - big
-    )
+    other = np.where((alpha > 0).reshape(alpha.shape + (1,) * (big.ndim - 2)), big, 255 - big)
     assert equal(alphas.fill_hidden(other, alpha), filled)
     # .. and are cheap: one colour per block.
     assert (filled[:16, :16] == filled[0, 0]).all()
@@ -44,9 +42,7 @@ def test_hidden_mean(height, width, seed):
     alpha = rng.integers(0, 2, (height, width), dtype=np.uint8)
     alpha[rng.integers(height), rng.integers(width)] = 1
     flat = np.full((height, width, 3), 77, np.uint8)
-    noise = np.where(
-        alpha[..., None], flat, rng.integers(0, 256, flat.shape, dtype=np.uint8)
-    )
+    noise = np.where(alpha[..., None], flat, rng.integers(0, 256, flat.shape, dtype=np.uint8))
     assert equal(alphas.fill_hidden(noise, alpha), flat)
 
 

@@ -42,10 +42,7 @@ def test_measure_is_of_the_file(photo):
 def test_the_formula(photo):
     known = find.load().statistics
     measured = anomaly.measure(photo, Pipeline(find.load(), 1))
-    z = [
-        (x - known[n]["mean"]) / known[n]["std"]
-        for x, n in zip(measured, ("error", "bits"))
-    ]
+    z = [(x - known[n]["mean"]) / known[n]["std"] for x, n in zip(measured, ("error", "bits"))]
     r = known["correlation"]
     square = np.array(z) @ np.linalg.inv([[1, r], [r, 1]]) @ z
     got = codec.anomaly_score(photo)
@@ -75,10 +72,7 @@ def test_statistics_are_no_part_of_the_id(folder):
     made = calibrate.write(b, drawn(4, 40, 40, (3,)), threads=1)
     assert Bundle(folder).statistics == made
     assert made["pictures"] == 4 and made["model"] == b.id
-    assert (
-        codec.anomaly_score(drawn(1, 40, 40, (3,), seed=5)[0], model=folder).distance
-        < 10
-    )
+    assert codec.anomaly_score(drawn(1, 40, 40, (3,), seed=5)[0], model=folder).distance < 10
 
 
 def test_calibrated_pictures_are_the_middle_of_their_scores(folder):

@@ -16,9 +16,7 @@ from codec.symbols.slabs import slabs
 from codec.transform import tiles, transform
 
 PHOTO = np.asarray(
-    Image.open(Path(__file__).parent.parent / "examples" / "budgerigar.png").convert(
-        "RGB"
-    )
+    Image.open(Path(__file__).parent.parent / "examples" / "budgerigar.png").convert("RGB")
 )
 
 

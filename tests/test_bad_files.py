@@ -10,9 +10,7 @@ import codec
 from codec.model import find
 
 FOLDER = Path(__file__).parent / "data" / "bad"
-ROWS = re.findall(
-    r"^\| `(.+?)` \| (.+) \| (\w+) \|$", (FOLDER / "README.md").read_text(), re.M
-)
+ROWS = re.findall(r"^\| `(.+?)` \| (.+) \| (\w+) \|$", (FOLDER / "README.md").read_text(), re.M)
 
 
 def test_every_file_has_a_line():

@@ -27,9 +27,7 @@ def test_a_band_sees_only_itself():
     rate = np.geomspace(0.05, 4, 40)
     quality = np.linspace(24, 44, 40)
     test = np.where(quality > 35, rate / 2, rate)
-    assert curves.bd_rate((rate, quality), (test, quality), (27, 31)) == pytest.approx(
-        0, abs=1e-6
-    )
+    assert curves.bd_rate((rate, quality), (test, quality), (27, 31)) == pytest.approx(0, abs=1e-6)
     assert curves.bd_rate((rate, quality), (test, quality), (39, 42)) == pytest.approx(
         -50, abs=1e-6
     )
@@ -41,9 +39,7 @@ def test_short_overlap_is_refused():
     assert curves.bd_rate(whole, (RATE, np.linspace(37.1, 47.1, 6))) is None
     assert curves.bd_rate(whole, (RATE, np.linspace(36.9, 46.9, 6))) is not None
     # Measured far beyond the anchor, a codec keeps its figure.
-    assert curves.bd_rate(
-        (RATE[:4], DECIBEL[:4]), (RATE / 2, DECIBEL)
-    ) == pytest.approx(-50)
+    assert curves.bd_rate((RATE[:4], DECIBEL[:4]), (RATE / 2, DECIBEL)) == pytest.approx(-50)
     # 60 % of the band 31..35 is 2.4 dB.
     short = RATE[:3], np.array([26, 30, 33.3])
     assert curves.bd_rate(whole, short, (31, 35)) is None
@@ -108,9 +104,7 @@ def test_a_metric_that_a_picture_lacks_has_no_mean():
 
 
 def test_points_leave_out_a_setting_that_gives_no_more():
-    curve = pd.DataFrame(
-        {"bpp": [1.0, 3.0, 2.0, 4.0], "psnr": [30.0, 31.0, 32.0, 35.0]}
-    )
+    curve = pd.DataFrame({"bpp": [1.0, 3.0, 2.0, 4.0], "psnr": [30.0, 31.0, 32.0, 35.0]})
     rate, quality = curves.points(curve, "psnr")
     assert rate.tolist() == [1.0, 2.0, 4.0]
     assert quality.tolist() == [30.0, 32.0, 35.0]
@@ -119,9 +113,7 @@ def test_points_leave_out_a_setting_that_gives_no_more():
 
 def test_bands_lie_where_the_anchor_has_those_scores():
     score = np.array([10.0, 30.0, 50.0, 70.0, 90.0, 95.0])
-    curve = pd.DataFrame(
-        {"bpp": RATE, "psnr": DECIBEL, "ssimulacra2": score, "cvvdp": score / 10}
-    )
+    curve = pd.DataFrame({"bpp": RATE, "psnr": DECIBEL, "ssimulacra2": score, "cvvdp": score / 10})
     assert curves.bands(curve, "psnr") == list(metrics.BANDS["psnr"])
     found = np.array(curves.bands(curve, "cvvdp"))
     assert found.ravel() == pytest.approx([3, 5, 5, 7, 7, 9])

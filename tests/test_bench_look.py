@@ -44,9 +44,7 @@ def test_models_are_measured_once_and_compared(valid, tmp_path, capsys, monkeypa
     assert said.count("| aecompress, effort 2 |") == 2
 
     taken, measure = [], run.measure
-    monkeypatch.setattr(
-        run, "measure", lambda job: (taken.append(job.codec), measure(job))[1]
-    )
+    monkeypatch.setattr(run, "measure", lambda job: (taken.append(job.codec), measure(job))[1])
     look.main([*command, "--efforts", "1", "2"])
     assert capsys.readouterr().out == said and taken == []
     look.main([*command, "--fresh"])

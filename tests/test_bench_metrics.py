@@ -173,10 +173,7 @@ def test_avif_is_tuned_for_what_its_name_says(tune, monkeypatch):
 
 def test_tunes_of_avif_make_different_files():
     picture = photograph(64, 80)
-    files = {
-        loaded(codecs.tuned_avif(name)).encode(picture, 60, 1)
-        for name in metrics.METRICS
-    }
+    files = {loaded(codecs.tuned_avif(name)).encode(picture, 60, 1) for name in metrics.METRICS}
     assert len(files) == 3
 
 
@@ -185,9 +182,7 @@ def test_decibel_of_ms_ssim():
     assert metrics.decibel(1.0) == math.inf
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in codecs.BUILDERS if name != codecs.OURS]
-)
+@pytest.mark.parametrize("name", [name for name in codecs.BUILDERS if name != codecs.OURS])
 def test_every_codec_returns_the_picture(name):
     codec = loaded(name)
     picture = photograph(64, 80)

@@ -59,9 +59,7 @@ class _References(HTMLParser):
         for name, value in attributes:
             if name == "id":
                 self.ids.append(value)
-            if name in ("src", "href", "srcset", "data") and not (
-                value.startswith(("data:", "#"))
-            ):
+            if name in ("src", "href", "srcset", "data") and not (value.startswith(("data:", "#"))):
                 self.outside.append(value)
 
 
@@ -86,9 +84,7 @@ def test_published_curves_are_dashed_and_only_they(out):
     text = (out / "report.html").read_text("utf-8")
     keys = {
         key: "stroke-dasharray" in drawn
-        for key, drawn in re.findall(
-            r'<g class="series" data-key="([^"]*)">(.*?)</g>', text, re.S
-        )
+        for key, drawn in re.findall(r'<g class="series" data-key="([^"]*)">(.*?)</g>', text, re.S)
     }
     assert {key for key, dashed in keys.items() if not dashed} == {
         "jpeg-420",
@@ -96,9 +92,7 @@ def test_published_curves_are_dashed_and_only_they(out):
         "webp",
     }
     assert {key for key, dashed in keys.items() if dashed} == {
-        label
-        for label, (curve, _) in published.curves().items()
-        if curve["psnr"].notna().any()
+        label for label, (curve, _) in published.curves().items() if curve["psnr"].notna().any()
     }
 
 
@@ -150,9 +144,7 @@ def test_main_plot_is_a_picture_of_its_own(out):
     assert "VTM (VVC intra): published, not measured here" in words
 
 
-needs_chromium = pytest.mark.skipif(
-    not bench_chromium.PROGRAM, reason="no Chromium here"
-)
+needs_chromium = pytest.mark.skipif(not bench_chromium.PROGRAM, reason="no Chromium here")
 READY = "document.querySelector('#v-canvas').dataset.ready === 'yes'"
 SLIDER = "Number(document.querySelector('#v-slider').value)"
 ZOOM = "document.querySelector('#v-zoom').textContent"
@@ -198,9 +190,7 @@ def test_mouse_and_keys(out, tmp_path):
         assert page.run(ZOOM) == "1×"
         page.key("d", 68)
         assert (
-            page.run(
-                "document.querySelector('#v-difference').getAttribute('aria-pressed')"
-            )
+            page.run("document.querySelector('#v-difference').getAttribute('aria-pressed')")
             == "true"
         )
         assert page.run(DRAWN) != whole

@@ -44,9 +44,7 @@ def test_rows_curves_and_environment(folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert bench(folder, out, "--codecs", "jpeg-420", "webp", "png", "xz") == 0
     table = store.Store(out / "pictures.csv")
-    wanted = sum(
-        len(codecs.load(name).settings) for name in ("jpeg-420", "webp", "png", "xz")
-    )
+    wanted = sum(len(codecs.load(name).settings) for name in ("jpeg-420", "webp", "png", "xz"))
     assert len(table.rows) == 2 * wanted
     row = next(row for row in table.rows.values() if row["codec"] == "xz")
     assert row["bpp"] == pytest.approx(8 * row["bytes"] / (48 * 64), 1e-5)
@@ -55,15 +53,9 @@ def test_rows_curves_and_environment(folder, tmp_path, capsys):
 
     found = json.loads((out / "webp.json").read_text())
     assert set(found) == {"name", "description", "meta", "results"}
-    rows = [
-        row
-        for row in table.rows.values()
-        if row["codec"] == "webp" and row["setting"] == "50"
-    ]
+    rows = [row for row in table.rows.values() if row["codec"] == "webp" and row["setting"] == "50"]
     at = found["meta"]["settings"].index("50")
-    assert found["results"]["bpp"][at] == pytest.approx(
-        np.mean([row["bpp"] for row in rows])
-    )
+    assert found["results"]["bpp"][at] == pytest.approx(np.mean([row["bpp"] for row in rows]))
     assert found["results"]["psnr-rgb"][at] == pytest.approx(
         np.mean([row["psnr_db"] for row in rows])
     )
@@ -92,9 +84,7 @@ def test_a_second_run_measures_only_what_is_missing(folder, tmp_path, monkeypatc
     out = tmp_path / "out"
     taken = []
     measure = run.measure
-    monkeypatch.setattr(
-        run, "measure", lambda job: (taken.append(job), measure(job))[1]
-    )
+    monkeypatch.setattr(run, "measure", lambda job: (taken.append(job), measure(job))[1])
     assert bench(folder, out, "--codecs", "png") == 0
     assert len(taken) == 2
     before = (out / "pictures.csv").read_bytes()
@@ -139,9 +129,7 @@ def test_means_are_of_the_folder_given_whatever_else_is_kept(folder, tmp_path):
     assert len(rows) == 2
     found = json.loads((out / "png.json").read_text())
     assert found["meta"]["n_pictures"] == 1
-    assert found["results"]["bpp"] == [
-        row["bpp"] for row in rows if row["picture"] == "0.png"
-    ]
+    assert found["results"]["bpp"] == [row["bpp"] for row in rows if row["picture"] == "0.png"]
 
 
 def test_a_run_of_one_codec_keeps_the_tables_of_others(folder, tmp_path, capsys):
@@ -183,21 +171,15 @@ def test_interrupt_keeps_what_is_done_and_a_kill_mid_line_is_survived(
     assert len(store.Store(path).rows) == 2 * settings
 
 
-def test_a_codec_that_fails_is_named_and_the_rest_goes_on(
-    folder, tmp_path, monkeypatch, capsys
-):
+def test_a_codec_that_fails_is_named_and_the_rest_goes_on(folder, tmp_path, monkeypatch, capsys):
     png = codecs.load("png")
     wrong = dataclasses.replace(png, decode=lambda *_: np.zeros((48, 64, 3), np.uint8))
     load = codecs.load
-    monkeypatch.setattr(
-        codecs, "load", lambda name: wrong if name == "png" else load(name)
-    )
+    monkeypatch.setattr(codecs, "load", lambda name: wrong if name == "png" else load(name))
     out = tmp_path / "out"
     assert bench(folder, out, "--codecs", "png", "zlib") == 1
     assert "0.png: png: MismatchError: is not lossless" in (capsys.readouterr().err)
-    assert {
-        row["codec"] for row in store.Store(out / "pictures.csv").rows.values()
-    } == {"zlib"}
+    assert {row["codec"] for row in store.Store(out / "pictures.csv").rows.values()} == {"zlib"}
 
 
 def test_two_processes_give_the_rows_of_one(folder, tmp_path):
@@ -220,9 +202,7 @@ def test_two_processes_give_the_rows_of_one(folder, tmp_path):
             )
             == 0
         )
-    assert (tmp_path / "1/pictures.csv").read_bytes() == (
-        tmp_path / "2/pictures.csv"
-    ).read_bytes()
+    assert (tmp_path / "1/pictures.csv").read_bytes() == (tmp_path / "2/pictures.csv").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -256,9 +236,7 @@ def test_markdown_says_what_the_run_said(folder, tmp_path, capsys):
     row = next(line for line in said.splitlines() if line.startswith("WebP"))
     cells = [
         cell.strip()
-        for cell in next(
-            line for line in markdown.splitlines() if line.startswith("| WebP")
-        )
+        for cell in next(line for line in markdown.splitlines() if line.startswith("| WebP"))
         .strip("|")
         .split("|")
     ]
@@ -388,6 +366,4 @@ def test_what_is_not_installed_is_named(name):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 1
-    assert run.stderr == (
-        f"aebench: {name} is missing; in a checkout: pip install '.[bench]'\n"
-    )
+    assert run.stderr == (f"aebench: {name} is missing; in a checkout: pip install '.[bench]'\n")

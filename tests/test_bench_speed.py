@@ -61,15 +61,11 @@ def test_codecs_take_turns_and_a_slow_one_gets_no_larger_picture(sources, monkey
         ("b", 48, 3),
     ]
     # Rounding of the seconds limits how well they agree.
-    assert rows[0]["encode_mp_per_s"] == pytest.approx(
-        32 * 16 / 1e6 / rows[0]["encode_s"], rel=0.1
-    )
+    assert rows[0]["encode_mp_per_s"] == pytest.approx(32 * 16 / 1e6 / rows[0]["encode_s"], rel=0.1)
 
     monkeypatch.setattr(speed, "SLOW_S", 0)
     rows = list(
-        speed.times(
-            sources, ["a"], 1, [(32, 16), (48, 24)], repeats=3, say=lambda line: None
-        )
+        speed.times(sources, ["a"], 1, [(32, 16), (48, 24)], repeats=3, say=lambda line: None)
     )
     assert [(row["width"], row["repeats"]) for row in rows] == [(32, 1)]
 

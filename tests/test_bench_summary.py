@@ -11,9 +11,7 @@ def made_up(names):
     """A summary of these codecs; the k-th is k % smaller than JPEG."""
     figures = {
         metric: {
-            name: {"rate": -float(10 * i + k)}
-            for k, name in enumerate(names)
-            if name != "jpeg-420"
+            name: {"rate": -float(10 * i + k)} for k, name in enumerate(names) if name != "jpeg-420"
         }
         | {"jpeg-420": {"rate": 0.0}}
         for i, metric in enumerate(("psnr", "ssimulacra2"))

@@ -35,9 +35,7 @@ ENV = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
 def tree(folder):
     """Content of every file under a folder, by relative path."""
     return {
-        str(p.relative_to(folder)): p.read_bytes()
-        for p in sorted(folder.rglob("*"))
-        if p.is_file()
+        str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
     }
 
 
@@ -155,19 +153,14 @@ def test_permission_bits_are_copied(tiny, mode, force):
 
 def test_umask_decides_without_an_input_file(tiny):
     data = (tiny / "tiny.png").read_bytes()
-    assert (
-        run("aecompress", "-", "new.aec", cwd=tiny, input=data, umask=0o027).returncode
-        == 0
-    )
+    assert run("aecompress", "-", "new.aec", cwd=tiny, input=data, umask=0o027).returncode == 0
     assert stat.S_IMODE((tiny / "new.aec").stat().st_mode) == 0o640
 
 
 def test_quality_counts(tiny):
     for quality in 1, 100:
         assert (
-            run(
-                "aecompress", f"-q{quality}", "tiny.png", f"{quality}.aec", cwd=tiny
-            ).returncode
+            run("aecompress", f"-q{quality}", "tiny.png", f"{quality}.aec", cwd=tiny).returncode
             == 0
         )
     assert (tiny / "1.aec").stat().st_size < (tiny / "100.aec").stat().st_size
@@ -175,12 +168,8 @@ def test_quality_counts(tiny):
 
 def test_threads(tiny):
     for n in 1, 2:
-        assert (
-            run("aecompress", "-T", n, "tiny.png", f"{n}.aec", cwd=tiny).returncode == 0
-        )
-        assert (
-            run("aedecompress", "-T", 3 - n, "-t", f"{n}.aec", cwd=tiny).returncode == 0
-        )
+        assert run("aecompress", "-T", n, "tiny.png", f"{n}.aec", cwd=tiny).returncode == 0
+        assert run("aedecompress", "-T", 3 - n, "-t", f"{n}.aec", cwd=tiny).returncode == 0
 
 
 def test_list_as_json(tiny):
@@ -232,10 +221,7 @@ def test_absurd_dimensions_in_an_aec(tiny):
 def test_absurd_dimensions_in_a_picture(tmp_path):
     def chunk(kind, data):
         return (
-            len(data).to_bytes(4, "big")
-            + kind
-            + data
-            + zlib.crc32(kind + data).to_bytes(4, "big")
+            len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
         )
 
     size = (1 << 30).to_bytes(4, "big")
@@ -255,9 +241,7 @@ def test_sixteen_bit_input(tmp_path):
     Image.fromarray(deep).save(tmp_path / "deep.png")
     result = run("aecompress", "deep.png", cwd=tmp_path)
     assert result.returncode == 2
-    assert result.stderr.decode() == (
-        "aecompress: deep.png: warning: 16 bits a sample cut to 8\n"
-    )
+    assert result.stderr.decode() == ("aecompress: deep.png: warning: 16 bits a sample cut to 8\n")
     # No one says what is white in a TIFF file of this kind.
     Image.fromarray(deep).save(tmp_path / "deep.tif")
     before = tree(tmp_path)
@@ -275,9 +259,7 @@ def test_a_cut_picture_is_an_error(tmp_path):
     assert tree(tmp_path) == before
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "getuid") or os.getuid() == 0, reason="root may write anywhere"
-)
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_write_permission(tiny):
     before = tree(tiny)
     tiny.chmod(0o555)

@@ -113,9 +113,7 @@ def test_no_room(photo, args):
     if args:
         (photo / "a.aec").write_bytes(OLD)
     before = tree(photo)
-    result = run(
-        "aecompress", *args, "-q", "100", "a.png", cwd=photo, preexec_fn=small_files
-    )
+    result = run("aecompress", *args, "-q", "100", "a.png", cwd=photo, preexec_fn=small_files)
     assert result.returncode == 1
     assert result.stderr.decode().count("\n") == 1
     assert b"a.aec: " in result.stderr and b"Traceback" not in result.stderr
@@ -125,9 +123,7 @@ def test_no_room(photo, args):
 def test_no_room_for_a_picture(photo):
     assert run("aecompress", "a.png", cwd=photo).returncode == 0
     before = tree(photo)
-    result = run(
-        "aedecompress", "--rm", "a.aec", "b.png", cwd=photo, preexec_fn=small_files
-    )
+    result = run("aedecompress", "--rm", "a.aec", "b.png", cwd=photo, preexec_fn=small_files)
     assert result.returncode == 1 and b"b.png: " in result.stderr
     assert tree(photo) == before
 
@@ -173,9 +169,7 @@ def test_full_disk(photo, disk):
     (folder / "full").write_bytes(bytes(4096))
     before = tree(photo)
     for args in (), ("-f",):
-        result = run(
-            "aecompress", *args, "--rm", "-q", "100", "a.png", "disk/a.aec", cwd=photo
-        )
+        result = run("aecompress", *args, "--rm", "-q", "100", "a.png", "disk/a.aec", cwd=photo)
         assert result.returncode == 1
         assert result.stderr.decode().count("\n") == 1
         assert b"disk/a.aec: no space left" in result.stderr

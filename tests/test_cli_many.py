@@ -154,18 +154,14 @@ def at_work(folder):
         process.kill()
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self/task").exists(), reason="looks for workers in /proc"
-)
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for workers in /proc")
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_workers(at_work, folder, number, code):
     workers = children(at_work.pid)
     at_work.send_signal(number)
     assert at_work.wait(400) == code
     said = at_work.stderr.read().decode()
-    assert said == (
-        "aecompress: interrupted: 0 of 8 files done; --skip-existing goes on\n"
-    )
+    assert said == ("aecompress: interrupted: 0 of 8 files done; --skip-existing goes on\n")
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert not (folder / "out").exists()
 
@@ -258,9 +254,7 @@ def test_sound_files_may_replace_their_pictures(kind, quality, tmp_path):
         found = codec.Decoder().decode_picture(data)
         back = Job("a.aec", str(tmp_path / name))
         codec.picture.save(found, back.dst)
-        verify.decompressed(
-            back, Path(back.dst).read_bytes(), found, kind, coder().options
-        )
+        verify.decompressed(back, Path(back.dst).read_bytes(), found, kind, coder().options)
 
 
 def test_what_may_not_replace_a_picture(tmp_path):
@@ -301,9 +295,7 @@ def test_the_written_picture_is_compared(tmp_path):
     ):
         codec.picture.save(Picture(wrong), job.dst, kind)
         with pytest.raises(Refusal, match="is not the picture"):
-            verify.decompressed(
-                job, Path(job.dst).read_bytes(), picture, kind, coder().options
-            )
+            verify.decompressed(job, Path(job.dst).read_bytes(), picture, kind, coder().options)
 
 
 # Metadata
@@ -320,13 +312,9 @@ def test_metadata_survives_both_ways_unless_stripped(tmp_path):
         found = codec.picture.open_picture(tmp_path / back)
         assert found.icc == ICC  # colours are never stripped
         assert np.array_equal(found.alpha, PHOTO[:40, :50, 0])
-        assert (found.exif, found.xmp) == (
-            (exif(t274=1), XMP) if kept else (None, None)
-        )
+        assert (found.exif, found.xmp) == ((exif(t274=1), XMP) if kept else (None, None))
     assert run("aecompress", "-f", "a.png", cwd=tmp_path).returncode == 0
-    assert (
-        run("aedecompress", "--strip", "a.aec", "d.png", cwd=tmp_path).returncode == 0
-    )
+    assert run("aedecompress", "--strip", "a.aec", "d.png", cwd=tmp_path).returncode == 0
     assert codec.picture.open_picture(tmp_path / "d.png").exif is None
 
 

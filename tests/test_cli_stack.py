@@ -103,10 +103,7 @@ def test_one_picture(folder, call):
         (["-o", "b.tif"], "b.tif"),
     ):
         assert (
-            call(
-                "aedecompress", "--index", 7, "digits.aec", *arguments, cwd=folder
-            ).returncode
-            == 0
+            call("aedecompress", "--index", 7, "digits.aec", *arguments, cwd=folder).returncode == 0
         )
         assert near(np.asarray(Image.open(folder / name)), want)
     assert not (folder / "digits-06.png").exists()
@@ -147,9 +144,7 @@ def test_list_and_test(folder, call):
     assert first["bpp"] == round(8 * size / (N * 28 * 30), 4)
     assert first["sections"] == ["STAK"]
     lines = (
-        call("aedecompress", "-l", "digits.aec", "one.aec", cwd=folder)
-        .stdout.decode()
-        .splitlines()
+        call("aedecompress", "-l", "digits.aec", "one.aec", cwd=folder).stdout.decode().splitlines()
     )
     assert lines[0].split()[:3] == ["bytes", "pictures", "pixels"]
     assert lines[1].split()[:3] == [str(size), "12", "30x28"]
@@ -163,9 +158,7 @@ def test_list_and_test(folder, call):
 def test_nothing_is_replaced(folder, call):
     (folder / "digits-11.png").write_bytes(b"mine")
     before = tree(folder)
-    fails(
-        call("aedecompress", "digits.aec", cwd=folder), "digits-11.png: exists; use -f"
-    )
+    fails(call("aedecompress", "digits.aec", cwd=folder), "digits-11.png: exists; use -f")
     fails(
         call("aecompress", "--stack", "in/00.png", "-o", "digits.aec", cwd=folder),
         "digits.aec: exists; use -f",
@@ -242,9 +235,7 @@ def test_metadata(tmp_path, call):
     tags[271] = "Maker"
     for i, pixels in enumerate(drawn(2, 20, 30, (3,))):
         Image.fromarray(pixels).save(tmp_path / f"{i}.png", icc_profile=ICC, exif=tags)
-    result = call(
-        "aecompress", "--stack", "0.png", "1.png", "-o", "a.aec", cwd=tmp_path
-    )
+    result = call("aecompress", "--stack", "0.png", "1.png", "-o", "a.aec", cwd=tmp_path)
     assert result.returncode == 2
     assert b"Exif and XMP of 2 pictures left out" in result.stderr
     result = call(
@@ -266,13 +257,8 @@ def test_metadata(tmp_path, call):
 def test_one_picture_has_number_0(tmp_path, call):
     Image.fromarray(DIGITS[0]).save(tmp_path / "a.png")
     assert call("aecompress", "a.png", cwd=tmp_path).returncode == 0
-    fails(
-        call("aedecompress", "--index", 1, "a.aec", "b.png", cwd=tmp_path), "has no 1"
-    )
-    assert (
-        call("aedecompress", "--index", 0, "a.aec", "b.png", cwd=tmp_path).returncode
-        == 0
-    )
+    fails(call("aedecompress", "--index", 1, "a.aec", "b.png", cwd=tmp_path), "has no 1")
+    assert call("aedecompress", "--index", 0, "a.aec", "b.png", cwd=tmp_path).returncode == 0
     assert Image.open(tmp_path / "b.png").size == (30, 28)
 
 

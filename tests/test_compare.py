@@ -59,9 +59,7 @@ def test_windows_are_the_middle_enlarged(shape):
 def test_compare_command(tmp_path):
     Image.fromarray(PHOTO).save(tmp_path / "a.png")
     Image.fromarray(PHOTO[..., 0]).save(tmp_path / "b.png")
-    result = run(
-        "aecompress", "--compare", "-v", "-q30", "a.png", "b.png", cwd=tmp_path
-    )
+    result = run("aecompress", "--compare", "-v", "-q30", "a.png", "b.png", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "a-compare.png",

@@ -77,9 +77,7 @@ def test_bytes():
 )
 def test_round_trip(header, payload, sections):
     data = container.pack(header, payload, sections)
-    full = dataclasses.replace(
-        header, sections=tuple(sections), payload_length=len(payload)
-    )
+    full = dataclasses.replace(header, sections=tuple(sections), payload_length=len(payload))
     assert container.unpack(data) == (full, sections, payload)
     assert container.read_header(data) == full
     assert list(container.unpack(data)[1]) == list(sections)
@@ -157,9 +155,7 @@ def test_version():
 
 def test_flags():
     refuse(patch(PLAIN, 5, b"\x23"), UnsupportedError, value=2)
-    refuse(
-        PLAIN[:5] + b"\x23" + PLAIN[6:], FormatError, len(PLAIN) - 4, match="damaged"
-    )
+    refuse(PLAIN[:5] + b"\x23" + PLAIN[6:], FormatError, len(PLAIN) - 4, match="damaged")
 
 
 def test_blend():
@@ -209,9 +205,7 @@ def test_lengths_that_lie():
     refuse(PLAIN + b"\0", FormatError, len(PLAIN), match="1 bytes after")
     odd = seal(PLAIN[:24] + struct.pack("<I", 7) + b"1234567")
     refuse(odd, FormatError, 24, match="multiple of 4")
-    refuse(
-        patch(FULL, 33, b"\xff\xff\xff\xff"), FormatError, 33, match="claims 4294967295"
-    )
+    refuse(patch(FULL, 33, b"\xff\xff\xff\xff"), FormatError, 33, match="claims 4294967295")
     refuse(patch(FULL, 28, b"\xff"), FormatError, 68, match="claims")
     refuse(patch(FULL, 28, b"\0"), FormatError, 28, match="empty")
 
@@ -238,9 +232,7 @@ def test_sections():
         value="TIME",
         match="critical section TIME",
     )
-    header, found, payload = container.unpack(
-        sections((b"zzzz", b"new"), (b"ALPH", b"x"))
-    )
+    header, found, payload = container.unpack(sections((b"zzzz", b"new"), (b"ALPH", b"x")))
     assert header.sections == ("zzzz", "ALPH")
     assert found["ALPH"] == b"x" and payload == b"12345678"
 

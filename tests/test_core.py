@@ -87,9 +87,7 @@ def nothing_is_skipped(arrays):
 
 
 @needs_core
-@pytest.mark.parametrize(
-    "change", [lambda arrays: None, zero_has_a_level, nothing_is_skipped]
-)
+@pytest.mark.parametrize("change", [lambda arrays: None, zero_has_a_level, nothing_is_skipped])
 def test_random_models_as_in_plain_integers(tmp_path, change):
     """Escapes, parts, odd sizes; read and written as the reference does."""
     bundle = small_model(tmp_path, 4, change)
@@ -179,9 +177,7 @@ def test_sizes_are_checked():
 def test_floats_are_those_of_numpy(monkeypatch):
     """To the last bit, or a file would depend on whether there is a core."""
     rng, place = np.random.default_rng(2), slabs(8, 12)[0]
-    y = (rng.normal(size=(8, 12, 30)) * rng.choice([1, 9, 1e5], (8, 12, 30))).astype(
-        "f4"
-    )
+    y = (rng.normal(size=(8, 12, 30)) * rng.choice([1, 9, 1e5], (8, 12, 30))).astype("f4")
     y[0, 0, 4:12] = 0.5, -0.5, 1.5, 2.5, -1.5, 0.56, 0.55, 0
     gain = np.ones(30, np.float32)
     gain[12:] = rng.uniform(0.3, 3, 18)

@@ -74,9 +74,7 @@ def test_sections_in_any_order():
         )
     for a, b in itertools.product(SECTIONS, repeat=2):
         bare = container.pack(header, payload)
-        doubled = make_bad.with_sections(
-            bare, *((k.encode(), SECTIONS[k]) for k in (a, b, a))
-        )
+        doubled = make_bad.with_sections(bare, *((k.encode(), SECTIONS[k]) for k in (a, b, a)))
         with pytest.raises(codec.FormatError, match="second section"):
             codec.decode(doubled)
     for other in "ICCP", "exif", "xmp0":

@@ -128,18 +128,14 @@ def test_a_picture_that_kills_its_workers(client, cluster, folder):
     before = cluster.scheduler.allowed_failures
     cluster.scheduler.allowed_failures = 0
     try:
-        summary = dask.compress(
-            client, names(folder), str(folder / "out"), top=str(folder / "in")
-        )
+        summary = dask.compress(client, names(folder), str(folder / "out"), top=str(folder / "in"))
     finally:
         cluster.scheduler.allowed_failures = before
         client.restart(timeout=120)
     failed = {os.path.basename(name): why for name, why in summary.failed.items()}
     assert {"03.png", "broken.png"} <= set(failed)
     # Without a second chance, who waited at the killed worker fails too.
-    assert all(
-        "KilledWorker" in why for name, why in failed.items() if name != "broken.png"
-    )
+    assert all("KilledWorker" in why for name, why in failed.items() if name != "broken.png")
     # Outputs whose word was lost with the worker count as there.
     assert summary.done + summary.there + len(failed) == N + 1
     assert N - 1 >= len(outputs(folder)) >= summary.done + summary.there
@@ -155,10 +151,7 @@ def test_workers_load_the_model_once(client, folder):
 
     assert list(client.run(loads).values()) == [[1], [1]]
     events = client.get_events(dask.COMPRESS)
-    assert (
-        sum(e["pixels"] for _, e in events if e["src"].startswith(str(folder)))
-        == N * 64 * 96
-    )
+    assert sum(e["pixels"] for _, e in events if e["src"].startswith(str(folder))) == N * 64 * 96
 
 
 def test_urls(client, folder):
@@ -203,12 +196,8 @@ def test_command(client, cluster, folder):
     assert f"{N} of {N + 1} files" in lines[-2]
     seen = outputs(folder)
     path = next(iter(seen))
-    assert path.read_bytes() == codec.Encoder(
-        threads=1, effort=2, tune="ms-ssim"
-    ).encode(
-        picture.read(
-            folder / "in" / path.relative_to(folder / "out").with_suffix(".png")
-        ),
+    assert path.read_bytes() == codec.Encoder(threads=1, effort=2, tune="ms-ssim").encode(
+        picture.read(folder / "in" / path.relative_to(folder / "out").with_suffix(".png")),
         30,
     )
     assert (
@@ -270,9 +259,7 @@ def test_no_scheduler(monkeypatch, capsys, tmp_path):
     with pytest.raises(InputError, match="no scheduler at tcp://x:1"):
         dask.connect("tcp://x:1")
     (tmp_path / "a.png").write_bytes(b"")
-    assert (
-        main("aecompress", ["--scheduler", "tcp://x:1", str(tmp_path / "a.png")]) == 1
-    )
+    assert main("aecompress", ["--scheduler", "tcp://x:1", str(tmp_path / "a.png")]) == 1
     assert "no scheduler at tcp://x:1" in capsys.readouterr().err
 
 
@@ -314,15 +301,11 @@ while True:
         import os; os.unlink({str(folder / "out" / "x.aec")!r})
 """
     for delay in (0.003, 0.011, 0.017, 0.023, 0.041):
-        with subprocess.Popen(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE
-        ) as process:
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
             process.stdout.readline()
             threading.Timer(delay, process.kill).start()
         left = outputs(folder)
-        assert all(
-            p.name == "x.aec" and size == 5000000 for p, (_, _, size) in left.items()
-        ), left
+        assert all(p.name == "x.aec" and size == 5000000 for p, (_, _, size) in left.items()), left
     assert src.exists()
 
 

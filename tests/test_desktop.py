@@ -26,9 +26,7 @@ def tool(name):
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "photo.aec").write_bytes(
-        codec.encode(drawn(1, 40, 90, (3,))[0], quality=70.5)
-    )
+    (tmp_path / "photo.aec").write_bytes(codec.encode(drawn(1, 40, 90, (3,))[0], quality=70.5))
     (tmp_path / "grey").write_bytes(codec.encode(drawn(1, 40, 90)[0]))
     (tmp_path / "stack").write_bytes(codec.encode_batch(drawn(7, 20, 30)))
     (tmp_path / "other.aec").write_bytes(b"\x89AEC\r\n")
@@ -36,9 +34,7 @@ def folder(tmp_path):
 
 
 def call(*args, **more):
-    return subprocess.run(
-        args, capture_output=True, text=True, check=True, **more
-    ).stdout
+    return subprocess.run(args, capture_output=True, text=True, check=True, **more).stdout
 
 
 @tool("file")
@@ -108,9 +104,7 @@ def test_mime_type_of_content(folder):
     env = {**os.environ, "XDG_DATA_HOME": str(home)}
     subprocess.run(["update-mime-database", home / "mime"], env=env, check=True)
     for name in ("photo.aec", "grey", "stack"):
-        told = call(
-            "gio", "info", "-a", "standard::content-type", name, cwd=folder, env=env
-        )
+        told = call("gio", "info", "-a", "standard::content-type", name, cwd=folder, env=env)
         assert f"standard::content-type: {MIME}" in told
 
 

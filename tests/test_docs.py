@@ -122,9 +122,7 @@ def test_readme_commands(folder):
     assert (folder / "host" / "photo.aec").read_bytes()[:4] == b"\x89AEC"
 
 
-@pytest.mark.parametrize(
-    "line", [line for block in shell_blocks() for line in lines(block)]
-)
+@pytest.mark.parametrize("line", [line for block in shell_blocks() for line in lines(block)])
 def test_options_exist(line):
     """Commands too long, or too far away, to run: their options parse."""
     words = shlex.split(line, comments=True)
@@ -246,7 +244,5 @@ def test_datasets_page(folder):
         f"import codec\nimport numpy as np\n{head}\nif __name__ == '__main__':\n"
         + "\n".join("    " + line for line in body.splitlines())
     )
-    done = subprocess.run(
-        [sys.executable, "page.py"], cwd=folder, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "page.py"], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

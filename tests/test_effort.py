@@ -47,17 +47,13 @@ def photo():
     from PIL import Image
 
     return np.asarray(
-        Image.open(
-            Path(__file__).parent.parent / "examples" / "budgerigar.png"
-        ).convert("RGB")
+        Image.open(Path(__file__).parent.parent / "examples" / "budgerigar.png").convert("RGB")
     )[100:300, 250:450]
 
 
 def test_z_symbols_are_the_nearest_unless_one_is_dearer():
     bits = np.array([[9.0, 3.0, 1.0, 5.0, 20.0]] * 2)  # of -2..2
-    z = np.array(
-        [[0.49, 0.51], [-0.4985, -0.4975], [1.51, 1.54], [-5, 7], [-2, 2], [0, -0.5]]
-    )
+    z = np.array([[0.49, 0.51], [-0.4985, -0.4975], [1.51, 1.54], [-5, 7], [-2, 2], [0, -0.5]])
     got = choose.hyper(z, bits)
     # 4 bits more move the threshold by 1 / 128, 15 by 15 / 512.
     assert got.tolist() == [[0, 1], [0, 0], [1, 2], [-2, 2], [-2, 2], [0, 0]]
@@ -150,9 +146,7 @@ def test_wrong_efforts(level):
 
 def test_plans_grow():
     plans = [effort.PLANS[n] for n in range(1, 10)]
-    assert all(
-        a.passes < b.passes and a.probes <= b.probes for a, b in zip(plans, plans[1:])
-    )
+    assert all(a.passes < b.passes and a.probes <= b.probes for a, b in zip(plans, plans[1:]))
     assert effort.DEFAULT in effort.PLANS
 
 
@@ -171,19 +165,13 @@ def test_costs_are_what_the_coder_writes(pipeline):
     signed = np.array([-6.0, -1.0, 0.0, 5.0, -5000.0, 5000.0], np.float32)
     r = np.full(6, 30, np.uint8)
     k = np.minimum(np.abs([signed, signed + 1]), costs.TOP + 1).astype(int)
-    assert np.allclose(
-        found.upward(signed, r), found.bits[30, k[1]] - found.bits[30, k[0]]
-    )
+    assert np.allclose(found.upward(signed, r), found.bits[30, k[1]] - found.bits[30, k[0]])
 
 
 def test_tiles_give_the_gradient_of_the_whole(pipeline, monkeypatch):
     x = scene(9, 200, 260)
     h, w = 13, 17
-    latent = (
-        np.random.default_rng(4)
-        .normal(0, 0.2, (h, w, pipeline.bundle.m))
-        .astype(np.float32)
-    )
+    latent = np.random.default_rng(4).normal(0, 0.2, (h, w, pipeline.bundle.m)).astype(np.float32)
 
     def gradient():
         objective = objectives.SquaredError(pipeline.graphs, x, 50)
@@ -241,9 +229,7 @@ def test_weights_follow_the_formula():
     assert weights.shape == (400, 400) and weights.dtype == np.float32
     assert abs(weights.mean() - 1) < 1e-5
     flat, busy = weights[200, 90], weights[200, 310]
-    assert flat / busy == pytest.approx(
-        ((2 * 20**2 + tune.C2) / tune.C2) ** 0.5, rel=0.05
-    )
+    assert flat / busy == pytest.approx(((2 * 20**2 + tune.C2) / tune.C2) ** 0.5, rel=0.05)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 700), (17, 1), (601, 90)])
@@ -259,10 +245,7 @@ def test_what_is_asked_for_improves(photo):
     """Equal bytes: more MS-SSIM, less PSNR."""
     ms_ssim = pytest.importorskip("codec.bench.metrics").ms_ssim
     pytest.importorskip("pytorch_msssim")
-    coders = [
-        codec.Encoder("psnr", threads=1, effort=5, tune=name)
-        for name in ("psnr", "ms-ssim")
-    ]
+    coders = [codec.Encoder("psnr", threads=1, effort=5, tune=name) for name in ("psnr", "ms-ssim")]
     tuned = coders[1].encode(photo, 40)
     plain = coders[0].encode(photo, target_size=len(tuned) + 20)
     assert len(plain) >= len(tuned) - 20

@@ -37,8 +37,7 @@ def test_set_is_whole():
         header, case = codec.info(cases.data(name)), cases.CASES[name]
         assert header.model == cases.SET["model"]
         assert case | {"sections": tuple(case["sections"])} == case | {
-            k: getattr(header, k)
-            for k in ("width", "height", "colour", "quality", "sections")
+            k: getattr(header, k) for k in ("width", "height", "colour", "quality", "sections")
         }
 
 
@@ -90,9 +89,7 @@ def test_metadata_case():
     assert pic.exif.startswith(b"II*\0")
 
 
-@pytest.mark.parametrize(
-    "name", ["row-1x70", "tiles-24x1025", "noise-grey", "photo-160x240"]
-)
+@pytest.mark.parametrize("name", ["row-1x70", "tiles-24x1025", "noise-grey", "photo-160x240"])
 def test_the_source_can_be_told(name):
     """The reference pictures are pictures, not only what came out."""
     source = cases.picture(name, source=True).astype(float)
@@ -136,8 +133,7 @@ def test_sums_are_exact_in_any_order():
     exact = (a @ b.tables["w2"].T.astype(np.int64)).reshape(3, 16, -1)
     for group, w in zip(r.groups, r.w2):
         assert (
-            a.astype(np.float32) @ w
-            == exact[..., group].reshape(3, -1) * scale_index.ONE
+            a.astype(np.float32) @ w == exact[..., group].reshape(3, -1) * scale_index.ONE
         ).all()
 
 

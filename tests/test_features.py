@@ -73,9 +73,7 @@ def test_units_do_not_depend_on_quality(photo):
     want = codec.features(photo, pooling="grid")
     power = np.square(want).mean()
     errors = [
-        np.square(
-            codec.features(codec.encode(photo, quality=q), pooling="grid") - want
-        ).mean()
+        np.square(codec.features(codec.encode(photo, quality=q), pooling="grid") - want).mean()
         / power
         for q in (10, 50, 90)
     ]
@@ -139,9 +137,7 @@ def test_grey_and_alpha(photo):
     same = codec.features(np.repeat(grey[..., None], 3, 2))
     assert np.array_equal(codec.features(grey), same)
     alpha = np.full(grey.shape, 9, np.uint8)
-    assert np.array_equal(
-        codec.features(np.dstack([photo, alpha])), codec.features(photo)
-    )
+    assert np.array_equal(codec.features(np.dstack([photo, alpha])), codec.features(photo))
 
 
 def test_stacks():
@@ -178,9 +174,7 @@ def test_bad_calls(photo):
         with pytest.raises(codec.LimitError):
             codec.features(source, max_pixels=1000)
     with pytest.raises(codec.LimitError):  # cells count, not pixels
-        codec.features(
-            codec.encode_batch(np.zeros((99, 1, 1), np.uint8)), max_pixels=9999
-        )
+        codec.features(codec.encode_batch(np.zeros((99, 1, 1), np.uint8)), max_pixels=9999)
 
 
 def test_hostile_bytes():

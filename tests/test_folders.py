@@ -127,9 +127,7 @@ def test_an_output_that_is_not_of_its_input(photos, run, fault):
 
 
 def test_all_collisions_are_told_at_once(photos, run):
-    (photos / "2020" / "IMG_1.PNG").write_bytes(
-        (photos / "2019" / "IMG_1.PNG").read_bytes()
-    )
+    (photos / "2020" / "IMG_1.PNG").write_bytes((photos / "2019" / "IMG_1.PNG").read_bytes())
     before = tree(photos)
     code, _, err = run("-r", "--suffix", "replace", "photos")
     assert code == 1 and err.count("\n") == 1
@@ -214,9 +212,7 @@ def test_a_folder_as_last_name(photos, run):
 
 def test_dry_run_and_exclude(photos, run):
     before = tree(photos.parent)
-    code, out, err = run(
-        "-r", "--dry-run", "--exclude", "2019", "--exclude", "deep/*", "photos"
-    )
+    code, out, err = run("-r", "--dry-run", "--exclude", "2019", "--exclude", "deep/*", "photos")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         "photos/2020/IMG_1.jpeg -> photos/2020/IMG_1.aec",
@@ -273,9 +269,7 @@ def test_interrupted(photos, run, monkeypatch):
     monkeypatch.setattr(files, "save", save)
     code, _, err = run("-r", "photos")
     assert code == 130
-    assert err.endswith(
-        "aecompress: interrupted: 2 of 8 files done; the same command goes on\n"
-    )
+    assert err.endswith("aecompress: interrupted: 2 of 8 files done; the same command goes on\n")
     monkeypatch.setattr(files, "save", real)
     code, _, err = run("-r", "--exclude", "fax.png", "photos")
     assert code == 0 and "2 done before, 5 made now" in err

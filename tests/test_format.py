@@ -14,9 +14,7 @@ TEXT = (ROOT / "docs" / "format.md").read_text()
 
 def test_file_in_hex():
     block = re.search(r"```hex\n(.*?)```", TEXT, re.S)[1]
-    data = bytes.fromhex(
-        "".join(re.findall(r"^[0-9a-f]{4}  ((?:[0-9a-f]{2} ?)+)", block, re.M))
-    )
+    data = bytes.fromhex("".join(re.findall(r"^[0-9a-f]{4}  ((?:[0-9a-f]{2} ?)+)", block, re.M)))
     assert data == cases.data("one-pixel")
     header = codec.info(data)
     assert (header.width, header.height, header.quality) == (1, 1, 50)

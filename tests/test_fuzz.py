@@ -131,12 +131,8 @@ def test_the_harness_sees_a_bug(monkeypatch):
         targets.parser(SOUND[0])
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("atheris") is None, reason="atheris is not installed"
-)
-@pytest.mark.parametrize(
-    "target, runs", [("parser", 2000), ("decoder", 300), ("encoder", 60)]
-)
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is not installed")
+@pytest.mark.parametrize("target, runs", [("parser", 2000), ("decoder", 300), ("encoder", 60)])
 def test_guided_by_coverage(tmp_path, target, runs):
     # From a shell: a child inherits the peak of its parent's memory, which
     # libFuzzer would take for its own.

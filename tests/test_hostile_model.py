@@ -31,9 +31,7 @@ def write(folder, manifest=None, arrays=None, files=None):
     found = {n: b for n, b in found.items() if b is not DELETE}
     for name, data in found.items():
         (folder / name).write_bytes(data)
-    text = GOOD.manifest | {
-        "files": {n: hashlib.sha256(b).hexdigest() for n, b in found.items()}
-    }
+    text = GOOD.manifest | {"files": {n: hashlib.sha256(b).hexdigest() for n, b in found.items()}}
     text = {k: v for k, v in (text | (manifest or {})).items() if v is not DELETE}
     (folder / "model.json").write_text(json.dumps(text))
     return folder
@@ -42,9 +40,7 @@ def write(folder, manifest=None, arrays=None, files=None):
 def constants(**changes):
     return {
         "constants": {
-            k: v
-            for k, v in (GOOD.manifest["constants"] | changes).items()
-            if v is not DELETE
+            k: v for k, v in (GOOD.manifest["constants"] | changes).items() if v is not DELETE
         }
     }
 
@@ -141,13 +137,9 @@ def test_parts_are_read(tmp_path, monkeypatch):
         in_parts(d0=DELETE),
         in_parts(expected=DELETE),
         in_parts(expected=np.full(64, 2**15, np.uint16)),
-        in_parts(
-            expected=np.full(64, 2000, np.uint16), d1=np.full((184, 104), 127, np.int8)
-        ),
+        in_parts(expected=np.full(64, 2000, np.uint16), d1=np.full((184, 104), 127, np.int8)),
         # Below 2**24, but not by enough.
-        in_parts(
-            expected=np.full(64, 1262, np.uint16), d1=np.full((184, 104), 127, np.int8)
-        ),
+        in_parts(expected=np.full(64, 1262, np.uint16), d1=np.full((184, 104), 127, np.int8)),
     ],
     ids=lambda a: f"{a['parts'].tolist()[:3]}",
 )

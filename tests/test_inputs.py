@@ -44,9 +44,7 @@ def put(**files):
 # Inputs and outputs --------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "extension", [".jfif", ".jpe", ".apng", ".j2k", ".pcx", ".unheard", ""]
-)
+@pytest.mark.parametrize("extension", [".jfif", ".jpe", ".apng", ".j2k", ".pcx", ".unheard", ""])
 def test_a_second_picture_is_an_input_whatever_its_name(folder, extension):
     a, b = "a" + extension, "b" + extension
     second = picture("JPEG")
@@ -127,8 +125,7 @@ def test_what_pillow_reads_has_a_known_name():
         if kind not in ("PDF", "EPS", "WMF", "MPEG", "HDF5", "GRIB", "BUFR", "AEC")
     } - names.PICTURES
     assert missing <= set(
-        ".fpx .ftc .ftu .gbr .iim .pcd .palm .pxr .xv .emf .icb .vda .vst .icm "
-        ".jps .mic".split()
+        ".fpx .ftc .ftu .gbr .iim .pcd .palm .pxr .xv .emf .icb .vda .vst .icm .jps .mic".split()
     )
 
 

@@ -84,8 +84,7 @@ def cycles(graph):
 def imports_of(folder):
     modules = {module_of(path)[0] for path in folder.rglob("*.py")}
     return {
-        module_of(path)[0]: list(imported(path, modules))
-        for path in sorted(folder.rglob("*.py"))
+        module_of(path)[0]: list(imported(path, modules)) for path in sorted(folder.rglob("*.py"))
     }
 
 
@@ -224,9 +223,7 @@ assert found == {"codec", "codec.errors"}, found
     assert loaded(code, HEAVY, tmp_path) == "[]"
 
 
-@pytest.mark.parametrize(
-    "option", ["--help", "--version", "-q999", "--completion=bash"]
-)
+@pytest.mark.parametrize("option", ["--help", "--version", "-q999", "--completion=bash"])
 def test_options_load_nothing_heavy(option, tmp_path):
     code = f"""
 from codec.cli.main import main
@@ -251,7 +248,5 @@ def test_a_missing_package_is_named(plugin, module, package):
         f"try:\n    import codec.plugins.{plugin}\n"
         "except ImportError as error:\n    print(error)"
     )
-    said = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
-    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert said.stdout.endswith(f": pip install {package}\n"), said.stderr

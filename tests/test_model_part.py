@@ -35,9 +35,7 @@ def test_only_what_the_output_needs():
 def test_the_whole_of_it_is_the_model_itself():
     features = find.load(None).graphs["features"]
     name = onnx.load_from_string(features).graph.output[0].name
-    assert onnx.load_from_string(part_of(features, name)) == onnx.load_from_string(
-        features
-    )
+    assert onnx.load_from_string(part_of(features, name)) == onnx.load_from_string(features)
 
 
 def test_it_computes_the_same():

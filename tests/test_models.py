@@ -129,9 +129,7 @@ def test_names_and_ids(own, monkeypatch):
     below_variable(own, monkeypatch)
     model = find.load("mine")
     assert model.id == find.load(model.id).id == find.load(own).id
-    with pytest.raises(
-        codec.UnsupportedError, match=f"there are: {find.DEFAULT}, .*mine"
-    ):
+    with pytest.raises(codec.UnsupportedError, match=f"there are: {find.DEFAULT}, .*mine"):
         find.load("other")
     with pytest.raises(codec.UnsupportedError, match="unknown model"):
         codec.register_model("other")

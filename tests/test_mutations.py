@@ -151,6 +151,4 @@ def test_any_byte_of_any_container(container):
         for _ in range(rng.randint(1, 4)):
             at = rng.randrange(min(len(data), 600))
             data[at] = rng.choice([0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)])
-        parts.read(
-            bytes(data[: rng.randrange(len(data)) if rng.random() < 0.2 else None])
-        )
+        parts.read(bytes(data[: rng.randrange(len(data)) if rng.random() < 0.2 else None]))

@@ -52,9 +52,7 @@ def with_warning(data, match, **more):
         ("f.gif", "GIF", "trailing bytes"),
     ],
 )
-def test_rm_keeps_what_the_output_does_not(
-    tmp_path, monkeypatch, capsys, name, container, kind
-):
+def test_rm_keeps_what_the_output_does_not(tmp_path, monkeypatch, capsys, name, container, kind):
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(carried.build(container, kind))
     assert main("aecompress", ["-q", "30", "--rm", name]) == 2
@@ -84,9 +82,7 @@ def test_strip_says_that_one_knows_of_metadata(tmp_path, monkeypatch):
 
 
 def test_sizes_and_names_are_told():
-    with_warning(
-        segment(plain("JPEG"), 0xFE, b"hello"), r"left out: comment \(5 bytes\)$"
-    )
+    with_warning(segment(plain("JPEG"), 0xFE, b"hello"), r"left out: comment \(5 bytes\)$")
     data = plain("JPEG")
     with_warning(data + carried.VIDEO, f"{len(carried.VIDEO)} bytes .*a video")
     opened(data + bytes(99))  # padding
@@ -120,9 +116,7 @@ def test_boxes_that_another_kind_of_file_has(kind, more):
 def test_padding_is_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        picture.read(
-            io.BytesIO(carried.plain("AVIF") + carried.box(b"free", bytes(40)))
-        )
+        picture.read(io.BytesIO(carried.plain("AVIF") + carried.box(b"free", bytes(40))))
 
 
 def test_xmp_claims_nothing_that_is_gone():
@@ -229,9 +223,7 @@ def test_large_profiles(tmp_path, monkeypatch):
 @pytest.mark.parametrize("bits, value", [(1, 1), (2, 2), (4, 9), (8, 200)])
 def test_one_transparent_grey(bits, value):
     row = np.arange(16) % (1 << bits)
-    packed = np.packbits(
-        ((row[:, None] >> np.arange(bits)[::-1]) & 1).astype(np.uint8).ravel()
-    )
+    packed = np.packbits(((row[:, None] >> np.arange(bits)[::-1]) & 1).astype(np.uint8).ravel())
     data = png(16, 1, bits, 0, b"\0" + packed.tobytes())
     data = with_chunk(data, b"tRNS", struct.pack(">H", value))
     if value not in row:
@@ -261,9 +253,7 @@ def test_tags_of_any_type(tag, kind):
     (found,) = tiff.directory(p.exif, "<", False, 8).entries
     assert (found.tag, found.kind, found.value) == (tag, kind, value)
     # What the writer of TIFF cannot hold is with_warning, and costs nothing else.
-    p = Picture(
-        RGB, exif=tiff.write("<", [found, tiff.Entry(271, 2, 2, b"M\0", 0)], {})
-    )
+    p = Picture(RGB, exif=tiff.write("<", [found, tiff.Entry(271, 2, 2, b"M\0", 0)], {}))
     out = io.BytesIO()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -303,9 +293,7 @@ def test_tiff_resolution(unit, dpi):
 def test_bytes_that_no_tag_names():
     data = plain("TIFF")
     with_warning(data + b"secret", "6 bytes after the end")
-    with_warning(
-        with_tag(data + b"secret", 271, 2, 6, b"Maker\0"), "6 bytes that nothing names"
-    )
+    with_warning(with_tag(data + b"secret", 271, 2, 6, b"Maker\0"), "6 bytes that nothing names")
 
 
 def test_grey_with_a_further_band():
@@ -335,9 +323,7 @@ def test_resolution_comes_through(format):
         assert image.info["dpi"] == pytest.approx((300, 150), abs=0.02)
 
 
-@pytest.mark.parametrize(
-    "dpi", [(300, 150), (0, 0), "a", None, (1,), (float("nan"), 1)]
-)
+@pytest.mark.parametrize("dpi", [(300, 150), (0, 0), "a", None, (1,), (float("nan"), 1)])
 def test_resolution_of_images_in_memory(dpi):
     want = pytest.approx(dpi) if dpi == (300, 150) else None
     assert picture.load(image_with(dpi=dpi)).dpi == want
@@ -407,9 +393,7 @@ def image_with(**info):
     return image
 
 
-@pytest.mark.parametrize(
-    "kind, form", [(1, "B"), (3, "H"), (4, "I"), (8, "h"), (9, "i")]
-)
+@pytest.mark.parametrize("kind, form", [(1, "B"), (3, "H"), (4, "I"), (8, "h"), (9, "i")])
 @pytest.mark.parametrize("order", "<>")
 def test_orientation_of_any_integer_type(kind, form, order):
     value = struct.pack(order + form, 6)
@@ -456,9 +440,7 @@ def test_heic():
 
 def test_heic_is_turned_by_its_boxes_alone():
     pytest.importorskip("pillow_heif")
-    p = with_warning(
-        plain("HEIC", xmp=FORMS[0].format(6).encode()), "differs; 1 is applied"
-    )
+    p = with_warning(plain("HEIC", xmp=FORMS[0].format(6).encode()), "differs; 1 is applied")
     assert p.pixels.shape == PIXELS.shape and b"6" not in p.xmp
 
 
@@ -475,9 +457,7 @@ def test_deep_heic_and_jpeg_xl():
     imagecodecs = pytest.importorskip("imagecodecs")
     pytest.importorskip("pillow_jxl")
     deep = np.multiply(PIXELS, 257, dtype=np.uint16)
-    with_warning(
-        imagecodecs.jpegxl_encode(deep, lossless=True), "16 bits a sample cut to 8"
-    )
+    with_warning(imagecodecs.jpegxl_encode(deep, lossless=True), "16 bits a sample cut to 8")
     heif = pillow_heif.from_bytes("RGB;16", deep.shape[1::-1], deep.tobytes())
     file = io.BytesIO()
     heif.save(file, quality=90)
@@ -547,8 +527,7 @@ def test_colours_of_avif(codes, good):
 def test_boxes_that_lead_nowhere_end():
     for data in (
         box(b"ftyp", b"avif") + b"\0\0\0\1meta" + b"\xff" * 8,
-        box(b"ftyp", b"avif")
-        + box(b"meta", bytes(4) + box(b"iinf", bytes(6) + b"\xff" * 8)),
+        box(b"ftyp", b"avif") + box(b"meta", bytes(4) + box(b"iinf", bytes(6) + b"\xff" * 8)),
         b"\0\0\0\2ftyp",
     ):
         assert parts.read(data).lost
@@ -588,9 +567,7 @@ def test_all_pages(container, tmp_path, monkeypatch, capsys):
     main("aecompress", ["--pages", "all", "--strip", "-fq95", "a"])
     lines = capsys.readouterr().err.splitlines()
     assert not [line for line in lines if "not smaller" not in line]
-    for found, want in zip(
-        codec.Stack("a.aec"), (PIXELS, PIXELS[:, ::-1]), strict=True
-    ):
+    for found, want in zip(codec.Stack("a.aec"), (PIXELS, PIXELS[:, ::-1]), strict=True):
         assert np.abs(found.astype(int) - want).mean() < 12
 
 

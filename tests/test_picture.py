@@ -85,9 +85,7 @@ def palette_image(transparency=None):
     return im
 
 
-PALETTE = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]], np.uint8)[
-    GREY % 4
-]
+PALETTE = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]], np.uint8)[GREY % 4]
 
 
 @pytest.mark.parametrize(
@@ -299,9 +297,7 @@ def test_formats_that_are_not_read(start, name, tmp_path):
             picture.open_picture(source)
 
 
-@pytest.mark.parametrize(
-    "options", [{"format": "JPEG", "progressive": True}, {"format": "JPEG"}]
-)
+@pytest.mark.parametrize("options", [{"format": "JPEG", "progressive": True}, {"format": "JPEG"}])
 def test_broken_jpegs(options):
     photo = RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = file(Image.fromarray(photo), **options).getvalue()
@@ -325,9 +321,7 @@ def test_interlaced_png():
         (0, 2, 1, 2),
         (1, 2, 0, 1),
     )
-    raw = b"".join(
-        b"\0" + row.tobytes() for y0, dy, x0, dx in passes for row in a[y0::dy, x0::dx]
-    )
+    raw = b"".join(b"\0" + row.tobytes() for y0, dy, x0, dx in passes for row in a[y0::dy, x0::dx])
     data = bytearray(png(8, 8, 8, 0, raw))
     data[28] = 1
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")

@@ -139,9 +139,7 @@ def test_lossless_formats(format):
         fp = io.BytesIO()
         picture.save(p, fp, format)
         found = np.asarray(Image.open(fp).convert("RGBA"))
-        assert equal(
-            found[..., :3], np.broadcast_to(p.pixels.reshape(5, 7, -1), (5, 7, 3))
-        )
+        assert equal(found[..., :3], np.broadcast_to(p.pixels.reshape(5, 7, -1), (5, 7, 3)))
         if p.alpha is not None:
             assert equal(found[..., 3], ALPHA)
 
@@ -199,9 +197,7 @@ def test_every_format():
 
 def test_metadata_that_does_not_fit():
     fp = io.BytesIO()
-    with pytest.warns(
-        ConversionWarning, match="BMP cannot hold this colour profile, XMP"
-    ):
+    with pytest.warns(ConversionWarning, match="BMP cannot hold this colour profile, XMP"):
         picture.save(Picture(RGB, None, ICC, None, XMP), fp, "BMP")
     long = exif(t270="x" * 70000)
     with pytest.warns(ConversionWarning, match="hold this Exif, XMP"):

@@ -69,9 +69,7 @@ import codec.plugins.pillow
 from PIL import Image
 print(Image.open({str(path)!r}).size, "onnxruntime" in sys.modules)
 """
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "(60, 40) False\n"
 
 

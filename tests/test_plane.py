@@ -80,9 +80,7 @@ def test_streams_of_a_payload():
 def test_flat_places_of_a_slab_in_its_plane():
     plane = np.arange(12 * 40).reshape(12, 40)
     place = Place(4, 8, 5, 7)
-    assert np.array_equal(
-        place.flat(np.arange(35), 40), plane[place.rows, place.columns].ravel()
-    )
+    assert np.array_equal(place.flat(np.arange(35), 40), plane[place.rows, place.columns].ravel())
 
 
 # Pixels
@@ -187,9 +185,7 @@ def test_damage_is_told_and_few_threads_are_left(pipelines, coded):
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_results_come_in_order(threads):
-    assert list(ordered(lambda n: n * n, range(50), threads)) == [
-        n * n for n in range(50)
-    ]
+    assert list(ordered(lambda n: n * n, range(50), threads)) == [n * n for n in range(50)]
 
 
 def test_no_more_is_done_ahead_than_said():

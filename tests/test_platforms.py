@@ -53,9 +53,7 @@ def test_the_stand_in_writes_and_reads_what_the_library_does(seed):
         groups = [
             (
                 i,
-                model.Categorical(
-                    (f - 1).astype(np.float64), lazy=False, perfect=False
-                ),
+                model.Categorical((f - 1).astype(np.float64), lazy=False, perfect=False),
             )
             for f, i in plan(seed)
         ]
@@ -100,9 +98,7 @@ def report(done):
     return row
 
 
-@pytest.mark.skipif(
-    shutil.which("qemu-x86_64") is None, reason="qemu-user is not installed"
-)
+@pytest.mark.skipif(shutil.which("qemu-x86_64") is None, reason="qemu-user is not installed")
 def test_two_files_without_avx():
     row = report(script("no-avx.sh"))
     assert "SSE42" in row["cpu"] and "AVX" not in row["cpu"]

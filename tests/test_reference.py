@@ -57,9 +57,7 @@ def test_round_trip_meets_every_case(folder):
         for row, places in found
     }
     assert len(used) > 20
-    assert any(
-        abs(v) > model.row_max[row] for row, values in used.items() for v in values
-    )
+    assert any(abs(v) > model.row_max[row] for row, values in used.items() for v in values)
 
 
 def test_slabs_are_independent(folder):

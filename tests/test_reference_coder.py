@@ -34,9 +34,7 @@ def alphabets(rng, count):
     """Pairs of (cumulative frequencies, constriction's model)."""
     pairs = [(ref.uniform(2**k), models.Uniform(2**k)) for k in range(1, 17)]
     for _ in range(count):
-        f = frequencies(
-            rng, rng.choice([2, 3, 8, 40, 255]), rng.choice(["even", "wide", "spike"])
-        )
+        f = frequencies(rng, rng.choice([2, 3, 8, 40, 255]), rng.choice(["even", "wide", "spike"]))
         pairs.append((ref.cumulate(f), library_model(f)))
     return pairs
 
@@ -105,9 +103,7 @@ def read_theirs(plan, words):
 
 
 @few
-@given(
-    n=st.integers(2, 2000), shape=st.sampled_from(["even", "wide", "spike"]), seed=seeds
-)
+@given(n=st.integers(2, 2000), shape=st.sampled_from(["even", "wide", "spike"]), seed=seeds)
 def test_library_has_exactly_these_frequencies(n, shape, seed):
     """States show c[i], then f[i]; decoding is tried at the ends of each."""
     f = frequencies(random.Random(seed), n, shape)
@@ -149,9 +145,9 @@ def test_any_words_decode(seed, length):
     """Decoding is the inverse of encoding from any state, not only from 0."""
     rng = random.Random(seed)
     pairs = alphabets(rng, 4)
-    words = [
-        rng.choice([0, 1, 2**32 - 1, rng.getrandbits(32)]) for _ in range(length)
-    ] + [rng.choice([1, rng.getrandbits(32)])]
+    words = [rng.choice([0, 1, 2**32 - 1, rng.getrandbits(32)]) for _ in range(length)] + [
+        rng.choice([1, rng.getrandbits(32)])
+    ]
     plan = [(*rng.choice(pairs), [None] * rng.randint(0, 9)) for _ in range(9)]
     assert read_mine(plan, words) == read_theirs(plan, words)
     if words[-1]:

@@ -46,12 +46,8 @@ def test_slopes_are_those_of_the_cost_to_expect(relaxed, width):
         _, q = shown(it, rows, width)
         low = np.floor(flat)
         s = np.where(rows < it.costs.row_skip, 0, q - low)
-        up, here = (
-            it.costs.of(np.abs(k).astype(np.int32), rows) for k in (low + 1, low)
-        )
-        return s * (up - here + gradient.reshape(32, -1)) + energy.reshape(
-            32, -1
-        ) * s * (1 - s)
+        up, here = (it.costs.of(np.abs(k).astype(np.int32), rows) for k in (low + 1, low))
+        return s * (up - here + gradient.reshape(32, -1)) + energy.reshape(32, -1) * s * (1 - s)
 
     step, before = 2e-3, it.latent.copy()
     away = np.abs(flat - np.rint(flat)) > 2 * step  # of where q jumps
@@ -62,9 +58,7 @@ def test_slopes_are_those_of_the_cost_to_expect(relaxed, width):
     it.latent[:] = before
     shown(it, rows, width)
     want = (above - below) / (2 * step)
-    slope = ((gradient + it.more + energy * (1 - 2 * it.upper)) * it.follows).reshape(
-        32, -1
-    )
+    slope = ((gradient + it.more + energy * (1 - 2 * it.upper)) * it.follows).reshape(32, -1)
     assert np.abs(slope - want)[away].max() < 0.02 * np.abs(want).max()
     it.step(gradient, energy, 0.1)
     moved = (it.latent - before).reshape(32, -1)
@@ -94,8 +88,7 @@ def test_bands_are_nearly_the_whole(pipeline, monkeypatch):  # noqa: F811
     found = total(pipeline, x, 60, 3)[0]
     monkeypatch.setattr(refine, "BAND", 48 * 16 * 32)
     assert [
-        (k.start, k.stop, s.start, s.stop, c.start, c.stop)
-        for k, s, c in refine.bands(100, 3)
+        (k.start, k.stop, s.start, s.stop, c.start, c.stop) for k, s, c in refine.bands(100, 3)
     ] == [
         (0, 24, 0, 48, 0, 24),
         (24, 48, 0, 72, 24, 48),
@@ -137,9 +130,7 @@ def test_caution_counts_the_error_of_chance(relaxed):
     for caution, way in ((0.25, -1), (1.0, 1)):
         relaxed[0].n = 0
         relaxed[0].mean[:] = relaxed[0].square[:] = 0
-        assert np.allclose(
-            moved(relaxed, 4, -1.0, caution=caution), 0.1 * way, rtol=1e-3
-        )
+        assert np.allclose(moved(relaxed, 4, -1.0, caution=caution), 0.1 * way, rtol=1e-3)
 
 
 def test_with_a_prior_the_first_step_knows_how_steep_it_is(relaxed):

@@ -123,10 +123,7 @@ def test_encoders_of_one_model_are_told_apart(tmp_path):
         folder.mkdir()
         for graph in encoder.GRAPHS:
             shutil.copy(base.folder / graph, folder)
-        files = {
-            g: hashlib.sha256((folder / g).read_bytes()).hexdigest()
-            for g in encoder.GRAPHS
-        }
+        files = {g: hashlib.sha256((folder / g).read_bytes()).hexdigest() for g in encoder.GRAPHS}
         manifest = {"name": name, "model": base.id, "files": files}
         (folder / encoder.MANIFEST).write_text(json.dumps(manifest))
         bundle = find.load(folder)

@@ -105,14 +105,10 @@ def test_known_answers_come_near_the_limit():
 
 
 @pytest.mark.skipif(not core.AVAILABLE, reason="built without a compiler")
-@pytest.mark.parametrize(
-    "kind, method", [("Slab", "scale_indices"), ("Reader", "read_z")]
-)
+@pytest.mark.parametrize("kind, method", [("Slab", "scale_indices"), ("Reader", "read_z")])
 def test_a_broken_core_is_refused(monkeypatch, kind, method):
     right = getattr(getattr(core, kind), method)
-    monkeypatch.setattr(
-        getattr(core, kind), method, lambda self, x: np.maximum(right(self, x), 1)
-    )
+    monkeypatch.setattr(getattr(core, kind), method, lambda self, x: np.maximum(right(self, x), 1))
     with pytest.raises(codec.UnsupportedError, match="not exact"):
         Pipeline(find.load(), 1)
 

@@ -68,9 +68,7 @@ def test_training_does_not_clip_deep_greys(tmp_path):
 
     to_path(RAMP, tmp_path)
     said = []
-    [(name, offset, height, width)] = data.build_cache(
-        tmp_path, tmp_path / "cache", said.append
-    )
+    [(name, offset, height, width)] = data.build_cache(tmp_path, tmp_path / "cache", said.append)
     cache = np.fromfile(tmp_path / "cache.bin", np.uint8)[offset:]
     found = cache[: height * width * 3].reshape(height, width, 3)
     assert np.array_equal(found, picture.as_rgb((RAMP >> 8).astype(np.uint8)))

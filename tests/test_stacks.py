@@ -59,9 +59,7 @@ def drawn(n, height, width, colours=(), seed=0):
     small = rng.integers(0, 256, (n, 3, 3, *colours), dtype=np.uint8)
     return np.stack(
         [
-            np.asarray(
-                Image.fromarray(a).resize((width, height), Image.Resampling.BICUBIC)
-            )
+            np.asarray(Image.fromarray(a).resize((width, height), Image.Resampling.BICUBIC))
             for a in small
         ]
     )
@@ -187,9 +185,7 @@ def test_one_after_the_other(monkeypatch):
     monkeypatch.setattr(stacks, "BLOCK_CELLS", 16)  # 4 digits
     stack = codec.Stack(codec.encode_batch(DIGITS))
     whole, read, asked = stack[:], stack.read, []
-    monkeypatch.setattr(
-        stack, "read", lambda numbers: (asked.append(numbers), read(numbers))[1]
-    )
+    monkeypatch.setattr(stack, "read", lambda numbers: (asked.append(numbers), read(numbers))[1])
     assert near(np.stack(list(stack)), whole)
     assert asked == [list(range(i, i + 4)) for i in range(0, 40, 4)]
     asked.clear()
@@ -203,9 +199,7 @@ def test_effort_is_that_of_single_files():
     decoder = codec.Decoder()
 
     def symbols(effort):
-        ((_, s),) = codec.Stack(
-            codec.encode_batch(pixels, quality=80, effort=effort)
-        ).symbols()
+        ((_, s),) = codec.Stack(codec.encode_batch(pixels, quality=80, effort=effort)).symbols()
         return s
 
     plain, better = symbols(None), symbols(3)
@@ -214,9 +208,7 @@ def test_effort_is_that_of_single_files():
         _, s = decoder.symbols(codec.encode(picture, quality=80, effort=3))
         assert (better[i] != s).mean() < 0.01
     encoder = codec.Encoder(effort=3)
-    ((_, s),) = codec.Stack(
-        codec.encode_batch(pixels, quality=80, encoder=encoder)
-    ).symbols()
+    ((_, s),) = codec.Stack(codec.encode_batch(pixels, quality=80, encoder=encoder)).symbols()
     assert (better != s).mean() < 0.01
     with pytest.raises(InputError, match="effort"):
         codec.encode_batch(pixels, effort=0)
@@ -230,10 +222,7 @@ def test_pictures_of_other_kinds():
     stack = codec.Stack(data)
     assert stack.icc == ICC and stack.shape == (3, 9, 20, 3)
     assert stack.header.quality == 100 and stack.header.is_stack
-    assert (
-        np.abs(stack[:].astype(int) - np.stack([np.asarray(i) for i in images])).mean()
-        < 4
-    )
+    assert np.abs(stack[:].astype(int) - np.stack([np.asarray(i) for i in images])).mean() < 4
 
 
 def test_one_picture_is_a_batch_of_one():
@@ -392,18 +381,14 @@ def test_any_section_and_payload(noise, crc):
     header, sections, _ = container.unpack(data)
     body = struct.pack("<IIII", 2, 2, len(payload), crc)
     crc = zlib.crc32(body, zlib.crc32(data[:20]))
-    bad = container.pack(
-        dataclasses.replace(header, symbol_crc=crc), payload, {"STAK": body}
-    )
+    bad = container.pack(dataclasses.replace(header, symbol_crc=crc), payload, {"STAK": body})
     with pytest.raises(CodecError):
         codec.decode_batch(bad)
 
 
 def test_alpha_beside_an_index_is_refused(digits):
     with pytest.raises(FormatError, match="ALPH"):
-        codec.decode_batch(
-            sealed(digits, container.unpack(digits)[1]["STAK"], ALPH=b"x")
-        )
+        codec.decode_batch(sealed(digits, container.unpack(digits)[1]["STAK"], ALPH=b"x"))
 
 
 def test_graphs_take_one_or_many():

@@ -14,9 +14,7 @@ from codec.limits import MAX_PIXELS
 from codec.search import ssimulacra2, targets
 
 PHOTO = np.asarray(
-    Image.open(Path(__file__).parent.parent / "examples" / "budgerigar.png").convert(
-        "RGB"
-    )
+    Image.open(Path(__file__).parent.parent / "examples" / "budgerigar.png").convert("RGB")
 )[100:356, 250:506]
 
 

@@ -40,9 +40,7 @@ def fails(capsys, *argv):
     return line.splitlines()[-1]
 
 
-WEIGHTS = str(
-    pathlib.Path(__file__).parent.parent / "runs" / "psnr" / "weights.safetensors"
-)
+WEIGHTS = str(pathlib.Path(__file__).parent.parent / "runs" / "psnr" / "weights.safetensors")
 
 
 @pytest.mark.parametrize(

@@ -182,9 +182,7 @@ def test_the_models_decoder_reads_it(made):
 def test_every_effort_rounds(made):
     tmp = made[0]
     seen = noisy(scene(1))
-    one, two = (
-        codec.encode(seen, quality=60, effort=e, model=tmp / "encoder") for e in (1, 4)
-    )
+    one, two = (codec.encode(seen, quality=60, effort=e, model=tmp / "encoder") for e in (1, 4))
     assert one == two
     assert codec.encode(seen, quality=60, effort=4, model=tmp / "base") != codec.encode(
         seen, quality=60, effort=1, model=tmp / "base"

@@ -180,10 +180,7 @@ def test_the_preset_makes_a_model_of_the_format(trained):
         sizes.append(len(stack))
         errors.append(psnr(back, pictures))
         one = codec.Encoder(model=model).encode(pictures[3], q)
-        assert (
-            np.abs(codec.Decoder(model=model).decode(one).astype(int) - back[3]).max()
-            <= 1
-        )
+        assert np.abs(codec.Decoder(model=model).decode(one).astype(int) - back[3]).max() <= 1
     assert sizes == sorted(sizes) and errors == sorted(errors)
     assert errors[2] > 20 and sizes[2] < pictures.nbytes / 4
     size = sum(f.stat().st_size for f in model.iterdir())

@@ -55,18 +55,10 @@ def made(request, tmp_path_factory):
     model = train.start_model(cfg, crops)
     with torch.no_grad():
         for name, p in model.named_parameters():
-            if not name.startswith(
-                ("rows.b", "analysis.in", "log_gain", "synthesis.out")
-            ):
+            if not name.startswith(("rows.b", "analysis.in", "log_gain", "synthesis.out")):
                 # Rows stay sane, or wide symbols meet rows that are not
                 # coded at all.
-                scale = (
-                    0.002
-                    if name.startswith("rows")
-                    else 0.01
-                    if "delta_" in name
-                    else 0.05
-                )
+                scale = 0.002 if name.startswith("rows") else 0.01 if "delta_" in name else 0.05
                 p.add_(torch.randn(p.shape) * scale)
         for d in model.rows.d:  # whole rows, or they would be zeros
             d.copy_(torch.randn(d.shape) * 0.1)
@@ -146,9 +138,7 @@ def test_rows_that_are_not_worth_coding(made, bundle):
             pipeline.take_tables()
             costs[k] = np.array(
                 [
-                    skip.rate_distortion(
-                        pipeline, pipeline.analyse(p, quality), p, quality
-                    )
+                    skip.rate_distortion(pipeline, pipeline.analyse(p, quality), p, quality)
                     for p in pictures
                 ]
             )
@@ -212,9 +202,7 @@ def test_large_rows_do_not_blur_small_ones(columns):
     share = g.input("share", onnx.TensorProto.FLOAT, [2, 1, 1])
     g.mix = share
     g.output("w", g.mixed(owner, "w"), onnx.TensorProto.FLOAT, [8, columns])
-    run = onnxruntime.InferenceSession(
-        g.finish(), providers=["CPUExecutionProvider"]
-    ).run
+    run = onnxruntime.InferenceSession(g.finish(), providers=["CPUExecutionProvider"]).run
     (got,) = run(None, {"share": np.array([0.25, 0.75], np.float32).reshape(2, 1, 1)})
     want = 0.25 * owner.delta_w[0] + 0.75 * owner.delta_w[1]
     error = (torch.from_numpy(got) - want).abs() / size
@@ -231,9 +219,7 @@ def test_means(model, graphs):
     near(f, seen)
     at = np.arange(1, 96, 5)
     second, pre = net.pass2(seen, y0)
-    for p, want in enumerate(
-        (net.pass0(seen), net.pass1(seen, y0), second, net.pass3(pre, y1))
-    ):
+    for p, want in enumerate((net.pass0(seen), net.pass1(seen, y0), second, net.pass3(pre, y1))):
         latent = {"latent": y[0].numpy()} if p else {}
         (got,) = graphs.run(f"mean{p}", features=f, at=at, **latent)
         near(got, want.reshape(96, -1)[at])
@@ -287,8 +273,7 @@ def test_energy(model, made):
             s = aux["v"].clone()
             s[0, 2, 2, c] += 0.01 * gain[c]
             moved, still = (
-                model.synthesis(gradient.decode(model, t, aux["z"], q), q)
-                for t in (s, aux["v"])
+                model.synthesis(gradient.decode(model, t, aux["z"], q), q) for t in (s, aux["v"])
             )
             seen[c] = (moved - still).square().sum() * (255 / 0.01) ** 2
     want = found[3:5, 0].mean(0)
@@ -331,9 +316,7 @@ def test_files_have_the_size_and_error_of_training(model, made, quality):
     assert psnr(back, x) == pytest.approx(10 * np.log10(255**2 / mse.item()), abs=0.5)
     # The slow decoder of docs/format.md reads the same symbols.
     _, z, s = reference.decode_symbols(coded, made[1])
-    for slow, fast in zip(
-        (z, s), codec.Decoder(model=made[1], threads=1).symbols(coded)
-    ):
+    for slow, fast in zip((z, s), codec.Decoder(model=made[1], threads=1).symbols(coded)):
         assert slow == fast.ravel().tolist()
     # Tables fitted to real symbols beat the logistic that was trained.
     real = (len(coded) - 32) * 8 / (x.shape[0] * x.shape[1])

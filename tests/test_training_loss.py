@@ -19,9 +19,7 @@ from codec.training.functional import to_float
 
 def distortion(text, x, y, q=0.0, **settings):
     q = torch.full((len(x),), q)
-    return loss.distortion(
-        Config(loss=text, **settings), q, x, y, loss.squared_error(x, y)
-    )
+    return loss.distortion(Config(loss=text, **settings), q, x, y, loss.squared_error(x, y))
 
 
 def noisy():

@@ -123,9 +123,7 @@ def test_bounded_does_not_turn_noise_into_a_drift():
     x = torch.zeros(1, requires_grad=True)
     for _ in range(500):
         noisy = torch.randn(1) + 0.2  # down is better, on average
-        x.data -= (
-            0.1 * torch.autograd.grad(fn.bounded(x, 0.0, 9.0, margin=4), x, noisy)[0]
-        )
+        x.data -= 0.1 * torch.autograd.grad(fn.bounded(x, 0.0, 9.0, margin=4), x, noisy)[0]
     assert x.item() < -2
 
 
@@ -152,9 +150,7 @@ def test_nodes_are_plain_autograd(name, bf16):
     y, want = node(*args).float(), plain(*args)
     g = torch.randn(y.shape)
     close(y, want, bf16)
-    for a, b in zip(
-        torch.autograd.grad(y, leaves, g), torch.autograd.grad(want, leaves, g)
-    ):
+    for a, b in zip(torch.autograd.grad(y, leaves, g), torch.autograd.grad(want, leaves, g)):
         close(a, b, bf16)
 
 
@@ -281,9 +277,7 @@ def test_muon_deals_its_matrices_out():
         params = [p.clone() for p in start]
         for p, g in zip(params, grads):
             p.grad = g
-        return optim.Muon(
-            params, [0.1, 0.1, 0.3], decay=0.5, rank=rank, world=world, share=share
-        )
+        return optim.Muon(params, [0.1, 0.1, 0.3], decay=0.5, rank=rank, world=world, share=share)
 
     alone = muon(0, 1)
     alone.step()
@@ -382,9 +376,7 @@ def test_ms_ssim_is_the_papers():
     a = scene(1, 176, 208)
     b = np.clip(a + rng.normal(0, 12, a.shape), 0, 255).astype(np.uint8)
     got = loss.ms_ssim(batch(a), batch(b)).item()
-    assert math.isclose(
-        got, slow_ms_ssim(a.astype(float), b.astype(float)), abs_tol=2e-5
-    )
+    assert math.isclose(got, slow_ms_ssim(a.astype(float), b.astype(float)), abs_tol=2e-5)
     assert loss.ms_ssim(batch(a), batch(a)).item() == pytest.approx(1)
     assert got < 0.99
 

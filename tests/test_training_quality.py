@@ -26,9 +26,7 @@ def test_quality_is_the_score():
     assert p[45 - 1] == pytest.approx(35)
 
 
-@pytest.mark.parametrize(
-    "found", [(40, 50, 60, 70, 80), (5, 9, 9, 8, 20), (3, 2, 1, 0, 0)]
-)
+@pytest.mark.parametrize("found", [(40, 50, 60, 70, 80), (5, 9, 9, 8, 20), (3, 2, 1, 0, 0)])
 def test_scores_out_of_reach(found):
     p = quality.positions(AT, found)
     assert p[[0, 99]].tolist() == [1, 100] and (np.diff(p) > 0).all()
@@ -42,9 +40,7 @@ def test_a_rescaled_model_codes_as_the_other_elsewhere(made, tmp_path):  # noqa:
     assert now.multiplier(40) == pytest.approx(old.multiplier(20))
     assert now.trained(40) == pytest.approx(20) and old.trained(20) == pytest.approx(20)
     assert np.allclose(now.gain(40), old.gain(20))
-    assert objectives.mixed(now, 82) == pytest.approx(
-        objectives.mixed(old, 76), abs=1e-3
-    )
+    assert objectives.mixed(now, 82) == pytest.approx(objectives.mixed(old, 76), abs=1e-3)
     x = scene(3, 96, 90)
     sizes = [
         len(codec.encode(x, quality=q, model=folder, effort=2))

@@ -78,11 +78,7 @@ def alone(folder, monkeypatch):
 
 def curve(folder, kind, *columns):
     return np.array(
-        [
-            [r[c] for c in columns]
-            for r in curves.read(folder / "log.csv")
-            if r["kind"] == kind
-        ],
+        [[r[c] for c in columns] for r in curves.read(folder / "log.csv") if r["kind"] == kind],
         float,
     )
 
@@ -97,8 +93,7 @@ def test_two_ranks_learn_what_one_does(folder, alone):
     assert out.strip() == codec.info(codec.encode(scene(9), model=folder / "m2")).model
     assert err.count("wrote") == err.count("in 2 processes") == 1
     one, two = (
-        curve(folder / f"m{n}-state", "valid", "step", "lambda", "bpp", "psnr")
-        for n in (1, 2)
+        curve(folder / f"m{n}-state", "valid", "step", "lambda", "bpp", "psnr") for n in (1, 2)
     )
     assert len(set(one[:, 0])) >= 6 and one.shape == two.shape
     assert (one[:, :2] == two[:, :2]).all()
@@ -107,8 +102,7 @@ def test_two_ranks_learn_what_one_does(folder, alone):
     first, last = (one[one[:, 0] == s][:, 2:] for s in (one[0, 0], one[-1, 0]))
     assert np.abs(last / first - 1).max() > 5e-4
     one, two = (
-        curve(folder / f"m{n}-state", "train", "step", "loss", "bpp", "psnr")
-        for n in (1, 2)
+        curve(folder / f"m{n}-state", "train", "step", "loss", "bpp", "psnr") for n in (1, 2)
     )
     np.testing.assert_allclose(two, one, rtol=1e-3)
 

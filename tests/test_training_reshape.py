@@ -68,9 +68,7 @@ def test_new_blocks_whiten_what_comes_in_and_learn(trained):
     new = reshape.reshaped(state.load_weights(cfg.init), cfg.shape, crops)
     last = new.analysis.blocks8[-1]
     (deviation,) = reshape.deviations(new, [last], crops, 1)
-    assert torch.allclose(
-        last.scale_in * (deviation + 0.02), torch.ones(len(deviation)), rtol=1e-4
-    )
+    assert torch.allclose(last.scale_in * (deviation + 0.02), torch.ones(len(deviation)), rtol=1e-4)
     data.prepare(cfg, lambda line: None)
     train.train(cfg)
     model = state.averaged(state.read(f"{cfg.state}/checkpoint.pt"))
@@ -118,9 +116,7 @@ def test_parts_start_at_nothing_and_learn(trained):
     more.rows.d[2].data += 1
     assert not torch.equal(rows[0], more.code(y, q)[3]["rows"])
     # What begins earlier sees less, and the rest of it is as it was.
-    fewer = reshape.reshaped(
-        model, reshape.changed(model.shape, {"parts": (3, 10)}), None
-    )
+    fewer = reshape.reshaped(model, reshape.changed(model.shape, {"parts": (3, 10)}), None)
     old, new = model.rows.d[2], fewer.rows.d[1]
     assert torch.equal(new[2:, :2], old[:, :2]) and not new[:2].any()
 
@@ -133,9 +129,7 @@ def test_levels_are_as_expected():
     ).expected.numpy()
     for row in 8, 20, 40:
         sigma = 0.11 * (256 / 0.11) ** ((row + 0.5) / 63)
-        v = torch.from_numpy(
-            np.rint(rng.logistic(0, sigma * np.sqrt(3) / np.pi, 400000))
-        )
+        v = torch.from_numpy(np.rint(rng.logistic(0, sigma * np.sqrt(3) / np.pi, 400000)))
         mean = hyper.level(v).mean().item()
         assert expected[row] == pytest.approx(32 * mean, abs=0.6, rel=0.01)
 
@@ -157,9 +151,7 @@ def test_steps_and_what_quality_adds_move_at_rates_of_their_own(trained):
     assert len(pairs) == 2 * (2 + 5) and len(rates) == len(named)
     for delta, weight in pairs:
         assert rates[id(delta)] == 3 * rates[id(weight)]
-    assert rates[id(model.log_gain)] == 8 * rates[id(model.z_loc)] / cfg.table_lr * (
-        cfg.adam_lr
-    )
+    assert rates[id(model.log_gain)] == 8 * rates[id(model.z_loc)] / cfg.table_lr * (cfg.adam_lr)
 
 
 def test_each_picture_has_the_weights_of_its_quality():
@@ -170,9 +162,7 @@ def test_each_picture_has_the_weights_of_its_quality():
     x, q = torch.randn(3, 32, 48, 3), torch.tensor([0.0, 0.4, 1.0])
     with torch.no_grad():
         together = model.analysis(x, q)
-        apart = torch.cat(
-            [model.analysis(x[i : i + 1], q[i : i + 1]) for i in range(3)]
-        )
+        apart = torch.cat([model.analysis(x[i : i + 1], q[i : i + 1]) for i in range(3)])
         assert torch.allclose(together, apart, atol=1e-5)
         # At an end of the range it is that end's set.
         net = model.analysis

@@ -155,9 +155,7 @@ def test_weights_go_out_and_in(tmp_path):
         assert model.shape == TINY
         for name, value in model.state_dict().items():
             assert torch.allclose(value, want[name], rtol=1e-3, atol=1e-4)
-    warm = dataclasses.replace(
-        cfg, init=str(file), rate=0.0, steps=1, state=str(tmp_path / "warm")
-    )
+    warm = dataclasses.replace(cfg, init=str(file), rate=0.0, steps=1, state=str(tmp_path / "warm"))
     run(warm)
     for name, value in state.averaged(read(warm)).state_dict().items():
         assert torch.allclose(value, want[name], rtol=1e-3, atol=1e-4)
@@ -387,9 +385,7 @@ def test_checkpoints_are_averaged(tmp_path):
         check=True,
     )
     mean = state.read(tmp_path / "mean" / "checkpoint.pt")
-    for a, b, c in zip(
-        state.read(first)["average"], last["average"], mean["average"], strict=True
-    ):
+    for a, b, c in zip(state.read(first)["average"], last["average"], mean["average"], strict=True):
         assert not torch.equal(a, b) or not a.any()
         torch.testing.assert_close(c, (a + b) / 2)
     assert all(torch.equal(a, b) for a, b in zip(mean["fast"], last["fast"]))

@@ -234,9 +234,7 @@ def test_command_reads_and_writes_urls(memory, tmp_path, capsys):
 
 
 def test_command_walks_urls(memory):
-    assert (
-        main("aecompress", ["-r", "memory://in", "--output-dir", "memory://out"]) == 0
-    )
+    assert main("aecompress", ["-r", "memory://in", "--output-dir", "memory://out"]) == 0
     assert memory.find("/out") == ["/out/a.aec", "/out/deep/b.aec"]
     assert (
         main(

@@ -81,9 +81,7 @@ def test_metadata_and_files(version, tmp_path):
     else:
         assert told["codecs"] == [{"name": "aecompress", "configuration": settings}]
     chunks = sorted(
-        p
-        for p in (tmp_path / "a").rglob("*")
-        if p.is_file() and p.name not in (name, ".zattrs")
+        p for p in (tmp_path / "a").rglob("*") if p.is_file() and p.name not in (name, ".zattrs")
     )
     assert len(chunks) == 3
     for chunk in chunks:  # each is a file that any tool of ours reads
@@ -222,9 +220,7 @@ def test_damaged_chunk(tmp_path):
 )
 def test_chunks_that_part_the_colours_are_refused(shape, chunks, instead, tmp_path):
     with pytest.raises(ValueError) as error:
-        zarr.create_array(
-            tmp_path / "a", shape=shape, chunks=chunks, dtype="uint8", **encoding()
-        )
+        zarr.create_array(tmp_path / "a", shape=shape, chunks=chunks, dtype="uint8", **encoding())
     assert instead in str(error.value)
     assert not (tmp_path / "a" / "zarr.json").exists()
 

@@ -33,9 +33,7 @@ def main():
 
     theirs = DistributedDataParallel(codec())
     loss(theirs).backward()
-    ours = state.State(
-        codec(), Config(shape=TINY, clip=0.0), rank, world, dist.broadcast
-    )
+    ours = state.State(codec(), Config(shape=TINY, clip=0.0), rank, world, dist.broadcast)
     loss(ours.model).backward()
     alone = ours.gradient.clone()
     assert update(ours, 0.0, world)

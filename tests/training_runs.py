@@ -32,12 +32,8 @@ def scene(seed, height=128, width=160):
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (7, 9, 3), dtype=np.uint8)
     size = width, height
-    smooth = np.asarray(
-        Image.fromarray(small).resize(size, Image.Resampling.BICUBIC), float
-    )
-    edges = np.asarray(
-        Image.fromarray(small[::-1]).resize(size, Image.Resampling.NEAREST), float
-    )
+    smooth = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC), float)
+    edges = np.asarray(Image.fromarray(small[::-1]).resize(size, Image.Resampling.NEAREST), float)
     noise = rng.normal(0, 3, smooth.shape)
     return np.clip(0.7 * smooth + 0.3 * edges + noise, 0, 255).astype(np.uint8)
 

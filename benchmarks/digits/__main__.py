@@ -51,9 +51,7 @@ def main(argv=None):
     p.add_argument("--out", type=Path, default=Path("docs"))
     p.add_argument("--work", type=Path, default=Path("state/digits"))
     p.add_argument("--model", help="measure this one (trained in WORK)")
-    p.add_argument(
-        "--steps", type=int, default=1500, help="of the model's training (%(default)s)"
-    )
+    p.add_argument("--steps", type=int, default=1500, help="of the model's training (%(default)s)")
     p.add_argument(
         "--loss-steps",
         type=int,
@@ -74,9 +72,7 @@ def main(argv=None):
         help="beside the sizes (all); the page goes without the "
         "others, unless they were measured before",
     )
-    p.add_argument(
-        "--install", action="store_true", help="replace the model digits of the package"
-    )
+    p.add_argument("--install", action="store_true", help="replace the model digits of the package")
     p.add_argument("--threads", type=int, default=1)
     options = p.parse_args(argv)
     options.work.mkdir(parents=True, exist_ok=True)
@@ -105,14 +101,10 @@ def run(o, sets, part):
         "steps": [o.loss_steps, o.anomaly_steps],
         "model": describe(bundle),
     }
-    found["rates"] = part(
-        f"rates-{bundle.id}", lambda: coding.rates(figures.pictures, model)
-    )
+    found["rates"] = part(f"rates-{bundle.id}", lambda: coding.rates(figures.pictures, model))
     found["others"] = part("others", lambda: coding.others(figures.pictures))
     # Which quality the claims are made at is for the choosing set to say.
-    choice = part(
-        f"choice-{bundle.id}", lambda: coding.rates(choose.pictures, model, singles=0)
-    )
+    choice = part(f"choice-{bundle.id}", lambda: coding.rates(choose.pictures, model, singles=0))
     good = [r["quality"] for r in choice if r["psnr"] >= FLOOR_DB]
     at = good[0] if good else choice[-1]["quality"]
     claim = next(r for r in found["rates"] if r["quality"] == at)
@@ -120,13 +112,9 @@ def run(o, sets, part):
     make = {
         "classes": lambda: part(
             f"classes-{bundle.id}",
-            lambda: knowing.accuracies(
-                sets, model, sorted({*coding.CLASS_QUALITIES, at})
-            ),
+            lambda: knowing.accuracies(sets, model, sorted({*coding.CLASS_QUALITIES, at})),
         ),
-        "pairs": lambda: part(
-            f"pairs-{bundle.id}", lambda: knowing.pairs(sets, model, at)
-        ),
+        "pairs": lambda: part(f"pairs-{bundle.id}", lambda: knowing.pairs(sets, model, at)),
         "losses": lambda: {
             loss: part(
                 f"loss-{loss}",

@@ -56,9 +56,7 @@ def rates(pictures, model, qualities=QUALITIES, singles=SINGLES):
             **distortion(pictures, back),
         }
         if singles:
-            row["single"] = np.mean(
-                [len(encoder.encode(a, q)) for a in pictures[:singles]]
-            )
+            row["single"] = np.mean([len(encoder.encode(a, q)) for a in pictures[:singles]])
         rows.append(row)
     return rows
 
@@ -69,9 +67,7 @@ def mosaic(pictures):
     rows = -(-n // COLUMNS)
     out = np.zeros((rows * COLUMNS, h, w), np.uint8)
     out[:n] = pictures
-    return (
-        out.reshape(rows, COLUMNS, h, w).swapaxes(1, 2).reshape(rows * h, COLUMNS * w)
-    )
+    return out.reshape(rows, COLUMNS, h, w).swapaxes(1, 2).reshape(rows * h, COLUMNS * w)
 
 
 def _pillow(a, format, **options):

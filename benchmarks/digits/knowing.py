@@ -111,9 +111,7 @@ def accuracies(sets, model, qualities):
             }
         )
     raw = [s.pictures.reshape(len(s), -1) / np.float32(255) for s in sets]
-    pca = PCA(min(rows[0]["length"], len(raw[0]), raw[0].shape[1]), random_state=0).fit(
-        raw[0]
-    )
+    pca = PCA(min(rows[0]["length"], len(raw[0]), raw[0].shape[1]), random_state=0).fit(raw[0])
     return {
         "latent": rows,
         "pixels": classify(*zip(raw, (s.labels for s in sets))),
@@ -147,9 +145,7 @@ def measured(pictures, pipeline, quality=anomaly.QUALITY):
         y = pipeline.analyse(np.repeat(part[..., None], 3, -1), quality)
         counter = _PerPicture(pipeline.costs(quality), n)
         z, decoded = pipeline.write_symbols(y, quality, counter)
-        bits = counter.bits + np.array(
-            [counter.costs.z(a, quality_index(quality)) for a in z]
-        )
+        bits = counter.bits + np.array([counter.costs.z(a, quality_index(quality)) for a in z])
         back = picture.as_grey(pipeline.synthesise(decoded, quality, h, w))
         error = np.square(part.astype(np.float32) - back).mean((1, 2))
         out.append(
@@ -211,10 +207,7 @@ def strangers(bundle, train, digit, part):
     y0 = y - pca.mean_
     shares = y0 @ pca.components_.T
     forest = IsolationForest(random_state=0).fit(x)
-    described = [
-        latents(s.pictures, str(bundle.folder), anomaly.QUALITY)[0]
-        for s in (train, part)
-    ]
+    described = [latents(s.pictures, str(bundle.folder), anomaly.QUALITY)[0] for s in (train, part)]
     found = {
         "distance": [s.distance for s in scores],
         "error + bits": [s.error + s.bits for s in scores],
@@ -223,12 +216,7 @@ def strangers(bundle, train, digit, part):
         "neighbours of the latent": unlike(*described),
         "neighbours of the samples": unlike(x, y),
         "isolation forest": -forest.score_samples(y),
-        **{
-            f"PCA {n}": np.square(y0).sum(1) - np.square(shares[:, :n]).sum(1)
-            for n in COMPONENTS
-        },
+        **{f"PCA {n}": np.square(y0).sum(1) - np.square(shares[:, :n]).sum(1) for n in COMPONENTS},
     }
     strange = part.labels == digit
-    return {
-        name: float(roc_auc_score(strange, values)) for name, values in found.items()
-    }
+    return {name: float(roc_auc_score(strange, values)) for name, values in found.items()}

@@ -34,16 +34,12 @@ def write(o, found, claim, sets, bundle):
     if "losses" in found:
         bits = middle(found["losses"])
         draw_losses(o, ten, found["losses"], bits, folder / "losses.png")
-    (folder / "results.json").write_text(
-        json.dumps(found, indent=1, sort_keys=True) + "\n"
-    )
+    (folder / "results.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     (o.out / "digits.md").write_text(text(found, claim, bits))
 
 
 def _strip(axes, pictures, label):
-    axes.imshow(
-        np.hstack(list(pictures)), "gray", vmin=0, vmax=255, interpolation="nearest"
-    )
+    axes.imshow(np.hstack(list(pictures)), "gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
@@ -81,9 +77,7 @@ def draw_rates(found, file):
         label="aecompress, file per digit",
     )
     for i, (name, size) in enumerate(found["others"].items()):
-        left.axvline(
-            8 * size["stack"], ls=":", color=f"C{i + 2}", label=f"{name}, together"
-        )
+        left.axvline(8 * size["stack"], ls=":", color=f"C{i + 2}", label=f"{name}, together")
     left.set(xlabel="bits per digit", ylabel="PSNR, dB", xscale="log")
     left.legend(fontsize=7)
     if c := found.get("classes"):
@@ -96,9 +90,7 @@ def draw_rates(found, file):
         for i, (name, label) in enumerate(
             (("pixels", "all samples"), ("pca", "PCA of equal length"))
         ):
-            right.axhline(
-                100 * c[name]["accuracy"], ls=":", color=f"C{i + 1}", label=label
-            )
+            right.axhline(100 * c[name]["accuracy"], ls=":", color=f"C{i + 1}", label=label)
         right.legend(fontsize=7)
     right.set(xlabel="bits per digit", ylabel="accuracy, %", xscale="log")
     for axes in (left, right):
@@ -122,9 +114,7 @@ def draw_map(figures, model, quality, file):
             TSNE(random_state=0, perplexity=min(30, len(x) // 4)).fit_transform(x),
         ),
     ):
-        dots = axes.scatter(
-            *at.T, c=figures.labels, cmap="tab10", s=6, vmin=-0.5, vmax=9.5
-        )
+        dots = axes.scatter(*at.T, c=figures.labels, cmap="tab10", s=6, vmin=-0.5, vmax=9.5)
         axes.set(title=title, xticks=[], yticks=[])
     fig.colorbar(dots, ticks=range(10))
     _save(fig, file)
@@ -235,10 +225,7 @@ def _sizes(others, claim):
                 f"{claim['single']:.1f}",
                 f"{claim['stack']:.1f}",
             ],
-            *(
-                [name, times(o, "single"), times(o, "stack")]
-                for name, o in others.items()
-            ),
+            *([name, times(o, "single"), times(o, "stack")] for name, o in others.items()),
         ],
     )
 
@@ -274,8 +261,7 @@ def _rates(found):
 def _losses(losses, bits):
     at = {k: coding.at_bits(rows, bits) for k, rows in losses.items()}
     best = {
-        k: (max if k in ("psnr", "ms_ssim") else min)(v[k] for v in at.values())
-        for k in LABELS
+        k: (max if k in ("psnr", "ms_ssim") else min)(v[k] for v in at.values()) for k in LABELS
     }
 
     def cell(v, k):
@@ -318,10 +304,7 @@ def _verdict(found):
         np.mean([d["figures"][f"neighbours of the {name}"] for d in found])
         for name in ("latent", "samples")
     )
-    return (
-        f"{latent:.3f} by neighbours in the latent, "
-        f"{samples:.3f} by neighbours in the samples."
-    )
+    return f"{latent:.3f} by neighbours in the latent, {samples:.3f} by neighbours in the samples."
 
 
 PAGE = """\

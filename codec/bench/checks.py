@@ -58,15 +58,12 @@ def promised(found: Mapping[str, pd.DataFrame]) -> list[tuple[Promise, dict | No
         name = codecs.ours_name(**codecs.parse(promise.codec))
         pair = f"avif-444-{promise.tune}", name
         there = all(
-            n in found and len(curves.points(found[n], promise.metric)[0]) > 1
-            for n in pair
+            n in found and len(curves.points(found[n], promise.metric)[0]) > 1 for n in pair
         )
         answers.append(
             (
                 promise,
-                curves.compare({n: found[n] for n in pair}, pair[0], promise.metric)[
-                    name
-                ]
+                curves.compare({n: found[n] for n in pair}, pair[0], promise.metric)[name]
                 if there
                 else None,
             )
@@ -81,8 +78,7 @@ def table(found: Mapping[str, pd.DataFrame]) -> tuple[list[str], list[list[str]]
         rate = figures and figures["rate"]
         rows.append(
             [
-                f"{promise.title}, by {METRICS[promise.metric].title}, to "
-                f"AVIF tune={promise.tune}",
+                f"{promise.title}, by {METRICS[promise.metric].title}, to AVIF tune={promise.tune}",
                 tables.signed(promise.must, 0) if promise.must else "0",
                 tables.signed(promise.aim, 0),
                 tables.signed(rate),
@@ -167,7 +163,5 @@ def judge(
     decibel = found[codec]["psnr"]
     low, high = (decibel.get(q, float("nan")) for q in ("1", "100"))
     lines.append((low < LOW_DB, f"mean PSNR at q=1 {low:.2f} dB (below {LOW_DB:.0f})"))
-    lines.append(
-        (high > HIGH_DB, f"mean PSNR at q=100 {high:.2f} dB (above {HIGH_DB:.0f})")
-    )
+    lines.append((high > HIGH_DB, f"mean PSNR at q=100 {high:.2f} dB (above {HIGH_DB:.0f})"))
     return lines

@@ -65,8 +65,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--slow",
         action="store_true",
-        help="measure HEIC and our other efforts too, which take "
-        "longer than all others together",
+        help="measure HEIC and our other efforts too, which take longer than all others together",
     )
     options.add_argument(
         "--codecs",
@@ -106,14 +105,11 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="make report.html of --out anew and measure nothing",
     )
-    options.add_argument(
-        "--no-report", action="store_true", help="leave report.html as it is"
-    )
+    options.add_argument("--no-report", action="store_true", help="leave report.html as it is")
     options.add_argument(
         "--speed",
         action="store_true",
-        help="measure time, memory and cold start instead; "
-        "leave the machine alone meanwhile",
+        help="measure time, memory and cold start instead; leave the machine alone meanwhile",
     )
     options.add_argument(
         "--max-megapixels",
@@ -196,9 +192,7 @@ def _measure(options):
     try:
         threads = codecs.count_threads(options.threads)
     except ValueError:
-        raise UsageError(
-            f"--threads {options.threads}: 1, all or a number of threads"
-        ) from None
+        raise UsageError(f"--threads {options.threads}: 1, all or a number of threads") from None
     folder = options.folder
     if options.dataset == "kodak":
         folder = pictures.kodak(folder, _say)
@@ -217,9 +211,7 @@ def _measure(options):
     plan = {name: codecs.load(name).settings for name in names}
 
     table = store.Store(options.out / f"{options.dataset or 'pictures'}.csv")
-    changed = (
-        names if options.fresh else run.outdated(table, sources[0], names, threads)
-    )
+    changed = names if options.fresh else run.outdated(table, sources[0], names, threads)
     table.forget(lambda row: row["codec"] in changed)
     jobs = run.missing(table, sources, plan, metric_names, threads)
     n_jobs = options.jobs or max(1, (os.cpu_count() or 1) // threads)
@@ -231,9 +223,7 @@ def _measure(options):
     )
     failed = run.run(jobs, table, n_jobs, _say)
     versions = {name: codecs.load(name).version for name in names}
-    table.forget(
-        lambda row: row["version"] != versions.get(row["codec"], row["version"])
-    )
+    table.forget(lambda row: row["version"] != versions.get(row["codec"], row["version"]))
     table.write(by=("codec", "threads", "version", "picture", "bytes"))
     meta = {
         "dataset": options.dataset or folder.name,
@@ -258,11 +248,7 @@ def _measure(options):
 
 def _measure_speed(options, names, sources, threads):
     """Write ``speed-N.json`` for N threads, anew after every step."""
-    sizes = [
-        size
-        for size in speed.SIZES
-        if size[0] * size[1] / 1e6 <= options.max_megapixels
-    ]
+    sizes = [size for size in speed.SIZES if size[0] * size[1] / 1e6 <= options.max_megapixels]
     if not sizes:
         raise UsageError("--max-megapixels: the smallest size is 0.1")
     path = options.out / f"speed-{threads}.json"
@@ -279,9 +265,7 @@ def _measure_speed(options, names, sources, threads):
         store.write_json(path, found)
     for width, height in sizes:
         for name in names:
-            found["memory"].append(
-                speed.memory(sources[0], name, threads, width, height)
-            )
+            found["memory"].append(speed.memory(sources[0], name, threads, width, height))
             store.write_json(path, found)
     print(tables.text(tables.SPEED_HEADER, tables.speed_rows(found)))
 
@@ -306,9 +290,7 @@ def _choose_codecs(options):
         if not found and codecs.parse(pattern):
             found = [codecs.ours_name(**codecs.parse(pattern))]
         if not found:
-            raise UsageError(
-                f"--codecs {pattern}: no such codec; there are " + ", ".join(there)
-            )
+            raise UsageError(f"--codecs {pattern}: no such codec; there are " + ", ".join(there))
         names += [name for name in found if name not in names]
     usable = []
     for name in names:
@@ -323,9 +305,7 @@ def _choose_codecs(options):
 
 
 def _choose_metrics(options):
-    wanted = options.metrics or (
-        QUICK_METRICS if options.quick else tuple(metrics.METRICS)
-    )
+    wanted = options.metrics or (QUICK_METRICS if options.quick else tuple(metrics.METRICS))
     usable = []
     for name in wanted:
         try:
@@ -367,8 +347,7 @@ def _read_back(table, meta, anchor=None):
 
 def _write_curves(out, found, meta):
     short = {
-        name: meta[name]
-        for name in ("dataset", "dataset_sha256", "machine", "threads", "commit")
+        name: meta[name] for name in ("dataset", "dataset_sha256", "machine", "threads", "commit")
     }
     short["n_pictures"] = len(found.pictures)
     for name, curve in found.curves.items():
@@ -418,11 +397,7 @@ def _keep_views(options, meta, sources, names, threads):
     key = [
         meta["dataset_sha256"],
         options.quick,
-        {
-            name: meta["codecs"][name]["version"]
-            for name in names
-            if name in viewer.SHOWN
-        },
+        {name: meta["codecs"][name]["version"] for name in names if name in viewer.SHOWN},
     ]
     if _load_json(path, {}).get("key") != key:
         views = viewer.choose(sources, names, threads, 2 if options.quick else 4, _say)
@@ -479,8 +454,7 @@ def _print_markdown(options):
         shown.append(
             (
                 f"Speed on 768 × 512 pixels, threads: {threads}",
-                f"aebench {folder.removesuffix(' --quick')} --speed --threads "
-                f"{threads}",
+                f"aebench {folder.removesuffix(' --quick')} --speed --threads {threads}",
                 tables.SPEED_HEADER,
                 tables.speed_rows(speeds, report.CAMERA),
             )

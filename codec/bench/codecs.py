@@ -22,9 +22,7 @@ from .metrics import METRICS
 
 ANCHOR = "jpeg-420"
 OURS = "aec"
-OURS_NAME = re.compile(
-    OURS + r"(-e(?P<effort>[1-9]))?(-(?P<tune>[a-z][a-z-]*))?(@(?P<model>.+))?"
-)
+OURS_NAME = re.compile(OURS + r"(-e(?P<effort>[1-9]))?(-(?P<tune>[a-z][a-z-]*))?(@(?P<model>.+))?")
 STRONG = 5
 """The effort that is measured beside the default one."""
 
@@ -125,9 +123,7 @@ def _webp():
         typical=80,
         description="Pillow WebP, method=6",
         version=_pillow_version("webp"),
-        encode=lambda picture, quality, threads: _save(
-            picture, "WEBP", quality=quality, method=6
-        ),
+        encode=lambda picture, quality, threads: _save(picture, "WEBP", quality=quality, method=6),
         decode=_open,
     )
 
@@ -188,8 +184,7 @@ def _jxl(effort):
         kind="lossy",
         settings=(15.0, 7.0, 3.5, 2.0, 1.3, 0.8, 0.5, 0.2),
         typical=1.3,
-        description=f"imagecodecs JPEG XL, effort={effort}, the setting is the "
-        "distance",
+        description=f"imagecodecs JPEG XL, effort={effort}, the setting is the distance",
         version=_imagecodecs_version("libjxl"),
         encode=lambda picture, distance, threads: imagecodecs.jpegxl_encode(
             picture, effort=effort, distance=distance, numthreads=threads
@@ -209,8 +204,7 @@ def _j2k():
         kind="lossy",
         settings=(26, 30, 34, 38, 42, 46),
         typical=35,
-        description="imagecodecs JPEG 2000, irreversible wavelet, the "
-        "setting is the target PSNR",
+        description="imagecodecs JPEG 2000, irreversible wavelet, the setting is the target PSNR",
         version=_imagecodecs_version("openjpeg"),
         encode=lambda picture, decibel, threads: imagecodecs.jpeg2k_encode(
             picture,
@@ -233,9 +227,7 @@ def _heic(sampling):
     def encode(picture, quality, threads):
         out = io.BytesIO()
         heif = pillow_heif.from_pillow(Image.fromarray(picture))
-        heif.save(
-            out, quality=quality, chroma=chroma, enc_params={"x265:pools": str(threads)}
-        )
+        heif.save(out, quality=quality, chroma=chroma, enc_params={"x265:pools": str(threads)})
         return out.getvalue()
 
     def decode(data, shape=None, threads=1):
@@ -277,9 +269,7 @@ def _webp_lossless():
         "WebP lossless",
         "Pillow WebP, lossless, method=6",
         _pillow_version("webp"),
-        lambda picture, _, threads: _save(
-            picture, "WEBP", lossless=True, method=6, exact=True
-        ),
+        lambda picture, _, threads: _save(picture, "WEBP", lossless=True, method=6, exact=True),
     )
 
 
@@ -321,9 +311,7 @@ def _general(name, label, description, version, compress, decompress):
         description,
         version,
         lambda picture, _, threads: compress(picture.tobytes()),
-        lambda data, shape, threads=1: np.frombuffer(
-            decompress(data), np.uint8
-        ).reshape(shape),
+        lambda data, shape, threads=1: np.frombuffer(decompress(data), np.uint8).reshape(shape),
         kind="general",
     )
 
@@ -415,9 +403,7 @@ def _ours(model=None, effort=None, tune=None):
         ),
         decode=lambda data, shape=None, threads=1: at_work(threads)[1].decode(data),
         # A model of other pictures has nothing to say by default.
-        slow=model is not None
-        or effort_ not in (DEFAULT, STRONG)
-        or tune not in (None, "psnr"),
+        slow=model is not None or effort_ not in (DEFAULT, STRONG) or tune not in (None, "psnr"),
     )
 
 
@@ -429,9 +415,7 @@ def _model_key(model):
     found = find.load(model)
     other = found.folder / MANIFEST
     return found.id + (
-        "+" + hashlib.sha256(other.read_bytes()).hexdigest()[:8]
-        if other.exists()
-        else ""
+        "+" + hashlib.sha256(other.read_bytes()).hexdigest()[:8] if other.exists() else ""
     )
 
 
@@ -458,9 +442,7 @@ BUILDERS = {
 }
 
 
-def ours_name(
-    effort: int | None = None, tune: str | None = None, model: str | None = None
-) -> str:
+def ours_name(effort: int | None = None, tune: str | None = None, model: str | None = None) -> str:
     """The name of ours; what is the default is not in it."""
     from ..search import DEFAULT
 

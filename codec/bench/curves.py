@@ -62,9 +62,7 @@ def mean_curves(
     count = rows.groupby("sha256").size()
     pictures = sorted(count.index[count == len(wanted)])
     rows = rows[rows["sha256"].isin(pictures)]
-    return {
-        name: _mean(rows[rows["codec"] == name], plan[name]) for name in plan
-    }, pictures
+    return {name: _mean(rows[rows["codec"] == name], plan[name]) for name in plan}, pictures
 
 
 def _mean(rows: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
@@ -96,9 +94,7 @@ def points(curve: pd.DataFrame, metric: str) -> Points:
     return np.array([rate for rate, _ in kept]), np.array([v for _, v in kept])
 
 
-def bd_rate(
-    anchor: Points, test: Points, band: tuple[float, float] | None = None
-) -> float | None:
+def bd_rate(anchor: Points, test: Points, band: tuple[float, float] | None = None) -> float | None:
     """Mean difference of rate at equal quality.
 
     Parameters
@@ -204,9 +200,7 @@ def bands(anchor: pd.DataFrame, metric: str) -> list[tuple[float, float] | None]
     return found
 
 
-def compare(
-    curves: Mapping[str, pd.DataFrame], anchor: str, metric: str
-) -> dict[str, dict]:
+def compare(curves: Mapping[str, pd.DataFrame], anchor: str, metric: str) -> dict[str, dict]:
     """BD figures of every curve against the anchor.
 
     Returns

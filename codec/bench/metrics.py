@@ -68,9 +68,7 @@ def ms_ssim(original: np.ndarray, decoded: np.ndarray) -> float:
         return torch.from_numpy(np.ascontiguousarray(planes))[None]
 
     with torch.inference_mode():
-        return float(
-            pytorch_msssim.ms_ssim(tensor(original), tensor(decoded), data_range=255)
-        )
+        return float(pytorch_msssim.ms_ssim(tensor(original), tensor(decoded), data_range=255))
 
 
 def ssimulacra2(original: np.ndarray, decoded: np.ndarray) -> float:
@@ -232,9 +230,7 @@ class Metric:
 
 
 METRICS = {
-    "psnr": Metric(
-        "PSNR", "PSNR, dB", "psnr_db", "psnr-rgb", psnr, math.inf, "psnr", bands="psnr"
-    ),
+    "psnr": Metric("PSNR", "PSNR, dB", "psnr_db", "psnr-rgb", psnr, math.inf, "psnr", bands="psnr"),
     "ms-ssim": Metric(
         "MS-SSIM",
         "MS-SSIM, dB",
@@ -299,9 +295,7 @@ def errors(original: np.ndarray, decoded: np.ndarray) -> dict[str, float]:
     }
 
 
-def measure(
-    original: np.ndarray, decoded: np.ndarray, names: Sequence[str]
-) -> dict[str, float]:
+def measure(original: np.ndarray, decoded: np.ndarray, names: Sequence[str]) -> dict[str, float]:
     """All figures of one decoded picture.
 
     Parameters

@@ -80,9 +80,7 @@ def survey(folder: str | os.PathLike) -> tuple[list[Source], list[tuple[str, str
     if folder.is_file():
         paths = [folder]
     elif folder.is_dir():
-        paths = sorted(
-            path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS
-        )
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS)
     else:
         raise PictureError(f"{folder}: no such folder")
     sources, refused = [], []
@@ -111,14 +109,10 @@ def dataset_hash(sources: Iterable[Source]) -> str:
 def kodak_sums() -> dict[str, str]:
     """File name to sha256 of the 24 Kodak files."""
     text = resources.files(__package__).joinpath("data/kodak.sha256").read_text("ascii")
-    return {
-        name: digest for digest, name in (line.split() for line in text.splitlines())
-    }
+    return {name: digest for digest, name in (line.split() for line in text.splitlines())}
 
 
-def kodak(
-    folder: str | os.PathLike | None = None, say: Callable[[str], None] = print
-) -> Path:
+def kodak(folder: str | os.PathLike | None = None, say: Callable[[str], None] = print) -> Path:
     """The Kodak folder, downloaded where it is nowhere yet.
 
     Parameters

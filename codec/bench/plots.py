@@ -99,9 +99,7 @@ def draw(
             axis.set_major_formatter("{x:g}")
             axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
         if x.log:
-            axes.xaxis.set_major_locator(
-                matplotlib.ticker.LogLocator(subs=(1, 2, 5), numticks=12)
-            )
+            axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5), numticks=12))
         axes.grid(color="#ddd", linewidth=0.7)
         if legend:
             axes.legend(reverse=True, fontsize=8, framealpha=0.8)

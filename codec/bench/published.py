@@ -34,11 +34,7 @@ SHOWN = {
 
 def curves() -> dict[str, tuple[pd.DataFrame, str]]:
     """Label to curve, as `curves.mean_curves` has them, and source."""
-    text = (
-        resources.files(__package__)
-        .joinpath("data/reference_rd.json")
-        .read_text("utf-8")
-    )
+    text = resources.files(__package__).joinpath("data/reference_rd.json").read_text("utf-8")
     listed = json.loads(text)
     found = {}
     for name, label in SHOWN.items():

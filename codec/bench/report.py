@@ -45,9 +45,7 @@ HIDDEN = {
 }
 
 
-def page(
-    found: Summary, meta: dict, views: Sequence[dict], speeds: Sequence[dict]
-) -> str:
+def page(found: Summary, meta: dict, views: Sequence[dict], speeds: Sequence[dict]) -> str:
     """The whole report.
 
     Parameters
@@ -141,16 +139,13 @@ def _headline(found, others):
             tables.bd_header(metric),
             tables.bd_rows(figures, found.labels, found.anchors[metric]),
             lambda row: "ours" if row[0] in ours else "",
-            f"At equal {title}, percent of the anchor's bytes; bands are of the "
-            f"anchor's {by}",
+            f"At equal {title}, percent of the anchor's bytes; bands are of the anchor's {by}",
         )
         out.append(table if metric == "psnr" else _folded(f"At equal {title}", table))
     if others and "psnr" in found.figures:
         out.append(_published(found, others))
     if out:
-        out.append(
-            '<p class="note">A dash: the curves share less than 60 % of the range.</p>'
-        )
+        out.append('<p class="note">A dash: the curves share less than 60 % of the range.</p>')
     if codecs.OURS in found.figures.get("psnr", {}):
         out.append('<h3>What this codec promises</h3><ul class="checks">')
         out += [
@@ -166,8 +161,7 @@ def _headline(found, others):
             + _table(
                 tables.RATIO_HEADER,
                 ratios,
-                caption="Equality of every pixel was checked; ratio to 24 bits "
-                "per pixel",
+                caption="Equality of every pixel was checked; ratio to 24 bits per pixel",
             )
         )
     return "".join(out)
@@ -204,9 +198,7 @@ def _colours(found):
 
 def _lines(found, others, metric):
     lines = []
-    for (label, (curve, _)), colour in zip(
-        others.items(), itertools.cycle(plots.COLOURS)
-    ):
+    for (label, (curve, _)), colour in zip(others.items(), itertools.cycle(plots.COLOURS)):
         x, y = curves.points(curve, metric)
         if len(x):
             label_ = f"{label}: published, not measured here"
@@ -279,9 +271,7 @@ def _key(key, label, colour, kind=""):
 
 
 def _legend(found, others):
-    out = [
-        '<p class="keys" role="group" aria-label="measured here"><b>Measured here</b>'
-    ]
+    out = ['<p class="keys" role="group" aria-label="measured here"><b>Measured here</b>']
     out += [_key(n, found.labels[n], colour) for n, colour in _colours(found).items()]
     if others:
         out.append(
@@ -347,9 +337,7 @@ def by_picture(found: Summary) -> tuple[list[str], list[list]]:
     for picture, group in found.rows.groupby("picture"):
         by_codec = dict(iter(group.groupby("codec")))
         points = {
-            name: curves.points(
-                by_codec[name].assign(psnr=by_codec[name]["psnr_db"]), "psnr"
-            )
+            name: curves.points(by_codec[name].assign(psnr=by_codec[name]["psnr_db"]), "psnr")
             for name in psnr
         }
         own = by_codec[anchor].set_index("setting")
@@ -364,9 +352,7 @@ def _speed(found, speeds):
     colours = _colours(found)
     out = []
     for speed in speeds:
-        out.append(
-            f"<h3>{speed['threads']} thread{'s' if speed['threads'] != 1 else ''}</h3>"
-        )
+        out.append(f"<h3>{speed['threads']} thread{'s' if speed['threads'] != 1 else ''}</h3>")
         cold = speed["cold_start_s"]
         if cold:
             out.append(
@@ -389,9 +375,7 @@ def _speed(found, speeds):
                 "turns; memory is the peak of a fresh process",
             )
         )
-        out.append(
-            _folded("All sizes", _table(tables.SPEED_HEADER, tables.speed_rows(speed)))
-        )
+        out.append(_folded("All sizes", _table(tables.SPEED_HEADER, tables.speed_rows(speed))))
     return "".join(out) or (
         "<p>Not measured in this run; <code>aebench FOLDER --speed</code> "
         "does, on a machine that does nothing else.</p>"
@@ -412,9 +396,7 @@ def _against_size(found, speed, task, colours):
     if not lines:
         return ""
     fast = [line.x[0] for line in lines]
-    x = plots.Axis(
-        f"{task}s megapixels per second", min(fast) / 2, max(fast) * 4, log=True
-    )
+    x = plots.Axis(f"{task}s megapixels per second", min(fast) / 2, max(fast) * 4, log=True)
     y = plots.Axis("BD-rate against JPEG 4:2:0, %")
     title = f"Speed of {task[:-1]}ing against size (right and down is better)"
     return _figure(title, lines, x, y, 380)
@@ -459,8 +441,7 @@ def _method(found, meta, others):
     facts = [
         [
             "Pictures",
-            f"{len(found.pictures)} of {meta['n_pictures']}, "
-            f"sha256 {meta['dataset_sha256'][:16]}",
+            f"{len(found.pictures)} of {meta['n_pictures']}, sha256 {meta['dataset_sha256'][:16]}",
         ],
         [
             "Machine",

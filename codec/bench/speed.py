@@ -50,9 +50,7 @@ def fit(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     top, left = max(0, (h - height) // 2), max(0, (w - width) // 2)
     cut = picture[top : top + height, left : left + width]
     more = height - cut.shape[0], width - cut.shape[1]
-    return np.ascontiguousarray(
-        np.pad(cut, ((0, more[0]), (0, more[1]), (0, 0)), "symmetric")
-    )
+    return np.ascontiguousarray(np.pad(cut, ((0, more[0]), (0, more[1]), (0, 0)), "symmetric"))
 
 
 def times(
@@ -135,9 +133,7 @@ def _row(name, width, height, threads, taken):
     }
 
 
-def memory(
-    source: pictures.Source, name: str, threads: int, width: int, height: int
-) -> dict:
+def memory(source: pictures.Source, name: str, threads: int, width: int, height: int) -> dict:
     """Peak resident memory of fresh processes that do one thing each.
 
     Parameters
@@ -197,17 +193,11 @@ def cold_start(source: pictures.Source, repeats: int = REPEATS) -> dict[str, flo
     """
     found = {"python": []}
     with tempfile.TemporaryDirectory() as folder:
-        Image.fromarray(fit(pictures.read(source.path), 768, 512)).save(
-            Path(folder, "picture.png")
-        )
+        Image.fromarray(fit(pictures.read(source.path), 768, 512)).save(Path(folder, "picture.png"))
         for _ in range(repeats):
             found["python"].append(_timed([sys.executable, "-c", ""], folder))
             for command, files in COMMANDS.items():
-                call = (
-                    "from codec.cli.main import "
-                    + command
-                    + f"; raise SystemExit({command}())"
-                )
+                call = "from codec.cli.main import " + command + f"; raise SystemExit({command}())"
                 found.setdefault(command, []).append(
                     _timed([sys.executable, "-c", call, "-f", *files], folder)
                 )
@@ -216,9 +206,7 @@ def cold_start(source: pictures.Source, repeats: int = REPEATS) -> dict[str, flo
 
 def _timed(command, folder):
     start = time.perf_counter()
-    subprocess.run(
-        command, cwd=folder, check=True, capture_output=True, env=_environment()
-    )
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, env=_environment())
     return time.perf_counter() - start
 
 

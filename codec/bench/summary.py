@@ -70,9 +70,7 @@ def summarise(
     figures, anchors = {}, {}
     for metric in metric_names:
         base = codecs.tuned_avif(metric) if anchor == TUNED else anchor
-        measured = {
-            n: c for n, c in lossy.items() if len(curves.points(c, metric)[0]) > 1
-        }
+        measured = {n: c for n, c in lossy.items() if len(curves.points(c, metric)[0]) > 1}
         if base in measured:
             anchors[metric] = base
             figures[metric] = curves.compare(measured, base, metric)
@@ -99,9 +97,7 @@ def sections(summary: Summary) -> list[tables.Table]:
         found.append((title, tables.bd_header(metric), rows))
     ratios = tables.ratio_rows(summary.curves, summary.labels)
     if ratios:
-        found.append(
-            ("Lossless, against 24 bits per pixel", tables.RATIO_HEADER, ratios)
-        )
+        found.append(("Lossless, against 24 bits per pixel", tables.RATIO_HEADER, ratios))
     return found
 
 
@@ -133,9 +129,7 @@ def glance(summary: Summary, speeds: Mapping, size: tuple[int, int]) -> tables.T
         for metric, figures in summary.figures.items():
             name = tuned[metric] if avif else row["codec"]
             anchor = name == summary.anchors[metric]
-            rates.append(
-                "0" if anchor else tables.signed(figures.get(name, {}).get("rate"))
-            )
+            rates.append("0" if anchor else tables.signed(figures.get(name, {}).get("rate")))
         times = row["encode_mp_per_s"], row["decode_mp_per_s"]
         rows.append([label, *rates, *(f"{t:.1f}" for t in times)])
     anchors = sorted({summary.labels[name] for name in summary.anchors.values()})

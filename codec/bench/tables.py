@@ -46,9 +46,7 @@ def bd_header(metric: str) -> list[str]:
     return ["Codec", "BD-rate %", *band_titles(metric), "BD-quality"]
 
 
-def bd_rows(
-    figures: Mapping[str, dict], labels: Mapping[str, str], anchor: str
-) -> list[list[str]]:
+def bd_rows(figures: Mapping[str, dict], labels: Mapping[str, str], anchor: str) -> list[list[str]]:
     """One row per codec, the smallest files first, the anchor at zero.
 
     Parameters
@@ -82,9 +80,7 @@ def bd_rows(
     return rows
 
 
-def ratio_rows(
-    curves: "Mapping[str, pd.DataFrame]", labels: Mapping[str, str]
-) -> list[list[str]]:
+def ratio_rows(curves: "Mapping[str, pd.DataFrame]", labels: Mapping[str, str]) -> list[list[str]]:
     """Compression ratio of codecs with one setting, the best first."""
     single = {n: c.iloc[0] for n, c in curves.items() if len(c) == 1}
     return [
@@ -102,9 +98,7 @@ def speed_rows(found: Mapping, size: tuple[int, int] | None = None) -> list[list
     size : (int, int), optional
         That width and height only.
     """
-    peaks = {
-        (row["codec"], row["width"], row["height"]): row for row in found["memory"]
-    }
+    peaks = {(row["codec"], row["width"], row["height"]): row for row in found["memory"]}
     rows = []
     for row in found["times"]:
         here = row["width"], row["height"]
@@ -117,10 +111,7 @@ def speed_rows(found: Mapping, size: tuple[int, int] | None = None) -> list[list
                     f"{row['bpp']:.2f}",
                     f"{row['encode_mp_per_s']:.2f}",
                     f"{row['decode_mp_per_s']:.2f}",
-                    *(
-                        number(peak.get(name), 0)
-                        for name in ("encode_mib", "decode_mib")
-                    ),
+                    *(number(peak.get(name), 0) for name in ("encode_mib", "decode_mib")),
                 ]
             )
     return rows
@@ -151,7 +142,5 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence], texts: int = 1) ->
         So many of the first columns are words, the others figures.
     """
     rule = "|" + "---|" * texts + "---:|" * (len(header) - texts)
-    first, *others = (
-        "| " + " | ".join(map(str, row)) + " |" for row in [header, *rows]
-    )
+    first, *others = ("| " + " | ".join(map(str, row)) + " |" for row in [header, *rows])
     return "\n".join([first, rule, *others])

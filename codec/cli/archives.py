@@ -62,9 +62,7 @@ def prepare(options: argparse.Namespace, wanted: Callable[[str], bool]) -> None:
         raise Refusal("exists; use -f", name)
     folder, last = os.path.split(name)
     options.archive = name
-    options.output_dir = os.path.join(
-        folder, f".{last[:50]}.{os.urandom(6).hex()}.part"
-    )
+    options.output_dir = os.path.join(folder, f".{last[:50]}.{os.urandom(6).hex()}.part")
     ALIASES[options.output_dir] = name
 
 
@@ -107,15 +105,11 @@ def _unpack(name: str, wanted: Callable[[str], bool]) -> str:
     except (Refusal, OSError):
         raise
     except Exception as error:  # of broken archives, of many types
-        raise Refusal(
-            f"cannot be read: {type(error).__name__}: {error}", name
-        ) from error
+        raise Refusal(f"cannot be read: {type(error).__name__}: {error}", name) from error
     return folder
 
 
-def _members(
-    name: str, wanted: Callable[[str], bool]
-) -> Iterator[tuple[str, IO[bytes]]]:
+def _members(name: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, IO[bytes]]]:
     """Names and contents of the files in an archive that are inputs."""
     if name.lower().endswith(_ZIP):
         import zipfile

@@ -57,9 +57,7 @@ class Bar:
 
     def text(self, seconds: float, width: int = 80) -> str:
         """The line after so many seconds."""
-        done = self.bytes + sum(
-            self.sizes[i] * share for i, (share, _) in self.shares.items()
-        )
+        done = self.bytes + sum(self.sizes[i] * share for i, (share, _) in self.shares.items())
         pixels = self.pixels + sum(n for _, n in self.shares.values())
         share = min(1, done / self.total)
         left = seconds * (1 - share) / share if share else None

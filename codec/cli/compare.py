@@ -52,9 +52,7 @@ def jpeg(pixels: np.ndarray, quality: int) -> Coded:
     quality : int, 1..100
     """
     out = io.BytesIO()
-    Image.fromarray(pixels).save(
-        out, "JPEG", quality=quality, optimize=True, subsampling="4:2:0"
-    )
+    Image.fromarray(pixels).save(out, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
     with Image.open(out) as image:
         back = np.asarray(image)
     return Coded(f"JPEG at {quality}", out.getvalue(), back, psnr(pixels, back))
@@ -111,16 +109,13 @@ def panel(original: np.ndarray, coded: typing.Sequence[Coded]) -> Image.Image:
     """
     font = ImageFont.load_default(_FONT)
     shown = [("original", original)] + [
-        (f"{c.name}: {len(c.data):,} bytes, {c.psnr_db:.1f} dB", c.pixels)
-        for c in coded
+        (f"{c.name}: {len(c.data):,} bytes, {c.psnr_db:.1f} dB", c.pixels) for c in coded
     ]
     h, w = middle(original).shape[:2]
     scale = max(1, SHOWN // max(h, w))
     text = math.ceil(max(font.getlength(label) for label, _ in shown))
     step = max(w * scale, text) + _MARGIN
-    image = Image.new(
-        "RGB", (len(shown) * step - _MARGIN, h * scale + 2 * _FONT), "white"
-    )
+    image = Image.new("RGB", (len(shown) * step - _MARGIN, h * scale + 2 * _FONT), "white")
     draw = ImageDraw.Draw(image)
     for i, (label, pixels) in enumerate(shown):
         part = Image.fromarray(np.ascontiguousarray(middle(pixels)))
@@ -155,15 +150,11 @@ def compare(coder: Coder, job: Job, notes: Notes, progress: Progress | None) -> 
     notes.pixels = pixels.shape[0] * pixels.shape[1]
     data = coder.encoder.encode(pixels, progress=progress)
     back = coder.decoder.decode(data)
-    ours = Coded(
-        f"aecompress at {info(data).quality:g}", data, back, psnr(pixels, back)
-    )
+    ours = Coded(f"aecompress at {info(data).quality:g}", data, back, psnr(pixels, back))
     theirs = jpeg_of_size(pixels, len(data))
     out = png(panel(pixels, (theirs, ours)))
     notes.n_out = len(out)
     files.save(job, out, options)
     notes.say(job.dst, "original, JPEG and .aec file at equal size", level=0)
     for coded in theirs, ours:
-        notes.say(
-            job.src, f"{coded.name}: {len(coded.data)} bytes, {coded.psnr_db:.2f} dB"
-        )
+        notes.say(job.src, f"{coded.name}: {len(coded.data)} bytes, {coded.psnr_db:.2f} dB")

@@ -67,9 +67,7 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
     notes.say(job.src, files.times(start, read, coded, written), level=2)
 
 
-def _encode(
-    coder: Coder, picture: Picture, notes: Notes, progress: Progress | None
-) -> bytes:
+def _encode(coder: Coder, picture: Picture, notes: Notes, progress: Progress | None) -> bytes:
     """The ``.aec`` file of a picture."""
     from ..model import archive
 
@@ -98,8 +96,7 @@ def _tell(job: Job, notes: Notes, picture: Picture, data: bytes, coder: Coder) -
     if size is not None:
         notes.say(
             job.src,
-            f"a PNG, without any loss, would have {size} "
-            f"bytes; better keep the picture as PNG",
+            f"a PNG, without any loss, would have {size} bytes; better keep the picture as PNG",
         )
 
 
@@ -111,10 +108,7 @@ def score(picture: Picture, copy: Picture) -> str:
 
     shape = *picture.pixels.shape[:2], 3
     value = ssimulacra2.score(
-        *(
-            np.broadcast_to(p.pixels.reshape(*shape[:2], -1), shape)
-            for p in (picture, copy)
-        )
+        *(np.broadcast_to(p.pixels.reshape(*shape[:2], -1), shape) for p in (picture, copy))
     )
     return "" if math.isnan(value) else f", SSIMULACRA 2 {value:.1f}"
 

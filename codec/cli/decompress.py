@@ -15,9 +15,7 @@ from .notes import Coder, Notes
 from .report import Refusal
 
 
-def _format(
-    job: Job, picture: Picture, options: argparse.Namespace
-) -> tuple[str, dict[str, Any]]:
+def _format(job: Job, picture: Picture, options: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     """Pillow's name of the format to write, and options of its writer."""
     from ..picture import origin
 
@@ -55,9 +53,7 @@ def decompress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) 
             return
     notes.n_in = len(data)
     read = time.perf_counter()
-    picture = coder.decoder.decode_picture(
-        data, progress=progress, region=options.region
-    )
+    picture = coder.decoder.decode_picture(data, progress=progress, region=options.region)
     height, width = picture.pixels.shape[:2]
     notes.pixels = width * height
     coded = time.perf_counter()
@@ -76,9 +72,7 @@ def decompress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) 
                 job,
                 notes,
                 options,
-                lambda: verify.decompressed(
-                    job, made, picture, "" if how else kind, options
-                ),
+                lambda: verify.decompressed(job, made, picture, "" if how else kind, options),
             )
     written = time.perf_counter()
     notes.say(

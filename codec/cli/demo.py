@@ -51,14 +51,11 @@ def main(argv: list[str] | None = None) -> int:
     """Compress one picture, print the comparison and leave the files."""
     parser = argparse.ArgumentParser(
         prog="python -m codec.cli.demo",
-        description="Compress a picture, decode it, and show it beside a JPEG of "
-        "equal size.",
+        description="Compress a picture, decode it, and show it beside a JPEG of equal size.",
     )
     parser.add_argument("picture")
     parser.add_argument("-q", "--quality", type=float, default=50.0)
-    parser.add_argument(
-        "--out", metavar="DIR", default="demo", help="folder of the files (demo)"
-    )
+    parser.add_argument("--out", metavar="DIR", default="demo", help="folder of the files (demo)")
     options = parser.parse_args(argv)
     pixels = picture.as_rgb(picture.read(options.picture).pixels)
     data = codec.encode(pixels, quality=options.quality)

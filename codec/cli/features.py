@@ -34,13 +34,9 @@ def check(options: argparse.Namespace) -> None:
         and "-c"
     )
     if clash:
-        raise UsageError(
-            f"--features does not go with {clash}; see {options.prog} --help"
-        )
+        raise UsageError(f"--features does not go with {clash}; see {options.prog} --help")
     if not options.features.endswith(".npy"):
-        raise UsageError(
-            f"--features needs a name that ends in .npy; see {options.prog} --help"
-        )
+        raise UsageError(f"--features needs a name that ends in .npy; see {options.prog} --help")
     options.mode = "features"
 
 
@@ -51,9 +47,7 @@ def describe(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
     data = files.load_aec(job.src)
     notes.n_in = len(data)
     header = info(data)
-    found = features(
-        data, model=coder.options.model, max_pixels=coder.options.max_pixels
-    )
+    found = features(data, model=coder.options.model, max_pixels=coder.options.max_pixels)
     rows = found.reshape(-1, found.shape[-1])
     notes.pixels = header.width * header.height * len(rows)
     notes.found = str(found.model), rows

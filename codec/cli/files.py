@@ -118,9 +118,7 @@ def picture_format(name: str, extension: str | None = None) -> str:
     try:
         return format_of(name)
     except InputError as error:
-        raise Refusal(
-            f"{error}; try --format png", name if extension is None else None
-        ) from None
+        raise Refusal(f"{error}; try --format png", name if extension is None else None) from None
 
 
 def refuse(src: str, dst: str, force: bool) -> None:
@@ -216,9 +214,7 @@ def save(job: Job, data: bytes | memoryview, options: argparse.Namespace) -> Non
     )
 
 
-def save_smaller(
-    job: Job, data: bytes, notes: Notes, options: argparse.Namespace
-) -> bool:
+def save_smaller(job: Job, data: bytes, notes: Notes, options: argparse.Namespace) -> bool:
     """Write an output; what is not smaller than its input is told, or left.
 
     Parameters
@@ -256,10 +252,7 @@ def save_smaller(
 
 def times(start: float, read: float, coded: float, written: float) -> str:
     """Seconds of the three stages, for ``-vv``."""
-    return (
-        f"read {read - start:.3f} s, code {coded - read:.3f} s, "
-        f"write {written - coded:.3f} s"
-    )
+    return f"read {read - start:.3f} s, code {coded - read:.3f} s, write {written - coded:.3f} s"
 
 
 def write(

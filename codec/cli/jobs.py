@@ -61,9 +61,7 @@ def _start(path: str, n: int) -> bytes:
         return b""
 
 
-def make(
-    options: argparse.Namespace, complain: Callable[[Exception], object]
-) -> list[Job]:
+def make(options: argparse.Namespace, complain: Callable[[Exception], object]) -> list[Job]:
     """The jobs of a command line.
 
     Parameters
@@ -149,18 +147,14 @@ def _walk(
     return sorted(found, key=lambda path: path.split(os.sep))
 
 
-def _entered(
-    folder: str, folders: list[str], top: str, options: argparse.Namespace
-) -> list[str]:
+def _entered(folder: str, folders: list[str], top: str, options: argparse.Namespace) -> list[str]:
     """Folders in a folder that may hold inputs."""
     skip = options.output_dir and os.path.abspath(options.output_dir)
     kept = []
     for name in folders:
         path = os.path.join(folder, name)
         # What an earlier run wrote there is no input.
-        if skip == os.path.abspath(path) or _excluded(
-            path, os.path.relpath(path, top), options
-        ):
+        if skip == os.path.abspath(path) or _excluded(path, os.path.relpath(path, top), options):
             continue
         kept.append(name)
         if os.path.islink(path) and not _inside(path, top):
@@ -252,9 +246,7 @@ def _original_extension(name: str) -> str | None:
     return f".{found.extension}"
 
 
-def _distinct(
-    found: list[tuple[str, str | None]], options: argparse.Namespace
-) -> list[Job]:
+def _distinct(found: list[tuple[str, str | None]], options: argparse.Namespace) -> list[Job]:
     """Jobs whose outputs differ, by the whole names where the stems are alike."""
     whole = options.suffix == "append"
     jobs = [Job(name, target(name, top, options, whole)) for name, top in found]

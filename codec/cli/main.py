@@ -161,11 +161,7 @@ def _view(options: argparse.Namespace, report: Report) -> None:
 def _work(options: argparse.Namespace, report: Report) -> None:
     """All modes but the list: one bar, lines in order, a summary."""
     table = features.Table(options) if options.mode == "features" else None
-    terminal = (
-        sys.stderr is not None
-        and sys.stderr.isatty()
-        and os.environ.get("TERM") != "dumb"
-    )
+    terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     show = terminal and not (options.quiet or options.no_progress)
     bar = Bar([_size(job.src) for job in options.jobs] if show else [], show)
     report.before = bar.clear
@@ -321,8 +317,7 @@ def _summary(
     if failed and options.quiet < 2:
         report.say(
             None,
-            f"{len(failed)} of {n} files failed: "
-            f"{listed(sorted(failed), options.verbose)}",
+            f"{len(failed)} of {n} files failed: {listed(sorted(failed), options.verbose)}",
         )
 
 
@@ -359,7 +354,5 @@ def versions(prog: str) -> str:
     for path in sorted(models.glob("*/model.json")):
         text = path.read_bytes()
         model_id = hashlib.sha256(text).hexdigest()[:16]
-        lines.append(
-            f"model {path.parent.name} {model_id}, opset {json.loads(text)['opset']}"
-        )
+        lines.append(f"model {path.parent.name} {model_id}, opset {json.loads(text)['opset']}")
     return "\n".join(lines)

@@ -64,9 +64,7 @@ class _Size(argparse.Action):
         value: Any,
         option_string: str | None = None,
     ) -> None:
-        name = {Share: "target_share", float: "target_bpp"}.get(
-            type(value), "target_size"
-        )
+        name = {Share: "target_share", float: "target_bpp"}.get(type(value), "target_size")
         setattr(namespace, name, value)
 
 
@@ -83,9 +81,7 @@ def columns() -> int:
     stdout: Any = sys.__stdout__
     try:
         return (
-            int(os.environ.get("COLUMNS", 0))
-            or os.get_terminal_size(stdout.fileno()).columns
-            or 80
+            int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size(stdout.fileno()).columns or 80
         )
     except (AttributeError, ValueError, OSError):
         return 80
@@ -166,8 +162,7 @@ def _add_modes(p: Parser, prog: str) -> None:
     (add if prog == "aedecompress" else hidden)(
         "--features",
         metavar="FILE.npy",
-        help="describe .aec files by a row of numbers each; write their names to "
-        "FILE.csv",
+        help="describe .aec files by a row of numbers each; write their names to FILE.csv",
     )
     add("--json", action="store_true", help="print -l as JSON, in a stable form")
     add("-h", "--help", action="store_true", help="show this help")
@@ -401,8 +396,7 @@ def _add_messages(add: Callable[..., Any]) -> None:
         "--verbose",
         action="count",
         default=0,
-        help="print a line per file, also where a PNG would be smaller; twice: times "
-        "as well",
+        help="print a line per file, also where a PNG would be smaller; twice: times as well",
     )
     add(
         "--quiet",
@@ -441,9 +435,7 @@ def parse(prog: str, argv: list[str]) -> argparse.Namespace:
         _check(options)
         _set_coding(options)
         options.problems = []
-        archives.prepare(
-            options, lambda name: jobs.looks_like_input(name, options.mode)
-        )
+        archives.prepare(options, lambda name: jobs.looks_like_input(name, options.mode))
         options.jobs = (
             jobs.make(options, options.problems.append)
             if options.files or options.mode != "view"
@@ -495,10 +487,7 @@ def _check(options: argparse.Namespace) -> None:
     compresses = options.mode == "compress"
     writes = options.mode in ("compress", "decompress", "compare")
     to_stream = (
-        options.stdout
-        or options.output == STREAM
-        or not options.files
-        and not options.output
+        options.stdout or options.output == STREAM or not options.files and not options.output
     )
     streams = not writes or to_stream or STREAM in options.files
     to = options.output or options.stdout
@@ -530,9 +519,7 @@ def _check(options: argparse.Namespace) -> None:
         ),
         (
             options.region is not None
-            and (
-                options.mode != "decompress" or options.rm or options.index is not None
-            ),
+            and (options.mode != "decompress" or options.rm or options.index is not None),
             "--region is for decompressing, without --rm and --index",
         ),
         (
@@ -545,8 +532,7 @@ def _check(options: argparse.Namespace) -> None:
             "--output-dir clashes with -o and -c",
         ),
         (
-            options.output_dir is not None
-            and (not options.files or STREAM in options.files),
+            options.output_dir is not None and (not options.files or STREAM in options.files),
             "--output-dir needs named inputs",
         ),
         (options.recursive and to and not options.stack, "-r clashes with -o and -c"),
@@ -566,8 +552,7 @@ def _check(options: argparse.Namespace) -> None:
             "--original-format is for decompressing, without --format and -o",
         ),
         (
-            (options.skip_larger or options.target_share or options.with_model)
-            and not compresses,
+            (options.skip_larger or options.target_share or options.with_model) and not compresses,
             "--skip-larger, --target-size and --with-model are for compressing",
         ),
         (
@@ -609,9 +594,7 @@ def _check_scheduler(options: argparse.Namespace) -> None:
         (options.stdout or "-" in options.files or not options.files, "streams"),
     ):
         if clash:
-            raise UsageError(
-                f"--scheduler does not go with {name}; see {options.prog} --help"
-            )
+            raise UsageError(f"--scheduler does not go with {name}; see {options.prog} --help")
 
 
 def _options(options: argparse.Namespace, kind: Any) -> Any:

@@ -26,11 +26,7 @@ from .work import Coder
 FEW = 4  # jobs that do not pay the start of processes
 WORKER_BYTES = 1 << 30  # what a worker may need for a large photograph
 _EVERY_S = 0.1
-_ENDS = [
-    getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP")
-    if hasattr(signal, name)
-]
+_ENDS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def size(options: argparse.Namespace) -> int:
@@ -40,11 +36,7 @@ def size(options: argparse.Namespace) -> int:
     ----------
     options : argparse.Namespace
     """
-    if (
-        options.mode == "list"
-        or len(options.jobs) < FEW
-        or any("-" in job for job in options.jobs)
-    ):
+    if options.mode == "list" or len(options.jobs) < FEW or any("-" in job for job in options.jobs):
         return 1
     return max(
         1,
@@ -103,9 +95,7 @@ def run(
 
     def start() -> None:
         ours, theirs = context.Pipe()
-        process = context.Process(
-            target=_serve, args=(theirs, shared, coder), daemon=True
-        )
+        process = context.Process(target=_serve, args=(theirs, shared, coder), daemon=True)
         # A worker that is interrupted while it starts would print a traceback.
         with _deferred():
             process.start()

@@ -91,9 +91,7 @@ class Report:
     def take(self, notes: Any) -> None:
         """Say what has happened to a job."""
         for kind, name, text in notes.lines:
-            {"error": self.error, "warning": self.warn, "say": self.say}[kind](
-                name, text
-            )
+            {"error": self.error, "warning": self.warn, "say": self.say}[kind](name, text)
 
     def _line(self, name: str | None, text: str) -> None:
         text, *traceback = text.split(TRACEBACK)

@@ -14,9 +14,7 @@ def outcomes(options: argparse.Namespace) -> Iterator[tuple[int, Notes]]:
     try:
         from codec.plugins import dask
     except ImportError:
-        raise UsageError(
-            "--scheduler needs dask: pip install dask distributed"
-        ) from None
+        raise UsageError("--scheduler needs dask: pip install dask distributed") from None
     from .files import picture_format
 
     task = dask.Task(

@@ -73,8 +73,7 @@ def pages(coder: Coder, job: Job, file: BinaryIO, notes: Notes) -> None:
         return
     notes.say(
         job.src,
-        f"{len(pictures)} pages to {len(data)} bytes, "
-        f"{8 * len(data) / notes.pixels:.3f} bpp",
+        f"{len(pictures)} pages to {len(data)} bytes, {8 * len(data) / notes.pixels:.3f} bpp",
     )
 
 
@@ -100,9 +99,7 @@ class Members:
             with files.source(self.name) as file:
                 if files.is_aec(file):
                     raise Refusal("is an .aec file already", self.name)
-                picture = read(
-                    file, self.options.max_pixels, self.options.encode.metadata
-                )
+                picture = read(file, self.options.max_pixels, self.options.encode.metadata)
                 self.notes.n_in += file.seek(0, 2)
             height, width = picture.pixels.shape[:2]
             self.notes.pixels += width * height
@@ -193,8 +190,7 @@ def _writer(
             return job.dst
     elif one_place:
         raise Refusal(
-            f"takes one of the {len(stack)} pictures; --index says "
-            "which one goes there",
+            f"takes one of the {len(stack)} pictures; --index says which one goes there",
             job.dst,
         )
     elif os.path.isdir(job.dst):

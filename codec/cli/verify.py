@@ -84,8 +84,7 @@ def compressed(coder: Coder, job: Job, data: bytes, source: Picture) -> None:
         found.pixels.shape == source.pixels.shape
         and _equal(found.alpha, source.alpha)
         and _same_size(found.dpi, source.dpi)
-        and (found.icc, found.exif, found.xmp)
-        == (source.icc, *upright(source.exif, source.xmp))
+        and (found.icc, found.exif, found.xmp) == (source.icc, *upright(source.exif, source.xmp))
     )
     if not (same and _resembles(found.pixels, source.pixels)):
         raise Refusal("does not decode to its picture; input kept", job.dst)
@@ -118,10 +117,7 @@ def decompressed(
         warnings.simplefilter("ignore")  # of what it wrote, it has told
         found = read(io.BytesIO(_read_back(job, data)), options.max_pixels)
     a, b = _visible(found), _visible(source)
-    if not (
-        a.shape == b.shape
-        and (np.array_equal(a, b) if kind in _EXACT else _resembles(a, b))
-    ):
+    if not (a.shape == b.shape and (np.array_equal(a, b) if kind in _EXACT else _resembles(a, b))):
         raise Refusal("is not the picture that was decoded; input kept", job.dst)
 
 

@@ -79,9 +79,7 @@ class Coder:
         Files that the page shows when it opens: no others are ever read.
     """
 
-    def __init__(
-        self, encode: EncodeOptions, decode: DecodeOptions, names: list[str]
-    ) -> None:
+    def __init__(self, encode: EncodeOptions, decode: DecodeOptions, names: list[str]) -> None:
         self.options, self.decoding, self.names = encode, decode, names
         self.lock = threading.Lock()
 
@@ -201,9 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _path(self) -> str | None:
         """The path below the secret; None, and a refusal, for anyone else."""
         start, _, rest = self.path[1:].partition("/")
-        hosts = (
-            f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost")
-        )
+        hosts = (f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost"))
         origin = self.headers.get("Origin")
         if self.headers.get("Host") not in (allowed := set(hosts)) or (
             origin is not None and origin.removeprefix("http://") not in allowed

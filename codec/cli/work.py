@@ -40,9 +40,7 @@ class Coder:
 
         return Decoder(options=self.options.decode, threads=self.options.threads)
 
-    def run(
-        self, job: Job, progress: Callable[[float, int], object] | None = None
-    ) -> Notes:
+    def run(self, job: Job, progress: Callable[[float, int], object] | None = None) -> Notes:
         """Run one job.
 
         Parameters

@@ -81,9 +81,7 @@ def read_values(data: Buffer, places: Any) -> Header:
     -------
     Header
     """
-    (_, flags, model, width, height, quality, symbol_crc, payload_length) = (
-        HEADER.unpack_from(data)
-    )
+    (_, flags, model, width, height, quality, symbol_crc, payload_length) = HEADER.unpack_from(data)
     # First what would give the other fields another meaning.
     if flags & _DEEP:
         raise UnsupportedError("samples of more than 8 bits", flags & _DEEP)
@@ -96,9 +94,7 @@ def read_values(data: Buffer, places: Any) -> Header:
     if flags & _BLEND and not blend:
         raise FormatError("a blend of 0 is not stored", HEADER.size)
     if payload_length % 4 or payload_length > 2**31:
-        raise FormatError(
-            f"payload length {payload_length} is not a multiple of 4 up to 2^31", 24
-        )
+        raise FormatError(f"payload length {payload_length} is not a multiple of 4 up to 2^31", 24)
     return Header(
         width=width,
         height=height,

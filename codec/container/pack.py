@@ -96,9 +96,7 @@ def unpack(data: Buffer) -> tuple[Header, Sections, bytes]:
     if len(data) < end + 4:
         raise _short(data, end + 4)
     if len(data) > end + 4:
-        raise FormatError(
-            f"{len(data) - end - 4} bytes after the end of the file", end + 4
-        )
+        raise FormatError(f"{len(data) - end - 4} bytes after the end of the file", end + 4)
     (crc,) = struct.unpack_from("<I", data, end)
     if zlib.crc32(data[:end]) != crc:
         raise FormatError("checksum mismatch; file is damaged", end)
@@ -173,8 +171,7 @@ def read_sections(file: BinaryIO) -> tuple[Header, Sections, bytes]:
 
 def _sections(data: Buffer, header: Header, places: Any) -> Sections:
     return {
-        name: bytes(data[at : at + size])
-        for name, (_, at, size) in zip(header.sections, places)
+        name: bytes(data[at : at + size]) for name, (_, at, size) in zip(header.sections, places)
     }
 
 
@@ -219,8 +216,7 @@ def _layout(data: Buffer) -> Any:
         size = _SECTION.unpack_from(data, start)[1]
         if size > len(data) - at:
             raise FormatError(
-                f"section at byte {start} claims {size} bytes, "
-                f"{len(data) - at} are left",
+                f"section at byte {start} claims {size} bytes, {len(data) - at} are left",
                 start + 4,
             )
         places.append((start, at, size))

@@ -159,10 +159,7 @@ def read_index(header: Header, head: bytes, data: bytes, payload_length: int) ->
     if len(data) != _HEAD.size + _BLOCK.size * math.ceil(count / per_block):
         raise FormatError(f"STAK section: {len(data)} bytes")
     blocks = list(_BLOCK.iter_unpack(data[_HEAD.size :]))
-    if (
-        any(size % 4 for size, _ in blocks)
-        or sum(size for size, _ in blocks) != payload_length
-    ):
+    if any(size % 4 for size, _ in blocks) or sum(size for size, _ in blocks) != payload_length:
         raise FormatError("STAK section: the blocks are not the payload")
     if "ALPH" in header.sections:
         raise FormatError("a stack with an ALPH section")

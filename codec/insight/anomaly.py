@@ -94,14 +94,10 @@ def anomaly_score(
     """
     pic = picture.read(image, max_pixels, metadata=False)
     bundle = find.load(model)
-    return score(
-        measure(pic.pixels, runtime.pipeline(bundle, threads)), statistics(bundle)
-    )
+    return score(measure(pic.pixels, runtime.pipeline(bundle, threads)), statistics(bundle))
 
 
-def measure(
-    pixels: Array, pipeline: Pipeline, quality: float = QUALITY
-) -> tuple[float, float]:
+def measure(pixels: Array, pipeline: Pipeline, quality: float = QUALITY) -> tuple[float, float]:
     """log2 of mean squared error and of bits per pixel: two floats.
 
     Parameters
@@ -118,11 +114,7 @@ def measure(
         back = picture.as_grey(back)
     error = (
         sum(
-            float(
-                np.square(
-                    pixels[i : i + ROWS].astype(np.float32) - back[i : i + ROWS]
-                ).sum()
-            )
+            float(np.square(pixels[i : i + ROWS].astype(np.float32) - back[i : i + ROWS]).sum())
             for i in range(0, height, ROWS)
         )
         / pixels.size
@@ -167,7 +159,5 @@ def statistics(bundle: Bundle) -> dict[str, Any]:
     except (KeyError, TypeError):
         fine = False
     if not fine:
-        raise ModelError(
-            f"model {bundle.id}: statistics of another model, or senseless ones"
-        )
+        raise ModelError(f"model {bundle.id}: statistics of another model, or senseless ones")
     return known

@@ -30,15 +30,11 @@ SIDE = 512
 
 def middle(pixels: Array) -> Array:
     """At most ``SIDE`` x ``SIDE`` pixels of a picture."""
-    (top, height), (left, width) = (
-        (max(0, n - SIDE) // 2, min(n, SIDE)) for n in pixels.shape[:2]
-    )
+    (top, height), (left, width) = ((max(0, n - SIDE) // 2, min(n, SIDE)) for n in pixels.shape[:2])
     return pixels[top : top + height, left : left + width]
 
 
-def write(
-    bundle: Bundle, pictures: Iterable[Array], threads: int | None = None
-) -> dict[str, Any]:
+def write(bundle: Bundle, pictures: Iterable[Array], threads: int | None = None) -> dict[str, Any]:
     """Measure pictures and write the statistics beside the manifest.
 
     Parameters
@@ -58,9 +54,7 @@ def write(
         Fewer than three pictures, or all alike.
     """
     pipeline = runtime.pipeline(bundle, threads)
-    found = np.array(
-        [anomaly.measure(np.ascontiguousarray(middle(p)), pipeline) for p in pictures]
-    )
+    found = np.array([anomaly.measure(np.ascontiguousarray(middle(p)), pipeline) for p in pictures])
     if len(found) < 3 or not found.std(0).all():
         raise InputError("statistics need three pictures or more that differ")
     r = float(np.corrcoef(found.T)[0, 1])
@@ -101,9 +95,7 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--threads", type=int)
     options = p.parse_args(argv)
     try:
-        known = write(
-            find.load(options.model), _pictures(options.pictures), options.threads
-        )
+        known = write(find.load(options.model), _pictures(options.pictures), options.threads)
     except (CodecError, OSError) as error:
         print(f"calibrate: {error}", file=sys.stderr)
         return 1

@@ -117,9 +117,7 @@ def features(
     True
     """
     if pooling not in POOLINGS:
-        raise InputError(
-            f"pooling must be one of {', '.join(POOLINGS)}, not {pooling!r}"
-        )
+        raise InputError(f"pooling must be one of {', '.join(POOLINGS)}, not {pooling!r}")
     if urls.is_source(source):
         with urls.opened(source) as file:
             source = file.read()
@@ -181,9 +179,7 @@ def _of_file(
         # A picture of one pixel takes a cell: it is cells that need memory.
         side = 16 * container.cells(header) * len(stack)
         check_pixels(16, side, max_pixels)
-        return np.concatenate(
-            [describe(*block) for block in stack.symbols(pipeline)]
-        ), bundle
+        return np.concatenate([describe(*block) for block in stack.symbols(pipeline)]), bundle
 
 
 def _pooled(latent: Array, bundle: Bundle, pooling: str) -> Array:

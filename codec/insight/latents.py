@@ -118,10 +118,7 @@ def latents(
         with Stack(urls.contents(source)) as stack:
             n = len(stack)
             check_pixels(16, 16 * container.cells(header) * n, max_pixels)
-            planes = [
-                pipeline.dequantise(z, s, header.quality)
-                for z, s in stack.symbols(pipeline)
-            ]
+            planes = [pipeline.dequantise(z, s, header.quality) for z, s in stack.symbols(pipeline)]
         plane = np.concatenate(planes)
     else:
         z, s = pipeline.read_symbols(
@@ -220,9 +217,7 @@ def sample(
 class _Draw:
     """Draws symbols by a model's frequencies."""
 
-    def __init__(
-        self, bundle: Bundle, quality: float, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, bundle: Bundle, quality: float, rng: np.random.Generator) -> None:
         self.tables, self.z_max, self.rng = bundle.tables, bundle.z_max, rng
         self.index = quality_index(quality)
         self.skip = int(bundle.row_skip[self.index])

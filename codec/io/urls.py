@@ -76,9 +76,7 @@ def _errors(url: str) -> Iterator[None]:
         error.filename = url
         raise
     except Exception as error:
-        raise InputError(
-            f"{url}: cannot be read: {type(error).__name__}: {error}"
-        ) from error
+        raise InputError(f"{url}: cannot be read: {type(error).__name__}: {error}") from error
 
 
 class _File:
@@ -206,8 +204,7 @@ def walk(url: str) -> list[str]:
     return [
         "::".join([f"{scheme}://{name}", *chain])
         for name in sorted(
-            name if getattr(fs, "local_file", False) else name.lstrip("/")
-            for name in found
+            name if getattr(fs, "local_file", False) else name.lstrip("/") for name in found
         )
     ]
 
@@ -245,9 +242,7 @@ def target(
     output = names.output(name, suffix, whole)
     if folder is None:
         if chain:
-            raise InputError(
-                f"{name} lies in an archive; say where to write (-o, --output-dir)"
-            )
+            raise InputError(f"{name} lies in an archive; say where to write (-o, --output-dir)")
         return output
     output = output.replace(os.sep, "/")
     if top is not None:

@@ -73,8 +73,7 @@ def read(
     for n, digest in digests.items():
         if n in files and hashlib.sha256(files[n]).hexdigest() != digest:
             raise ModelError(
-                f"{folder / n}: altered (sha256 is "
-                "not the manifest's); install it again"
+                f"{folder / n}: altered (sha256 is not the manifest's); install it again"
             )
     return text, manifest, files
 

@@ -21,9 +21,7 @@ MODEL = "model"  # folder of a model that the package has not
 GRAPHS = ("analysis.onnx", "hyper_analysis.onnx")
 
 
-def load(
-    folder: str | os.PathLike[str], by_id: Callable[[str], bundle.Bundle]
-) -> bundle.Bundle:
+def load(folder: str | os.PathLike[str], by_id: Callable[[str], bundle.Bundle]) -> bundle.Bundle:
     """The model with the folder's graphs in place of its own.
 
     The model is in the folder's own folder ``model``, or else among those
@@ -64,9 +62,7 @@ def load(
                 str(wanted),
             ) from None
     if model.id != wanted:
-        raise ModelError(
-            f"{folder}: an encoder for model {wanted}, with model {model.id}"
-        )
+        raise ModelError(f"{folder}: an encoder for model {wanted}, with model {model.id}")
     model = copy.copy(model)
     model.folder, model.statistics = folder, None
     model.content = hashlib.sha256(model.content.encode() + text).hexdigest()

@@ -142,9 +142,7 @@ def load(model: str | os.PathLike[str] | Bundle | None = None) -> Bundle:
     if len(name) == 16:
         return by_id(name)
     known = [*shipped(), *_registered, *(folder.name for folder in others)]
-    raise UnsupportedError(
-        f"unknown model {name!r}; there are: {', '.join(known)}", name
-    )
+    raise UnsupportedError(f"unknown model {name!r}; there are: {', '.join(known)}", name)
 
 
 @functools.lru_cache
@@ -169,9 +167,7 @@ def is_shipped(model_id: str) -> bool:
     return model_id in _ids()
 
 
-def by_id(
-    model_id: str, extra: Bundle | None = None, blend: int = 0, name: bytes = b""
-) -> Bundle:
+def by_id(model_id: str, extra: Bundle | None = None, blend: int = 0, name: bytes = b"") -> Bundle:
     """The model that a file names.
 
     Parameters
@@ -191,8 +187,7 @@ def by_id(
     """
     if blend:
         raise UnsupportedError(
-            f"the file is for blend {blend} of model {model_id}, "
-            "which has one set of weights",
+            f"the file is for blend {blend} of model {model_id}, which has one set of weights",
             blend,
         )
     if extra is not None and extra.id == model_id:

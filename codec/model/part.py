@@ -50,9 +50,7 @@ def part_of(model: bytes, *outputs: str) -> bytes:
     ValueError
         These bytes are no such model.
     """
-    return _with_graph(
-        model, lambda graph: _needed(graph, {o.encode() for o in outputs})
-    )
+    return _with_graph(model, lambda graph: _needed(graph, {o.encode() for o in outputs}))
 
 
 def inputs_of(model: bytes, value: str) -> list[str]:
@@ -112,8 +110,7 @@ def constant(model: bytes, name: str, array: Array) -> bytes:
         kept = [
             whole
             for number, whole, value in _fields(graph)
-            if number != INPUT
-            or name.encode() not in _names(value, VALUE_NAME)[VALUE_NAME]
+            if number != INPUT or name.encode() not in _names(value, VALUE_NAME)[VALUE_NAME]
         ]
         whole = b"".join(kept)
         if len(whole) == len(graph):
@@ -153,9 +150,7 @@ def _needed(graph: bytes, outputs: set[bytes]) -> bytes:
         whole
         for number, whole, value in reversed(kept)
         if number != INPUT or needed.issuperset(_names(value, VALUE_NAME)[VALUE_NAME])
-    ) + b"".join(
-        _field(OUTPUT, _field(VALUE_NAME, name)) for name in outputs - declared
-    )
+    ) + b"".join(_field(OUTPUT, _field(VALUE_NAME, name)) for name in outputs - declared)
 
 
 def _names(message: bytes, *numbers: int) -> dict[int, list[bytes]]:

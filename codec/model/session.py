@@ -38,9 +38,7 @@ GPUS = (  # the engine's providers that "gpu" may mean, the first that is there
 )
 _FATAL = 4  # the engine's errors come as exceptions as well
 # Threads, too, are refused where memory ends.
-_NO_MEMORY = re.compile(
-    "bad_alloc|ailed to allocate|pthread_create failed|failed to map"
-)
+_NO_MEMORY = re.compile("bad_alloc|ailed to allocate|pthread_create failed|failed to map")
 _graphs: "weakref.WeakSet[Graphs]" = weakref.WeakSet()
 
 
@@ -67,9 +65,7 @@ def _share_arena(ort: Any) -> None:
         "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
     )
     try:
-        ort.create_and_register_allocator(
-            info, ort.OrtArenaCfg({"arena_extend_strategy": 1})
-        )
+        ort.create_and_register_allocator(info, ort.OrtArenaCfg({"arena_extend_strategy": 1}))
     except Exception:  # the host program has registered one: as good
         pass
 
@@ -160,9 +156,7 @@ class Graphs:
                 )
                 if made[key].get_providers()[0] != provider:
                     del made[key]
-                    raise UnsupportedError(
-                        f"{provider} does not start on this machine", provider
-                    )
+                    raise UnsupportedError(f"{provider} does not start on this machine", provider)
                 while len(made) > QUALITIES:
                     made.popitem(last=False)
             made.move_to_end(key)
@@ -196,13 +190,9 @@ class Graphs:
                 model = part_of(model, probes)
             else:
                 model = part_of(model, "error", error)
-        return (
-            model if modulation is None else constant(model, "modulation", modulation)
-        )
+        return model if modulation is None else constant(model, "modulation", modulation)
 
-    def run(
-        self, name: str, modulation: Array | None = None, **inputs: Array
-    ) -> list[Array]:
+    def run(self, name: str, modulation: Array | None = None, **inputs: Array) -> list[Array]:
         """Outputs of one graph, a list of arrays in the graph's order.
 
         Three parts of ``synthesis_gradient`` are graphs of their own:
@@ -242,9 +232,7 @@ class Graphs:
             raise ModelError(f"model: graph {name} does not run: {e}") from e
         wanted = _outputs(name, inputs, self.bundle)
         if len(out) != len(wanted) or not all(map(_fits, out, wanted)):
-            raise ModelError(
-                f"model: graph {name} gives another output than the format says"
-            )
+            raise ModelError(f"model: graph {name} gives another output than the format says")
         return [x[0] if one and x.ndim == 4 else x for x in out]
 
 

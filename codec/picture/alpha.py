@@ -55,9 +55,7 @@ def fill_hidden(pixels: Array, alpha: Array, block: int = _BLOCK) -> Array:
 def _sums(a: Array, step: int) -> Array:
     """Sums over blocks of step x step; those at the edge are smaller."""
     # Row by row of blocks: reduceat would copy all of a as int64.
-    rows = [
-        a[y : y + step].sum(axis=0, dtype=np.int64) for y in range(0, a.shape[0], step)
-    ]
+    rows = [a[y : y + step].sum(axis=0, dtype=np.int64) for y in range(0, a.shape[0], step)]
     return np.add.reduceat(rows, np.arange(0, a.shape[1], step), axis=1)
 
 

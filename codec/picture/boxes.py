@@ -71,9 +71,7 @@ def walk(walk: Walk) -> None:
         _jxl_header(walk)
 
 
-def _any_box(
-    walk: Walk, kind: bytes, is_first: bool, start: int, body: int, end: int
-) -> bool:
+def _any_box(walk: Walk, kind: bytes, is_first: bool, start: int, body: int, end: int) -> bool:
     """Account for a box that any of these files may have; whether it is one."""
     if kind == b"ftyp":
         _brands(walk, start, body, end)
@@ -124,9 +122,7 @@ def _uuid(walk: Walk, start: int, body: int, end: int) -> None:
 # JPEG XL --------------------------------------------------------------------
 
 
-def _jxl_box(
-    walk: Walk, kind: bytes, is_first: bool, start: int, body: int, end: int
-) -> bool:
+def _jxl_box(walk: Walk, kind: bytes, is_first: bool, start: int, body: int, end: int) -> bool:
     """Account for a box of a JPEG XL file; whether it is one that belongs there."""
     data = walk.data
     if kind == b"Exif":
@@ -179,9 +175,7 @@ _JP2_MARKERS = {*range(0xFF50, 0xFF64)}
 _OPENJPEG = re.compile(rb"Created by OpenJPEG version [\d.]{1,12}")
 
 
-def _jp2_box(
-    walk: Walk, kind: bytes, is_first: bool, start: int, body: int, end: int
-) -> bool:
+def _jp2_box(walk: Walk, kind: bytes, is_first: bool, start: int, body: int, end: int) -> bool:
     """Account for a box of a JPEG 2000 file; whether it belongs there."""
     if kind == b"jp2h" and is_first:
         _jp2_header(walk, start, body, end)
@@ -346,9 +340,7 @@ class _Item:
     properties: list[int] = dataclasses.field(default_factory=list)
 
 
-def _heif_box(
-    walk: Walk, kind: bytes, is_first: bool, start: int, body: int, end: int
-) -> bool:
+def _heif_box(walk: Walk, kind: bytes, is_first: bool, start: int, body: int, end: int) -> bool:
     """Account for a box of AVIF or HEIC; whether it is one that belongs there."""
     if kind == b"meta" and is_first:
         _Meta(walk, start, body, end).walk()
@@ -551,9 +543,7 @@ class _Meta:
 
     def _parts_of(self, item: int) -> list[int]:
         """An item, and the tiles that it is made of."""
-        tiles = [
-            to for k, a, tos in self._links if (k, a) == (b"dimg", item) for to in tos
-        ]
+        tiles = [to for k, a, tos in self._links if (k, a) == (b"dimg", item) for to in tos]
         return [item, *tiles]
 
     def _frames(self, primary: int) -> None:

@@ -152,9 +152,7 @@ def without_claims(xmp: bytes | None, extended: bool) -> bytes | None:
     claims = _EXTENDED if extended else _CLAIMS
     for prefix, namespace in _prefixes(text, claims):
         name = rf"{re.escape(prefix)}:{claims[namespace]}"
-        text = re.sub(
-            rf"<({name})(?:\s[^<>]*)?(?<!/)>.*?</\1\s*>", "", text, flags=re.S
-        )
+        text = re.sub(rf"<({name})(?:\s[^<>]*)?(?<!/)>.*?</\1\s*>", "", text, flags=re.S)
         text = re.sub(rf"<{name}(?:\s[^<>]*)?/>", "", text)
         text = re.sub(rf"""\s{name}\s*=\s*("[^"]*"|'[^']*')""", "", text)
     return text.encode(encoding)

@@ -76,9 +76,7 @@ def walk(walk: Walk) -> None:
 class _Page:
     """One picture of a file, and what its tags say."""
 
-    def __init__(
-        self, walk: Walk, ifd: Directory, order: str, big: bool, is_first: bool
-    ) -> None:
+    def __init__(self, walk: Walk, ifd: Directory, order: str, big: bool, is_first: bool) -> None:
         self._walk, self._ifd, self._is_first = walk, ifd, is_first
         self._order, self._big = order, big
         self._tags = {e.tag: e for e in ifd.entries}  # the last one counts
@@ -259,9 +257,7 @@ class _Page:
             self._walk.cover(inner.start, inner.end)
             for e in inner.entries:
                 self._walk.cover(e.at, e.at + len(e.value))
-            _Page(
-                self._walk, inner, self._order, self._big, is_first=False
-            )._cover_samples()
+            _Page(self._walk, inner, self._order, self._big, is_first=False)._cover_samples()
         self._walk.lose("further pictures", data=pointer.value)
 
     def _cover_preview(self) -> None:
@@ -273,8 +269,7 @@ class _Page:
 
     def _resolution(self) -> None:
         x, y = (
-            self._tags[t].numbers(self._order)[:1] if t in self._tags else []
-            for t in (282, 283)
+            self._tags[t].numbers(self._order)[:1] if t in self._tags else [] for t in (282, 283)
         )
         if x or y:
             scale = {2: 1.0, 3: 2.54}.get(self._value(RESOLUTION_UNIT, 2))

@@ -113,8 +113,7 @@ def load(image: Array | Image.Image, max_pixels: int = MAX_PIXELS) -> Picture:
         check_pixels(picture.pixels.shape[1], picture.pixels.shape[0], max_pixels)
         return picture
     raise InputError(
-        f"{type(image).__name__} is not a picture; an array of uint8 or a "
-        f"PIL image is needed"
+        f"{type(image).__name__} is not a picture; an array of uint8 or a PIL image is needed"
     )
 
 
@@ -156,9 +155,7 @@ def open_picture(
         As `load`; and for all that is in the file and not in the result.
     """
     with _opened(file, max_pixels) as (image, contents, data):
-        picture = _load_pil(
-            image, contents, lambda: _account(image, contents, metadata, data, 1)
-        )
+        picture = _load_pil(image, contents, lambda: _account(image, contents, metadata, data, 1))
         name = getattr(file, "name", file)
         return dataclasses.replace(picture, origin=origin.of(image, name, data))
 
@@ -210,9 +207,7 @@ def open_pages(
         for i in range(1, n):
             image.seek(i)
             page = _load_pil(image, None, lambda: None)
-            yield dataclasses.replace(
-                page, icc=page.icc or first.icc, exif=None, xmp=None
-            )
+            yield dataclasses.replace(page, icc=page.icc or first.icc, exif=None, xmp=None)
 
 
 @contextlib.contextmanager
@@ -247,8 +242,7 @@ def _read(file: str | os.PathLike[str] | BinaryIO) -> bytes:
 def _check_png(file: Any) -> None:
     if hidden.is_cut(file):
         raise InputError(
-            "damaged picture: cut short, or broken after its "
-            "samples; save it anew with a viewer"
+            "damaged picture: cut short, or broken after its samples; save it anew with a viewer"
         )
 
 
@@ -277,9 +271,7 @@ def _identify(file: Any, data: bytes) -> Any:
     try:
         factory = getattr(importlib.import_module(module), opener)
     except ImportError as error:
-        raise InputError(
-            f"{name} needs pip install {extra}; or convert it to PNG first"
-        ) from error
+        raise InputError(f"{name} needs pip install {extra}; or convert it to PNG first") from error
     file.seek(0)
     return factory(file, "")
 
@@ -354,8 +346,7 @@ def _load_array(a: Array) -> Picture:
         a = a[..., 0]
     if not (a.ndim == 2 or a.ndim == 3 and a.shape[2] in (3, 4)):
         raise InputError(
-            f"shape {a.shape}; (height, width), (height, width, 3) or "
-            f"(height, width, 4) is needed"
+            f"shape {a.shape}; (height, width), (height, width, 3) or (height, width, 4) is needed"
         )
     _check_size(a.shape[1], a.shape[0])
     return Picture(*_split(a))

@@ -42,9 +42,7 @@ def _webp_chunks(walk: Walk, at: int, end: int, allowed: set[bytes]) -> None:
             walk.lose(f"chunk {kind.decode('latin-1')}", start, stop)
 
 
-def _webp_pixels(
-    walk: Walk, kind: bytes, at: int, end: int, allowed: set[bytes]
-) -> set[bytes]:
+def _webp_pixels(walk: Walk, kind: bytes, at: int, end: int, allowed: set[bytes]) -> set[bytes]:
     """Cover a chunk of pixels; returns which of them may follow."""
     if kind == b"VP8X":
         flags = walk.data[at]
@@ -100,9 +98,7 @@ def _bitmap(walk: Walk, at: int, offset: int | None = None) -> int:
     if size == 12:
         width, height, _, bits = struct.unpack_from("<HHHH", data, at + 4)
     else:
-        width, height, _, bits, packing, n_bytes = struct.unpack_from(
-            "<iiHHII", data, at + 4
-        )
+        width, height, _, bits, packing, n_bytes = struct.unpack_from("<iiHHII", data, at + 4)
         x, y, n_colours = struct.unpack_from("<iiI", data, at + 24)
         walk.resolution(x, y, 0.0254)
     start = at + size
@@ -134,9 +130,7 @@ def _alpha_mask(data: bytes, at: int, size: int, packing: int) -> bool:
     return (size >= 56 or packing == _ALPHA_MASKS) and any(data[at + 52 : at + 56])
 
 
-def _bitmap_rest(
-    walk: Walk, at: int, rows: int, stride: int, used: int, has_alpha: bool
-) -> None:
+def _bitmap_rest(walk: Walk, at: int, rows: int, stride: int, used: int, has_alpha: bool) -> None:
     """Lose what rows of samples hold that is no sample."""
     data = walk.data[at : at + stride * rows]
     n_rows = len(data) // stride if stride else 0

@@ -25,8 +25,8 @@ class _Samples:
     """The streams of samples of one file, and how long they must be."""
 
     def __init__(self, header: bytes) -> None:
-        self.width, self.height, self.depth, self.colour, _, _, interlace = (
-            struct.unpack(">IIBBBBB", header)
+        self.width, self.height, self.depth, self.colour, _, _, interlace = struct.unpack(
+            ">IIBBBBB", header
         )
         self.bits = self.depth * _CHANNELS[self.colour]
         self.passes = _PASSES if interlace else [(0, 0, 1, 1)]

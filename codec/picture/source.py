@@ -14,9 +14,7 @@ from .pil import load, open_picture
 Source = Picture | np.ndarray | Image.Image | str | os.PathLike[str] | BinaryIO
 
 
-def read(
-    source: Source, max_pixels: int = MAX_PIXELS, metadata: bool = True
-) -> Picture:
+def read(source: Source, max_pixels: int = MAX_PIXELS, metadata: bool = True) -> Picture:
     """Take a picture, wherever it is.
 
     Parameters

@@ -285,9 +285,7 @@ def _writable(exif: bytes | None) -> Image.Exif:
     return good
 
 
-def _is_writable(
-    tag: int, value: Any, lost: list[int], directory: int | None = None
-) -> bool:
+def _is_writable(tag: int, value: Any, lost: list[int], directory: int | None = None) -> bool:
     one = Image.Exif()
     if directory is None:
         one[tag] = value

@@ -290,9 +290,7 @@ def one(job: tuple[str, str], task: Task) -> Result:
             landed = _land(src, dst, out, task.replace)
     except Exception as error:
         name = "" if str(error) else type(error).__name__
-        return Result(
-            src, dst, FAILED, f"{error}{name}", seconds=time.monotonic() - start
-        )
+        return Result(src, dst, FAILED, f"{error}{name}", seconds=time.monotonic() - start)
     result = Result(
         src,
         dst,

@@ -27,9 +27,7 @@ try:
     from numcodecs.abc import Codec
     from numcodecs.compat import ensure_bytes, ndarray_copy
 except ImportError as error:
-    raise ImportError(
-        "codec.plugins.numcodecs needs numcodecs: pip install numcodecs"
-    ) from error
+    raise ImportError("codec.plugins.numcodecs needs numcodecs: pip install numcodecs") from error
 
 from .. import api, container, stacks
 from ..errors import FormatError, InputError, UnsupportedError
@@ -93,9 +91,7 @@ def _lasting(model: Model | None) -> str:
     return bundle.id if known.content == bundle.content else str(model)
 
 
-def check_shape(
-    chunk: tuple[int, ...], array: tuple[int, ...] | None = None
-) -> str | None:
+def check_shape(chunk: tuple[int, ...], array: tuple[int, ...] | None = None) -> str | None:
     """What is wasteful about a chunk's shape, and what to write instead.
 
     Parameters

@@ -122,21 +122,16 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         check_is_fitted(self)
         found, model_id = self._describe(X, reset=False)
         if model_id != self.model_id_:
-            raise ValueError(
-                f"fitted to features of model {self.model_id_}, not of {model_id}"
-            )
+            raise ValueError(f"fitted to features of model {self.model_id_}, not of {model_id}")
         if found.shape[1] != self._n_described:
             raise ValueError(
-                f"fitted to pictures of {self._n_described} "
-                f"features, not {found.shape[1]}"
+                f"fitted to pictures of {self._n_described} features, not {found.shape[1]}"
             )
         return self._reduced(found)
 
     def _fit(self, X: Any) -> Array:
         if self.pooling not in POOLINGS:
-            raise ValueError(
-                f"pooling must be one of {', '.join(POOLINGS)}, not {self.pooling!r}"
-            )
+            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, not {self.pooling!r}")
         found, self.model_id_ = self._describe(X, reset=True)
         self._n_described = self._n_features_out = found.shape[1]
         if self.n_components is not None:
@@ -154,8 +149,7 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             row = features(image, pooling=self.pooling, model=self.model)
             if row.ndim != (1 if self.pooling == "stats" else 3):
                 raise ValueError(
-                    "a stack is many pictures: give its "
-                    "codec.features to what comes next"
+                    "a stack is many pictures: give its codec.features to what comes next"
                 )
             rows.append(np.asarray(row).ravel())
             models.add(str(row.model))
@@ -177,9 +171,7 @@ class LatentFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             raise ValueError(f"values up to {X.max():g}, but white is {self.white:g}")
         shape = (1, X.shape[1]) if self.shape is None else tuple(self.shape)
         if np.prod(shape) != X.shape[1]:
-            raise ValueError(
-                f"rows of {X.shape[1]} pixels are no pictures of shape {shape}"
-            )
+            raise ValueError(f"rows of {X.shape[1]} pixels are no pictures of shape {shape}")
         return np.rint(X * (255 / self.white)).astype(np.uint8).reshape(-1, *shape)
 
     def __sklearn_tags__(self) -> Any:
@@ -197,6 +189,4 @@ def _are_pictures(X: Any) -> bool:
     if isinstance(X, (str, bytes)) or not hasattr(X, "__len__") or not len(X):
         return False
     first = next(iter(X))
-    return isinstance(first, _PICTURES) or (
-        isinstance(first, np.ndarray) and first.ndim > 1
-    )
+    return isinstance(first, _PICTURES) or (isinstance(first, np.ndarray) and first.ndim > 1)

@@ -21,9 +21,7 @@ try:
     from zarr.abc.codec import ArrayBytesCodec
     from zarr.core.common import JSON, parse_named_configuration
 except ImportError as error:
-    raise ImportError(
-        "codec.plugins.zarr needs zarr: pip install zarr numcodecs"
-    ) from error
+    raise ImportError("codec.plugins.zarr needs zarr: pip install zarr numcodecs") from error
 
 from ..options import EncodeFields, EncodeOptions
 from .numcodecs import (
@@ -103,9 +101,7 @@ class AecompressCodec(ArrayBytesCodec):
         if native != np.uint8:
             raise ValueError(f"{NAME} takes arrays of uint8, not {native}")
         if len(shape) < 2:
-            raise ValueError(
-                f"{NAME} takes arrays of pictures, not of {len(shape)} axes"
-            )
+            raise ValueError(f"{NAME} takes arrays of pictures, not of {len(shape)} axes")
         chunk = getattr(chunk_grid, "chunk_shape", None)
         wasteful = chunk and check_shape(tuple(chunk), tuple(shape))
         if wasteful and shape[-1] == 3:

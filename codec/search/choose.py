@@ -56,14 +56,10 @@ def nearest(y: Array, gain: Array, skip: int) -> Choice:
     def of_slab(place: Place) -> StepChoice:
         flat = np.ascontiguousarray(y[place.cells], np.float32).reshape(-1, y.shape[-1])
 
-        def of_step(
-            at: Any, channels: slice, mean: Array, scales: Array
-        ) -> tuple[Array, None]:
+        def of_step(at: Any, channels: slice, mean: Array, scales: Array) -> tuple[Array, None]:
             if core.nearest:
                 symbols = np.empty(scales.shape, np.int16)
-                core.nearest(
-                    flat, at, channels.start, mean, scales, gain, zone, symbols
-                )
+                core.nearest(flat, at, channels.start, mean, scales, gain, zone, symbols)
                 return symbols, None
             g = gain[channels]
             symbols = whole(flat[at, channels] * g - mean * g, scales)

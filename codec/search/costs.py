@@ -115,7 +115,5 @@ class Counter:
     def write(self, symbols: Array, scales: Array) -> None:
         """Count symbols int16, of scale indices uint8 of the same shape."""
         self.bits += float(
-            self.costs.of(np.abs(symbols.astype(np.int32)), scales).sum(
-                dtype=np.float64
-            )
+            self.costs.of(np.abs(symbols.astype(np.int32)), scales).sum(dtype=np.float64)
         )

@@ -94,13 +94,10 @@ def mixed(bundle: Bundle, quality: float) -> tuple[float, float, float]:
         turn = float(training.get("loss_turn", LOSS["loss_turn"]))
     except (ValueError, TypeError, AttributeError) as e:
         raise ModelError(f"model: what it was trained for makes no sense ({e})") from e
-    u = min(
-        1, max(0, ((bundle.trained(quality) - 1) / 99 - turn) / max(1 - turn, 1e-6))
-    )
+    u = min(1, max(0, ((bundle.trained(quality) - 1) / 99 - turn) / max(1 - turn, 1e-6)))
     u = u * u * (3 - 2 * u)
     mse, look, ms_ssim = (
-        (1 - u) * low.get(name, 0.0) + u * high.get(name, 0.0)
-        for name in ("mse", TERM, "ms-ssim")
+        (1 - u) * low.get(name, 0.0) + u * high.get(name, 0.0) for name in ("mse", TERM, "ms-ssim")
     )
     return mse, look, MS_SSIM * ms_ssim
 
@@ -314,9 +311,7 @@ class Look(_Decoded):
         """Each tile: place, squares and shape of what is kept, error, slope, score."""
         for to, cut, rows, columns in self._tiles(latent):
             (px,) = self._run("synthesis", latent, rows, columns)
-            original = self.pixels[
-                tuple(slice(16 * lo, 16 * hi) for lo, hi in (rows, columns))
-            ]
+            original = self.pixels[tuple(slice(16 * lo, 16 * hi) for lo, hi in (rows, columns))]
             h, w = original.shape[:2]
             down, across = cut
             kept = (
@@ -402,9 +397,7 @@ class Look(_Decoded):
         probes = np.zeros((len(slopes), h, w, 3), np.int8)
         for to, one in zip(probes, slopes):
             to[: inner.shape[0], : inner.shape[1]] = np.rint(one / inner[..., None])
-        return self._run(
-            "synthesis_slopes", latent, *where, weight=weight, probes=probes
-        )[0]
+        return self._run("synthesis_slopes", latent, *where, weight=weight, probes=probes)[0]
 
 
 def _curvature(slope: Array, error: Array) -> Array:

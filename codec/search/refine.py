@@ -92,9 +92,9 @@ def refined(
     objective = objectives.of(graphs, pixels, quality, plan.tune)
     parts = bands(*y.shape[:2])
     for i, (kept, seen, cut) in enumerate(parts):
-        symbols[kept] = Refiner(
-            costs, objective(seen), graphs.bundle, quality, coded(seen)
-        ).run(y[seen], plan, part(progress, i / len(parts), (i + 1) / len(parts)))[cut]
+        symbols[kept] = Refiner(costs, objective(seen), graphs.bundle, quality, coded(seen)).run(
+            y[seen], plan, part(progress, i / len(parts), (i + 1) / len(parts))
+        )[cut]
     return symbols
 
 
@@ -151,16 +151,10 @@ class Refiner:
         nearest = choose.rounded(self.costs.row_skip)
         rate = plan.steps(isinstance(self.objective, objectives.Look))
         # The first pass sees the nearest symbols, a last look the result.
-        for n in track(
-            range(plan.passes), progress, 0, plan.passes / (plan.passes + 1)
-        ):
+        for n in track(range(plan.passes), progress, 0, plan.passes / (plan.passes + 1)):
             done = n / plan.passes
-            state = self.code(
-                relaxed.choice(self.gain, plan.width(done), None if n else nearest)
-            )
-            error, gradient, seen = self.objective.backward(
-                state.latent, 0 if n else plan.probes
-            )
+            state = self.code(relaxed.choice(self.gain, plan.width(done), None if n else nearest))
+            error, gradient, seen = self.objective.backward(state.latent, 0 if n else plan.probes)
             if not n:
                 start, nearest_ones = self._cost(state, error), state.symbols
                 energy = self._weights(seen)

@@ -156,9 +156,7 @@ class Relaxed:
             )
         ]
         for i in range(0, self.latent.size, CHUNK):
-            latent, g, e, follows, upper, more, mean, square = (
-                a[i : i + CHUNK] for a in flat
-            )
+            latent, g, e, follows, upper, more, mean, square = (a[i : i + CHUNK] for a in flat)
             slope = (g + more + e * (caution - 2 * caution * upper)) * follows
             mean += (1 - MOMENTUM) * (slope - mean)
             square += (1 - MEMORY) * (slope * slope - square)

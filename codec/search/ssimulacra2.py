@@ -54,8 +54,7 @@ POWER = 0.6276336467831387
 LEAST = 0.02
 EPSILON = 1e-18  # under the fourth root, whose slope at zero has no bound
 TAPS = tuple(
-    math.exp(-(k**2) / (2 * 1.5**2))
-    / sum(math.exp(-(j**2) / (2 * 1.5**2)) for j in range(-5, 6))
+    math.exp(-(k**2) / (2 * 1.5**2)) / sum(math.exp(-(j**2) / (2 * 1.5**2)) for j in range(-5, 6))
     for k in range(-5, 6)
 )
 REACH = len(TAPS) // 2
@@ -310,8 +309,7 @@ class _Copy:
         a, mean, variance, edge = look.planes[scale, channel]
         used = look.used[channel, scale].any(0)
         kept = tuple(
-            slice((s.start or 0) >> scale, s.stop and -(-s.stop >> scale))
-            for s in look.kept
+            slice((s.start or 0) >> scale, s.stop and -(-s.stop >> scale)) for s in look.kept
         )
         sums = self.sums[channel, scale]
         mean_b = blur(b, look.mirrored)
@@ -387,9 +385,7 @@ class _Copy:
             by_product *= g
             by_square *= g
             by_mean += 2 * (
-                by_distance * g * (mean_b - mean)
-                - by_product * mean
-                - by_square * mean_b
+                by_distance * g * (mean_b - mean) - by_product * mean - by_square * mean_b
             )
             out += a * blur(2 * by_product) + 2 * b * blur(by_square)
         return out + blur(by_mean)
@@ -423,9 +419,7 @@ def _add(sums: Array, n: int, values: Array) -> None:
     sums[NORM, n] += np.square(squares, out=squares).sum(dtype=np.float64)
 
 
-def total(
-    sums: Array, shape: tuple[int, int], weights: Array = WEIGHTS
-) -> tuple[float, Array]:
+def total(sums: Array, shape: tuple[int, int], weights: Array = WEIGHTS) -> tuple[float, Array]:
     """What the metric sums, after its polynomial and before its last power.
 
     Parameters
@@ -482,8 +476,6 @@ def score(original: Array, copy: Array) -> float:
     for lo in range(0, h, STEP):
         first, hi = max(0, lo - MARGIN), min(h, lo + STEP)
         band = slice(first, hi + MARGIN)
-        look = Look(
-            original[band], weights, (True, False), np.s_[lo - first : hi - first, :]
-        )
+        look = Look(original[band], weights, (True, False), np.s_[lo - first : hi - first, :])
         sums = sums + look.compare(copy[band]).sums
     return 100 - 10 * max(0, total(sums, (h, w), weights)[0]) ** POWER

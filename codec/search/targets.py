@@ -39,9 +39,7 @@ class Pipeline(Protocol):
     def bundle(self) -> Bundle:
         """As of the class named above."""
 
-    def analyse(
-        self, pixels: Array, quality: float, progress: Progress | None = None
-    ) -> Array:
+    def analyse(self, pixels: Array, quality: float, progress: Progress | None = None) -> Array:
         """As of the class named above."""
 
     def encode_latent(
@@ -108,13 +106,10 @@ def for_size(
         return math.log(max(4, size(coded))), coded
 
     wanted = math.log(max(4, n_bytes))
-    found = _search(
-        evaluate, wanted + math.log1p(-SIZE_WINDOW), wanted, _SLOPE, best=max
-    )
+    found = _search(evaluate, wanted + math.log1p(-SIZE_WINDOW), wanted, _SLOPE, best=max)
     if found is None or size(found[1]) > n_bytes:
         raise LimitError(
-            "the wanted size is too small for this picture, "
-            "even at quality 1; reduce the picture"
+            "the wanted size is too small for this picture, even at quality 1; reduce the picture"
         )
     return found
 
@@ -236,10 +231,7 @@ class _Trials:
 
     def encode(self, quality: float) -> Coded:
         """Payload and checksum of each block at a quality."""
-        return [
-            self._encode(i, quality, progress)
-            for i, progress in enumerate(self._parts())
-        ]
+        return [self._encode(i, quality, progress) for i, progress in enumerate(self._parts())]
 
     def encode_and_decode(self, quality: float) -> tuple[Coded, list[Array]]:
         """Payload and checksum of each block, and the decoded blocks."""
@@ -252,18 +244,14 @@ class _Trials:
             )
             coded.append(self._encode(i, quality, part(progress, 0, 0.6), decoded))
             copies.append(
-                self.pipeline.synthesise(
-                    decoded, quality, height, width, part(progress, 0.6, 1)
-                )
+                self.pipeline.synthesise(decoded, quality, height, width, part(progress, 0.6, 1))
             )
         return coded, copies
 
 
 def squared_error(a: Array, b: Array) -> int:
     """Sum of the squared differences of two uint8 arrays, in little memory."""
-    return sum(
-        int(np.square(x.astype(np.int32) - y).sum(dtype=np.int64)) for x, y in zip(a, b)
-    )
+    return sum(int(np.square(x.astype(np.int32) - y).sum(dtype=np.int64)) for x, y in zip(a, b))
 
 
 def psnr(a: Array, b: Array) -> float:
@@ -292,9 +280,7 @@ def _mean_score(blocks: Sequence[Array], copies: Sequence[Array]) -> float:
 METRICS = {
     "target_psnr": _Metric(_psnr_of_all, float, 0.25, 0.03, " dB"),
     # What is left to 100 falls by about as many percent everywhere.
-    "target_score": _Metric(
-        _mean_score, lambda v: -math.log(max(100 - v, 1e-3)), 0.035, 0.2, ""
-    ),
+    "target_score": _Metric(_mean_score, lambda v: -math.log(max(100 - v, 1e-3)), 0.035, 0.2, ""),
 }
 
 

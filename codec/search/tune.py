@@ -52,9 +52,7 @@ def _blocks(pixels: Array) -> list[Array]:
     parts = []
     for first in range(0, height, STRIP):
         luma = pixels[first : first + STRIP] @ LUMA
-        luma = np.pad(
-            luma, (pad[0] if first + STRIP >= height else (0, 0), pad[1]), "edge"
-        )
+        luma = np.pad(luma, (pad[0] if first + STRIP >= height else (0, 0), pad[1]), "edge")
         h, w = (n // BLOCK for n in luma.shape)
         luma = luma.reshape(h, BLOCK, w, BLOCK)
         parts.append([luma.mean((1, 3)), np.square(luma).mean((1, 3))])

@@ -117,11 +117,7 @@ class Tables:
         ends = ends.tolist()
         return (
             coded.take(by_scale),
-            [
-                (r, lo, hi)
-                for r, (lo, hi) in enumerate(zip([0, *ends], ends))
-                if lo < hi
-            ],
+            [(r, lo, hi) for r, (lo, hi) in enumerate(zip([0, *ends], ends)) if lo < hi],
             tops,
         )
 
@@ -136,9 +132,7 @@ def check_size(
     """
     least = int(tables["z_min"][tables["z_band"][quality_index]])
     if 1000 * (8 * payload_length + 64) < z_positions * least:
-        raise FormatError(
-            "payload is too short for this size of picture: file is damaged"
-        )
+        raise FormatError("payload is too short for this size of picture: file is damaged")
 
 
 class Writer:

@@ -40,9 +40,7 @@ nearest = _core.nearest if AVAILABLE else None
 dequantise = _core.dequantise if AVAILABLE else None
 MAGIC = 0x54434541
 _DAMAGED, _MODEL = 1, 2  # of core/aec.h
-_ORDER = (
-    "z_band z_freq z_min row_max row_freq skip level w1 b1 w2 b2 bias c1 c2 c3"
-).split()
+_ORDER = ("z_band z_freq z_min row_max row_freq skip level w1 b1 w2 b2 bias c1 c2 c3").split()
 
 
 def flat(bundle: Bundle) -> bytes:
@@ -131,11 +129,7 @@ class Reader:
     def read_z(self, shape: tuple[int, ...]) -> Array:
         """As `coder.Reader.read_z`."""
         z = np.empty(shape, np.int16)
-        _check(
-            _core.read_z(
-                self.core.model, self.handle, self.quality, *_dimensions(shape), z
-            )
-        )
+        _check(_core.read_z(self.core.model, self.handle, self.quality, *_dimensions(shape), z))
         return z
 
     def finish(self) -> None:
@@ -153,11 +147,7 @@ class Writer:
     def write_z(self, z: Array) -> None:
         """As `coder.Writer.write_z`."""
         z = np.ascontiguousarray(z, np.int16)
-        _check(
-            _core.write_z(
-                self.core.model, self.handle, self.quality, *_dimensions(z.shape), z
-            )
-        )
+        _check(_core.write_z(self.core.model, self.handle, self.quality, *_dimensions(z.shape), z))
 
     def write(self, symbols: Array, scales: Array) -> None:
         """As `coder.Writer.write`."""

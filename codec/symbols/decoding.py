@@ -51,10 +51,7 @@ class Decoding(Stages):
         wanted = [
             p
             for p in places
-            if p.top < bottom
-            and p.rows.stop > top
-            and p.left < right
-            and p.columns.stop > left
+            if p.top < bottom and p.rows.stop > top and p.left < right and p.columns.stop > left
         ]
 
         def latent(graphs: Graphs, place: Place) -> Array:
@@ -203,9 +200,7 @@ class Decoding(Stages):
         places = slabs(*s.shape[-3:-1])
 
         def fill(mine: Graphs, place: Place) -> None:
-            latent[place.cells] = plane.dequantise(
-                mine, place, z, s[place.cells], quality, leading
-            )
+            latent[place.cells] = plane.dequantise(mine, place, z, s[place.cells], quality, leading)
 
         for _ in track(self._each(fill, places, graphs), progress, n=len(places)):
             pass

@@ -42,9 +42,7 @@ class Encoding(Stages):
     def _costs(self) -> dict[int, Costs]:
         return {}
 
-    def analyse(
-        self, pixels: Array, quality: float, progress: Progress | None = None
-    ) -> Array:
+    def analyse(self, pixels: Array, quality: float, progress: Progress | None = None) -> Array:
         """Latent plane, float32 (hy, wy, M), of uint8 (h, w, 3)."""
         mod = self.bundle.at_quality("analysis_mod", quality)
         y = transform.analyse(pixels, self.graphs, mod, progress)
@@ -183,9 +181,7 @@ class Encoding(Stages):
         z, decoded = self.write_symbols(y, quality, counter)
         return counter.bits + costs.z(z, quality_index(quality)), decoded
 
-    def write_symbols(
-        self, y: Array, quality: float, writer: Any
-    ) -> tuple[Array, Array]:
+    def write_symbols(self, y: Array, quality: float, writer: Any) -> tuple[Array, Array]:
         """Write the latent's symbols, chosen as at effort 1.
 
         Parameters
@@ -315,9 +311,7 @@ class Encoding(Stages):
             if place is places[0]:
                 writer.write_z(z)
 
-            slab, latent = self._walk(
-                graphs, z, place, quality, chosen(place), _into(writer)
-            )
+            slab, latent = self._walk(graphs, z, place, quality, chosen(place), _into(writer))
             if decoded is not None:
                 decoded[place.cells] = latent
             return writer.finish(), slab.crc(crc)
@@ -351,9 +345,7 @@ class Encoding(Stages):
         """
         state = refine.State((seen.stop - seen.start, *shape[1:]))
         places = [p for p in slabs(*shape[:2]) if seen.start <= p.top < seen.stop]
-        symbols, scales = (
-            a.reshape(-1, shape[2]) for a in (state.symbols, state.scales)
-        )
+        symbols, scales = (a.reshape(-1, shape[2]) for a in (state.symbols, state.scales))
 
         def code(graphs: Graphs, place: Place) -> None:
             here = dataclasses.replace(place, top=place.top - seen.start)

@@ -137,9 +137,7 @@ class Slab:
     steps : list of Step
     """
 
-    def __init__(
-        self, scale_index: ScaleIndex, place: Place, z: Array, quality_index: int
-    ) -> None:
+    def __init__(self, scale_index: ScaleIndex, place: Place, z: Array, quality_index: int) -> None:
         self.of, self.k, self.quality_index = (
             scale_index,
             scale_index.groups[0].stop,

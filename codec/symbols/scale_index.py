@@ -35,9 +35,7 @@ def neighbourhoods(z: Array, place: Place) -> Array:
     part = z[place.z_cells].astype(np.float32)
     *n, h, w, _ = part.shape
     p = np.pad(part, (*((0, 0) for _ in n), (1, 1), (1, 1), (0, 0)))
-    return np.concatenate(
-        [p[..., i : i + h, j : j + w, :] for i in range(3) for j in range(3)], -1
-    )
+    return np.concatenate([p[..., i : i + h, j : j + w, :] for i in range(3) for j in range(3)], -1)
 
 
 class ScaleIndex:
@@ -67,16 +65,14 @@ class ScaleIndex:
         ]
         self.b2, self.bias = t["b2"], t["bias"]
         self.context: list[Any] = [None] + [
-            np.ascontiguousarray(t[n].T, np.float32) * (16 * ONE)
-            for n in ("c1", "c2", "c3")
+            np.ascontiguousarray(t[n].T, np.float32) * (16 * ONE) for n in ("c1", "c2", "c3")
         ]
         # By the bits of an int16 symbol, so that one look-up does it all.
         v = np.abs(np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32))
         self.level = t["level"][np.minimum(v, 255)]
         self.cuts = cuts(t["parts"], k, self.m) if "parts" in t else []
         self.parts = [
-            np.ascontiguousarray(t[f"d{n}"].T, np.float32) * ONE
-            for n in range(len(self.cuts))
+            np.ascontiguousarray(t[f"d{n}"].T, np.float32) * ONE for n in range(len(self.cuts))
         ]
         if self.cuts:
             self.expected = t["expected"].astype(np.int16)
@@ -115,9 +111,7 @@ class ScaleIndex:
         *n, h, w, c = hidden.shape
         channels = self.groups[group]
         b = (self.b2 + self.bias[quality_index])[:, channels].astype(np.float32) * ONE
-        r = self.run(
-            "exact_base", x=hidden.reshape(-1, c), w=self.w2[group], b=b.ravel()
-        )[0]
+        r = self.run("exact_base", x=hidden.reshape(-1, c), w=self.w2[group], b=b.ravel())[0]
         r = r.reshape(-1, h, w, 4, 4, b.shape[1]).swapaxes(2, 3)
         return r.reshape(*n, 4 * h, 4 * w, b.shape[1])
 
@@ -198,9 +192,7 @@ class ScaleIndex:
         -------
         int16 (n, c), in 1 / LEVEL_ONE of a level
         """
-        return self.fixed_level.take(symbols.view(np.uint16)) - self.expected.take(
-            scales
-        )
+        return self.fixed_level.take(symbols.view(np.uint16)) - self.expected.take(scales)
 
 
 def neighbour_sum(x: Array) -> Array:

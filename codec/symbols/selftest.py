@@ -77,9 +77,7 @@ def _check_core(core: Any, b: Any) -> None:
     _same(again.symbols, slab.symbols, "symbols")
 
 
-def _indices(
-    t: dict[str, Array], z: Array, symbols: Array, known: Any, step: Any
-) -> Array:
+def _indices(t: dict[str, Array], z: Array, symbols: Array, known: Any, step: Any) -> Array:
     """Section 7 in integers, of a slab that is one position of z.
 
     ``known`` keeps the scale indices of earlier parts by step.
@@ -114,10 +112,7 @@ def _indices(
 
 
 def _check_engine(scale_index: Any, tables: dict[str, Array], z_max: int) -> None:
-    t = {
-        k: tables[k].astype(np.int32)
-        for k in ("w1", "b1", "w2", "b2", "bias", "c1", "c2", "c3")
-    }
+    t = {k: tables[k].astype(np.int32) for k in ("w1", "b1", "w2", "b2", "bias", "c1", "c2", "c3")}
     n = t["w1"].shape[1]
     x = np.stack(
         [
@@ -128,9 +123,9 @@ def _check_engine(scale_index: Any, tables: dict[str, Array], z_max: int) -> Non
     )
     want = np.clip((_product(x, t["w1"]) + t["b1"]) >> 4, 0, 255)
     _same(
-        scale_index.run(
-            "exact_hidden", x=x.astype(np.float32), w=scale_index.w1, b=scale_index.b1
-        )[0],
+        scale_index.run("exact_hidden", x=x.astype(np.float32), w=scale_index.w1, b=scale_index.b1)[
+            0
+        ],
         want,
         "hidden",
     )
@@ -161,16 +156,10 @@ def _check_engine(scale_index: Any, tables: dict[str, Array], z_max: int) -> Non
             f"scale indices of pass {p}",
         )
         if scale_index.cuts:
-            _same(
-                scale_index.sums(scaled, context, p) / ONE, b + e, f"sums of pass {p}"
-            )
+            _same(scale_index.sums(scaled, context, p) / ONE, b + e, f"sums of pass {p}")
     for n, (first, start, end) in enumerate(scale_index.cuts):
         b, w = base[:, start:end], tables[f"d{n}"].astype(np.int32)
-        seen = (
-            (_pattern(len(b) * (start - first), 961) - 480)
-            .reshape(len(b), -1)
-            .astype(np.int16)
-        )
+        seen = (_pattern(len(b) * (start - first), 961) - 480).reshape(len(b), -1).astype(np.int16)
         _same(
             scale_index.part(b.astype(np.float32) * ONE, [seen], n),
             np.clip((b + _product(seen, w)) >> 10, 0, 63),

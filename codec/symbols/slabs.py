@@ -89,9 +89,7 @@ def sides(n: int) -> list[tuple[int, int]]:
 
 def slabs(height: int, width: int) -> list[Place]:
     """Slabs of a plane of cells, row by row."""
-    return [
-        Place(top, left, h, w) for top, h in sides(height) for left, w in sides(width)
-    ]
+    return [Place(top, left, h, w) for top, h in sides(height) for left, w in sides(width)]
 
 
 def join(streams: Sequence[bytes], checksums: Sequence[int]) -> tuple[bytes, int]:
@@ -110,10 +108,7 @@ def join(streams: Sequence[bytes], checksums: Sequence[int]) -> tuple[bytes, int
     crc : int
         The first checksum, which the header holds.
     """
-    index = [
-        _ENTRY.pack(len(s), crc)
-        for s, crc in zip(streams[1:], checksums[1:], strict=True)
-    ]
+    index = [_ENTRY.pack(len(s), crc) for s, crc in zip(streams[1:], checksums[1:], strict=True)]
     return b"".join([*index, *streams]), checksums[0]
 
 

@@ -47,9 +47,7 @@ def mixed(module, names, mix, function, *pictures):
     deltas = [getattr(module, f"delta_{name}") for name in names]
     return torch.cat(
         [
-            function(
-                *own, *(w + torch.tensordot(m, d, 1) for w, d in zip(weights, deltas))
-            )
+            function(*own, *(w + torch.tensordot(m, d, 1) for w, d in zip(weights, deltas)))
             for m, *own in zip(mix, *(p.split(1) for p in pictures))
         ]
     )
@@ -94,9 +92,7 @@ class Block(nn.Module):
             i, o = (s, m * t) if self.at_output else (m * s, t)
             return residual(x, dw, i, w1, b1, w2, b2, o, self.leak, dropout)
 
-        return mixed(
-            self, self.MIXED, mix, block, x, 1 + knots(self.mod, q)[:, None, None]
-        )
+        return mixed(self, self.MIXED, mix, block, x, 1 + knots(self.mod, q)[:, None, None])
 
     def write(self, g, x, s):
         """Add the block to a graph, there and back.
@@ -176,9 +172,7 @@ class _Residual(torch.autograd.Function):
         v = torch.addmm((b2 * fixed).to(fn.BF16), a, w2b.t())
         v = v.reshape(n, h, w, c)
         y = x + v * t if ctx.at_output else x + v
-        ctx.save_for_backward(
-            x, dw, s, d, u, a, w1b, w2b, t, v if ctx.at_output else None
-        )
+        ctx.save_for_backward(x, dw, s, d, u, a, w1b, w2b, t, v if ctx.at_output else None)
         return y
 
     @staticmethod

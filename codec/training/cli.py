@@ -64,9 +64,7 @@ def parser() -> argparse.ArgumentParser:
         "--preset digits, which then takes scikit-learn's",
     )
     add(p, Command, Config)
-    p.add_argument(
-        "-h", "--help", action="store_true", help="show this and train nothing"
-    )
+    p.add_argument("-h", "--help", action="store_true", help="show this and train nothing")
     return p
 
 
@@ -76,10 +74,7 @@ def main(argv=None):
     try:
         return _run(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
-        say(
-            "interrupted; --resume goes on from the last checkpoint, "
-            "--export exports it"
-        )
+        say("interrupted; --resume goes on from the last checkpoint, --export exports it")
         return 130
     except ranks.RankZeroFailed:
         return 1
@@ -161,11 +156,7 @@ def _run(argv):
         say(f"wrote {run.save_weights}")
     _draw(cfg)
     seconds = math.inf if run.export or number or cfg.steps else _left(cfg)
-    print(
-        export_run.export_run(
-            cfg, out, n_pictures=cfg.table_pictures, log=say, seconds=seconds
-        )
-    )
+    print(export_run.export_run(cfg, out, n_pictures=cfg.table_pictures, log=say, seconds=seconds))
     return 128 + number if number else 0
 
 
@@ -204,16 +195,12 @@ def settings(run: Command, given: dict) -> tuple[Config, Path, bool]:
     if "workers" not in given and not (resume and cfg.device == "cpu"):
         cfg.workers = device.workers(cfg.device, cfg.batch)
     if cfg.batch % cfg.workers:
-        raise UsageError(
-            f"--batch {cfg.batch} is not a multiple of --workers {cfg.workers}"
-        )
+        raise UsageError(f"--batch {cfg.batch} is not a multiple of --workers {cfg.workers}")
     out = run.out or Path(cfg.name)
     kind = encoder.MANIFEST if cfg.denoise else bundle.MANIFEST
     if (out / kind).exists():
         if not (run.force or run.resume):
-            raise TrainingError(
-                f"{out}: a model is there; use -f to replace it, or another --out"
-            )
+            raise TrainingError(f"{out}: a model is there; use -f to replace it, or another --out")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise TrainingError(f"{out}: exists and is not a model; use another --out")
     if not cfg.data:
@@ -268,13 +255,10 @@ def _start(run: Command, folder: Path, name: str, resume: bool) -> Config:
     if run.export:
         raise TrainingError(f"{checkpoint}: no checkpoint to export")
     if run.resume and not run.dir:
-        raise TrainingError(
-            f"{checkpoint}: no checkpoint to go on from; give DIR to start"
-        )
+        raise TrainingError(f"{checkpoint}: no checkpoint to go on from; give DIR to start")
     if checkpoint.exists():
         raise TrainingError(
-            f"{checkpoint} exists; --resume goes on from "
-            "it, another --state starts anew"
+            f"{checkpoint} exists; --resume goes on from it, another --state starts anew"
         )
     if run.dir and not Path(run.dir).is_dir():
         raise TrainingError(f"{run.dir}: no such folder")
@@ -325,9 +309,7 @@ def _train(cfg, resume):
             drawn[0] = time.monotonic()
 
     end, number = (
-        ranks.run(cfg, resume, note)
-        if ranks.launched()
-        else processes.run(cfg, resume, idle, say)
+        ranks.run(cfg, resume, note) if ranks.launched() else processes.run(cfg, resume, idle, say)
     )
     if end == "patience":
         note(f"no gain in {cfg.patience} validations")
@@ -353,9 +335,7 @@ def _draw(cfg):
 def _need(*modules):
     for name in modules:
         if importlib.util.find_spec(name) is None:
-            raise TrainingError(
-                f"{name} is not installed; in a checkout: pip install '.[train]'"
-            )
+            raise TrainingError(f"{name} is not installed; in a checkout: pip install '.[train]'")
 
 
 class _locked:
@@ -374,9 +354,7 @@ class _locked:
         except ImportError:
             pass
         except OSError:
-            raise TrainingError(
-                f"{self.folder}: another aetrain trains there"
-            ) from None
+            raise TrainingError(f"{self.folder}: another aetrain trains there") from None
 
     def __exit__(self, *error):
         self.file.close()

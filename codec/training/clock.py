@@ -78,9 +78,7 @@ class Clock:
             rest = min(took * (1 - done / n) + took * (1 / share - 1), self.left())
             if now - self.said >= SAY_SECONDS:
                 self.said = now
-                self.say(
-                    f"{stage}: {done} of {n} pictures; export done in {minutes(rest)}"
-                )
+                self.say(f"{stage}: {done} of {n} pictures; export done in {minutes(rest)}")
             if now > end and done < n:
                 self.say(f"{stage}: {done} of {n} pictures, as the time is short")
                 break

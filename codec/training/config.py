@@ -63,8 +63,7 @@ class Shape:
             raise TrainingError(f"windows reach 0 or 2 pixels further, not {self.lap}")
         if self.parts and (self.parts[-1] >= self.m or self.k in self.parts):
             raise TrainingError(
-                f"{self.m} channels, of which {self.k} in the first group, "
-                "cannot be cut there"
+                f"{self.m} channels, of which {self.k} in the first group, cannot be cut there"
             )
 
     @classmethod
@@ -94,18 +93,14 @@ class Config:
     """
 
     data: str = ""
-    valid: str = _files(
-        "", "folder of pictures to validate on", "DIR", shown="a share of DIR"
-    )
+    valid: str = _files("", "folder of pictures to validate on", "DIR", shown="a share of DIR")
     valid_split: float = _files(
         0.05,
         "share of DIR that is kept for validation where there is no --valid",
         "X",
         number(float, 0, 0.5),
     )
-    name: str = _files(
-        "aec-photo", "name of the model", "NAME", shown="aec- and DIR's name"
-    )
+    name: str = _files("aec-photo", "name of the model", "NAME", shown="aec- and DIR's name")
     state: str = _files(
         "state/run",
         "folder of the run: checkpoint, log, curves, decoded pictures",
@@ -129,9 +124,7 @@ class Config:
         "X",
         _share,
     )
-    steps: int = _length(
-        0, "steps of the optimiser in all, instead of --hours", "N", _count
-    )
+    steps: int = _length(0, "steps of the optimiser in all, instead of --hours", "N", _count)
     patience: int = _length(
         0,
         "early stopping: end after N validations without gain and keep the best "
@@ -143,15 +136,11 @@ class Config:
     decay_from: float = _length(
         0.5, "share of the run after which the learning rates fall to zero", "X", _share
     )
-    batch: int = _crops(
-        8, "batch size: crops per step, over all processes", "N", _count
-    )
+    batch: int = _crops(8, "batch size: crops per step, over all processes", "N", _count)
     crop: int = _crops(
         256, "side of a crop in pixels, a multiple of 64, or less", "N", number(int, 8)
     )
-    flips: bool = _crops(
-        True, "augmentation: mirror crops at random; not for digits and text"
-    )
+    flips: bool = _crops(True, "augmentation: mirror crops at random; not for digits and text")
     shift: int = _crops(
         0,
         "augmentation: move crops by up to N pixels; for small pictures that are "
@@ -169,9 +158,7 @@ class Config:
         "all terms",
         "NAME[:X],..",
     )
-    loss_high: str = _goal(
-        "", "the same at the highest quality", "NAME[:X],..", shown="as --loss"
-    )
+    loss_high: str = _goal("", "the same at the highest quality", "NAME[:X],..", shown="as --loss")
     loss_turn: float = _goal(
         0.5,
         "quality, 0 to 1, from which --loss goes over into --loss-high",
@@ -193,16 +180,12 @@ class Config:
         "S[,T]",
         sigmas,
     )
-    base: str = _goal(
-        "", "with --denoise: the model whose files it writes", "MODEL", shown="look"
-    )
+    base: str = _goal("", "with --denoise: the model whose files it writes", "MODEL", shown="look")
     rate: float = _step(
         1.0, "factor on every learning rate; 0.1 to 0.3 for fine-tuning", "X", _real
     )
     muon_lr: float = _step(0.004, "learning rate of hidden matrices (Muon)", "X", _real)
-    trunk_lr: float = _step(
-        3e-4, "learning rate of the linear trunk (AdamW)", "X", _real
-    )
+    trunk_lr: float = _step(3e-4, "learning rate of the linear trunk (AdamW)", "X", _real)
     adam_lr: float = _step(
         1.5e-3, "learning rate of scales, gains, small kernels (AdamW)", "X", _real
     )
@@ -215,16 +198,13 @@ class Config:
     table_lr: float = _step(
         5e-3, "learning rate of their biases and of z's prior (AdamW)", "X", _real
     )
-    gain_rate: float = _step(
-        1.0, "factor on the learning rate of quantisation steps", "X", _real
-    )
+    gain_rate: float = _step(1.0, "factor on the learning rate of quantisation steps", "X", _real)
     mix_rate: float = _step(
         1.0, "factor on the learning rates of what quality adds to weights", "X", _real
     )
     weight_decay: float = _step(
         0.0,
-        "weight decay (L2, decoupled) of hidden matrices; against overfitting, with "
-        "few pictures",
+        "weight decay (L2, decoupled) of hidden matrices; against overfitting, with few pictures",
         "X",
         _real,
         shown="none",
@@ -323,9 +303,7 @@ class Command:
         "NAME=N,..",
         sizes(Shape),
     )
-    out: Path | None = _files(
-        None, "folder for the model", "MODEL", Path, shown="its name"
-    )
+    out: Path | None = _files(None, "folder for the model", "MODEL", Path, shown="its name")
     force: bool = _files(False, "replace a model at MODEL", short="-f")
     save_weights: Path | None = _files(
         None, "write the averaged weights as safetensors too", "FILE", Path

@@ -63,17 +63,13 @@ class Log:
             out.writerow(self.columns)
             for r in old:
                 values = [r.get(n, "") for n in self.columns]
-                out.writerow(
-                    [f"{v:.12g}" if isinstance(v, float) else v for v in values]
-                )
+                out.writerow([f"{v:.12g}" if isinstance(v, float) else v for v in values])
         os.replace(tmp, file)
         self.out = open(file, "a", buffering=1, newline="")
         self.csv = csv.writer(self.out, lineterminator="\n")
 
     def row(self, kind, state, *values):
-        self.csv.writerow(
-            [kind, f"{state.seconds / 3600:.5f}", state.step, state.pixels, *values]
-        )
+        self.csv.writerow([kind, f"{state.seconds / 3600:.5f}", state.step, state.pixels, *values])
 
 
 class Progress:
@@ -159,11 +155,7 @@ def left(state):
 
 def _duration(seconds):
     minutes = max(0, round(seconds / 60))
-    return (
-        f"{minutes // 60}:{minutes % 60:02} h"
-        if minutes >= 5
-        else f"{max(0, seconds):.0f} s"
-    )
+    return f"{minutes // 60}:{minutes % 60:02} h" if minutes >= 5 else f"{max(0, seconds):.0f} s"
 
 
 def mean_by_step(rows, name):
@@ -236,14 +228,10 @@ def draw(log, picture):
         rd.legend()
     names = [n for n in {n: 0 for r in valid for n in r} if n not in COLUMNS]
     for name in names:
-        points = mean_by_step(
-            [r for r in valid if math.isfinite(r.get(name, math.nan))], name
-        )
+        points = mean_by_step([r for r in valid if math.isfinite(r.get(name, math.nan))], name)
         if points and points[0][1]:
             hours, means = zip(*points)
-            terms.plot(
-                hours, [m / means[0] for m in means], "o-", lw=1, ms=3, label=name
-            )
+            terms.plot(hours, [m / means[0] for m in means], "o-", lw=1, ms=3, label=name)
     terms.set(
         xlabel="hours",
         ylabel="mean over qualities / its first value",

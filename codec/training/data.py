@@ -68,9 +68,7 @@ def build_cache(folder, cache, log=print, least=MIN_SIDE):
     files = find_pictures(folder)
     if not files:
         raise TrainingError(
-            f"{folder}: no pictures in it (names end in "
-            + ", ".join(sorted(SUFFIXES))
-            + ")"
+            f"{folder}: no pictures in it (names end in " + ", ".join(sorted(SUFFIXES)) + ")"
         )
     stamp = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in files]
     old = _read(cache)
@@ -172,9 +170,7 @@ def indices(cfg):
     if len(index) < 2:
         return index, index
     n = min(max(1, round(len(index) * cfg.valid_split)), len(index) - 1)
-    order = sorted(
-        range(len(index)), key=lambda i: hashlib.sha256(index[i][0].encode()).digest()
-    )
+    order = sorted(range(len(index)), key=lambda i: hashlib.sha256(index[i][0].encode()).digest())
     held = set(order[:n])
     return (
         [e for i, e in enumerate(index) if i not in held],
@@ -209,8 +205,7 @@ class Crops:
         self.index = [e for e in index if min(e[2], e[3]) >= crop]
         if not self.index:
             raise TrainingError(
-                f"no picture has {crop} pixels a side; use larger pictures "
-                f"or --crop {MIN_SIDE}"
+                f"no picture has {crop} pixels a side; use larger pictures or --crop {MIN_SIDE}"
             )
         area = np.array([e[2] * e[3] for e in self.index], float)
         self.p, self.crop = area / area.sum(), crop
@@ -269,8 +264,7 @@ class Crops:
             h, w = (min(k // 64 * 64 or k, side) for k in a.shape[:2])
             y, x = (a.shape[0] - h) // 2, (a.shape[1] - w) // 2
             if pixels and (
-                pixels[0].shape[:2] != (h, w)
-                or (len(pixels) + 1) * h * w > WHOLE_PIXELS
+                pixels[0].shape[:2] != (h, w) or (len(pixels) + 1) * h * w > WHOLE_PIXELS
             ):
                 yield numbers, np.stack(pixels)
                 numbers, pixels = [], []

@@ -78,8 +78,7 @@ def load(folder):
         pictures, labels = read(out["3"]), read(out["1"])
     except KeyError:
         raise TrainingError(
-            f"{folder}: pictures (*idx3-ubyte, or .gz) and "
-            "labels (*idx1-ubyte) are needed"
+            f"{folder}: pictures (*idx3-ubyte, or .gz) and labels (*idx1-ubyte) are needed"
         ) from None
     except (OSError, EOFError, ValueError) as e:
         raise TrainingError(f"{folder}: {e}") from e
@@ -100,8 +99,7 @@ def bundled():
         from sklearn.datasets import load_digits
     except ImportError:
         raise TrainingError(
-            "scikit-learn is not installed; pip install scikit-learn, or name "
-            "a folder with digits"
+            "scikit-learn is not installed; pip install scikit-learn, or name a folder with digits"
         ) from None
     from PIL import Image
 
@@ -110,9 +108,7 @@ def bundled():
     # 24x24 in a frame of two pixels, as MNIST's digits have one.
     out = np.zeros((len(small), SIDE, SIDE), np.uint8)
     for to, a in zip(out, small):
-        to[2:-2, 2:-2] = Image.fromarray(a).resize(
-            (SIDE - 4, SIDE - 4), Image.Resampling.BICUBIC
-        )
+        to[2:-2, 2:-2] = Image.fromarray(a).resize((SIDE - 4, SIDE - 4), Image.Resampling.BICUBIC)
     return out, labels.astype(np.uint8)
 
 

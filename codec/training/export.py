@@ -95,9 +95,7 @@ def fit_rows(counts):
         t = min(max(t, 1), T_CAP)
         half = p[1 : t + 1] / 2
         freqs.append(
-            to_frequencies(
-                np.concatenate([half[::-1], p[:1], half, [max(p[t + 1 :].sum(), 1e-7)]])
-            )
+            to_frequencies(np.concatenate([half[::-1], p[:1], half, [max(p[t + 1 :].sum(), 1e-7)]]))
         )
         maxima.append(t)
     width = max(map(len, freqs))
@@ -161,9 +159,7 @@ def integer_tables(model, row_counts, z_counts):
         out["expected"] = model.rows.expected.numpy().astype(np.uint16)
         for n in range(len(model.rows.cuts)):
             out[f"d{n}"] = t[f"d{n}"].numpy().astype(np.int8)
-    out["z_band"] = np.minimum(np.arange(100) / 99 * N_BANDS, N_BANDS - 1).astype(
-        np.uint8
-    )
+    out["z_band"] = np.minimum(np.arange(100) / 99 * N_BANDS, N_BANDS - 1).astype(np.uint8)
     out |= frequencies(model, row_counts, z_counts)
     out["log_gain"] = model.log_gain.detach().numpy()
     a, s, sets = model.analysis, model.synthesis, model.shape.mix
@@ -172,9 +168,7 @@ def integer_tables(model, row_counts, z_counts):
         ("analysis_mod", [*a.blocks8, *a.blocks16]),
         ("synthesis_mod", [*s.blocks16, *s.blocks8]),
     ):
-        out[name] = np.concatenate(
-            [1 + b.mod.detach().numpy() for b in blocks] + shares, 1
-        )
+        out[name] = np.concatenate([1 + b.mod.detach().numpy() for b in blocks] + shares, 1)
     return out
 
 

@@ -119,9 +119,7 @@ def training_info(cfg, saved, n_pictures, step):
         # Encoders make less of the same thing (`codec.search.objectives`).
         **{k: v for k in ("loss", "loss_high", "loss_turn") if (v := getattr(then, k))},
         "seed": then.seed,
-        "validation": [
-            {"lambda": r["lambda"], "bpp": r["bpp"], "psnr": r["psnr"]} for r in rows
-        ],
+        "validation": [{"lambda": r["lambda"], "bpp": r["bpp"], "psnr": r["psnr"]} for r in rows],
     }
     if then.denoise:
         info["denoise"] = list(then.denoise)

@@ -64,9 +64,7 @@ def padded(x, b):
     h, w = x.shape[1:3]
     if not (h % b or w % b):
         return x
-    return F.pad(x.permute(0, 3, 1, 2), (0, -w % b, 0, -h % b), "replicate").permute(
-        0, 2, 3, 1
-    )
+    return F.pad(x.permute(0, 3, 1, 2), (0, -w % b, 0, -h % b), "replicate").permute(0, 2, 3, 1)
 
 
 def space_to_depth(x, b):
@@ -270,9 +268,9 @@ def depthwise_backward(g, x, w, learns=True):
         g = _planes(g)
         gx = torch.bmm(_dense(w, taps).transpose(1, 2), g)
         gm = torch.bmm(g, _planes(x).transpose(1, 2))
-        gw = w.new_zeros(len(w), w[0].numel() + 1).index_add_(
-            1, taps.flatten(), gm.flatten(1)
-        )[:, :-1]
+        gw = w.new_zeros(len(w), w[0].numel() + 1).index_add_(1, taps.flatten(), gm.flatten(1))[
+            :, :-1
+        ]
         return gx.permute(2, 1, 0).reshape(x.shape), gw.reshape(w.shape)
     k = w.shape[-1]
     gw = kernels.depthwise_weights(g, x, k) if learns else None

@@ -72,13 +72,8 @@ def synthesis_gradient(net):
     inside = g.above_zero(inside)
     probes = g.op("Mul", g.op("Cast", probes, to=TensorProto.FLOAT), wt)
     # One after the other: as one batch they would not fit the caches.
-    back = [
-        g.to_hwc(g.backward(g.to_nchw(g.op("Mul", each, inside))))
-        for each in (we, probes)
-    ]
-    g.output(
-        "gradient", g.op("Concat", *back, axis=0), TensorProto.FLOAT, ["b", "h", "w", m]
-    )
+    back = [g.to_hwc(g.backward(g.to_nchw(g.op("Mul", each, inside)))) for each in (we, probes)]
+    g.output("gradient", g.op("Concat", *back, axis=0), TensorProto.FLOAT, ["b", "h", "w", m])
     return g.finish()
 
 
@@ -148,7 +143,5 @@ def energy(model, crops, clock, n_pictures=8):
             r = torch.randint(0, 2, shown.shape, generator=signs) * 2.0 - 1
             (g,) = torch.autograd.grad(shown, s, r)
             g = (g * gain).square().sum(0).numpy()
-            out[knot] += [
-                g[odd == p].mean(0) if (odd == p).any() else 0 for p in (0, 1)
-            ]
+            out[knot] += [g[odd == p].mean(0) if (odd == p).any() else 0 for p in (0, 1)]
     return (out * 255**2 / seen).astype(np.float32)

@@ -63,9 +63,7 @@ class Graph:
         value = np.asarray(value, np.float32)
         if not half:
             return self.const(value)
-        return self.op(
-            "Cast", self.const(value.astype(np.float16)), to=TensorProto.FLOAT
-        )
+        return self.op("Cast", self.const(value.astype(np.float16)), to=TensorProto.FLOAT)
 
     def mixed(self, owner, name, fold=lambda w: w, half=True):
         """A weight of a module, with what quality adds to it.
@@ -104,9 +102,7 @@ class Graph:
             self.const(np.array([0])),
             keepdims=0,
         )
-        return self.op(
-            "Add", w, self.op("Reshape", more, self.const(np.array(base.shape)))
-        )
+        return self.op("Add", w, self.op("Reshape", more, self.const(np.array(base.shape))))
 
     def op(self, kind, *inputs, **attributes):
         out = f"v{len(self.nodes)}"
@@ -139,10 +135,7 @@ class Graph:
             x,
             self.op(
                 "Concat",
-                *(
-                    d if isinstance(d, str) else self.const(np.array([d]))
-                    for d in shape
-                ),
+                *(d if isinstance(d, str) else self.const(np.array([d])) for d in shape),
                 axis=0,
             ),
         )
@@ -213,9 +206,7 @@ class Graph:
         """A 1x1 convolution of the linear trunk, in float32."""
         w = self.mixed(owner, name, matrix, False)
         turned = functools.cache(lambda: self.turned(w))
-        self.back.append(
-            lambda grad: self.op("Conv", grad, turned(), kernel_shape=[1, 1])
-        )
+        self.back.append(lambda grad: self.op("Conv", grad, turned(), kernel_shape=[1, 1]))
         return self.op("Conv", x, w, kernel_shape=[1, 1])
 
     def unfold(self, x, c):
@@ -249,17 +240,13 @@ class Graph:
         ``ConvTranspose``. ``last`` is done to each sample.
         """
         self.back.append(  # the transpose, which is the analysis's kind
-            lambda grad: self.op(
-                "Conv", grad, self.last_window(net), **window(net.out8)
-            )
+            lambda grad: self.op("Conv", grad, self.last_window(net), **window(net.out8))
         )
         c, _, k, _ = net.out8.shape
         over = int(k > 8)
         side, reach = (4, ([2, 0], [1])) if over else (8, ([0],))
         w = self.reshape(self.last_window(net), 0, 0, k // side, side, k // side, side)
-        bias = self.const(
-            np.tile(array(net.bias) * 255 + 127.5, side * side).astype(np.float32)
-        )
+        bias = self.const(np.tile(array(net.bias) * 255 + 127.5, side * side).astype(np.float32))
 
         def squares(rows, columns):
             v = self.op("Gather", w, self.const(np.array(rows)), axis=2)
@@ -276,15 +263,11 @@ class Graph:
                 pads=[kernel[0] - 1, kernel[1] - 1, over, over],
             )
 
-        x = last(
-            self.op("Concat", *(squares(i, j) for i in reach for j in reach), axis=1)
-        )
+        x = last(self.op("Concat", *(squares(i, j) for i in reach for j in reach), axis=1))
         x = self.reshape(self.to_hwc(x), 0, 0, 0, len(reach), len(reach), side, side, 3)
         x = self.op("Transpose", x, perm=[0, 1, 3, 5, 2, 4, 6, 7])
         n, h, w = self.grid
-        x = self.reshape(
-            x, n, self.times(h, 16, 8 * over), self.times(w, 16, 8 * over), 3
-        )
+        x = self.reshape(x, n, self.times(h, 16, 8 * over), self.times(w, 16, 8 * over), 3)
         if over:  # half a window before the first cell
             x = self.op(
                 "Slice",
@@ -296,9 +279,7 @@ class Graph:
 
     def last_window(self, net):
         """Once in the graph, for the way there and back."""
-        self.window = self.window or self.mixed(
-            net, "out8", lambda w: w * 255, half=False
-        )
+        self.window = self.window or self.mixed(net, "out8", lambda w: w * 255, half=False)
         return self.window
 
     def modulations(self, blocks, sets):
@@ -312,20 +293,14 @@ class Graph:
         outs = [f"m{i}" for i in range(len(sizes))]
         if len(outs) == 1:
             return [m]
-        self.nodes.append(
-            helper.make_node("Split", [m, self.const(np.array(sizes))], outs, axis=1)
-        )
+        self.nodes.append(helper.make_node("Split", [m, self.const(np.array(sizes))], outs, axis=1))
         if sets:
-            self.mix = self.op(
-                "Reshape", outs.pop(), self.const(np.array([sets, 1, 1]))
-            )
+            self.mix = self.op("Reshape", outs.pop(), self.const(np.array([sets, 1, 1])))
         return outs
 
     def finish(self):
         """The checked model as bytes."""
-        g = helper.make_graph(
-            self.nodes, self.name, self.inputs, self.outputs, self.init
-        )
+        g = helper.make_graph(self.nodes, self.name, self.inputs, self.outputs, self.init)
         m = helper.make_model(
             g,
             ir_version=IR_VERSION,

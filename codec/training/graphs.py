@@ -26,18 +26,14 @@ def analysis(net):
     s = g.modulations(blocks, net.sets)
     x = g.op("Cast", g.to_nchw(x), to=TensorProto.FLOAT)
     x = g.op("Sub", x, g.const(np.float32(127.5)))
-    x = g.op(
-        "Conv", x, g.mixed(net, "in8", lambda w: w / 255, half=False), **window(net.in8)
-    )
+    x = g.op("Conv", x, g.mixed(net, "in8", lambda w: w / 255, half=False), **window(net.in8))
     for b, m in zip(net.blocks8, s):
         x = b.write(g, x, m)
     x = g.op("SpaceToDepth", x, blocksize=2)
     x = g.trunk(x, net, "in16")
     for b, m in zip(net.blocks16, s[len(net.blocks8) :]):
         x = b.write(g, x, m)
-    g.output(
-        "latent", g.to_hwc(x), TensorProto.FLOAT, ["n", "h", "w", net.in16.shape[0]]
-    )
+    g.output("latent", g.to_hwc(x), TensorProto.FLOAT, ["n", "h", "w", net.in16.shape[0]])
     return g.finish()
 
 
@@ -51,9 +47,7 @@ def synthesis(net):
     x = g.pixels(
         x,
         net,
-        lambda x: g.op(
-            "QuantizeLinear", x, g.const(np.float32(1)), g.const(np.uint8(0))
-        ),
+        lambda x: g.op("QuantizeLinear", x, g.const(np.float32(1)), g.const(np.uint8(0))),
     )
     g.output("pixels", x, TensorProto.UINT8, ["n", "height", "width", 3])
     return g.finish()
@@ -79,9 +73,7 @@ def hyper_analysis(net):
     one = g.const(np.float32(1))
     mag = g.op("Log", g.op("Add", g.op("Abs", y), one))
     # The engine's ``Sign`` takes as long as its logarithm.
-    sign = g.op(
-        "Clip", g.op("Mul", y, g.const(np.float32(1e30))), g.const(np.float32(-1)), one
-    )
+    sign = g.op("Clip", g.op("Mul", y, g.const(np.float32(1e30))), g.const(np.float32(-1)), one)
     f = g.op("Concat", mag, g.op("Mul", mag, sign), axis=1)
     a = g.op("Relu", g.linear(f, array(net.w1), array(net.b1)))
     a = g.op("SpaceToDepth", a, blocksize=4)
@@ -122,14 +114,10 @@ def mean(net, p):
     low, high = slice(0, k), slice(k, k + r)
 
     def here(x, c):
-        return g.op(
-            "Gather", g.op("Reshape", x, g.const(np.array([-1, c]))), at, axis=0
-        )
+        return g.op("Gather", g.op("Reshape", x, g.const(np.array([-1, c]))), at, axis=0)
 
     def half(of):
-        return g.op(
-            "Slice", y, *(g.const(np.array([i])) for i in (of.start, of.stop, 3))
-        )
+        return g.op("Slice", y, *(g.const(np.array([i])) for i in (of.start, of.stop, 3)))
 
     def around(of, dw):
         d = g.depthwise(g.to_nchw(half(of)), array(dw) * white[of, None, None, None])
@@ -193,9 +181,7 @@ def exact():
         return g.op("Add", g.op("MatMul", x, w), base)
 
     g, (x, w, b) = start("exact_hidden", x=["n", "i"], w=["i", "o"], b=["o"])
-    x = g.op(
-        "Floor", g.op("Mul", product(g, x, w, b), g.const(np.float32(2.0**-ACT_SHIFT)))
-    )
+    x = g.op("Floor", g.op("Mul", product(g, x, w, b), g.const(np.float32(2.0**-ACT_SHIFT))))
     done(
         g,
         g.op("Clip", x, g.const(np.float32(0)), g.const(np.float32(255))),

@@ -33,9 +33,7 @@ class Counts:
         coded = rows >= self.skip
         v = np.minimum(np.abs(symbols[coded].astype(np.int64)), MOST)
         flat = rows[coded].astype(np.int64) * (MOST + 1) + v
-        self.rows += np.bincount(flat, minlength=self.rows.size).reshape(
-            self.rows.shape
-        )
+        self.rows += np.bincount(flat, minlength=self.rows.size).reshape(self.rows.shape)
 
 
 def histograms(folder, crops, n_pictures, clock):
@@ -70,9 +68,7 @@ def histograms(folder, crops, n_pictures, clock):
             quality = 1 + round(99 * u, 2)
             at = quality_index(quality)
             found.skip = b.row_skip[at]
-            z, _ = pipeline.write_symbols(
-                pipeline.analyse(pictures, quality), quality, found
-            )
+            z, _ = pipeline.write_symbols(pipeline.analyse(pictures, quality), quality, found)
             z_counts[b.tables["z_band"][at]] += np.bincount(
                 (z.astype(int) + channel).ravel(), minlength=n * width
             ).reshape(n, width)

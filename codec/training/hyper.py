@@ -65,9 +65,7 @@ def patches3(x):
     """(n, h, w, c) -> (n, h, w, 9 c): 3x3 neighbourhoods, zero padded."""
     h, w = x.shape[1:3]
     x = nn.functional.pad(x, (0, 0, 1, 1, 1, 1))
-    return torch.cat(
-        [x[:, i : i + h, j : j + w] for i in range(3) for j in range(3)], -1
-    )
+    return torch.cat([x[:, i : i + h, j : j + w] for i in range(3) for j in range(3)], -1)
 
 
 def neighbours(x):
@@ -85,9 +83,7 @@ def expected_levels():
     """Mean level of a symbol by its row, in 1/LEVEL_ONE: (N_ROWS,)."""
     sigma = SIGMA_MIN * torch.exp(ROW_STEP * (torch.arange(N_ROWS) + 0.5))
     k = torch.arange(4096.0)
-    p = 2 ** -fn.logistic_bits(
-        k.expand(N_ROWS, -1), (LOGISTIC / sigma)[:, None].expand(-1, len(k))
-    )
+    p = 2 ** -fn.logistic_bits(k.expand(N_ROWS, -1), (LOGISTIC / sigma)[:, None].expand(-1, len(k)))
     p[:, 1:] *= 2
     return (LEVEL_ONE * (p * level(k)).sum(1) / p.sum(1)).round()
 
@@ -112,13 +108,10 @@ class ExactRows(nn.Module):
         k, r = s.k, s.m - s.k
         self.c1 = nn.Parameter(torch.eye(k) * 0.02)
         self.c2 = nn.Parameter(torch.zeros(r, 2 * k))
-        self.c3 = nn.Parameter(
-            torch.cat([torch.zeros(r, 2 * k), torch.eye(r) * 0.02], 1)
-        )
+        self.c3 = nn.Parameter(torch.cat([torch.zeros(r, 2 * k), torch.eye(r) * 0.02], 1))
         self.cuts = list(cuts(s.parts, k, s.m))
         self.d = nn.ParameterList(
-            nn.Parameter(torch.zeros(end - start, start - first))
-            for first, start, end in self.cuts
+            nn.Parameter(torch.zeros(end - start, start - first)) for first, start, end in self.cuts
         )
         self.register_buffer("expected", expected_levels(), persistent=False)
 
@@ -144,9 +137,7 @@ class ExactRows(nn.Module):
         a = fn.linear(patches3(z), t["w1"], t["b1"]) / 2**ACT_SHIFT
         a = (a + (a.floor() - a).detach()).clamp(0, 255)
         r = fn.linear(a, t["w2"])
-        bias = fn.round_ste(
-            (10 * ROW_ONE) * (self.b2[None] + knots(self.bias, q)[:, None])
-        )
+        bias = fn.round_ste((10 * ROW_ONE) * (self.b2[None] + knots(self.bias, q)[:, None]))
         n, h, w, _ = r.shape
         r = r.reshape(n, h, w, 16, self.m) + bias[:, None, None]
         return fn.depth_to_space(r.reshape(n, h, w, -1), 4)
@@ -199,9 +190,7 @@ class Means(nn.Module):
         self.dw3 = nn.Parameter(torch.randn(r, 1, 5, 5) * 0.1)
         self.a3 = matrix(s.ctx1, r, 0.5)
         self.o3 = nn.Parameter(torch.zeros(r, s.ctx1))
-        self.ba = nn.ParameterList(
-            nn.Parameter(torch.zeros(n)) for n in (s.ctx0, s.ctx1)
-        )
+        self.ba = nn.ParameterList(nn.Parameter(torch.zeros(n)) for n in (s.ctx0, s.ctx1))
         sigma = pca["sigma16"]
         self.register_buffer("scale_in", 1 / (sigma + 0.02))
         self.register_buffer("scale_out", sigma.clamp(0.02, 0.3))
@@ -218,17 +207,13 @@ class Means(nn.Module):
 
     def pass1(self, h, y0):
         u = fn.depthwise(y0 * self.scale_in[: self.k], self.dw1)
-        a = fn.linear_bf16(
-            torch.cat([u.to(fn.BF16), h], -1), self.a1, self.ba[0]
-        ).relu()
+        a = fn.linear_bf16(torch.cat([u.to(fn.BF16), h], -1), self.a1, self.ba[0]).relu()
         return self._out(a, self.o1, 0, self.k)
 
     def pass2(self, h, y0):
         u = y0 * self.scale_in[: self.k]
         d = fn.depthwise(u, self.dw2)
-        pre = fn.linear_bf16(
-            torch.cat([u.to(fn.BF16), d.to(fn.BF16), h], -1), self.a2, self.ba[1]
-        )
+        pre = fn.linear_bf16(torch.cat([u.to(fn.BF16), d.to(fn.BF16), h], -1), self.a2, self.ba[1])
         mu = self._out(pre.relu(), self.o2, self.k, None)
         return mu, pre
 

@@ -207,9 +207,7 @@ def compare():
                 for x in range(w):
                     p, q = ma[i, y, x], mb[i, y, x]
                     far = (p - q) * (p - q)
-                    share = (error[i, y, x] - far) / (
-                        energy[i, y, x] - p * p - q * q + c
-                    )
+                    share = (error[i, y, x] - far) / (energy[i, y, x] - p * p - q * q + c)
                     d = max(far + (one - far) * share, nought)
                     e = (one + abs(b[i, y, x] - q)) / (one + abs(a[i, y, x] - p)) - one
                     art, lost = max(e, nought), max(-e, nought)

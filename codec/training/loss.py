@@ -35,12 +35,7 @@ def binary_cross_entropy(x, x_hat):
     """
     p = x + 0.5
     o = bounded(x_hat + 0.5, HALF_LEVEL, 1 - HALF_LEVEL, margin=0)
-    nats = (
-        torch.xlogy(p, p)
-        + torch.xlogy(1 - p, 1 - p)
-        - p * o.log()
-        - (1 - p) * (1 - o).log()
-    )
+    nats = torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p) - p * o.log() - (1 - p) * (1 - o).log()
     return nats.mean((1, 2, 3)) * (255**2 / 2)
 
 
@@ -69,9 +64,7 @@ TERMS = {
 
 def described() -> str:
     """A line about each term."""
-    return "\n".join(
-        f"{name:12} {term.__doc__.splitlines()[0]}" for name, term in TERMS.items()
-    )
+    return "\n".join(f"{name:12} {term.__doc__.splitlines()[0]}" for name, term in TERMS.items())
 
 
 def weights_of(text: str) -> dict[str, float]:
@@ -94,9 +87,7 @@ def weights_of(text: str) -> dict[str, float]:
         except ValueError:
             found[name] = 0.0
         if name not in TERMS or not 0 < found[name] < float("inf"):
-            raise TrainingError(
-                f"loss {part!r}: give NAME[:WEIGHT],.. of " + ", ".join(TERMS)
-            )
+            raise TrainingError(f"loss {part!r}: give NAME[:WEIGHT],.. of " + ", ".join(TERMS))
     return found
 
 

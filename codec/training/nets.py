@@ -57,8 +57,7 @@ class Analysis(nn.Module):
             Block(pca["sigma8"], s.hidden8, 0.0, False, s.mix) for _ in range(s.a8)
         )
         self.blocks16 = nn.ModuleList(
-            Block(pca["sigma16"], s.hidden16, s.leak16, s.output16)
-            for _ in range(s.a16)
+            Block(pca["sigma16"], s.hidden16, s.leak16, s.output16) for _ in range(s.a16)
         )
         add_sets(self, s.mix, "in8", "in16")
         self.sets = s.mix
@@ -82,8 +81,7 @@ class Synthesis(nn.Module):
         self.out8 = windows(pca["v8"], s.lap)  # (c8, 3, k, k)
         self.bias = nn.Parameter(torch.zeros(3))
         self.blocks16 = nn.ModuleList(
-            Block(pca["sigma16"], s.s_hidden16, s.leak16, s.output16)
-            for _ in range(s.s16)
+            Block(pca["sigma16"], s.s_hidden16, s.leak16, s.output16) for _ in range(s.s16)
         )
         self.blocks8 = nn.ModuleList(
             Block(pca["sigma8"], s.s_hidden8, 0.0, False, s.mix) for _ in range(s.s8)
@@ -128,9 +126,7 @@ class Codec(nn.Module):
 
     def q_of(self, lam):
         s = self.shape
-        return (lam.log() - math.log(s.lambda_min)) / math.log(
-            s.lambda_max / s.lambda_min
-        )
+        return (lam.log() - math.log(s.lambda_min)) / math.log(s.lambda_max / s.lambda_min)
 
     def lambda_of(self, q):
         s = self.shape
@@ -151,10 +147,7 @@ class Codec(nn.Module):
         """
         h, w = -(-height // 16), -(-width // 16)
         shapes = (-(-h // 4), -(-w // 4), self.shape.nz), (h, w, self.shape.m)
-        drawn = [
-            [torch.rand(s, generator=g, device=fn.CPU) for s in shapes]
-            for g in generators
-        ]
+        drawn = [[torch.rand(s, generator=g, device=fn.CPU) for s in shapes] for g in generators]
         return tuple(torch.stack(each) - 0.5 for each in zip(*drawn))
 
     def code(self, y, q, noise=None):
@@ -219,12 +212,8 @@ class Codec(nn.Module):
             n_a = neighbours(l0 * even)
             ctx2 = torch.cat([l0, neighbours(l0)], -1)
             ctx3 = torch.cat([ctx2, neighbours(level(q_c))], -1)
-        r0 = torch.where(
-            even, self.rows.add(b0, None, None), self.rows.add(b0, n_a, t["c1"])
-        )
-        r1 = torch.where(
-            even, self.rows.add(b1, ctx2, t["c2"]), self.rows.add(b1, ctx3, t["c3"])
-        )
+        r0 = torch.where(even, self.rows.add(b0, None, None), self.rows.add(b0, n_a, t["c1"]))
+        r1 = torch.where(even, self.rows.add(b1, ctx2, t["c2"]), self.rows.add(b1, ctx3, t["c3"]))
         v, rows = torch.cat([v0, v1], -1), torch.cat([r0, r1], -1)
         rows = self.rows.cut(rows, torch.cat([q0, q1], -1).detach(), t)
         if noise is not None:

@@ -68,9 +68,7 @@ class Muon:
         Called with a tensor and a rank: gives all ranks what that one has.
     """
 
-    def __init__(
-        self, params, rates, momentum=0.95, decay=0.0, rank=0, world=1, share=None
-    ):
+    def __init__(self, params, rates, momentum=0.95, decay=0.0, rank=0, world=1, share=None):
         self.params, self.rates = list(params), list(rates)
         self.momentum = momentum
         self.decay, self.rank, self.world = decay, rank, world
@@ -130,9 +128,7 @@ class AdamW:
 
     def __init__(self, groups, betas=(0.9, 0.99), eps=1e-10):
         self.rates = [g["lr"] for g in groups]
-        self.opt = torch.optim.AdamW(
-            groups, betas=betas, eps=eps, weight_decay=0.0, fused=True
-        )
+        self.opt = torch.optim.AdamW(groups, betas=betas, eps=eps, weight_decay=0.0, fused=True)
 
     def step(self, scale=1.0):
         for g, lr in zip(self.opt.param_groups, self.rates):
@@ -147,8 +143,6 @@ class AdamW:
         self.opt.load_state_dict(
             {
                 **s,
-                "param_groups": [
-                    {**g, "foreach": None, "fused": True} for g in s["param_groups"]
-                ],
+                "param_groups": [{**g, "foreach": None, "fused": True} for g in s["param_groups"]],
             }
         )

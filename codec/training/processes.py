@@ -92,8 +92,7 @@ def run(cfg, resume=False, idle=lambda: None, say=print):
     end = {code: name for name, code in ENDS.items()}[workers[0].exitcode]
     if end == "diverged":
         raise TrainingError(
-            "the loss is not finite any more; resume from "
-            "the last checkpoint with a lower --rate"
+            "the loss is not finite any more; resume from the last checkpoint with a lower --rate"
         )
     return end, got[0] if got else 0
 
@@ -116,10 +115,7 @@ def _why(code):
             "a training process was killed (out of memory?); --resume "
             "goes on, a smaller --batch or --workers takes less"
         )
-    return (
-        f"a training process ended with code {code}; --resume goes on "
-        "from the last checkpoint"
-    )
+    return f"a training process ended with code {code}; --resume goes on from the last checkpoint"
 
 
 def _free_port():
@@ -154,9 +150,7 @@ def _worker(rank, cfg, resume, stop, port):
             init_method=f"tcp://127.0.0.1:{port}",
         )
     try:
-        code = ENDS[
-            train(cfg, rank, cfg.workers, resume, lambda: bool(asked) or stop.is_set())
-        ]
+        code = ENDS[train(cfg, rank, cfg.workers, resume, lambda: bool(asked) or stop.is_set())]
     except TrainingError as e:
         print(f"aetrain: {e}", file=sys.stderr)
         code = 1

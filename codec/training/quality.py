@@ -49,8 +49,7 @@ def scores(bundle, crops, at=AT):
     found = []
     for quality in at:
         copies = (
-            pipeline.decode(pipeline.encode(x, quality)[0], *x.shape[:2], quality)
-            for x in crops
+            pipeline.decode(pipeline.encode(x, quality)[0], *x.shape[:2], quality) for x in crops
         )
         found.append(float(np.mean([score(x, y) for x, y in zip(crops, copies)])))
     return found

@@ -151,7 +151,6 @@ def run(cfg, resume, say):
             signal.signal(s, handler)
     if end == "diverged":
         raise (RankZeroFailed if rank() else TrainingError)(
-            "the loss is not finite any more; resume from the last "
-            "checkpoint with a lower --rate"
+            "the loss is not finite any more; resume from the last checkpoint with a lower --rate"
         )
     return end, got[0] if got else 0

@@ -129,9 +129,7 @@ def recut(new, old):
             low, high = max(start, begin), min(end, stop)
             seen = min(start, begin) - first
             if group == first and low < high:
-                to[low - start : high - start, :seen] = d[
-                    low - begin : high - begin, :seen
-                ]
+                to[low - start : high - start, :seen] = d[low - begin : high - begin, :seen]
 
 
 def stream(model, name):
@@ -225,11 +223,7 @@ def hidden_products(model: Codec, blocks: list[Block], crops, seed: int) -> list
         m = 1 + knots(b.mod, q)[0]
         dw, w1, b1, *_ = (
             getattr(b, n)
-            + (
-                0
-                if mix is None
-                else torch.tensordot(mix[0], getattr(b, f"delta_{n}"), 1)
-            )
+            + (0 if mix is None else torch.tensordot(mix[0], getattr(b, f"delta_{n}"), 1))
             for n in b.MIXED
         )
         u = fn.depthwise(x, dw) * (b.scale_in if b.at_output else b.scale_in * m)

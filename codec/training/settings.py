@@ -80,9 +80,7 @@ def described(field: dataclasses.Field) -> str:
     """Text of an option, its default in brackets where there is one to show."""
     value, shown = field.default, field.metadata["shown"]
     if shown is None and value not in (None, "", 0, ()):
-        shown = (
-            "on" if value is True else f"{value:g}" if type(value) is float else value
-        )
+        shown = "on" if value is True else f"{value:g}" if type(value) is float else value
     return field.metadata["text"] + (f" ({shown})" if shown else "")
 
 
@@ -103,9 +101,7 @@ def add(p: argparse.ArgumentParser, *kinds: type) -> None:
             names = [m["short"]] * bool(m["short"]) + [flag(field)]
             more: dict[str, Any] = {"help": described(field).replace("%", "%%")}
             if type(field.default) is bool:
-                more["action"] = (
-                    argparse.BooleanOptionalAction if field.default else "store_true"
-                )
+                more["action"] = argparse.BooleanOptionalAction if field.default else "store_true"
             else:
                 more |= {"type": m["read"], "metavar": m["metavar"]}
                 if m["choices"]:
@@ -160,8 +156,7 @@ def number(kind: type, low: float, high: float | None = None) -> Callable:
             value = None
         if value is None or not low <= value <= (high or float("inf")):
             raise argparse.ArgumentTypeError(
-                f"{text!r} is not a number from {low} "
-                + (f"to {high}" if high else "on")
+                f"{text!r} is not a number from {low} " + (f"to {high}" if high else "on")
             )
         return value
 
@@ -197,15 +192,12 @@ def sizes(kind: type) -> Callable[[str], dict[str, Any]]:
             pattern = r"\d{1,4}(/\d{1,4})*" if several else r"\d{1,4}"
             values = (
                 [int(v) for v in value.split("/")]
-                if (
-                    name in names and name not in found and re.fullmatch(pattern, value)
-                )
+                if (name in names and name not in found and re.fullmatch(pattern, value))
                 else []
             )
             if not values or several and (values[0] < 1 or values != sorted({*values})):
                 raise argparse.ArgumentTypeError(
-                    f"{part!r} is not like {names[0]}=2 or parts=16/48; names: "
-                    + ", ".join(names)
+                    f"{part!r} is not like {names[0]}=2 or parts=16/48; names: " + ", ".join(names)
                 )
             found[name] = tuple(values) if several else values[0]
         return found

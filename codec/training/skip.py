@@ -35,9 +35,7 @@ def first_coded(folder, crops, clock, pixels=24 * SIDE * SIDE):
     uint8 (100,)
     """
     pipeline = Pipeline(Bundle(folder))
-    n = max(
-        1, int(clock.whole * pixels) // min(SIDE * SIDE, crops.picture(0)[..., 0].size)
-    )
+    n = max(1, int(clock.whole * pixels) // min(SIDE * SIDE, crops.picture(0)[..., 0].size))
     pick = np.unique(np.linspace(0, len(crops.index) - 1, n).astype(int))
     pictures = [several for _, several in crops.whole(pick, SIDE)]
     shares = [len(several) / len(pick) for several in pictures]
@@ -53,10 +51,7 @@ def first_coded(folder, crops, clock, pixels=24 * SIDE * SIDE):
             pipeline.bundle.row_skip[:] = skip
             pipeline.take_tables()
             each = np.array(
-                [
-                    rate_distortion(pipeline, y, p, quality)
-                    for y, p in zip(latents, pictures)
-                ]
+                [rate_distortion(pipeline, y, p, quality) for y, p in zip(latents, pictures)]
             )
             whole = each if whole is None else whole
             return each / whole @ shares
@@ -91,6 +86,6 @@ def rate_distortion(pipeline, y, pixels, quality):
     payload, _ = pipeline.encode_latent(y, quality, decoded=decoded)
     shown = pipeline.synthesise(decoded, quality, height, width)
     error = np.square(shown.astype(np.float32) - pixels).mean()
-    return 8 * len(payload) / pixels[..., 0].size + pipeline.bundle.multiplier(
-        quality
-    ) * float(error)
+    return 8 * len(payload) / pixels[..., 0].size + pipeline.bundle.multiplier(quality) * float(
+        error
+    )

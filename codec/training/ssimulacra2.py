@@ -199,9 +199,7 @@ def ssimulacra2_sum(x, x_hat):
         for channel in (X, Y, B):
             if (channel, scale) not in WEIGHTS:
                 continue
-            out = out + compared(
-                planes_a[channel], planes_b[channel], WEIGHTS[channel, scale]
-            )
+            out = out + compared(planes_a[channel], planes_b[channel], WEIGHTS[channel, scale])
     s = SCALE * out
     first, second, third = POLYNOMIAL
     return s * (first + s * (second + s * third))

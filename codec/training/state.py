@@ -69,10 +69,7 @@ def split_parameters(model, cfg):
         to = hidden if kind == "hidden" else groups
         to.setdefault((kind, factor), []).append(p)
     return [
-        [
-            {"params": v, "lr": rate[kind] * factor}
-            for (kind, factor), v in found.items()
-        ]
+        [{"params": v, "lr": rate[kind] * factor} for (kind, factor), v in found.items()]
         for found in (hidden, groups)
     ]
 

@@ -38,17 +38,10 @@ MAX_BAD = 50  # steps in a row without a finite gradient
 def start_model(cfg, crops):
     """Weights of ``cfg.init``, or the optimal linear codec of pictures."""
     if cfg.init:
-        return reshape.reshaped(
-            state.load_weights(cfg.init), cfg.shape, crops, cfg.seed
-        )
+        return reshape.reshaped(state.load_weights(cfg.init), cfg.shape, crops, cfg.seed)
     s = cfg.shape
-    pca = {
-        k: torch.from_numpy(v)
-        for k, v in data.principal_components(crops, s, cfg.seed).items()
-    }
-    lam = torch.exp(
-        torch.linspace(math.log(s.lambda_min), math.log(s.lambda_max), nets.N_KNOTS)
-    )
+    pca = {k: torch.from_numpy(v) for k, v in data.principal_components(crops, s, cfg.seed).items()}
+    lam = torch.exp(torch.linspace(math.log(s.lambda_min), math.log(s.lambda_max), nets.N_KNOTS))
     # dR/d(step^2) = -lambda dD/d(step^2) at high rate, 768 values a patch
     step = (12 * 768 / (2 * math.log(2) * 256 * 255**2) / lam).sqrt()
     pca["gain"] = (1 / step)[:, None].expand(-1, s.m).clone()
@@ -101,10 +94,7 @@ def draw(cfg, step, model, crops, mine, device=functional.CPU) -> Batch:
         of_rounding = tuple(t.to(device) for t in of_rounding)
     wanted = seen = functional.to_float(np.concatenate(pixels), device)
     if cfg.denoise:
-        noisy = [
-            noise.added(a, noise.drawn(cfg.denoise, rng), rng)
-            for a, rng in zip(pixels, rngs)
-        ]
+        noisy = [noise.added(a, noise.drawn(cfg.denoise, rng), rng) for a, rng in zip(pixels, rngs)]
         seen = functional.to_float(np.concatenate(noisy), device)
     return Batch(seen, wanted, lam, of_rounding, numbers[0])
 
@@ -177,18 +167,14 @@ def validate(model, crops, cfg, rank=0, world=1, n_pictures=None):
     s = cfg.shape
     lambdas = [l for l in VALID_LAMBDAS if s.lambda_min <= l <= s.lambda_max]
     place = model.log_gain.device
-    sums = torch.zeros(
-        len(lambdas), 5 + len(TERMS), dtype=torch.float64, device=functional.CPU
-    )
+    sums = torch.zeros(len(lambdas), 5 + len(TERMS), dtype=torch.float64, device=functional.CPU)
     pick = crops.spread(n_pictures or cfg.valid_pictures)
     model.eval()
     for _, px in crops.whole(pick[rank::world], VALID_SIDE):
         seen = (
             px
             if not cfg.denoise
-            else noise.added(
-                px, noise.typical(cfg.denoise), np.random.default_rng(cfg.seed)
-            )
+            else noise.added(px, noise.typical(cfg.denoise), np.random.default_rng(cfg.seed))
         )
         seen, px = (functional.to_float(a, place) for a in (seen, px))
         for j, l in enumerate(lambdas):
@@ -200,9 +186,7 @@ def validate(model, crops, cfg, rank=0, world=1, n_pictures=None):
             terms = [term(px, x_hat) for term in TERMS.values()]
             look = score(ssimulacra2_sum(px, x_hat))
             sums[j] += (
-                torch.stack([torch.ones_like(lam), loss, bpp, psnr, look, *terms])
-                .sum(1)
-                .cpu()
+                torch.stack([torch.ones_like(lam), loss, bpp, psnr, look, *terms]).sum(1).cpu()
             )
     model.train()
     if world > 1:
@@ -224,8 +208,7 @@ def update(run, share, world):
     run.norm = (
         norm
         if run.norm is None
-        else 0.99 * run.norm
-        + 0.01 * (min(norm, cfg.clip * run.norm) if cfg.clip else norm)
+        else 0.99 * run.norm + 0.01 * (min(norm, cfg.clip * run.norm) if cfg.clip else norm)
     )
     if cfg.clip and norm > cfg.clip * run.norm:
         g.mul_(cfg.clip * run.norm / norm)
@@ -257,11 +240,7 @@ def prepare(cfg, rank, world, resume):
     crops = data.Crops(folder / "train", train_index, cfg.crop, cfg.flips, cfg.shift)
     valid = data.Crops(data.validation_cache(cfg), valid_index, data.least(cfg))
     torch.manual_seed(cfg.seed)
-    model = (
-        start_model(cfg, crops)
-        if rank == 0 and not resume
-        else state.empty_model(cfg.shape)
-    )
+    model = start_model(cfg, crops) if rank == 0 and not resume else state.empty_model(cfg.shape)
     if world > 1 and not resume:
         for t in model.state_dict().values():
             dist.broadcast(t, 0)
@@ -301,9 +280,7 @@ def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):
     """
     folder, main = Path(cfg.state), rank == 0
     run, crops, valid = prepare(cfg, rank, world, resume)
-    progress = (
-        curves.Progress(curves.Log(folder / "log.csv", run.step)) if main else None
-    )
+    progress = curves.Progress(curves.Log(folder / "log.csv", run.step)) if main else None
     n, bad, first = cfg.batch // world, 0, run.step
     mine = slice(rank * n, (rank + 1) * n)
     place = run.gradient.device

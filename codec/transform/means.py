@@ -27,9 +27,7 @@ class Means:
         Where the decoded latent goes.
     """
 
-    def __init__(
-        self, graphs: Graphs, features: Array, step: Array, out: Array
-    ) -> None:
+    def __init__(self, graphs: Graphs, features: Array, step: Array, out: Array) -> None:
         self.graphs, self.features, self.step = graphs, features, step
         self.flat, self.out = out.reshape(-1, out.shape[-1]), out
 

@@ -38,10 +38,7 @@ def spans(
     start, stop = part or (0, n)
     parts = -(-(stop - start) // min(SIDE, side or SIDE))
     edges = [start + (stop - start) * i // parts for i in range(parts + 1)]
-    return [
-        (lo, hi, max(0, lo - halo), min(n, hi + halo))
-        for lo, hi in zip(edges, edges[1:])
-    ]
+    return [(lo, hi, max(0, lo - halo), min(n, hi + halo)) for lo, hi in zip(edges, edges[1:])]
 
 
 def tiles(

@@ -97,17 +97,14 @@ def synthesise(
     n, (h, w) = shape[:-2], shape[-2:]
     top, left, height, width = region
     rows, columns = (
-        (first // 16, -(-(first + size) // 16))
-        for first, size in ((top, height), (left, width))
+        (first // 16, -(-(first + size) // 16)) for first, size in ((top, height), (left, width))
     )
     out = np.empty((*n, height, width, 3), np.uint8)
     halo = graphs.bundle.halo["synthesis"]
     for (y, yy, a, b), (x, xx, c, d) in track(
         tiles(h, w, halo, rows, columns, SYNTHESIS_SIDE), progress
     ):
-        px = graphs.run(
-            "synthesis", modulation=modulation, latent=cut(slice(a, b), slice(c, d))
-        )[0]
+        px = graphs.run("synthesis", modulation=modulation, latent=cut(slice(a, b), slice(c, d)))[0]
         if px.shape == out.shape:  # all of it, and whole cells
             out = px
             continue

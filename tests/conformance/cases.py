@@ -39,6 +39,4 @@ def within(a, b, tolerance):
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     levels, count = difference(a, b)
-    return levels <= tolerance["levels"] and count <= max(
-        1, tolerance["share"] * a.size
-    )
+    return levels <= tolerance["levels"] and count <= max(1, tolerance["share"] * a.size)

@@ -47,9 +47,9 @@ def crop(height, width):
 def soft(height, width):
     """A slow gradient in three directions: long sides in few bytes."""
     y, x = np.mgrid[:height, :width]
-    return np.stack(
-        [127 + 100 * np.sin(a / 97) for a in (x + y, x - y, x + 2 * y)], -1
-    ).astype(np.uint8)
+    return np.stack([127 + 100 * np.sin(a / 97) for a in (x + y, x - y, x + 2 * y)], -1).astype(
+        np.uint8
+    )
 
 
 def noise(height, width, channels=3):
@@ -88,9 +88,7 @@ def pictures():
     yield case("below-15x31", "one pixel less than whole cells", crop(15, 31), 60)
     yield case("above-17x33", "one pixel more than whole cells", crop(17, 33), 60)
     yield case("block-64x64", "exactly one position of z", crop(64, 64))
-    yield case(
-        "above-65x129", "one pixel more than whole positions of z", crop(65, 129), 75
-    )
+    yield case("above-65x129", "one pixel more than whole positions of z", crop(65, 129), 75)
     yield case("slab-512x24", "the tallest picture of one slab", soft(512, 24))
     yield case("slabs-513x24", "two slabs, of 16 and of 17 rows", crop(513, 24), 40)
     yield case("slabs-1090x20", "three slabs, one upon the other", crop(1090, 20), 75)
@@ -101,14 +99,10 @@ def pictures():
         soft(24, 1024),
         60,
     )
-    yield case(
-        "tiles-24x1025", "two tiles; their seam must not show", crop(24, 1025), 60
-    )
+    yield case("tiles-24x1025", "two tiles; their seam must not show", crop(24, 1025), 60)
     yield case("tiles-40x2100", "three tiles in a row", soft(40, 2100), 90)
     for q in 1, 9.5, 25.49, 40.25, 80.5, 99.99, 100:
-        yield case(
-            f"quality-{q}", f"quality {q}: its tables and steps", crop(80, 96), q
-        )
+        yield case(f"quality-{q}", f"quality {q}: its tables and steps", crop(80, 96), q)
     yield case("photo-160x240", "a photograph at high quality", crop(160, 240), 85)
     yield case("noise-q100", "noise: escapes and the widest rows", noise(48, 48), 100)
     yield case("noise-grey", "noise without colours", noise(33, 47, 1), 90)
@@ -119,15 +113,9 @@ def pictures():
     stripes = np.zeros((64, 64), np.uint8)
     stripes[:, ::2] = 255
     yield case("stripes-grey", "the finest stripes, black and white", stripes, 98)
-    yield case(
-        "black", "black: nearly nothing is coded", np.zeros((130, 190, 3), np.uint8), 20
-    )
-    yield case(
-        "grey-33x17", "greyscale: (R + G + B + 1) // 3", crop(33, 17)[..., 1], 60
-    )
-    yield case(
-        "alpha-80x50", "an alpha plane", np.dstack([crop(80, 50), ramp(80, 50)]), 40.25
-    )
+    yield case("black", "black: nearly nothing is coded", np.zeros((130, 190, 3), np.uint8), 20)
+    yield case("grey-33x17", "greyscale: (R + G + B + 1) // 3", crop(33, 17)[..., 1], 60)
+    yield case("alpha-80x50", "an alpha plane", np.dstack([crop(80, 50), ramp(80, 50)]), 40.25)
     grey = crop(30, 40)[..., :1]
     yield case(
         "alpha-grey",
@@ -137,8 +125,7 @@ def pictures():
     )
     yield case(
         "metadata",
-        "ICC, Exif that says orientation 6, which must "
-        "be ignored since it is applied, and XMP",
+        "ICC, Exif that says orientation 6, which must be ignored since it is applied, and XMP",
         crop(40, 64),
         50,
         **metadata(),
@@ -208,9 +195,7 @@ def write_case(name, what, data, has_picture=True):
 
 
 def hex_dump(data):
-    return "".join(
-        f"{i:04x}  {data[i : i + 16].hex(' ')}\n" for i in range(0, len(data), 16)
-    )
+    return "".join(f"{i:04x}  {data[i : i + 16].hex(' ')}\n" for i in range(0, len(data), 16))
 
 
 def main():
@@ -224,19 +209,13 @@ def main():
         cases.append(write_case(name, what, encode(array, quality, info)))
     cases += [write_case(*extra) for extra in extra_cases()]
     lines = ",\n  ".join(json.dumps(c) for c in cases)
-    (HERE / "cases.json").write_text(
-        f'{{"model": "{find.load().id}",\n "cases": [\n  {lines}]}}\n'
-    )
+    (HERE / "cases.json").write_text(f'{{"model": "{find.load().id}",\n "cases": [\n  {lines}]}}\n')
     page = ROOT / "docs" / "format.md"
     dump = hex_dump((folder / "one-pixel.aec").read_bytes())
-    page.write_text(
-        re.sub(r"```hex\n.*?```", f"```hex\n{dump}```", page.read_text(), flags=re.S)
-    )
+    page.write_text(re.sub(r"```hex\n.*?```", f"```hex\n{dump}```", page.read_text(), flags=re.S))
     make_bad.main()
     runpy.run_path(str(ROOT / "tests" / "platforms" / "table.py"), run_name="__main__")
-    print(
-        f"{len(cases)} cases, {sum(f.stat().st_size for f in folder.iterdir())} bytes"
-    )
+    print(f"{len(cases)} cases, {sum(f.stat().st_size for f in folder.iterdir())} bytes")
 
 
 if __name__ == "__main__":

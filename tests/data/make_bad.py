@@ -50,12 +50,7 @@ def with_payload(data, payload):
 
 
 def chunk(kind, data):
-    return (
-        struct.pack(">I", len(data))
-        + kind
-        + data
-        + struct.pack(">I", zlib.crc32(kind + data))
-    )
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def png(width, height, raw, *others):
@@ -72,9 +67,7 @@ def png(width, height, raw, *others):
 def inflating(n_bytes):
     """A deflate stream of so many zeros."""
     c = zlib.compressobj(9)
-    return b"".join(
-        [*(c.compress(bytes(1 << 20)) for _ in range(n_bytes >> 20)), c.flush()]
-    )
+    return b"".join([*(c.compress(bytes(1 << 20)) for _ in range(n_bytes >> 20)), c.flush()])
 
 
 def files():
@@ -242,8 +235,7 @@ def files():
     )
     yield (
         "claims-huge",
-        "claims 16384 x 16384 pixels, over the default "
-        "limit; FormatError where that is raised",
+        "claims 16384 x 16384 pixels, over the default limit; FormatError where that is raised",
         limit,
         patch(good, 14, huge),
     )

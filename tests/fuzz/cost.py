@@ -69,9 +69,7 @@ def shortest(width, height):
     tables = find.load().tables
     while True:
         try:
-            coder.check_size(
-                tables, n, container.z_cells(header), quality_index(header.quality)
-            )
+            coder.check_size(tables, n, container.z_cells(header), quality_index(header.quality))
             return claim(width, height, n)
         except FormatError:
             n += n // 8 * 4  # whole words
@@ -84,17 +82,11 @@ def groups():
     return {
         "a sound file of 64 x 64": lambda: [small],
         "tests/data/bad": lambda: [f[-1] for f in make_bad.files()],
-        "cut at every byte": lambda: [
-            d[:n] for d in (small, alpha) for n in range(len(d))
-        ],
+        "cut at every byte": lambda: [d[:n] for d in (small, alpha) for n in range(len(d))],
         "every single bit flipped": lambda: flips(small),
-        "every bit flipped, checksum mended": lambda: (
-            make_bad.seal(d) for d in flips(small[:-4])
-        ),
+        "every bit flipped, checksum mended": lambda: (make_bad.seal(d) for d in flips(small[:-4])),
         "sections swapped or doubled": lambda: swapped(full),
-        "texts and samples that inflate to 64 MiB": lambda: [
-            b[-1] for b in make_bad.bombs()
-        ],
+        "texts and samples that inflate to 64 MiB": lambda: [b[-1] for b in make_bad.bombs()],
         "100 bytes claim 16384 x 16384": lambda: [claim(16384, 16384, 68)],
         "65 kB claim 16384 x 16384": lambda: [claim(16384, 16384, 65536)],
         "100 bytes claim 9400 x 9400": lambda: [claim(9400, 9400, 68)],
@@ -130,8 +122,7 @@ def fuzz_table():
         "| Target | Executions | Seconds | Findings | Date |\n"
         "|---|---:|---:|---:|---|\n"
         + "".join(
-            f"| {r['target']} | {r['executions']:,} | {r['seconds']:,} | 0 "
-            f"| {r['date']} |\n"
+            f"| {r['target']} | {r['executions']:,} | {r['seconds']:,} | 0 | {r['date']} |\n"
             for r in last.values()
         )
     )
@@ -162,12 +153,10 @@ def main():
         )
         r = json.loads(done.stdout)
         outcome = ", ".join(
-            f"{v} {k}" if len(r["outcomes"]) > 1 else k
-            for k, v in sorted(r["outcomes"].items())
+            f"{v} {k}" if len(r["outcomes"]) > 1 else k for k, v in sorted(r["outcomes"].items())
         )
         lines.append(
-            f"| {name} | {r['files']} | {outcome} | "
-            f"{r['slowest']:.3f} | {r['mib']:.0f} |\n"
+            f"| {name} | {r['files']} | {outcome} | {r['slowest']:.3f} | {r['mib']:.0f} |\n"
         )
         print(lines[-1], end="", flush=True)
     if sys.argv[1:]:

@@ -55,9 +55,7 @@ def main():
         help="folder that grows; crashers go there too",
     )
     parser.add_argument("--seed", type=int, default=0, help="0: any")
-    parser.add_argument(
-        "--record", action="store_true", help=f"add the outcome to {RESULTS.name}"
-    )
+    parser.add_argument("--record", action="store_true", help=f"add the outcome to {RESULTS.name}")
     options = parser.parse_args()
     corpus = options.corpus / options.target
     corpus.mkdir(parents=True, exist_ok=True)

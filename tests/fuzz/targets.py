@@ -154,11 +154,7 @@ def _odd_array(take):
     n = int(np.prod(shape, dtype=np.int64))
     raw = np.arange(n, dtype=np.uint32) * (take() + 1) + take() * 7919
     samples = (raw >> take() % 8).astype(np.uint8)
-    a = (
-        samples.reshape(shape).astype(dtype)
-        if dtype.names is None
-        else np.zeros(shape, dtype)
-    )
+    a = samples.reshape(shape).astype(dtype) if dtype.names is None else np.zeros(shape, dtype)
     layout = take() % 7
     if layout == 1:
         a = np.asfortranarray(a)
@@ -201,16 +197,8 @@ def encoder(data):
         return next(left, 0)
 
     odd = take()
-    thing = (
-        _odd_image(take)
-        if odd % 3 == 0
-        else _odd_array(take)
-        if odd % 16
-        else bytes(data)
-    )
-    quality = (
-        QUALITIES[take() % len(QUALITIES)] if take() % 4 == 0 else 1 + take() * 99 / 255
-    )
+    thing = _odd_image(take) if odd % 3 == 0 else _odd_array(take) if odd % 16 else bytes(data)
+    quality = QUALITIES[take() % len(QUALITIES)] if take() % 4 == 0 else 1 + take() * 99 / 255
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

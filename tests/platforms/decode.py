@@ -48,9 +48,7 @@ def engine_decoder(options):
         import onnxruntime
 
         versions["onnxruntime"] = onnxruntime.__version__
-    pipeline = Pipeline(
-        find.by_id(cases.SET["model"]), options.threads, not options.plain
-    )
+    pipeline = Pipeline(find.by_id(cases.SET["model"]), options.threads, not options.plain)
     versions |= {"numpy": np.__version__, "coder": coder}
 
     def decode(name):
@@ -99,11 +97,7 @@ def features():
 
     core = np._core if hasattr(np, "_core") else np.core
     found = core._multiarray_umath.__cpu_features__
-    return [
-        n
-        for n in ("SSE42", "AVX", "FMA3", "AVX2", "AVX512F", "ASIMD", "SVE")
-        if found.get(n)
-    ]
+    return [n for n in ("SSE42", "AVX", "FMA3", "AVX2", "AVX512F", "ASIMD", "SVE") if found.get(n)]
 
 
 def check(names, decode):
@@ -156,19 +150,13 @@ def main():
     parser.add_argument(
         "--plain", action="store_true", help="without the engine's graph optimisations"
     )
-    parser.add_argument(
-        "--max-pixels", type=int, default=1 << 30, help="leave out larger cases"
-    )
+    parser.add_argument("--max-pixels", type=int, default=1 << 30, help="leave out larger cases")
     options = parser.parse_args()
     make = reference_decoder if options.reference else engine_decoder
     start = time.time()
     decode, versions = make(options)
     row = check(
-        [
-            n
-            for n, c in cases.CASES.items()
-            if c["width"] * c["height"] <= options.max_pixels
-        ],
+        [n for n, c in cases.CASES.items() if c["width"] * c["height"] <= options.max_pixels],
         decode,
     )
     row = {
@@ -184,9 +172,7 @@ def main():
     } | row
     print(json.dumps(row, indent=1))
     if options.record:
-        (HERE / "results" / f"{options.record}.json").write_text(
-            json.dumps(row, indent=1) + "\n"
-        )
+        (HERE / "results" / f"{options.record}.json").write_text(json.dumps(row, indent=1) + "\n")
     return 1 if row["wrong_symbols"] or row["wrong_pixels"] else 0
 
 

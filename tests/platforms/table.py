@@ -21,9 +21,7 @@ def rows():
 
 def line(r):
     """One row of the table."""
-    versions = ", ".join(
-        f"{k} {v}" for k, v in sorted(r["versions"].items()) if k != "coder"
-    )
+    versions = ", ".join(f"{k} {v}" for k, v in sorted(r["versions"].items()) if k != "coder")
     share = (
         f"{r['differ']:,} of {r['samples']:,}, by {r['levels']}"
         if r["pictures"]

@@ -51,9 +51,7 @@ class Model:
                 "c3",
             ):
                 setattr(self, name, arrays[name].tolist())
-            self.skip = (
-                arrays["skip"].tolist() if "skip" in arrays else [self.ROW_SKIP] * 100
-            )
+            self.skip = arrays["skip"].tolist() if "skip" in arrays else [self.ROW_SKIP] * 100
             self.parts = arrays["parts"].tolist() if "parts" in arrays else []
             if self.parts:
                 self.expected = arrays["expected"].tolist()
@@ -233,9 +231,7 @@ def base(model, header, z):
     out = [0] * (hy * wy * m)
     places = slabs(model, header)
     for zr, zc in itertools.product(range(hz), range(wz)):
-        rows, columns = next(
-            slab for slab in places if zr * 4 in slab[0] and zc * 4 in slab[1]
-        )
+        rows, columns = next(slab for slab in places if zr * 4 in slab[0] and zc * 4 in slab[1])
         p = []
         for r, c in itertools.product((zr - 1, zr, zr + 1), (zc - 1, zc, zc + 1)):
             inside = r * 4 in rows and c * 4 in columns
@@ -248,18 +244,14 @@ def base(model, header, z):
             if r >= hy or c >= wy:
                 continue
             for k in range(m):
-                out[(r * wy + c) * m + k] = (
-                    block[offset * m + k] + model.b2[offset][k] + bias[k]
-                )
+                out[(r * wy + c) * m + k] = block[offset * m + k] + model.b2[offset][k] + bias[k]
     return out
 
 
 def parts(model, which):
     """The parts of a pass: first and last + 1 channel, cut or None."""
     low, high = (0, model.K) if which < 2 else (model.K, model.M)
-    starts = [(low, None)] + [
-        (c, n) for n, c in enumerate(model.parts) if low < c < high
-    ]
+    starts = [(low, None)] + [(c, n) for n, c in enumerate(model.parts) if low < c < high]
     ends = [c for c, _ in starts[1:]] + [high]
     return [(start, end, n) for (start, n), end in zip(starts, ends)]
 
@@ -312,9 +304,7 @@ def rows(model, wy, slab, positions, which, part, bases, s, known):
         elif which == 2:
             e = dot(model.c2, levels(r, c, 0, k) + around(r, c, 0, k))
         else:
-            e = dot(
-                model.c3, levels(r, c, 0, k) + around(r, c, 0, k) + around(r, c, k, m)
-            )
+            e = dot(model.c3, levels(r, c, 0, k) + around(r, c, 0, k) + around(r, c, k, m))
         low, cell = 0 if which < 2 else k, (r * wy + c) * m
         start, end, cut = part
         more = [0] * (end - start)
@@ -391,14 +381,10 @@ def groups(model, header, z, s, only=None):
     for slab in slabs(model, header) if only is None else [only]:
         known = {}
         for which in range(4):
-            positions = [
-                (r, c) for r in slab[0] for c in slab[1] if (r + c) % 2 == which % 2
-            ]
+            positions = [(r, c) for r in slab[0] for c in slab[1] if (r + c) % 2 == which % 2]
             for part in parts(model, which):
                 found = {}
-                for row, at in rows(
-                    model, wy, slab, positions, which, part, bases, s, known
-                ):
+                for row, at in rows(model, wy, slab, positions, which, part, bases, s, known):
                     if row >= skip:
                         found.setdefault(row, []).append(at)
                 yield sorted(found.items())

@@ -88,10 +88,7 @@ def encode_symbols(model, header, z, s):
     band = model.z_band[quality_step(header) - 1]
     for channel in range(model.NZ):
         c = cumulate(model.z_freq[band][channel])
-        plan += [
-            (z[position * model.NZ + channel] + model.Z_MAX, c)
-            for position in range(hz * wz)
-        ]
+        plan += [(z[position * model.NZ + channel] + model.Z_MAX, c) for position in range(hz * wz)]
     streams, checks = [], []
     for slab in slabs(model, header):
         for found in groups(model, header, z, s, slab):
@@ -103,9 +100,7 @@ def encode_symbols(model, header, z, s):
         checks.append(symbol_crc(model, header, z, s, slab))
         plan = []
     index = [
-        word
-        for stream, check in zip(streams[1:], checks[1:])
-        for word in (4 * len(stream), check)
+        word for stream, check in zip(streams[1:], checks[1:]) for word in (4 * len(stream), check)
     ]
     return pack(model, header, index + sum(streams, []), checks[0])
 

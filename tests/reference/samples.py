@@ -61,10 +61,7 @@ def make_model(folder, seed, parts=()):
         **more,
         z_band=ints.integers(0, 2, 100, np.uint8),
         z_freq=np.array(
-            [
-                [frequencies(rng, 2 * z_max + 1, "even") for _ in range(nz)]
-                for _ in range(2)
-            ],
+            [[frequencies(rng, 2 * z_max + 1, "even") for _ in range(nz)] for _ in range(2)],
             np.uint32,
         ),
         row_max=np.array(row_max, np.int32),

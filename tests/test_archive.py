@@ -140,20 +140,66 @@ def test_a_model_beside_its_files(mine, tmp_path, capsys):
     assert main("aedecompress", ["-t", "out/deep/b.aec"]) == 0
 
 
+DENOISE = pathlib.Path(__file__).parent.parent / "runs" / "denoise"
+
+
+checkout = pytest.mark.skipif(not DENOISE.exists(), reason="it is in a checkout only")
+
+
+@checkout
 def test_the_denoising_encoder_gets_a_name(tmp_path, capsys):
-    """It would make the wheel too large: docs/denoising.md."""
-    root = pathlib.Path(__file__).parent.parent / "runs" / "denoise"
-    wanted = json.loads((root / "encoder.json").read_bytes())["model"]
+    wanted = json.loads((DENOISE / "encoder.json").read_bytes())["model"]
     if not find.is_shipped(wanted):
         pytest.skip("the shipped model has been trained again, its encoder not yet")
-    with pytest.raises(UnsupportedError):
-        codec.encode(PICTURE, model="denoise")
-    assert main("aecompress", ["--models", "add", str(root)]) == 0
+    assert main("aecompress", ["--models", "add", str(DENOISE)]) == 0
     data = codec.encode(PICTURE, model="denoise")
     assert codec.info(data).model == wanted
-    assert main("aecompress", ["--models", "add", str(root)]) == 1
+    assert main("aecompress", ["--models", "add", str(DENOISE)]) == 1
     assert "there is a model denoise already" in capsys.readouterr().err
     assert main("aecompress", ["--models", "verify"]) == 0
+
+
+def test_without_the_denoising_encoder_a_line_says_how(capsys):
+    """It does not ship: docs/denoising.md."""
+    assert main("aecompress", ["-m", "denoise", "a.png"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "aecompress --models add runs/denoise" in said
+
+
+@checkout
+def test_an_encoder_of_an_earlier_model_is_told_by_name(tmp_path, capsys):
+    old = shutil.copytree(DENOISE, tmp_path / "home" / "aecompress" / "models" / "denoise")
+    manifest = json.loads((old / "encoder.json").read_bytes())
+    (old / "encoder.json").write_text(json.dumps({**manifest, "model": "0" * 16}))
+    for args in (["-m", "denoise", "a.png"], ["--models", "add", str(old)], ["--models", "verify"]):
+        assert main("aecompress", args) == 1
+        said = capsys.readouterr().err
+        assert f"an encoder for model {'0' * 16} (psnr), which is not here" in said
+        assert "trained anew" in said
+
+
+def test_an_encoder_that_ships(tmp_path, monkeypatch, capsys):
+    """It answers to its name, and is one of the models that are here."""
+    monkeypatch.setattr(find, "SHIPPED", tmp_path / "models")
+    shutil.copytree(codec.model.__path__[0] + "/../models/digits", tmp_path / "models" / "digits")
+    folder = tmp_path / "models" / "denoise"
+    folder.mkdir()
+    graphs = "analysis.onnx", "hyper_analysis.onnx"
+    files = json.loads((folder.parent / "digits" / "model.json").read_bytes())["files"]
+    for name in graphs:
+        shutil.copyfile(folder.parent / "digits" / name, folder / name)
+    find._ids.cache_clear()
+    try:
+        model_id = find.id_of(folder.parent / "digits")
+        manifest = {"format": 1, "name": "x", "model": model_id}
+        manifest["files"] = {name: files[name] for name in graphs}
+        (folder / "encoder.json").write_text(json.dumps(manifest))
+        data = codec.encode(PICTURE, model="denoise")
+        assert codec.info(data).model == model_id
+        assert main("aecompress", ["--models", "verify"]) == 0
+        assert " denoise " in capsys.readouterr().out
+    finally:
+        find._ids.cache_clear()
 
 
 def test_nothing_but_an_id_is_looked_for(tmp_path):

@@ -256,7 +256,7 @@ def test_folders_are_checked(made, tmp_path):
     shutil.rmtree(out / encoder.MODEL)
     for odd in ("0" * 16, 3, None, [1], "../photo"):
         altered(out, model=odd)
-        with pytest.raises(UnsupportedError, match="not installed"):
+        with pytest.raises(UnsupportedError, match="which is not here"):
             codec.encode(scene(1), model=out)
     digests = json.loads((out / encoder.MANIFEST).read_text())["files"]
     for files in (

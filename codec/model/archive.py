@@ -144,7 +144,7 @@ def _add_encoder(source: Path) -> Path:
     """The same of an encoder for a model that is here; it keeps its folder's name."""
     encoder.load(source, find.by_id)
     target = find.user_folder() / source.resolve().name
-    if target.exists() or target.name in find.shipped():
+    if target.exists() or target.name in (*find.shipped(), *find.shipped_encoders()):
         raise InputError(f"there is a model {target.name} already")
     target.mkdir(parents=True)
     for name in (encoder.MANIFEST, *encoder.GRAPHS):

@@ -58,7 +58,9 @@ def load(folder: str | os.PathLike[str], by_id: Callable[[str], bundle.Bundle]) 
             model = by_id(wanted)
         except (UnsupportedError, TypeError):
             raise UnsupportedError(
-                f"{folder}: an encoder for model {wanted}, which is not installed",
+                f"{folder}: an encoder for model {_named(wanted, manifest)}, which is not "
+                "here; an encoder has to be trained anew for another model, also for one of "
+                "the same name (docs/denoising.md)",
                 str(wanted),
             ) from None
     if model.id != wanted:
@@ -69,3 +71,9 @@ def load(folder: str | os.PathLike[str], by_id: Callable[[str], bundle.Bundle]) 
     model.graphs = {**model.graphs, **bundle.graphs(files)}
     model.tables = {k: v for k, v in model.tables.items() if k != "energy"}
     return model
+
+
+def _named(model_id: object, manifest: dict[str, Any]) -> str:
+    """A model's id, and what it was called where the manifest says."""
+    base = manifest.get("base")
+    return f"{model_id} ({base})" if isinstance(base, str) else str(model_id)

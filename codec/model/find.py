@@ -29,6 +29,9 @@ SHIPPED = Path(__file__).parent.parent / "models"
 DEFAULT = "look"
 VARIABLE = "AECOMPRESS_MODELS"
 
+# Encoders that a checkout has and a wheel has not.
+IN_CHECKOUT = {"denoise": "runs/denoise"}
+
 _registered: dict[str, Bundle] = {}
 
 
@@ -36,6 +39,11 @@ def shipped() -> list[str]:
     """Names of the models in the package, the default first."""
     names = sorted(p.parent.name for p in SHIPPED.glob(f"*/{MANIFEST}"))
     return sorted(names, key=lambda n: n != DEFAULT)
+
+
+def shipped_encoders() -> list[str]:
+    """Names of the encoders in the package, which write files of its models."""
+    return sorted(p.parent.name for p in SHIPPED.glob(f"*/{encoder.MANIFEST}"))
 
 
 # What tells one content of a folder from another: they hold hashes of the rest.
@@ -131,7 +139,7 @@ def load(model: str | os.PathLike[str] | Bundle | None = None) -> Bundle:
     if isinstance(model, Bundle):
         return model
     name = DEFAULT if model is None else str(model)
-    if name in shipped():
+    if name in (*shipped(), *shipped_encoders()):
         return _load(SHIPPED / name)
     if _is_model(Path(name)):
         return _load(Path(name))
@@ -141,7 +149,13 @@ def load(model: str | os.PathLike[str] | Bundle | None = None) -> Bundle:
             return _load(folder)
     if len(name) == 16:
         return by_id(name)
-    known = [*shipped(), *_registered, *(folder.name for folder in others)]
+    if name in IN_CHECKOUT:
+        raise UnsupportedError(
+            f"model {name} is not in the package; in a checkout, aecompress --models add "
+            f"{IN_CHECKOUT[name]} adds it (docs/denoising.md)",
+            name,
+        )
+    known = [*shipped(), *shipped_encoders(), *_registered, *(folder.name for folder in others)]
     raise UnsupportedError(f"unknown model {name!r}; there are: {', '.join(known)}", name)
 
 
@@ -158,7 +172,7 @@ def id_of(folder: Path) -> str | None:
 
 def here() -> list[tuple[str, Path]]:
     """Name and folder of each model that a decoder finds by itself."""
-    found = [(name, SHIPPED / name) for name in shipped()]
+    found = [(name, SHIPPED / name) for name in (*shipped(), *shipped_encoders())]
     return found + [(folder.name, folder) for folder in _folders()]
 
 

@@ -88,6 +88,7 @@ def export(model, base, out, *, name, info):
         "name": name,
         "format": 1,
         "model": base.id,
+        "base": base.folder.name,
         "files": {f: hashlib.sha256(b).hexdigest() for f, b in files.items()},
         "training": info,
     }

@@ -31,12 +31,12 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .api import Decoder as Decoder
-    from .api import Encoder as Encoder
     from .api import decode as decode
     from .api import decode_many as decode_many
     from .api import encode as encode
     from .api import info as info
+    from .decoder import Decoder as Decoder
+    from .encoder import Encoder as Encoder
     from .insight.anomaly import anomaly_score as anomaly_score
     from .insight.features import features as features
     from .insight.latents import Latents as Latents
@@ -63,8 +63,8 @@ _WHERE = {
     "decode": "api",
     "decode_many": "api",
     "info": "api",
-    "Encoder": "api",
-    "Decoder": "api",
+    "Encoder": "encoder",
+    "Decoder": "decoder",
     "EncodeOptions": "options",
     "DecodeOptions": "options",
     "Header": "types",

@@ -21,6 +21,8 @@ from typing import Any, BinaryIO, Self, Unpack, cast
 import numpy as np
 
 from . import api, container, picture
+from .decoder import Decoder
+from .encoder import Encoder
 from .errors import FormatError, InputError, LimitError
 from .io import urls
 from .limits import MAX_PIXELS as ONE_PICTURE
@@ -42,7 +44,7 @@ def encode_batch(
     images: Array | Iterable[Source],
     *,
     options: EncodeOptions = EncodeOptions(),
-    encoder: api.Encoder | None = None,
+    encoder: Encoder | None = None,
     **fields: Unpack[EncodeFields],
 ) -> bytes:
     """Encode pictures of one size and colour into one file.
@@ -82,7 +84,7 @@ def encode_batch(
     (28, 28)
     """
     if encoder is None:
-        encoder = api.Encoder(options=options.changed(**fields))
+        encoder = Encoder(options=options.changed(**fields))
         options = encoder.options
     else:
         options = encoder.changed(**fields)
@@ -192,7 +194,7 @@ class Stack:
     def __init__(
         self,
         source: File,
-        decoder: api.Decoder | None = None,
+        decoder: Decoder | None = None,
         *,
         options: DecodeOptions = DecodeOptions(),
         **fields: Unpack[DecodeFields],
@@ -207,7 +209,7 @@ class Stack:
         (self.header, sections, self._index, start) = container.read_stack(self._file)
         self._starts = np.cumsum([start] + [size for size, _ in self._index.blocks]).tolist()
         self.icc = sections.get("ICCP") or None
-        self._decoder = decoder or api.Decoder(options=options, **fields)
+        self._decoder = decoder or Decoder(options=options, **fields)
         self._kept: tuple[int | None, Any, Any] = None, None, None
 
     def close(self) -> None:

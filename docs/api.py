@@ -10,6 +10,8 @@ import codec
 MODULES = [
     "codec",
     "codec.api",
+    "codec.encoder",
+    "codec.decoder",
     "codec.stacks",
     "codec.errors",
     "codec.types",

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import codec
-from codec.cli import options
+from codec.cli import values
 from codec.cli.main import main
 from codec.io import atomic, modes, names, urls
 from codec.picture import format_of
@@ -155,13 +155,13 @@ def test_companions_of_a_mac_are_skipped(folder):
     ],
 )
 def test_decimals_of_sizes(text, value):
-    assert options._target_size(text) == value
+    assert values.target_size(text) == value
 
 
 @pytest.mark.parametrize("text", ["1.5", "0", "0.1", "i", "8i", "k", "-1", "1e3"])
 def test_what_is_no_count(text):
     with pytest.raises(Exception, match="not a positive whole number"):
-        options._count(text)
+        values.count(text)
 
 
 # URLs ----------------------------------------------------------------------

@@ -18,7 +18,7 @@ LAYERS = (
     ("errors", "limits", "options", "progress", "types"),
     ("io", "model"),
     ("container", "picture", "search", "symbols", "transform"),
-    ("api", "codec", "insight", "runtime", "stacks"),
+    ("api", "codec", "decoder", "encoder", "insight", "runtime", "stacks"),
     ("bench", "cli", "plugins", "training"),
 )
 LAYER = {part: n for n, parts in enumerate(LAYERS) for part in parts}

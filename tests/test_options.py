@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 import codec
-from codec import api
 from codec.cli.main import main
+from codec.encoder import Encoder
 from codec.limits import EFFORTS, QUALITY
 from codec.model import find
 from codec.options import (
@@ -145,13 +145,13 @@ def seen(monkeypatch, tmp_path):
     """The options that arrive where samples are encoded."""
     monkeypatch.chdir(tmp_path)
     Image.fromarray(PICTURE).save("a.png")
-    found, code = [], api.Encoder.code
+    found, code = [], Encoder.code
 
     def watched(self, blocks, options, *rest):
         found.append(options)
         return code(self, blocks, options, *rest)
 
-    monkeypatch.setattr(api.Encoder, "code", watched)
+    monkeypatch.setattr(Encoder, "code", watched)
     return found
 
 

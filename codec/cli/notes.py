@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 from . import report
 
 if TYPE_CHECKING:  # numpy takes long to load
-    from ..api import Decoder, Encoder
+    from ..decoder import Decoder
+    from ..encoder import Encoder
     from ..types import Array
 
 

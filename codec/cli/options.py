@@ -9,14 +9,12 @@ from __future__ import annotations
 import argparse
 import functools
 import os
-import re
 import sys
 from collections.abc import Callable
 
 from ..errors import InputError
 from ..limits import EFFORTS, MAX_PIXELS, QUALITY, TUNES
-from . import archives, features, jobs
-from .jobs import STREAM
+from . import archives, features, jobs, rules, values
 from .report import UsageError
 
 TYPE_CHECKING = False  # typing takes long to load, and --help comes by here
@@ -24,15 +22,6 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 SHELLS = ("bash", "tcsh", "zsh")
-_UNITS = {
-    "": 1,
-    "k": 10**3,
-    "m": 10**6,
-    "g": 10**9,
-    "ki": 2**10,
-    "mi": 2**20,
-    "gi": 2**30,
-}
 
 EPILOG = """\
 A second name is the output, unless it is or looks like an input too; with more
@@ -50,10 +39,6 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
-class Share(float):
-    """A part of the size of an input, 0..1."""
-
-
 class _Size(argparse.Action):
     """Bytes are one option, bits per pixel and a share of the input others."""
 
@@ -64,7 +49,7 @@ class _Size(argparse.Action):
         value: Any,
         option_string: str | None = None,
     ) -> None:
-        name = {Share: "target_share", float: "target_bpp"}.get(type(value), "target_size")
+        name = {values.Share: "target_share", float: "target_bpp"}.get(type(value), "target_size")
         setattr(namespace, name, value)
 
 
@@ -200,7 +185,7 @@ def _add_compressing(add: Callable[..., Any]) -> None:
     add(
         "--target-size",
         action=_Size,
-        type=_target_size,
+        type=values.target_size,
         metavar="SIZE",
         help="find the best quality of at most SIZE: 20000, 20k or 20Ki bytes, "
         "10%% of the input, or 0.5bpp (bits per pixel)",
@@ -260,13 +245,13 @@ def _add_compressing(add: Callable[..., Any]) -> None:
 def _add_decompressing(add: Callable[..., Any]) -> None:
     add(
         "--index",
-        type=_index,
+        type=values.index,
         metavar="N",
         help="decode only picture N of a stack; the first is 0",
     )
     add(
         "--region",
-        type=_region,
+        type=values.region,
         metavar="T,L,H,W",
         help="decode only H x W pixels from row T and column L on",
     )
@@ -300,7 +285,7 @@ def _add_coding(add: Callable[..., Any]) -> None:
     add(
         "-T",
         "--threads",
-        type=_count,
+        type=values.count,
         metavar="N",
         help="use N cores, for one picture or for many at once (all)",
     )
@@ -312,7 +297,7 @@ def _add_coding(add: Callable[..., Any]) -> None:
     )
     add(
         "--max-pixels",
-        type=_count,
+        type=values.count,
         metavar="N",
         default=MAX_PIXELS,
         help=f"refuse larger pictures ({MAX_PIXELS})",
@@ -432,7 +417,7 @@ def parse(prog: str, argv: list[str]) -> argparse.Namespace:
             options.skip_existing = options.recursive and not options.force
         features.check(options)
         _split(options)
-        _check(options)
+        rules.check(options)
         _set_coding(options)
         options.problems = []
         archives.prepare(options, lambda name: jobs.looks_like_input(name, options.mode))
@@ -481,122 +466,6 @@ def _split(options: argparse.Namespace) -> None:
         options.output = names.pop()
 
 
-def _check(options: argparse.Namespace) -> None:
-    """Raise UsageError where options clash."""
-    several = len(options.files) > 1
-    compresses = options.mode == "compress"
-    writes = options.mode in ("compress", "decompress", "compare")
-    to_stream = (
-        options.stdout or options.output == STREAM or not options.files and not options.output
-    )
-    streams = not writes or to_stream or STREAM in options.files
-    to = options.output or options.stdout
-    rules = (
-        (
-            options.format is not None and options.mode != "decompress",
-            "--format is for decompressing",
-        ),
-        (options.json and options.mode != "list", "--json needs -l"),
-        (
-            options.stack and not (compresses and to),
-            "--stack is for compressing, and needs -o or -c",
-        ),
-        (
-            options.stack and (options.rm or options.preserve),
-            "--stack clashes with --rm and -p",
-        ),
-        (
-            options.pages == "all" and (not compresses or options.stack or options.rm),
-            "--pages all is for compressing, without --stack and --rm",
-        ),
-        (
-            options.mode == "compare" and options.rm,
-            "--compare keeps its inputs; it clashes with --rm",
-        ),
-        (
-            options.index is not None and (options.mode != "decompress" or options.rm),
-            "--index is for decompressing, without --rm",
-        ),
-        (
-            options.region is not None
-            and (options.mode != "decompress" or options.rm or options.index is not None),
-            "--region is for decompressing, without --rm and --index",
-        ),
-        (
-            options.output is not None and several and not options.stack,
-            "-o takes one input",
-        ),
-        (options.output is not None and options.stdout, "-o clashes with -c"),
-        (
-            options.output_dir is not None and (options.output or options.stdout),
-            "--output-dir clashes with -o and -c",
-        ),
-        (
-            options.output_dir is not None and (not options.files or STREAM in options.files),
-            "--output-dir needs named inputs",
-        ),
-        (options.recursive and to and not options.stack, "-r clashes with -o and -c"),
-        (options.recursive and not options.files, "-r needs named inputs"),
-        (options.stdout and several and not options.stack, "-c takes one input"),
-        (options.files.count(STREAM) > 1, "- is named twice"),
-        (options.rm and streams, "--rm needs named inputs and outputs"),
-        (options.preserve and streams, "-p needs named inputs and outputs"),
-        (options.output == "", "-o needs a name"),
-        (
-            options.dry_run and (streams or options.stack),
-            "--dry-run needs named inputs and outputs",
-        ),
-        (
-            options.original_format
-            and (options.mode != "decompress" or options.format or options.output),
-            "--original-format is for decompressing, without --format and -o",
-        ),
-        (
-            (options.skip_larger or options.target_share or options.with_model) and not compresses,
-            "--skip-larger, --target-size and --with-model are for compressing",
-        ),
-        (
-            options.target_share and (options.stack or options.pages == "all"),
-            "--target-size N% is for single pictures",
-        ),
-        (
-            options.rm and archives.is_archive(options.output_dir),
-            "--rm clashes with an archive as output",
-        ),
-        ("" in options.files, "an empty file name"),
-    )
-    for clash, message in rules:
-        if clash:
-            raise UsageError(f"{message}; see {options.prog} --help")
-    _check_scheduler(options)
-
-
-def _check_scheduler(options: argparse.Namespace) -> None:
-    """Raise UsageError where an option does not go with --scheduler."""
-    if options.scheduler is None:
-        return
-    for clash, name in (
-        (
-            options.mode not in ("compress", "decompress"),
-            "-t, -l, --compare, --view and --features",
-        ),
-        (options.stack, "--stack"),
-        (options.pages == "all", "--pages all"),
-        (options.skip_larger, "--skip-larger"),
-        (options.target_share, "--target-size N%"),
-        (options.original_format, "--original-format"),
-        (options.with_model, "--with-model"),
-        (archives.is_archive(options.output_dir), "archives"),
-        (options.index is not None, "--index"),
-        (options.region is not None, "--region"),
-        (options.rm, "--rm"),
-        (options.preserve, "-p"),
-        (options.stdout or "-" in options.files or not options.files, "streams"),
-    ):
-        if clash:
-            raise UsageError(f"--scheduler does not go with {name}; see {options.prog} --help")
-
-
 def _options(options: argparse.Namespace, kind: Any) -> Any:
     """The value of ``kind`` that the flags say; each is called as its field.
 
@@ -610,59 +479,3 @@ def _options(options: argparse.Namespace, kind: Any) -> Any:
         return kind().changed(**fields)
     except InputError as error:
         raise UsageError(f"{error}; see {options.prog} --help") from None
-
-
-def _region(text: str) -> tuple[int, ...]:
-    numbers = text.split(",")
-    if len(numbers) != 4 or not all(n.isdecimal() for n in numbers):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not top, left, height and width: 0,512,256,256"
-        )
-    return tuple(map(int, numbers))
-
-
-def _index(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
-    return int(text)
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return value
-
-
-def _whole(text: str) -> int:
-    """A whole number such as 8, 100M or 64Ki; 0 for what is none."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kmg]?i?)", text.lower())
-    if not match or match[2] not in _UNITS:
-        return 0
-    from decimal import Decimal  # slow to load
-
-    # Of decimals that are exact: 16.1k is 16100. Of 16.1Ki the whole part.
-    value = Decimal(match[1]) * _UNITS[match[2]]
-    return int(value) if match[2] or value % 1 == 0 else 0
-
-
-def _count(text: str) -> int:
-    if not (value := _whole(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return value
-
-
-def _target_size(text: str) -> int | float:
-    """Bytes as ``int``, bits per pixel as ``float``, or a ``Share``."""
-    if text.endswith("%"):
-        return Share(_positive(text[:-1]) / 100)
-    if text.lower().endswith("bpp"):
-        return _positive(text[:-3])
-    if not (value := _whole(text)):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is neither a whole number nor such as 20k, 20Ki, 10% or 0.5bpp"
-        )
-    return value

@@ -12,7 +12,8 @@ from .jobs import Job
 from .notes import Notes
 
 if TYPE_CHECKING:  # numpy takes long to load
-    from ..api import Decoder, Encoder
+    from ..decoder import Decoder
+    from ..encoder import Encoder
 
 
 class Coder:
@@ -29,14 +30,14 @@ class Coder:
     @functools.cached_property
     def encoder(self) -> Encoder:
         """Made after the first refusals, before the first picture."""
-        from ..api import Encoder
+        from ..encoder import Encoder
 
         return Encoder(options=self.options.encode, threads=self.options.threads)
 
     @functools.cached_property
     def decoder(self) -> Decoder:
         """Made when the first file is decoded or read back."""
-        from ..api import Decoder
+        from ..decoder import Decoder
 
         return Decoder(options=self.options.decode, threads=self.options.threads)
 

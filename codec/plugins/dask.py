@@ -30,6 +30,7 @@ import distributed
 from distributed.metrics import context_meter
 
 from .. import api, picture
+from ..decoder import Decoder
 from ..errors import InputError
 from ..io import atomic, urls
 from ..options import DecodeFields, DecodeOptions, EncodeFields, EncodeOptions
@@ -315,7 +316,7 @@ def _compress(data: bytes, options: EncodeOptions) -> tuple[bytes, int]:
 def _decompress(
     data: bytes, dst: str, kind: str | None, options: DecodeOptions
 ) -> tuple[bytes, int]:
-    pic = api.Decoder(options=options).decode_picture(data)
+    pic = Decoder(options=options).decode_picture(data)
     out = io.BytesIO()
     picture.save(pic, out, kind or picture.format_of(dst.split("::")[0]))
     height, width = pic.pixels.shape[:2]

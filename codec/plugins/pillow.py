@@ -28,6 +28,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageSequence
 
 from .. import api, container, stacks
+from ..decoder import Decoder
 from ..errors import CodecError, FormatError
 from ..picture import from_sections, load
 from ..types import Array, Picture
@@ -116,7 +117,7 @@ class AecImageFile(ImageFile.ImageFile):
                 self._stack = self._stack or stacks.Stack(self._file)
                 return self._stack[self._frame]
             self._file.seek(0)
-            pic = api.Decoder().decode_picture(self._file.read())
+            pic = Decoder().decode_picture(self._file.read())
         except CodecError as error:
             raise OSError(str(error)) from error
         if pic.alpha is None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import api
+from ..decoder import Decoder
+from ..encoder import Encoder
 from ..model import bundle, encoder, find
 from ..search.targets import psnr
 from . import graphs, noise
@@ -116,8 +117,8 @@ def check(out, base, denoise, pixels, name):
     """
     sigma = noise.typical(denoise)
     seen = noise.added(pixels, sigma, np.random.default_rng(1))
-    coded = api.Encoder(model=encoder.load(out, find.by_id)).encode(seen, CHECK_QUALITY)
-    back = api.Decoder(model=base).decode(coded)
+    coded = Encoder(model=encoder.load(out, find.by_id)).encode(seen, CHECK_QUALITY)
+    back = Decoder(model=base).decode(coded)
     if back.shape != pixels.shape:
         raise TrainingError(f"{out}: model {base.id} does not decode")
 

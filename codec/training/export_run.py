@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import api
+from ..decoder import Decoder
+from ..encoder import Encoder
 from ..errors import InputError
 from ..insight import calibrate
 from ..model.bundle import Bundle
@@ -162,8 +163,8 @@ def check(out, pixels, name):
     """
     bundle = Bundle(out)
     pixels = np.ascontiguousarray(pixels)
-    coded = api.Encoder(model=bundle).encode(pixels, CHECK_QUALITY)
-    back = api.Decoder(model=bundle).decode(coded)
+    coded = Encoder(model=bundle).encode(pixels, CHECK_QUALITY)
+    back = Decoder(model=bundle).decode(coded)
     if back.shape != pixels.shape:
         raise TrainingError(f"{out}: the exported model does not decode")
     bpp = len(coded) * 8 / (pixels.shape[0] * pixels.shape[1])

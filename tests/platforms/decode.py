@@ -58,10 +58,10 @@ def engine_decoder(options):
         crc = zlib.crc32(s.tobytes(), zlib.crc32(z.tobytes()))
         if cases.CASES[name]["tolerance"] is None:
             return crc, None
-        from codec.api import _as_grey
+        from codec.picture import as_grey
 
         pixels = pipeline.reconstruct(z, s, header.quality, *size)
-        return crc, (_as_grey(pixels) if header.colour == "grey" else pixels)
+        return crc, (as_grey(pixels) if header.colour == "grey" else pixels)
 
     return decode, versions
 

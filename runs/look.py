@@ -5,9 +5,10 @@
 Each LOG is a ``log.csv``. VALID are the pictures that the runs validated on. A
 table has a row per validation: BD-rate against the first validation of the
 first LOG by score (in all and by bands of it) and by PSNR, and against AVIF
-4:4:4 at speed 6: by score if tuned for SSIMULACRA 2, by PSNR if tuned for it or
-for the eye. AVIF's files of the same crops are real, rates of a log are
-estimates with really rounded symbols. AVIF's curves are kept in ``state``.
+4:4:4 at speed 6: by score if tuned for SSIMULACRA 2, by PSNR and MS-SSIM if tuned
+for PSNR or for the eye. MS-SSIM is in decibels, -10 log10(1 - m). AVIF's files of
+the same crops are real, rates of a log are estimates with really rounded symbols.
+AVIF's curves are kept in ``state``.
 """
 
 import csv
@@ -23,15 +24,22 @@ from PIL import Image
 from codec.bench.curves import bd_rate
 from codec.training import curves as log
 from codec.training.functional import to_float
+from codec.training.loss import ms_ssim_error
 from codec.training.ssimulacra2 import score, ssimulacra2_sum
 
 QUALITIES = 20, 28, 36, 44, 52, 60, 68, 76, 84, 92
+SHOWN = "bpp", "score", "psnr"
 BANDS = (30, 50), (50, 70), (70, 90)
 
 
+def decibels(error):
+    """MS-SSIM in decibels, from what the loss makes of it."""
+    return -10 * np.log10(error / 1500)
+
+
 def avif(folder, tune):
-    """bpp, score and PSNR of AVIF at each quality, means of the crops."""
-    kept = Path(f"state/avif-{tune}.csv")
+    """bpp, score, PSNR and MS-SSIM of AVIF at each quality, means of the crops."""
+    kept = Path(f"state/avif-crops-{tune}.csv")
     if not kept.exists():
         rows = []
         for quality in QUALITIES:
@@ -49,22 +57,24 @@ def avif(folder, tune):
                 size = 8 * out.tell() / (a.shape[0] * a.shape[1])
                 with Image.open(out) as image:
                     b = np.asarray(image.convert("RGB"))
-                look = score(ssimulacra2_sum(*(to_float(x.copy())[None] for x in (a, b))))
-                error = np.square(a - b.astype(float)).mean()
-                found.append((size, look.item(), 10 * np.log10(255**2 / error)))
-            rows.append(np.mean(found, 0))
+                pair = [to_float(x.copy())[None] for x in (a, b)]
+                look = score(ssimulacra2_sum(*pair)).item()
+                psnr = 10 * np.log10(255**2 / np.square(a - b.astype(float)).mean())
+                found.append((size, look, psnr, ms_ssim_error(*pair).item()))
+            *rest, error = np.mean(found, 0)
+            rows.append([*rest, decibels(error)])
         kept.parent.mkdir(exist_ok=True)
         with open(kept, "w", newline="") as file:
-            csv.writer(file).writerows([("bpp", "score", "psnr"), *rows])
+            csv.writer(file).writerows([(*SHOWN, "ms-ssim"), *rows])
     with open(kept, newline="") as file:
         return np.array([list(map(float, r)) for r in list(csv.reader(file))[1:]]).T
 
 
 def validations(path):
-    """hours, gigapixels and (bpp, score, psnr) of each validation of a log."""
+    """hours, gigapixels, loss, (bpp, score, PSNR, MS-SSIM) of a log's validations."""
     by_step = {}
     for row in log.read(path):
-        if row["kind"] == "valid" and "score" in row:
+        if row["kind"] == "valid" and "ms-ssim" in row:
             by_step.setdefault(row["step"], {})[row["lambda"]] = row
     for _, rows in sorted(by_step.items()):
         rows = [rows[k] for k in sorted(rows)]
@@ -72,7 +82,7 @@ def validations(path):
             rows[0]["hours"],
             rows[0]["pixels"] / 1e9,
             rows[0]["loss"],
-            np.array([[r["bpp"], r["score"], r["psnr"]] for r in rows]).T,
+            np.array([[*(r[k] for k in SHOWN), decibels(r["ms-ssim"])] for r in rows]).T,
         )
 
 
@@ -96,10 +106,12 @@ def main():
                 ("AVIF ssimulacra2", theirs["ssimulacra2"], (None, *BANDS)),
             ):
                 cells += [name, *(figure(anchor[:2], points[:2], b) for b in bands)]
-            for name, anchor in (("first", first), *theirs.items()):
-                cells += [f"PSNR to {name}", figure(anchor[::2], points[::2])]
+            for metric, name in ((2, "PSNR"), (3, "MS-SSIM")):
+                for to, anchor in (("first", first), *theirs.items()):
+                    both = anchor[[0, metric]], points[[0, metric]]
+                    cells += [f"{name} to {to}", figure(*both)]
             print("  ".join(cells))
-            print("     " + "  ".join(f"{b:.3f}/{s:.1f}/{p:.2f}" for b, s, p in points.T))
+            print("     " + "  ".join(f"{b:.3f}/{s:.1f}/{p:.2f}" for b, s, p, _ in points.T))
 
 
 if __name__ == "__main__":

@@ -154,5 +154,5 @@ def info(data: File) -> Header:
     """
     if urls.is_source(data):
         with urls.opened(data) as file:
-            return container.read_sections(file)[0]
+            return container.read_header(container.read_head(file))
     return container.read_header(cast(Buffer, data))

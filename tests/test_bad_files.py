@@ -42,9 +42,9 @@ def test_the_files_are_what_their_maker_makes():
     [*make_bad.bombs()],
     ids=lambda v: v if isinstance(v, str) else "",
 )
-def test_bombs_are_not_looked_at(name, what, data):
-    """What inflates to 64 MiB ends in the picture or in our error."""
+def test_bombs(name, what, data):
+    """What inflates to many MiB ends in the picture or in our error."""
     try:
-        assert codec.decode(data).shape == (64, 64, 4)
+        assert codec.decode(data).shape[:2] == (64, 64)
     except codec.FormatError:
         pass

@@ -205,7 +205,7 @@ def test_lengths_that_lie():
     refuse(PLAIN + b"\0", FormatError, len(PLAIN), match="1 bytes after")
     odd = seal(PLAIN[:24] + struct.pack("<I", 7) + b"1234567")
     refuse(odd, FormatError, 24, match="multiple of 4")
-    refuse(patch(FULL, 33, b"\xff\xff\xff\xff"), FormatError, 33, match="claims 4294967295")
+    refuse(patch(FULL, 33, b"\xff\xff\xff\xff"), FormatError, 33, match="claims 2147483647")
     refuse(patch(FULL, 28, b"\xff"), FormatError, 68, match="claims")
     refuse(patch(FULL, 28, b"\0"), FormatError, 28, match="empty")
 
@@ -235,6 +235,51 @@ def test_sections():
     header, found, payload = container.unpack(sections((b"zzzz", b"new"), (b"ALPH", b"x")))
     assert header.sections == ("zzzz", "ALPH")
     assert found["ALPH"] == b"x" and payload == b"12345678"
+
+
+def packed(stream, size, kind=b"ICCP"):
+    """A file with one packed section."""
+    data = struct.pack("<I", size) + stream
+    head = PLAIN[:5] + b"\x25" + PLAIN[6:28] + b"\1" + kind
+    return seal(head + struct.pack("<I", len(data) | 2**31) + data + PLAIN[28:-4])
+
+
+def test_sections_are_packed_where_that_is_smaller():
+    noise = bytes(i * i * 7 % 251 for i in range(40))
+    found = {"ICCP": bytes(300), "exif": noise, "zzzz": b"new" * 99, "ALPH": b"a" * 99}
+    data = container.pack(HEADER, b"12345678", found)
+    assert len(data) < 32 + 1 + 8 + 4 * 8 + 40 + 99 + 60
+    assert container.unpack(data)[1] == found
+    assert container.read_sections(io.BytesIO(data))[1] == found
+    assert noise in data and b"a" * 99 in data and bytes(99) not in data
+    assert packed(zlib.compress(bytes(300), 9), 300) == container.pack(
+        HEADER, b"12345678", {"ICCP": bytes(300)}
+    )
+
+
+def test_sections_of_too_many_bytes_stay_as_they_are():
+    n = container.pack.__globals__["MAX_UNPACKED"]
+    data = container.pack(HEADER, b"12345678", {"xmp0": bytes(n), "exif": bytes(9)})
+    assert len(data) < 10**6
+    found = {"xmp0": bytes(n), "exif": bytes(100)}
+    data = container.pack(HEADER, b"12345678", found)
+    assert bytes(100) in data and container.unpack(data)[1] == found
+
+
+def test_packed_sections_are_what_they_say():
+    text = bytes(range(256))
+    stream = zlib.compress(text)
+    assert container.unpack(packed(stream, 256))[1] == {"ICCP": text}
+    assert container.unpack(packed(zlib.compress(b""), 0))[1] == {"ICCP": b""}
+    for kind in b"ICCP", b"exif", b"zzzz":
+        for size in 0, 255, 257, 2**32 - 1:
+            refuse(packed(stream, size, kind), FormatError, 29, match="section")
+        for n in range(len(stream)):
+            refuse(packed(stream[:n], 256, kind), FormatError, 29)
+        refuse(packed(stream + b"\0", 256, kind), FormatError, 29)
+    for kind in b"ALPH", b"STAK":
+        refuse(packed(stream, 256, kind), FormatError, 29, match="may not be packed")
+    assert container.read_header(packed(b"", 256)).sections == ("ICCP",)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import zlib
 
 import numpy as np
 import pytest
+from conformance import cases
+from data import make_bad
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import decoder as ref
@@ -15,6 +17,7 @@ from reference.encoder import settle
 from reference.samples import make_file, make_model, symbols
 
 import codec
+from codec import container
 from codec.errors import CodecError, FormatError, UnsupportedError
 
 FILES = pathlib.Path(__file__).parent / "conformance" / "files"
@@ -176,6 +179,23 @@ def test_sections(folder):
     ):
         with pytest.raises(error):
             ref.parse(make_file(folder, 4, sections=bad)[0])
+
+
+@pytest.mark.parametrize("name", ["metadata", "packed-sections"])
+def test_packed_sections(name):
+    data = cases.data(name)
+    found = {kind.decode(): content for kind, content in ref.parse(data)[0]["sections"].items()}
+    assert found == container.unpack(data)[1]
+
+
+@pytest.mark.parametrize("name, _, error, data", [*make_bad.files()], ids=lambda v: str(v)[:20])
+def test_bad_containers_are_refused(name, _, error, data):
+    """Those that are bad before the payload: as the codec itself refuses them."""
+    try:
+        container.unpack(data)
+    except CodecError as expected:
+        with pytest.raises(type(expected)):
+            ref.parse(data)
 
 
 def seal(data):

@@ -225,7 +225,7 @@ export class Codec {
 
   /** Take a file apart, as far as one may that is to be shown. */
   async opened(bytes, { maxPixels, region } = {}) {
-    const found = unpack(bytes), { header, sections } = found;
+    const found = await unpack(bytes), { header, sections } = found;
     if (sections.STAK) throw new UnsupportedError('the file is a stack of pictures', 'STAK');
     if (region) checkRegion(region, header);
     const whole = !region || sections.ALPH;

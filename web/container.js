@@ -7,7 +7,8 @@ import { FormatError, InputError, UnsupportedError } from './errors.js';
 const MAGIC = [0x89, 0x41, 0x45, 0x43, 0x0a];
 const [VERSION, SIZE] = [2, 28];
 const [RGB, DEEP, SECTIONS, BLEND] = [1, 2, 4, 8];
-const CRITICAL = ['ALPH', 'ICCP', 'STAK'];
+const CRITICAL = ['ALPH', 'ICCP', 'STAK'], NEVER_PACKED = ['ALPH', 'STAK'];
+const [PACKED, MAX_UNPACKED] = [2 ** 31, 2 ** 24]; // of a section's length; bytes in all
 
 const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
   for (let i = 0; i < 8; i++) n = n & 1 ? n >>> 1 ^ 0xedb88320 : n >>> 1;
@@ -57,12 +58,13 @@ function layout(bytes) {
   at += 1;
   for (let i = 0; i < count; i++) {
     need(at + 8);
-    const size = view.getUint32(at + 4, true);
+    const length = view.getUint32(at + 4, true), isPacked = length >= PACKED;
+    const size = isPacked ? length - PACKED : length;
     if (size > bytes.length - at - 8) {
       throw new FormatError(`section at byte ${at} claims ${size} bytes, ` +
         `${bytes.length - at - 8} are left`, at + 4);
     }
-    places.push({ at, data: bytes.subarray(at + 8, at + 8 + size) });
+    places.push({ at, isPacked, data: bytes.subarray(at + 8, at + 8 + size) });
     at += 8 + size;
   }
   return { places, start: at };
@@ -121,12 +123,43 @@ export function readHeader(bytes) {
   return values(bytes, layout(bytes).places);
 }
 
+/** The first `size` bytes of a zlib stream, or fewer; no more is ever kept. */
+export async function inflated(bytes, size) {
+  const out = new Uint8Array(size);
+  const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))
+    .getReader();
+  let at = 0;
+  while (at < size) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    out.set(value.subarray(0, size - at), at);
+    at += value.length;
+  }
+  reader.cancel().catch(() => {});
+  return out.subarray(0, at);
+}
+
+/** The data of a packed section: all of the stream, and no byte behind it. */
+async function unpacked(kind, data, limit) {
+  const size = data.length < 4 ? Infinity : viewOf(data).getUint32(0, true);
+  // No deflate stream grows more than 1032 times: ask before allocating.
+  if (NEVER_PACKED.includes(kind) || size > Math.min(limit, 1032 * data.length)) {
+    throw new Error(`${size} bytes unpacked`);
+  }
+  const stream = data.subarray(4), found = await inflated(stream, size + 1);
+  // Some engines heed no bytes behind a stream: then it ends without the last one, too.
+  const isWhole = await inflated(stream.subarray(0, -1), size + 1).then(() => true, () => false);
+  if (found.length !== size || isWhole) throw new Error(`does not unpack to ${size} bytes`);
+  return found;
+}
+
 /**
  * Take a file apart.
  * @param {Uint8Array} bytes
- * @returns {{header: object, sections: Object<string, Uint8Array>, payload: Uint8Array}}
+ * @returns {Promise<{header: object, sections: Object<string, Uint8Array>,
+ *   payload: Uint8Array}>}
  */
-export function unpack(bytes) {
+export async function unpack(bytes) {
   const { places, start } = layout(bytes), view = viewOf(bytes);
   const end = start + view.getUint32(24, true);
   if (bytes.length < end + 4) throw cutShort(bytes, end + 4);
@@ -137,7 +170,19 @@ export function unpack(bytes) {
     throw new FormatError('checksum mismatch; file is damaged', end);
   }
   const header = values(bytes, places);
-  const sections = Object.fromEntries(header.sections.map((k, i) => [k, places[i].data]));
+  const sections = {};
+  let left = MAX_UNPACKED;
+  for (const [i, kind] of header.sections.entries()) {
+    const { at, isPacked, data } = places[i];
+    sections[kind] = data;
+    if (!isPacked) continue;
+    try {
+      sections[kind] = await unpacked(kind, data, left);
+    } catch (error) {
+      throw new FormatError(`section ${kind}: ${error.message}`, at);
+    }
+    left -= sections[kind].length;
+  }
   return { header, sections, payload: bytes.subarray(start, end) };
 }
 

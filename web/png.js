@@ -1,6 +1,6 @@
 // PNG: alpha planes as `.aec` files hold them, and whole pictures to show.
 
-import { ascii, crc32, viewOf } from './container.js';
+import { ascii, crc32, inflated, viewOf } from './container.js';
 import { FormatError } from './errors.js';
 
 const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
@@ -10,22 +10,6 @@ const ADAM7 = [[0, 0, 8, 8], [0, 4, 8, 8], [4, 0, 8, 4], [0, 2, 4, 4], [2, 0, 4,
 async function through(stream, bytes) {
   return new Uint8Array(await new Response(new Blob([bytes]).stream().pipeThrough(stream))
     .arrayBuffer());
-}
-
-/** The first `size` bytes of a zlib stream; no more is ever kept. */
-async function inflated(bytes, size) {
-  const out = new Uint8Array(size);
-  const reader = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))
-    .getReader();
-  let at = 0;
-  while (at < size) {
-    const { done, value } = await reader.read();
-    if (done) throw new Error('too few samples');
-    out.set(value.subarray(0, size - at), at);
-    at += value.length;
-  }
-  reader.cancel().catch(() => {});
-  return out;
 }
 
 function paeth(a, b, c) {
@@ -84,6 +68,7 @@ export async function readPng(bytes, judge) {
   // No deflate stream grows more than 1032 times: ask before allocating.
   if (packed * 1032 < width * height) throw new Error('PNG is cut short');
   const raw = await inflated(new Blob(parts), size), samples = new Uint8Array(width * height * channels);
+  if (raw.length < size) throw new Error('too few samples');
   let at = 0;
   for (const { y, x, dy, dx, h, w } of passes) {
     const row = w * channels, start = at;

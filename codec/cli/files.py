@@ -73,10 +73,10 @@ def is_aec(file: BinaryIO) -> bool:
 
 def is_stack(file: BinaryIO) -> bool:
     """Whether a seekable file is an ``.aec`` file of several pictures."""
-    from ..container import read_sections
+    from ..container import read_head, read_header
 
     try:
-        return is_aec(file) and read_sections(file)[0].is_stack
+        return is_aec(file) and read_header(read_head(file)).is_stack
     except CodecError:  # whatever reads it whole says what is wrong
         return False
     finally:

@@ -1,8 +1,9 @@
 """Whole files: where things lie, whether they are sound, what they say.
 
-A file is looked at three times. `_layout` follows the lengths, `unpack`
-compares the checksum, `_values` judges the fields. In this order a damaged
-file is called damaged, not the work of a newer version.
+A file is looked at four times. `_layout` follows the lengths, `unpack`
+compares the checksum, `read_values` judges the fields, `_sections` unpacks what
+is packed. In this order a damaged file is called damaged, not the work of a newer
+version.
 """
 
 import struct
@@ -15,6 +16,11 @@ from .header import HEADER, check_start, read_values, write_values
 
 _SECTION = struct.Struct("<4sI")
 _CHUNK = 2**20  # a claimed length allocates no more than this at once
+# Packed sections (docs/format.md, section 3).
+_PACKED = 2**31  # of a section's length
+_SIZE = struct.Struct("<I")
+MAX_UNPACKED = 2**24  # bytes of all packed sections of a file
+_NEVER_PACKED = {"ALPH", "STAK"}
 
 
 def pack(header: Header, payload: Buffer, sections: Sections | None = None) -> bytes:
@@ -28,7 +34,8 @@ def pack(header: Header, payload: Buffer, sections: Sections | None = None) -> b
     payload : bytes-like
         A multiple of 4 bytes.
     sections : dict of str to bytes, optional
-        By type, written in this order; at most 255.
+        By type, written in this order; at most 255. Each is packed where
+        that is smaller.
 
     Returns
     -------
@@ -49,11 +56,19 @@ def pack(header: Header, payload: Buffer, sections: Sections | None = None) -> b
         parts = [write_values(header, bool(sections), len(payload))]
         if sections:
             parts.append(struct.pack("B", len(sections)))
+        left = MAX_UNPACKED
         for name, data in sections.items():
             kind = name.encode("ascii")
             if len(kind) != 4:
                 raise ValueError(f"section type {name!r} has not 4 letters")
-            parts += [_SECTION.pack(kind, len(data)), bytes(data)]
+            flag, stored = 0, bytes(data)
+            if name not in _NEVER_PACKED and len(data) <= left:
+                packed = _SIZE.pack(len(data)) + zlib.compress(data, 9)
+                if len(packed) < len(data):
+                    flag, stored, left = _PACKED, packed, left - len(data)
+            if len(stored) >= _PACKED:
+                raise ValueError(f"section {name} of {len(stored)} bytes")
+            parts += [_SECTION.pack(kind, flag | len(stored)), stored]
         head = b"".join(parts)
         # The reader knows every rule; a second list of them would drift.
         read_header(head)
@@ -75,7 +90,8 @@ def unpack(data: Buffer) -> tuple[Header, Sections, bytes]:
     -------
     header : Header
     sections : dict of str to bytes
-        By type, in the order of the file, unknown ancillary ones too.
+        By type, in the order of the file, unknown ancillary ones too; what
+        was packed is unpacked.
     payload : bytes
 
     Raises
@@ -150,6 +166,17 @@ def read_sections(file: BinaryIO) -> tuple[Header, Sections, bytes]:
     FormatError, UnsupportedError
         As `unpack`.
     """
+    head = read_head(file)
+    places, _ = _layout(head)
+    header = read_values(head, places)
+    return header, _sections(head, header, places), head
+
+
+def read_head(file: BinaryIO) -> bytes:
+    """The bytes of a file before its payload, as far as they are there.
+
+    Parameters and errors as of `read_sections`, but lengths alone are judged.
+    """
     head = bytearray(file.read(HEADER.size))
     size, has_sections = check_start(head)
     if len(head) == HEADER.size:
@@ -160,19 +187,38 @@ def read_sections(file: BinaryIO) -> tuple[Header, Sections, bytes]:
             head += start
             if len(start) < _SECTION.size:
                 break
-            left = _SECTION.unpack(start)[1]
+            left = _SECTION.unpack(start)[1] & ~_PACKED
             while left and (data := file.read(min(left, _CHUNK))):
                 head += data
                 left -= len(data)
-    places, _ = _layout(head)
-    header = read_values(head, places)
-    return header, _sections(head, header, places), bytes(head)
+    return bytes(head)
 
 
 def _sections(data: Buffer, header: Header, places: Any) -> Sections:
-    return {
-        name: bytes(data[at : at + size]) for name, (_, at, size) in zip(header.sections, places)
-    }
+    found, left = {}, MAX_UNPACKED
+    for name, (start, at, size, is_packed) in zip(header.sections, places):
+        found[name] = bytes(data[at : at + size])
+        if is_packed:
+            try:
+                found[name] = _unpacked(name, found[name], left)
+            except (struct.error, ValueError, zlib.error) as error:
+                raise FormatError(f"section {name}: {error}", start) from error
+            left -= len(found[name])
+    return found
+
+
+def _unpacked(name: str, data: bytes, limit: int) -> bytes:
+    """The data of a packed section; never more than it says, and the limit."""
+    if name in _NEVER_PACKED:
+        raise ValueError("may not be packed")
+    (size,) = _SIZE.unpack_from(data)
+    if size > limit:
+        raise ValueError(f"{size} bytes unpacked; {limit} are left for a file")
+    stream = zlib.decompressobj()
+    found = stream.decompress(data[_SIZE.size :], size + 1)
+    if len(found) != size or not stream.eof or stream.unused_data:
+        raise ValueError(f"does not unpack to {size} bytes")
+    return found
 
 
 def _view(data: Any) -> memoryview:
@@ -195,7 +241,7 @@ def _layout(data: Buffer) -> Any:
     """Places of the sections, and where the payload starts.
 
     Only magic, version and lengths are looked at. Each place is (offset of
-    the section, offset of its data, length of its data).
+    the section, offset of its data, length of its data, whether that is packed).
     """
     at, has_sections = check_start(data)
     if len(data) < at:
@@ -213,12 +259,13 @@ def _layout(data: Buffer) -> Any:
         start, at = at, at + _SECTION.size
         if len(data) < at:
             raise _short(data, at)
-        size = _SECTION.unpack_from(data, start)[1]
+        length = _SECTION.unpack_from(data, start)[1]
+        size = length & ~_PACKED
         if size > len(data) - at:
             raise FormatError(
                 f"section at byte {start} claims {size} bytes, {len(data) - at} are left",
                 start + 4,
             )
-        places.append((start, at, size))
+        places.append((start, at, size, length >= _PACKED))
         at += size
     return places, at

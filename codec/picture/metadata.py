@@ -1,5 +1,6 @@
 """ICC, Exif and XMP bytes, carried as they are, and the sections."""
 
+import itertools
 import re
 import struct
 from collections.abc import Collection
@@ -24,6 +25,7 @@ _CLAIMS = {
     "http://ns.google.com/photos/1.0/container/": _ANY,
     "http://ns.google.com/photos/1.0/camera/": r"(?:MicroVideo|MotionPhoto)[\w.-]*",
 }
+MAX_PREFIXES = 64  # that one text has of namespaces which matter here
 _EXTENDED = {"http://ns.adobe.com/xmp/note/": "HasExtendedXMP"}
 
 
@@ -175,8 +177,9 @@ def _text(xmp: bytes) -> tuple[str, str]:
 
 def _prefixes(text: str, namespaces: Collection[str]) -> set[tuple[str, str]]:
     """(prefix, namespace) of each that the text has of these namespaces."""
-    found = re.findall(r"""xmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""", text)
-    return {(prefix, name) for prefix, name in found if name in namespaces}
+    names = "|".join(map(re.escape, namespaces))
+    found = re.finditer(rf"""xmlns:([\w.-]++)\s*+=\s*+["']({names})["']""", text)
+    return {(match[1], match[2]) for match in itertools.islice(found, MAX_PREFIXES)}
 
 
 def _xmp_orientation(text: str) -> re.Pattern[str]:

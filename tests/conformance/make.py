@@ -158,6 +158,13 @@ def extra_cases():
         container.pack(header, payload, {"zzzz": b"new", "a000": b""}),
         True,
     )
+    found = {"ICCP": metadata()["icc_profile"], "xmp0": XMP * 9, "zzzz": bytes(999)}
+    yield (
+        "packed-sections",
+        "a profile, XMP and a section that nobody knows, all packed",
+        container.pack(header, payload, found),
+        True,
+    )
     model = decoder.Model(find.load().folder)
     fields = dict(width=48, height=48, quality=10000, colour=True, sections={})
     s = samples.symbols(random.Random(3), model, fields)[1]

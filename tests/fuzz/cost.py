@@ -86,7 +86,7 @@ def groups():
         "every single bit flipped": lambda: flips(small),
         "every bit flipped, checksum mended": lambda: (make_bad.seal(d) for d in flips(small[:-4])),
         "sections swapped or doubled": lambda: swapped(full),
-        "texts and samples that inflate to 64 MiB": lambda: [b[-1] for b in make_bad.bombs()],
+        "what inflates to 64 MiB, or 16 of a section": lambda: [b[-1] for b in make_bad.bombs()],
         "100 bytes claim 16384 x 16384": lambda: [claim(16384, 16384, 68)],
         "65 kB claim 16384 x 16384": lambda: [claim(16384, 16384, 65536)],
         "100 bytes claim 9400 x 9400": lambda: [claim(9400, 9400, 68)],

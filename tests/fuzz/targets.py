@@ -98,7 +98,8 @@ def parser(data):
     except codec.CodecError:
         return
     assert header == codec.info(data)
-    assert container.pack(header, payload, sections) == bytes(data)
+    again = container.pack(header, payload, sections)  # packed in its own way
+    assert container.unpack(again) == (header, sections, payload)
     if header.width * header.height > MAX_PIXELS:
         return
     pixels = np.zeros((header.height, header.width), np.uint8)

@@ -124,19 +124,25 @@ def parse(data):
         raise FormatError("quality", 18)
     if flags & 0b1000 and not header["blend"]:
         raise FormatError("blend", 28)
-    header["sections"] = dict(sections)
-    if not all(kind.isalnum() and kind[:1].isalpha() for kind, _ in sections):
+    kinds = [kind for kind, _, _ in sections]
+    if not all(kind.isalnum() and kind[:1].isalpha() for kind in kinds):
         raise FormatError("section type", 28)
-    if len(header["sections"]) < len(sections):
+    if len(set(kinds)) < len(kinds):
         raise FormatError("section twice", 28)
-    for kind, _ in sections:
+    for kind in kinds:
         if kind[:1].isupper() and kind not in (b"ALPH", b"ICCP"):
             raise UnsupportedError(f"unknown section {kind.decode()}", kind)
+    header["sections"], room = {}, 2**24
+    for kind, is_packed, stored in sections:
+        if is_packed:
+            stored = unpack_section(kind, stored, room)
+            room -= len(stored)
+        header["sections"][kind] = stored
     return header, list(struct.unpack_from(f"<{length // 4}I", data, at))
 
 
 def split_sections(data, at):
-    """The sections as (type, data) pairs, and the offset after them."""
+    """The sections as (type, is packed, stored data), and the offset after them."""
     if len(data) < at + 1 or data[at] == 0:
         raise FormatError("section count", at)
     found, count, at = [], data[at], at + 1
@@ -144,12 +150,28 @@ def split_sections(data, at):
         if at + 8 > len(data):
             raise FormatError("section cut short", at)
         kind, length = struct.unpack_from("<4sI", data, at)
+        is_packed, length = divmod(length, 2**31)
         at += 8
         if at + length > len(data):
             raise FormatError("section longer than the file", at)
-        found.append((kind, data[at : at + length]))
+        found.append((kind, is_packed, data[at : at + length]))
         at += length
     return found, at
+
+
+def unpack_section(kind, stored, room):
+    """The data of a packed section, of at most `room` bytes."""
+    size = int.from_bytes(stored[:4], "little")
+    if kind == b"ALPH" or len(stored) < 4 or size > room:
+        raise FormatError("packed section", 28)
+    stream = zlib.decompressobj()
+    try:
+        data = stream.decompress(stored[4:], size + 1)
+    except zlib.error as error:
+        raise FormatError(f"packed section: {error}", 28) from None
+    if len(data) != size or not stream.eof or stream.unused_data:
+        raise FormatError("packed section of another size", 28)
+    return data
 
 
 # Section 6: the entropy decoder

@@ -54,14 +54,14 @@ test('a dropped picture becomes a file; the slider changes it', options, async (
   await done(1);
   const first = await download('#save', 'bird.aec');
   assert.equal(first.name, 'bird.aec');
-  assert.equal(unpack(first.bytes).header.quality, Number(await page.inputValue('#quality')));
+  assert.equal((await unpack(first.bytes)).header.quality, Number(await page.inputValue('#quality')));
   await page.focus('#quality');
   await page.keyboard.press('End');
   for (let i = 0; i < 15; i++) await page.keyboard.press('ArrowLeft');
   await page.waitForFunction(() => /quality 85/.test(document.getElementById('figures').textContent));
   await done(1);
   const better = await download('#save', 'bird-85.aec');
-  assert.equal(unpack(better.bytes).header.quality, 85);
+  assert.equal((await unpack(better.bytes)).header.quality, 85);
   assert(better.bytes.length > first.bytes.length);
   const png = await download('#save-png', 'bird-85.png');
   assert.equal(png.name, 'bird.png');
@@ -163,6 +163,6 @@ test('it works without a network after the first visit, and came from one host',
 
 test('metadata of a PNG', async () => {
   const found = await metadataOf(new Uint8Array(readFileSync(at('metadata.in.png'))));
-  const { sections } = unpack(new Uint8Array(readFileSync(at('metadata.aec'))));
+  const { sections } = await unpack(new Uint8Array(readFileSync(at('metadata.aec'))));
   assert.deepEqual(found.icc, new Uint8Array(sections.ICCP));
 });

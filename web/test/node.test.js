@@ -47,7 +47,7 @@ test('a region is that part of the picture', async () => {
 test('a PNG has the samples, the profile and upright Exif', async () => {
   const data = await read('tests/conformance/files/metadata.aec');
   const png = new Uint8Array(await (await codec.toPng(data)).arrayBuffer());
-  const { sections } = unpack(data), chunks = {};
+  const { sections } = await unpack(data), chunks = {};
   const view = new DataView(png.buffer);
   for (let at = 8; at < png.length; at += view.getUint32(at) + 12) {
     const kind = String.fromCharCode(...png.subarray(at + 4, at + 8));
@@ -58,6 +58,14 @@ test('a PNG has the samples, the profile and upright Exif', async () => {
   assert.deepEqual(new Uint8Array(chunks.eXIf), upright(sections.exif));
   const [{ samples }, image] = [await readPng(png), await codec.decode(data)];
   assert(samples.every((v, i) => v === image.data[4 * Math.floor(i / 3) + i % 3]));
+});
+
+test('packed sections are unpacked', async () => {
+  const packed = await unpack(await read('tests/conformance/files/packed-sections.aec'));
+  const { sections } = await unpack(await read('tests/conformance/files/metadata.aec'));
+  assert.deepEqual(packed.sections.ICCP, sections.ICCP);
+  assert.deepEqual(packed.sections.zzzz, new Uint8Array(999));
+  assert.equal(packed.sections.xmp0.length, 9 * sections.xmp0.length);
 });
 
 test('Exif is told to be upright, in both orders of bytes', () => {

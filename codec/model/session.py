@@ -141,8 +141,9 @@ class Graphs:
                 o.inter_op_num_threads = 1
                 o.log_severity_level = _FATAL
                 o.add_session_config_entry("session.use_env_allocators", "1")
-                # Spinning threads burn cores that others want.
-                o.add_session_config_entry("session.intra_op.allow_spinning", "0")
+                # Threads wait busily between the steps of a call, which are short,
+                # and sleep after it: then they would burn cores that others want.
+                o.add_session_config_entry("session.force_spinning_stop", "1")
                 level = ort.GraphOptimizationLevel
                 o.graph_optimization_level = (
                     level.ORT_ENABLE_ALL if self.optimise else level.ORT_DISABLE_ALL

@@ -1,6 +1,7 @@
 """web/: the package for browsers, by its own tests in Node and in Chromium."""
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conformance import cases
-from PIL import Image
+from PIL import Image, ImageFilter
 
 import codec
 from codec import limits
@@ -91,3 +92,27 @@ def test_files_are_those_that_python_writes(packages, tmp_path, quality):
         for a, b in zip(decoder.symbols(data), decoder.symbols(mine)):
             assert np.array_equal(a, b)
         assert np.array_equal(decoder.decode(data), decoder.decode(mine))
+
+
+def test_scores_are_those_of_the_library(packages, tmp_path):
+    """Real distortions; odd sizes and ones of fewer scales, too."""
+    compute = pytest.importorskip("ssimulacra2").compute_ssimulacra2
+    whole = Image.fromarray(cases.picture("photo-160x240", source=True))
+    for size in (240, 160), (131, 77), (9, 30):
+        image = whole.crop((3, 0, 3 + size[0], size[1])) if size[0] < 200 else whole
+        names = [str(tmp_path / f"{name}.png") for name in "0123"]
+        made = [image.filter(ImageFilter.GaussianBlur(1)), image.quantize(32)]
+        for quality in 10, 80:
+            image.save(tmp_path / "copy.jpg", quality=quality)
+            made.append(Image.open(tmp_path / "copy.jpg"))
+        for name, copy in zip(names, made):
+            copy.convert("RGB").save(name)
+        image.save(tmp_path / "a.png")
+        original = str(tmp_path / "a.png")
+        lines = run("node", "test/score.js", original, original, *names).splitlines()
+        found = [tuple(map(float, line.split())) for line in lines]
+        assert found[0] == (math.inf, pytest.approx(100, abs=1e-3))
+        for (psnr, score), name in zip(found[1:], names):
+            assert score == pytest.approx(compute(original, name), abs=0.01)
+            a, b = (np.asarray(Image.open(n), float) for n in (original, name))
+            assert psnr == pytest.approx(10 * np.log10(255**2 / np.mean((a - b) ** 2)))

@@ -21,7 +21,9 @@ if (!models.length) {
   process.exit(1);
 }
 const here = dirname(fileURLToPath(import.meta.url));
-const engine = dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'));
+const { resolve } = createRequire(import.meta.url);
+const engine = dirname(resolve('onnxruntime-web/wasm'));
+const avif = dirname(resolve('@jsquash/avif'));
 
 mkdirSync(out, { recursive: true });
 for (const name of readdirSync(here)) {
@@ -34,6 +36,10 @@ for (const name of readdirSync(join(here, 'app')).filter((n) => n !== 'local.js'
 }
 for (const name of ['ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm']) {
   cpSync(join(engine, name), join(out, 'engine', name));
+}
+// The page alone needs this: it compares with AVIF, and loads it when it is asked to.
+for (const name of ['codec/enc/avif_enc.js', 'codec/enc/avif_enc.wasm', 'LICENSE']) {
+  cpSync(join(avif, name), join(out, 'avif', basename(name)));
 }
 const index = { default: basename(models[0]), quality: Number(process.env.QUALITY ?? 50), models: {} };
 for (const folder of models) {
@@ -49,7 +55,7 @@ writeFileSync(join(out, 'models', 'index.json'), `${JSON.stringify(index, null, 
 
 // What the service worker keeps; model.js keeps the models.
 const page = ['engine/ort.wasm.bundle.min.mjs', 'engine/ort-wasm-simd-threaded.wasm',
-  'models/index.json', ...readdirSync(out).filter((name) => /\.\w+$/.test(name) && name !== 'sw.js')];
+  'avif/avif_enc.js', 'avif/avif_enc.wasm', 'models/index.json', ...readdirSync(out).filter((name) => /\.\w+$/.test(name) && name !== 'sw.js')];
 const version = createHash('sha256');
 for (const name of page) version.update(readFileSync(join(out, name)));
 const worker = join(out, 'sw.js');

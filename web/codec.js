@@ -5,7 +5,7 @@ import { Core, qualityIndex } from './core.js';
 import { pack, unpack } from './container.js';
 import { InputError, LimitError, ModelError, UnsupportedError } from './errors.js';
 import { Model, IS_NODE, fetchBytes } from './model.js';
-import { alphaToPng, fillHidden, pngToAlpha, toPng, upright } from './png.js';
+import { alphaToPng, fillHidden, pngToAlpha, toPng, upright, uprightXmp } from './png.js';
 import { colorSpaceOf } from './icc.js';
 
 const [TILE, BAND] = [64, 32]; // cells, as codec/transform/tiles.py and pipeline.py
@@ -279,7 +279,7 @@ export class Codec {
     return this.inTurn(async () => {
       const { sections, rgb, alpha, width, height } = await this.samples(bytes, options);
       return toPng({ width, height, samples: rgb, alpha, icc: sections.ICCP,
-        exif: upright(sections.exif), xmp: sections.xmp0 });
+        exif: upright(sections.exif), xmp: sections.xmp0 && uprightXmp(sections.xmp0) });
     });
   }
 
@@ -353,12 +353,12 @@ export class Codec {
    * Encode a picture, as effort 1 of the command does.
    * @param {{width: number, height: number, data: Uint8ClampedArray}} image RGBA
    * @param {{quality?: number, model?: string, icc?: Uint8Array, exif?: Uint8Array,
-   *   maxPixels?: number, progress?: Function}} options
+   *   xmp?: Uint8Array, maxPixels?: number, progress?: Function}} options
    * @returns {Promise<Uint8Array>} a whole file
    */
   encode({ width, height, data }, options = {}) {
     return this.inTurn(async () => {
-      const { icc, exif, maxPixels, progress } = options;
+      const { icc, exif, xmp, maxPixels, progress } = options;
       const wanted = options.quality ?? (await this.list()).quality;
       const quality = Math.round(wanted * 100) / 100;
       if (!(quality >= 1 && quality <= 100)) {
@@ -381,7 +381,8 @@ export class Codec {
         sections.ALPH = await alphaToPng(alpha, width, height);
       }
       if (icc?.length) sections.ICCP = icc;
-      if (exif?.length) sections.exif = upright(exif);
+      if (upright(exif)) sections.exif = upright(exif);
+      if (xmp?.length) sections.xmp0 = uprightXmp(xmp);
       const header = { width, height, quality, colour: 'rgb', model: ready.model.id };
       const { payload, crc } = await this.payload(ready, header, rgb, progress);
       return pack({ ...header, symbolCrc: crc }, payload, sections);

@@ -49,6 +49,8 @@ export interface EncodeOptions extends DecodeOptions {
   icc?: Uint8Array;
   /** Exif, from its TIFF header on; its orientation becomes upright */
   exif?: Uint8Array;
+  /** XMP; its orientation becomes upright */
+  xmp?: Uint8Array;
 }
 
 /**

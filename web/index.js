@@ -5,8 +5,9 @@
 //
 // Work is done in a worker where there are any, else in the thread that calls.
 
+import { caller } from './calls.js';
 import { bytesOf, Codec } from './codec.js';
-import { InputError, unpacked } from './errors.js';
+import { InputError } from './errors.js';
 import { readHeader } from './container.js';
 
 export * from './errors.js';
@@ -31,28 +32,8 @@ function start() {
     started = (call, ...args) => codec[call](...args);
     return started;
   }
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
-  const waiting = new Map();
-  let next = 0;
-  worker.onmessage = ({ data: { id, result, error, progress } }) => {
-    const call = waiting.get(id);
-    if (progress !== undefined) {
-      call.progress(progress);
-      return;
-    }
-    waiting.delete(id);
-    if (error) call.reject(unpacked(error));
-    else call.resolve(result);
-  };
-  worker.onerror = (event) => {
-    for (const call of waiting.values()) call.reject(new Error(`worker: ${event.message}`));
-    waiting.clear();
-  };
-  worker.postMessage({ options });
-  started = (call, first, { progress, ...more } = {}) => new Promise((resolve, reject) => {
-    waiting.set(++next, { resolve, reject, progress });
-    worker.postMessage({ id: next, call, args: [first, { ...more, progress: !!progress }] });
-  });
+  started = caller(new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }));
+  started('configure', options);
   return started;
 }
 

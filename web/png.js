@@ -210,3 +210,10 @@ export function upright(exif) {
   }
   return out;
 }
+
+/** XMP whose orientation says upright, changing nothing but that. */
+export function uprightXmp(xmp) {
+  const text = Array.from(xmp, (b) => String.fromCharCode(b)).join('');
+  const fixed = text.replace(/(tiff:Orientation\s*(?:=\s*["']|>)\s*)[1-8]/g, '$11');
+  return Uint8Array.from(fixed, (c) => c.charCodeAt(0));
+}

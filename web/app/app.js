@@ -20,24 +20,6 @@ function settings() {
     model: at('model').value, metadata: at('metadata').checked };
 }
 
-/** Samples of a picture as the screen has them, for PSNR. */
-async function samples(blob) {
-  const image = await createImageBitmap(blob);
-  const canvas = new OffscreenCanvas(image.width, image.height);
-  const context = canvas.getContext('2d', { willReadFrequently: true });
-  context.drawImage(image, 0, 0);
-  return context.getImageData(0, 0, canvas.width, canvas.height).data;
-}
-
-async function psnr(a, b) {
-  const [x, y] = [await samples(a), await samples(b)];
-  let sum = 0;
-  for (let i = 0; i < x.length; i += 4) {
-    for (let c = 0; c < 3; c++) sum += (x[i + c] - y[i + c]) ** 2;
-  }
-  return 10 * Math.log10(255 ** 2 / (sum / (0.75 * x.length)));
-}
-
 class Entry {
   constructor(file) {
     Object.assign(this, { file, name: file.name, state: 'waits', error: null, rivals: {}, urls: [],
@@ -73,7 +55,6 @@ class Entry {
       const { png, header } = await backend.decode(this.aec,
         (p) => progress(this.source ? 0.8 + 0.2 * p : p));
       Object.assign(this, { png, header, decoding: header.decoding ?? seconds(started), shown: this.url(png) });
-      if (this.source) this.psnr ??= await psnr(this.source, png);
       this.thumbnail ??= this.shown;
       this.state = 'done';
     } catch (error) {
@@ -107,10 +88,15 @@ function changed() {
   run();
 }
 
+/** Say over the picture what is being done, or nothing. */
+function working(text) {
+  at('busy').hidden = !text;
+  at('busy').textContent = text || '';
+}
+
 function busy(entry) {
-  const box = at('busy');
-  box.hidden = !entry || entry !== current || entry.state !== 'works';
-  if (!box.hidden) box.textContent = `Working, ${Math.round(100 * entry.progress)} %`;
+  working(entry && entry === current && entry.state === 'works'
+    && `Working, ${Math.round(100 * entry.progress)} %`);
   if (entry?.item) entry.item.querySelector('span').textContent = summary(entry);
 }
 
@@ -169,8 +155,7 @@ function figure(name, blob, pixels, { psnr, score, time }) {
   const row = document.createElement('tr');
   const cells = [name, kilobytes(blob.size), (8 * blob.size / pixels).toFixed(3),
     psnr === undefined ? '' : psnr === Infinity ? '∞' : psnr.toFixed(2)];
-  if (backend.scores) cells.push(score === undefined ? '' : score.toFixed(1));
-  cells.push(time === undefined ? '' : time.toFixed(2));
+  cells.push(score === undefined ? '' : score.toFixed(1), time === undefined ? '' : time.toFixed(2));
   for (const text of cells) row.append(Object.assign(document.createElement('td'), { textContent: text }));
   return row;
 }
@@ -192,37 +177,47 @@ async function show() {
     at('notes').textContent = '';
     return;
   }
-  const { width, height } = entry.header, pixels = width * height;
+  const { width, height } = entry.header, pixels = width * height, { aec, png } = entry;
   const kind = entry.source ? at('rival').value : 'aec';
-  const rows = [figure(`aec, quality ${entry.header.quality}`, entry.aec, pixels,
-    { psnr: entry.psnr ?? undefined, score: entry.score, time: entry.encoding })];
-  const right = { url: entry.shown, name: `aec, ${kilobytes(entry.aec.size)} kB` };
-  let left = right;
-  if (entry.source) {
-    left = { url: entry.original, name: `Original, ${kilobytes(entry.file.size)} kB` };
-    rows.unshift(figure('Original', entry.file, pixels, {}));
-  }
-  if (entry.source && kind !== 'original') {
-    try {
-      const made = entry.rivals[kind] ??= await (async () => {
-        const found = await backend.rival(entry.file, kind, entry.aec.size);
-        return { psnr: found.psnr ?? await psnr(entry.source, found.file), ...found,
-          url: entry.url(found.file) };
-      })();
-      if (entry !== current) return;
-      left = { url: made.url, name: `${NAMES[kind]}, ${kilobytes(made.file.size)} kB` };
-      rows.push(figure(`${NAMES[kind]}, quality ${made.quality}`, made.file, pixels,
-        made));
-    } catch (error) {
-      at('error').hidden = false;
-      at('error').textContent = error.message;
-    }
-  }
-  at('figures').replaceChildren(...rows);
-  const notes = [`${width} × ${height} pixels, decoded in ${entry.decoding.toFixed(2)} s.`];
+  const isShown = () => entry === current && entry.aec === aec && entry.png === png
+    && (!entry.source || at('rival').value === kind);
+  let left = { url: entry.shown, name: `aec, ${kilobytes(aec.size)} kB` };
+  const right = left, notes = [`${width} × ${height} pixels, decoded in ${entry.decoding.toFixed(2)} s.`];
+  if (entry.source) left = { url: entry.original, name: `Original, ${kilobytes(entry.file.size)} kB` };
   if (entry.notes?.length) notes.push(`Changed or left out: ${entry.notes.join(', ')}.`);
   at('notes').textContent = notes.join(' ');
-  await viewer.show(width, height, left, right);
+  const draw = () => {
+    const rows = [figure(`aec, quality ${entry.header.quality}`, aec, pixels,
+      { psnr: entry.psnr, score: entry.score, time: entry.encoding })];
+    if (entry.source) rows.unshift(figure('Original', entry.file, pixels, {}));
+    const made = entry.rivals[kind];
+    if (made) {
+      left = { url: made.url, name: `${NAMES[kind]}, ${kilobytes(made.file.size)} kB` };
+      rows.push(figure(`${NAMES[kind]}, quality ${made.quality}`, made.file, pixels, made));
+    }
+    at('figures').replaceChildren(...rows);
+    return viewer.show(width, height, left, right);
+  };
+  await draw();
+  if (!entry.source) return;
+  try {
+    if (entry.psnr === undefined) {
+      const found = await backend.compare(entry.source, png);
+      if (entry.png === png) Object.assign(entry, found);
+      if (isShown()) await draw();
+    }
+    if (kind === 'original' || entry.rivals[kind] || !isShown()) return;
+    const told = (p) => { if (isShown()) working(`Making ${NAMES[kind]}, ${Math.round(100 * p)} %`); };
+    told(0);
+    const made = await backend.rival(entry.file, kind, aec.size, told);
+    if (made.psnr === undefined) Object.assign(made, await backend.compare(entry.source, made.file));
+    if (entry.aec !== aec) return;
+    entry.rivals[kind] = { ...made, url: entry.url(made.file) };
+    if (isShown()) await draw();
+  } catch (error) {
+    if (isShown()) [at('error').hidden, at('error').textContent] = [false, error.message];
+  }
+  if (isShown()) busy(entry);
 }
 
 function save(blob, name) {
@@ -274,7 +269,6 @@ try {
   at('quality').value = found.quality;
   at('quality-is').textContent = found.quality;
   at('promise').textContent = backend.promise;
-  at('score-head').hidden = !backend.scores;
   at('status').textContent = 'Ready.';
   found.later?.then((text) => { if (text) at('status').textContent = text; });
   document.documentElement.dataset.ready = 'yes';

@@ -3,7 +3,6 @@
 import * as errors from '../errors.js';
 
 export const promise = 'They stay on this machine: a program here does the work.';
-export const scores = true;
 
 const SHOWN = /^image\/(png|jpeg|webp|gif|avif|svg\+xml)$/; // what browsers show
 
@@ -32,7 +31,7 @@ export async function original(file) {
 export async function encode(file, { quality, size, model, metadata }) {
   const query = new URLSearchParams({ quality, size, model, metadata });
   const { blob, ...said } = await ask(`encode?${query}`, file);
-  return { file: blob, ...said };
+  return { file: blob, psnr: Infinity, ...said };
 }
 
 export async function decode(file) {
@@ -42,5 +41,5 @@ export async function decode(file) {
 
 export async function rival(file, kind, size) {
   const { blob, ...said } = await ask(`rival?${new URLSearchParams({ kind, size })}`, file);
-  return { file: blob, ...said };
+  return { file: blob, psnr: Infinity, ...said };
 }

@@ -1,6 +1,9 @@
-// ICC profile and Exif of a JPEG, PNG or WebP file, and what else is in it that is left out.
+// ICC profile, Exif and XMP of a JPEG, PNG or WebP file, and what else is in it that is
+// left out.
 
 import { ascii, viewOf } from '../container.js';
+
+const XMP = 'http://ns.adobe.com/xap/1.0/\0';
 
 function joined(parts) {
   const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
@@ -18,15 +21,29 @@ function jpeg(bytes, found) {
     const kind = bytes[at + 1];
     if (kind === 0xda) break; // samples follow
     const size = view.getUint16(at + 2), data = bytes.subarray(at + 4, at + 2 + size);
-    const name = ascii(data.subarray(0, 14));
+    const name = ascii(data.subarray(0, XMP.length));
     if (kind === 0xe1 && name.startsWith('Exif\0\0')) found.exif ??= data.slice(6);
-    if (kind === 0xe1 && name.startsWith('http:')) found.left.add('XMP');
+    if (kind === 0xe1 && name === XMP) found.xmp ??= data.slice(XMP.length);
+    else if (kind === 0xe1 && name.startsWith('http:')) found.left.add('extended XMP');
     if (kind === 0xe2 && name.startsWith('ICC_PROFILE\0')) profile[data[12]] = data.subarray(14);
     if (kind === 0xe2 && name.startsWith('MPF\0')) found.left.add('further pictures');
     if (kind === 0xed) found.left.add('IPTC');
     at += 2 + size;
   }
   if (profile.length) found.icc = joined(profile.filter(Boolean));
+}
+
+async function inflated(packed) {
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate'));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** XMP of a PNG's text; none of other texts. */
+async function xmpOf(data) {
+  const keyword = 'XML:com.adobe.xmp\0', at = keyword.length;
+  if (ascii(data.subarray(0, at)) !== keyword) return undefined;
+  const start = data.indexOf(0, data.indexOf(0, at + 2) + 1) + 1;
+  return data[at] ? inflated(data.subarray(start)) : data.slice(start);
 }
 
 async function png(bytes, found) {
@@ -37,11 +54,12 @@ async function png(bytes, found) {
     const data = bytes.subarray(at + 8, at + 8 + size);
     if (kind === 'eXIf') found.exif = data.slice();
     if (kind === 'iCCP') {
-      const packed = data.subarray(data.indexOf(0) + 2);
-      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate'));
-      found.icc = new Uint8Array(await new Response(stream).arrayBuffer());
+      found.icc = await inflated(data.subarray(data.indexOf(0) + 2));
     }
-    if (/^(iTXt|tEXt|zTXt)$/.test(kind)) found.left.add('texts');
+    if (/^(iTXt|tEXt|zTXt)$/.test(kind)) {
+      const xmp = kind === 'iTXt' && await xmpOf(data);
+      if (xmp) found.xmp = xmp; else found.left.add('texts');
+    }
     if (kind === 'acTL') found.left.add('frames after the first');
     at += size + 12;
   }
@@ -54,7 +72,7 @@ function webp(bytes, found) {
     const data = bytes.subarray(at + 8, at + 8 + size);
     if (kind === 'ICCP') found.icc = data.slice();
     if (kind === 'EXIF') found.exif = ascii(data.subarray(0, 4)) === 'Exif' ? data.slice(6) : data.slice();
-    if (kind === 'XMP ') found.left.add('XMP');
+    if (kind === 'XMP ') found.xmp = data.slice();
     if (kind === 'ANIM') found.left.add('frames after the first');
     at += 8 + size + size % 2;
   }
@@ -62,7 +80,7 @@ function webp(bytes, found) {
 
 /**
  * @param {Uint8Array} bytes of a picture file
- * @returns {Promise<{icc?: Uint8Array, exif?: Uint8Array, known: boolean, left: string[]}>}
+ * @returns {Promise<{icc?: Uint8Array, exif?: Uint8Array, xmp?: Uint8Array, known: boolean, left: string[]}>}
  *   `known` is false for formats that this does not read
  */
 export async function metadataOf(bytes) {

@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { unpack } from '../container.js';
+import { configure, encode } from '../index.js';
+import { toPng } from '../png.js';
 import { metadataOf } from '../app/metadata.js';
 import { distinct } from '../app/zip.js';
 import { launch, missing, serve } from './chromium.js';
@@ -74,13 +76,15 @@ test('at most so many bytes, and rivals of no more', options, async () => {
   await done(1);
   const { bytes } = await download('#save', 'bird-size.aec');
   assert(bytes.length <= 2500 && bytes.length > 2000, `${bytes.length}`);
-  for (const kind of ['jpeg', 'webp']) {
+  for (const kind of ['jpeg', 'webp', 'avif']) {
     await page.selectOption('#rival', kind);
     await page.waitForFunction(() => document.querySelectorAll('#figures tr').length === 3
       && document.getElementById('left').complete);
     const size = await page.evaluate(async () =>
       (await (await fetch(document.getElementById('left').src)).blob()).size);
     assert(size <= bytes.length && size > 0.8 * bytes.length, `${kind} ${size}`);
+    const scores = await page.$$eval('#figures td:nth-child(5)', (cells) => cells.map((c) => c.textContent));
+    assert.deepEqual(scores.map((s) => /^\d+\.\d$/.test(s)), [false, true, true], `${kind} ${scores}`);
   }
   await page.fill('#target', '');
   await page.keyboard.press('Tab');
@@ -157,12 +161,23 @@ test('it works without a network after the first visit, and came from one host',
   assert(await page.evaluate(() => crossOriginIsolated)); // by the service worker's headers
   await page.setInputFiles('#files', at('block-64x64.in.png'));
   await done(1);
-  assert.match(await page.textContent('#figures'), /aec, quality/);
+  await page.selectOption('#rival', 'avif');
+  await page.waitForFunction(() => /AVIF, quality/.test(document.getElementById('figures').textContent));
   assert.deepEqual([made.elsewhere, made.problems], [[], []]);
 });
 
-test('metadata of a PNG', async () => {
-  const found = await metadataOf(new Uint8Array(readFileSync(at('metadata.in.png'))));
+test('metadata of a PNG, which a file then has', async () => {
   const { sections } = await unpack(new Uint8Array(readFileSync(at('metadata.aec'))));
-  assert.deepEqual(found.icc, new Uint8Array(sections.ICCP));
+  const source = await toPng({ width: 1, height: 1, samples: new Uint8Array(3), icc: sections.ICCP,
+    exif: sections.exif, xmp: sections.xmp0 });
+  const { icc, exif, xmp, left } = await metadataOf(source);
+  assert.deepEqual([icc, exif, xmp, left], [...['ICCP', 'exif', 'xmp0']
+    .map((name) => new Uint8Array(sections[name])), []]);
+  const words = new TextEncoder().encode("a tiff:Orientation='6' b");
+  configure({ models: new URL('../dist/models/', import.meta.url) });
+  const file = await encode({ width: 8, height: 8, data: new Uint8ClampedArray(256).fill(255) },
+    { icc, exif, xmp: words });
+  const made = (await unpack(new Uint8Array(file))).sections;
+  assert.deepEqual(Object.keys(made).sort(), ['ICCP', 'exif', 'xmp0']);
+  assert.equal(new TextDecoder().decode(made.xmp0), "a tiff:Orientation='1' b");
 });

@@ -19,6 +19,10 @@ function row(name, files) {
 
 console.log('| | MB | MB, brotli |\n|---|---:|---:|');
 row('the package', readdirSync(new URL('../', import.meta.url)).filter((n) => n.endsWith('.js')));
+const page = ['app.css', 'app.js', 'backend.js', 'icon.svg', 'index.html', 'judge.js', 'metadata.js',
+  'score.js', 'viewer.js', 'zip.js'];
+row('the page', page);
+row('the AVIF encoder of the page', ['avif/avif_enc.js', 'avif/avif_enc.wasm']);
 row('the C core', ['core.wasm']);
 row('the engine', ['engine/ort.wasm.bundle.min.mjs', 'engine/ort-wasm-simd-threaded.wasm']);
 const { models } = JSON.parse(readFileSync(new URL('models/index.json', dist)));

@@ -1,6 +1,6 @@
 // Decoding in Chromium beside Python, in turns, so that both have the same machine.
 //
-//     web/build.sh && PYTHON=.venv/bin/python node web/test/time.js PICTURE.png
+//     web/build.sh && PYTHON=.venv/bin/python node web/test/time.js PICTURE.png [THREADS]
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
@@ -15,7 +15,7 @@ import base64, sys, time
 import codec
 data = codec.encode(sys.argv[1])
 print(base64.b64encode(data).decode(), flush=True)
-decoder = codec.Decoder()
+decoder = codec.Decoder(threads=int(sys.argv[2]))
 decoder.decode(data)
 for _ in sys.stdin:
     start = time.perf_counter()
@@ -23,7 +23,8 @@ for _ in sys.stdin:
     print(time.perf_counter() - start, flush=True)
 `;
 const ROUNDS = 9;
-const python = spawn(process.env.PYTHON ?? 'python3', ['-c', SCRIPT, process.argv[2]],
+const [picture, threads = '1'] = process.argv.slice(2);
+const python = spawn(process.env.PYTHON ?? 'python3', ['-c', SCRIPT, picture, threads],
   { stdio: ['pipe', 'pipe', 'inherit'] });
 const lines = createInterface({ input: python.stdout })[Symbol.asyncIterator]();
 const next = async () => (await lines.next()).value;
@@ -38,9 +39,10 @@ const context = await chromium.launchPersistentContext(mkdtempSync(join(tmpdir()
 async function open() {
   const page = await context.newPage();
   await page.goto(`${server.origin}/page.html`);
-  const first = await page.evaluate(async () => {
+  const first = await page.evaluate(async (n) => {
     const start = performance.now();
-    const { decode } = await import('/web/dist/index.js');
+    const { configure, decode } = await import('/web/dist/index.js');
+    configure({ threads: n });
     const file = await (await fetch('/file.aec')).arrayBuffer();
     window.run = async () => {
       const begin = performance.now();
@@ -49,7 +51,7 @@ async function open() {
     };
     await decode(file);
     return (performance.now() - start) / 1000;
-  });
+  }, Number(threads));
   return { page, first };
 }
 
@@ -66,7 +68,7 @@ for (let i = 0; i < ROUNDS; i++) {
   ours.push(await page.evaluate('run()'));
 }
 const [a, b] = [median(theirs), median(ours)];
-console.log(`Python ${a.toFixed(3)} s, Chromium ${b.toFixed(3)} s, ${(b / a).toFixed(1)} times; ` +
+console.log(`${threads} thread(s): Python ${a.toFixed(3)} s, Chromium ${b.toFixed(3)} s, ${(b / a).toFixed(1)} times; ` +
   `fastest ${theirs[0].toFixed(3)} and ${ours[0].toFixed(3)} s; ` +
   `first after load, models cached: ${first.toFixed(2)} s`);
 python.stdin.end();

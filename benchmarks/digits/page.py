@@ -164,10 +164,8 @@ def text(found, claim, bits):
     ]
     if "lossy" in found:
         out.append(
-            "Lossy codecs at no lower PSNR, all digits in one picture, "
-            "bytes per digit: "
-            + ", ".join(f"{k} {v:.1f}" for k, v in found["lossy"].items())
-            + ".\n"
+            "At no lower PSNR, lossy codecs take this many bytes per digit, with all digits in "
+            "one picture: " + ", ".join(f"{k} {v:.1f}" for k, v in found["lossy"].items()) + ".\n"
         )
     if "losses" in found:
         out.append(
@@ -177,25 +175,15 @@ def text(found, claim, bits):
                 losses=_losses(found["losses"], bits),
             )
         )
-    if "classes" in found:
-        c = found["classes"]
+    if c := found.get("classes"):
         latent = next(r for r in c["latent"] if r["quality"] == claim["quality"])
+        p = found.get("pairs")
         out.append(
             CLASSES.format(
                 claim=claim,
                 bits=8 * claim["stack"],
-                accuracy=100 * latent["accuracy"],
-                choice=[100 * x["choice"] for x in (latent, c["pixels"])],
-                pixels=100 * c["pixels"]["accuracy"],
-                pca=100 * c["pca"]["accuracy"],
-            )
-        )
-    if p := found.get("pairs"):
-        out.append(
-            PAIRS.format(
-                **{name: 100 * p[name]["accuracy"] for name in ("latent", "pixels")},
-                choice=100 * p["latent"]["choice"],
-                n=knowing.LEADING,
+                table=_classes(latent, c, p),
+                pairs=PAIRS.format(n=knowing.LEADING) if p else "",
             )
         )
     if "strangers" in found:
@@ -258,6 +246,28 @@ def _rates(found):
     )
 
 
+def _classes(latent, found, pairs):
+    rows = {
+        "the latent": latent,
+        "all samples": found["pixels"],
+        "a PCA of all samples": found["pca"],
+    }
+    if pairs:
+        rows["the latent, with products"] = pairs["latent"]
+        rows["all samples, with products"] = pairs["pixels"]
+    return _table(
+        ["classified by", "right on the figures, %", "right on the choosing set, %"],
+        [
+            [
+                name,
+                f"{100 * r['accuracy']:.1f}",
+                f"{100 * r['choice']:.1f}" if "choice" in r else "–",
+            ]
+            for name, r in rows.items()
+        ],
+    )
+
+
 def _losses(losses, bits):
     at = {k: coding.at_bits(rows, bits) for k, rows in losses.items()}
     best = {
@@ -310,97 +320,103 @@ def _verdict(found):
 PAGE = """\
 # Digits: the autoencoder of the textbooks as a codec
 
-Every book on autoencoders compresses handwritten digits and shows them before
-and after. Here the same is done to the last byte: the model `digits` is one of
-the [format](format.md) like any other, its files are whole `.aec` files, and the
-sizes below are those of the files. This page is written by
+Every book on autoencoders compresses handwritten digits and shows them before and after.
+This page does the same with whole files. The model `digits` is a model of the
+[format](format.md) like any other. Its files are ordinary `.aec` files, and every size
+below is that of a file. This command makes the page:
 
 ```sh
 python -m benchmarks.digits --data DIGITS
 ```
 
-out of measurements ([results.json](digits/results.json)); nothing in it is typed
-in. Data: {what}, {n[train]} digits to train on, {n[choose]} to choose by, and
-{n[figures]} for the figures, split by index. Model `{m[id]}`: {kb:.0f} kB, trained
-for {m[steps]} steps, {m[minutes]:.1f} minutes, with the loss `{m[loss]}`.
+It takes all figures from the measurements in [results.json](digits/results.json).
+
+| | |
+|---|---|
+| Data | {what} |
+| Digits to train on | {n[train]} |
+| Digits to choose settings by | {n[choose]} |
+| Digits that the figures are of | {n[figures]} |
+| Model | `{m[id]}`, {kb:.0f} kB |
+| Training | {m[steps]} steps, {m[minutes]:.1f} minutes, loss `{m[loss]}` |
 
 ## Before and after
 
 ![Digits before and after](digits/digits.png)
 
 {rates}
-Bits are those of whole files over the number of digits. A stack
-([format](format.md), section 12) holds the whole set; a file per digit carries 32
-bytes of header and checksums each time. PSNR is that of the mean squared error
-over the set. Beyond {top:.1f} dB the model has nothing to say: {m[channels]}
-channels for a cell of 256 samples are what a model of less than a megabyte has
-room for.
+Bits are those of whole files, divided by the number of digits. A stack
+([format](format.md), section 12) holds the whole set in one file. A file for each digit
+carries 32 bytes of header and checksums each time. PSNR is that of the mean squared error
+over the set. The model cannot go beyond {top:.1f} dB: it has {m[channels]} channels for a
+cell of 256 samples, which is what fits into less than a megabyte.
 
 ![PSNR and accuracy against bits](digits/rates.png)
 
 ## Against lossless files
 
-The lossless codecs keep every sample, this one does not, so the comparison is
-between what it takes to have the digits at {claim[psnr]:.1f} dB and what it takes to
-have them exactly. Alone, each digit is a file; together, all are one picture (for
-zlib, one run of samples).
+The lossless codecs keep every sample; this one does not. So the table compares what it
+takes to have the digits at {claim[psnr]:.1f} dB with what it takes to have them exactly.
+The first column is of files of one digit. The second is of all digits in one picture; for
+zlib they are one run of samples.
 
 {sizes}"""
 
 LOSSES = """\
 ## Losses
 
-The model, trained on for a while with each loss in turn ({steps} steps), at
-{bits:.0f} bits per digit (interpolated; the best of each column in bold):
+Training of the model went on for {steps} steps with each loss in turn. The table compares
+the results at {bits:.0f} bits per digit, interpolated. The best of each column is in bold.
 
 {losses}
 ![The same digits, four losses](digits/losses.png)
 
-Squared error counts large errors most, so it spends its bits on the borders of
-strokes. Absolute error and cross-entropy count an error at black or white by its
-size, not by its square: paper and ink stay clean, and a stroke that is doubtful is
-rather left out or drawn in full than in grey. MS-SSIM counts contrast and structure
-within a window: faint strokes keep their shape. A loss need not win its own column:
-the columns are at equal bits, and each loss spends them over other qualities.
+- **Squared error** counts large errors most, so it spends its bits on the borders of strokes.
+- **Absolute error and cross-entropy** count an error at black or white by its size, not by
+  its square. Paper and ink stay clean. A doubtful stroke is left out or drawn in full,
+  rather than drawn in grey.
+- **MS-SSIM** counts contrast and structure within a window, so faint strokes keep their shape.
+
+A loss need not win its own column. The columns are at equal bits, and each loss spends its
+bits over other qualities.
 """
 
 CLASSES = """\
 ## Classes from the latent
 
-Logistic regression on the decoded latent of *compressed* sets, training set and
-figures alike, as `codec.features` reads it from the bytes; no picture is rendered.
-At {claim[psnr]:.1f} dB ({bits:.0f} bits) it finds {accuracy:.1f} % of the
-classes; the same classifier on all samples finds {pixels:.1f} %, on a PCA of equal
-length {pca:.1f} %. Regularisation was chosen on the choosing set, for each alike; the
-choosing set itself is read with {choice[0]:.1f} % (latent) and {choice[1]:.1f} %
-(samples): the two sets are not equally hard.
+Here logistic regression names the digit. It sees the decoded latent of *compressed* sets,
+for training and for the figures, as `codec.features` reads it from the bytes. No picture
+is rendered. The files have {claim[psnr]:.1f} dB at {bits:.0f} bits per digit.
+
+{table}
+A PCA is as long as the latent. Regularisation was chosen on the choosing set, for each row
+by itself. The two sets are not equally hard.{pairs}
 
 ![The latent in two dimensions](digits/map.png)
 """
 
-PAIRS = """\
-With the {n} leading components of the latent and their products two by two for
-features, which still is logistic regression on what the file holds, it is
-{latent:.1f} % on the figures and {choice:.1f} % on the choosing set; the same made of
-all samples gives {pixels:.1f} %.
-"""
+PAIRS = """
+Rows with products have the {n} leading components and their products two by two as
+features. That still is logistic regression on what the file holds."""
 
 STRANGERS = """\
 ## A digit never seen
 
-Ten small models, each trained on nine digits for {steps} steps, are asked which
-digits of the last set they do not know: area under ROC. `distance` is that of
-`codec.anomaly_score`, out of error and bits ([features](features.md)); the rows
-under it are its parts. `neighbours` is scikit-learn's local outlier factor, with its
-{neighbours} neighbours, over the nine digits' latents as `codec.features` reads them
-from compressed sets, and over all samples; that it is better than the distance to the
-nearest was seen on the choosing set. PCA's number of components was chosen, in its
-favour, on that set too.
+Ten small models were each trained on nine digits, for {steps} steps. Each is then asked
+which digits of the last set it does not know. The table has the area under the ROC curve,
+by the digit that was left out.
+
+- `distance` is that of `codec.anomaly_score`, made of error and bits
+  ([features](features.md)). The rows under it are its parts.
+- `neighbours` is scikit-learn's local outlier factor with its {neighbours} neighbours. It
+  sees the nine digits' latents as `codec.features` reads them from compressed sets, or all
+  samples. It was taken because it beat the distance to the nearest neighbour on the
+  choosing set.
+- The number of components of the PCA was chosen in its favour on that set too.
 
 {strangers}
-A codec learns to describe whatever it is given, and strokes of a digit never seen
-are strokes: its error grows little. A PCA of a few components can draw nothing but
-what it was fitted to, which makes it the worse codec and the better judge. But what
-a codec makes of a digit is a description, and there the strange ones lie apart:
-{verdict}
+A codec learns to describe whatever it is given. Strokes of a digit never seen are strokes,
+so its error grows little. A PCA of a few components can draw only what it was fitted to.
+That makes it the worse codec and the better judge. But the latent is a description, and
+there the strange digits lie apart: {verdict}
 """

@@ -60,6 +60,7 @@ def config(tmp_path, **more):
         "ema": 0.9,
         "name": "test",
         "bf16": "off",
+        "against": "none",
     }
     return Config(**{**settings, **more})
 

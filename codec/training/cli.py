@@ -18,9 +18,9 @@ from .settings import add
 DESCRIPTION = """\
 Train a model on the pictures below DIR.
 
-For pictures of one's own, fine-tune the shipped model; it needs the fewest
-pictures and the least time:
-  aetrain DIR --init weights.safetensors --rate 0.2 --hours 1
+For pictures of one's own, fine-tune the shipped model, in a checkout; it needs the
+fewest pictures and the least time:
+  aetrain DIR --init look --hours 1
 Small drawings or digits: --preset digits. Few pictures, learned by heart:
 --patience, --weight-decay, --dropout. See docs/training.md."""
 EPILOG = """\
@@ -178,7 +178,7 @@ def settings(run: Command, given: dict) -> tuple[Config, Path, bool]:
     folder = Path(given.get("state") or f"{run.out or name}-state")
     resume = (run.resume or run.export) and (folder / "checkpoint.pt").exists()
     cfg = _start(run, folder, name, resume)
-    cfg = dataclasses.replace(cfg, **{**given, "state": str(folder)})
+    cfg = dataclasses.replace(cfg, **{**_fine_tuning(given), **given, "state": str(folder)})
     if "hours" in given and "steps" not in given:
         cfg.steps = 0
     cfg.data = run.dir or cfg.data
@@ -208,6 +208,18 @@ def settings(run: Command, given: dict) -> tuple[Config, Path, bool]:
 
         cfg.data = digits.unpack(folder / "scikit-learn-digits")
     return cfg, out, resume
+
+
+def _fine_tuning(given: dict) -> dict:
+    """What ``--init`` of a model that ships brings along: its loss, and a lower rate."""
+    from ..model import find
+
+    name = given.get("init")
+    if name not in find.shipped() or Path(name).is_file():
+        return {}
+    training = find.load(name).manifest["training"]
+    losses = {k: training[k] for k in ("loss", "loss_high", "loss_turn") if k in training}
+    return {"rate": 0.2, **({} if "loss" in given else losses)}
 
 
 def _check(run: Command, given: dict) -> None:
@@ -283,7 +295,9 @@ def _initialise(cfg: Config, sizes: dict) -> None:
 
 
 def _train(cfg, resume):
-    from . import data, processes
+    from . import against, data, processes
+
+    against.model_of(cfg)  # there is none: said before anything is trained
 
     def decode():
         train, valid = data.prepare(cfg, say)
@@ -313,6 +327,8 @@ def _train(cfg, resume):
     )
     if end == "patience":
         note(f"no gain in {cfg.patience} validations")
+    if far := against.at_the_end(Path(cfg.state) / "log.csv", cfg):
+        note(f"at the end, {far}")
     return number
 
 

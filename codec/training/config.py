@@ -109,9 +109,10 @@ class Config:
     )
     init: str = _files(
         "",
-        "fine-tuning: start from these weights, a file of --save-weights or a "
-        "checkpoint.pt; the best start for pictures of one's own",
-        "FILE",
+        "fine-tuning, the best start for pictures of one's own: a model whose weights "
+        "a checkout has (look, psnr), whose loss is then taken, and --rate 0.2; or a "
+        "file of --save-weights or a checkpoint.pt",
+        "MODEL/FILE",
         shown="the principal components of the pictures",
     )
     hours: float = _length(
@@ -258,6 +259,13 @@ class Config:
         "N",
         _count,
     )
+    against: str = _often(
+        "",
+        "shipped model that validations are compared with, by the bytes at equal PSNR and "
+        "score; none: no comparison",
+        "MODEL",
+        shown="psnr, or look with a --loss for the eye",
+    )
     table_pictures: int = _often(
         60, "pictures that the frequency tables are fitted to", "N", _count
     )
@@ -319,6 +327,7 @@ PRESETS = {
         "flips": False,
         "shift": 2,
         "loss": "bce",
+        "against": "digits",
         "clamped": True,
         "steps": 3000,
         "ema": 0.998,

@@ -15,6 +15,7 @@ from pathlib import Path
 COLUMNS = "kind", "hours", "step", "pixels", "loss", "bpp", "psnr", "lambda", "score"
 # What stood behind these in logs whose first line did not say so.
 UNNAMED = "mse", "mae", "bce", "ms-ssim", "ssimulacra2"
+KINDS = "train", "valid", "shipped"  # the last: the model that a run is compared with
 ROW_SECONDS = 30  # of training in one row
 
 
@@ -29,16 +30,21 @@ def read(log):
     return [
         {"kind": r[0]} | {n: float(v) for n, v in zip(names[1:], r[1:]) if v}
         for r in rows
-        if len(r) >= 7 and r[0] in ("train", "valid")
+        if len(r) >= 7 and r[0] in KINDS
     ]
+
+
+def last(rows, kind):
+    """The last validation of a kind, by rising lambda."""
+    rows = [r for r in rows if r["kind"] == kind]
+    # A resumed run may have validated the same step twice.
+    found = {r["lambda"]: r for r in rows if r["step"] == rows[-1]["step"]}
+    return sorted(found.values(), key=lambda r: r["lambda"])
 
 
 def last_validation(log, step):
     """Rows of the last validation up to a step, by rising lambda."""
-    rows = [r for r in read(log) if r["kind"] == "valid" and r["step"] <= step]
-    last = [r for r in rows if r["step"] == rows[-1]["step"]]
-    # A resumed run may have validated the same step twice.
-    return sorted({r["lambda"]: r for r in last}.values(), key=lambda r: r["lambda"])
+    return last([r for r in read(log) if r["step"] <= step], "valid")
 
 
 class Log:
@@ -127,16 +133,22 @@ class Progress:
         except OSError:
             pass  # nobody listens any more; the run goes on
 
-    def validation(self, state, points, loss):
-        """Say and write one validation."""
+    def validation(self, state, points, loss, far=""):
+        """Say and write one validation, and how far it is from the shipped model."""
         self.say(
             f"valid {state.seconds / 3600:.3f} h  step {state.step}  "
             f"{state.pixels / 1e9:.2f} GP  loss {loss:.4f}  bpp/dB/score  "
             + "  ".join(f"{b:.3f}/{p:.2f}/{s:.1f}" for _, b, p, s, *_ in points)
         )
+        if far:
+            self.say(far)
+        self.rows("valid", state, points, loss)
+
+    def rows(self, kind, state, points, loss):
+        """Write one validation, a row for each lambda."""
         for lam, bpp, psnr, *more in points:
             self.log.row(
-                "valid",
+                kind,
                 state,
                 f"{loss:.5f}",
                 f"{bpp:.5f}",
@@ -218,14 +230,15 @@ def draw(log, picture):
             ms=3,
             label=f"{part[0]['hours']:.2f} h",
         )
+    shipped = last(rows, "shipped")
+    rd.plot([r["bpp"] for r in shipped], [r["psnr"] for r in shipped], "k--", lw=1, label="shipped")
     rd.set(
         xlabel="bits per pixel (estimated)",
         ylabel="PSNR, dB",
         title="Validation",
         xscale="log",
     )
-    if steps:
-        rd.legend()
+    rd.legend()
     names = [n for n in {n: 0 for r in valid for n in r} if n not in COLUMNS]
     for name in names:
         points = mean_by_step([r for r in valid if math.isfinite(r.get(name, math.nan))], name)

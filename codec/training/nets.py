@@ -124,6 +124,11 @@ class Codec(nn.Module):
         self.z_loc = nn.Parameter(torch.zeros(N_KNOTS, s.nz))
         self.z_scale = nn.Parameter(torch.zeros(N_KNOTS, s.nz))
 
+    @property
+    def place(self):
+        """The device that it is on."""
+        return self.log_gain.device
+
     def q_of(self, lam):
         s = self.shape
         return (lam.log() - math.log(s.lambda_min)) / math.log(s.lambda_max / s.lambda_min)

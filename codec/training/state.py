@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from ..io import atomic
+from ..model import find
 from . import nets, optim
 from .config import Config, Shape, TrainingError
 
@@ -126,6 +127,7 @@ class State:
         self.step, self.pixels, self.since = 0, 0, 0
         self.seconds, self.best, self.norm = 0.0, 1e9, None
         self.validated = None  # pictures of a validation
+        self.shipped = None  # what it says of the model that the run is compared with
 
     def load(self, saved):
         """Go on where a checkpoint was made."""
@@ -276,14 +278,37 @@ def export_averaged(state, file):
     atomic.write(file, text)
 
 
+def weights_file(name):
+    """Where the weights of ``--init`` are: a file, or those of a model that ships.
+
+    A wheel holds no weights: a model's graphs have them rounded to 8 and 16 bits.
+    """
+    if name not in find.shipped() or Path(name).is_file():
+        return Path(name)
+    inner = Path("runs", name, "weights.safetensors")
+    for root in find.SHIPPED.parent.parent, Path():
+        if (root / inner).is_file():
+            return root / inner
+    raise TrainingError(
+        f"the weights of {name} are in a checkout of the project only, and neither this "
+        f"folder nor the package is in one: give --init CHECKOUT/{inner.as_posix()}"
+    )
+
+
 def load_weights(file):
     """A model from :func:`export_averaged`'s file, or from a checkpoint.
+
+    Parameters
+    ----------
+    file : path-like
+        As of `weights_file`.
 
     Returns
     -------
     nets.Codec
     """
-    if Path(file).suffix == ".pt":
+    file = weights_file(str(file))
+    if file.suffix == ".pt":
         return averaged(read(file))
     from safetensors import SafetensorError, safe_open
 

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from . import curves, data, device, functional, nets, noise, reshape, state
+from . import against, curves, data, device, functional, nets, noise, reshape, state
 from .config import Config
 from .loss import TERMS, distortion
 from .ssimulacra2 import score, ssimulacra2_sum
@@ -124,7 +124,9 @@ def training_seconds(run, valid):
     """
     cfg = run.cfg
     validated = run.validated or affordable(run, valid)
-    pixels = VALID_WORK * valid_pixels(valid, validated)
+    # The shipped model is validated as well, once.
+    times = 1 + (run.shipped is None and against.name_of(cfg) != against.NONE)
+    pixels = times * VALID_WORK * valid_pixels(valid, validated)
     pixels += EXPORT_PIXELS + TABLE_PIXELS * cfg.table_pictures
     most = 3600 * cfg.hours * cfg.export_share
     if not run.pixels:
@@ -166,7 +168,7 @@ def validate(model, crops, cfg, rank=0, world=1, n_pictures=None):
     """
     s = cfg.shape
     lambdas = [l for l in VALID_LAMBDAS if s.lambda_min <= l <= s.lambda_max]
-    place = model.log_gain.device
+    place = model.place
     sums = torch.zeros(len(lambdas), 5 + len(TERMS), dtype=torch.float64, device=functional.CPU)
     pick = crops.spread(n_pictures or cfg.valid_pictures)
     model.eval()
@@ -381,7 +383,8 @@ def measure(run, valid, rank, world, progress):
     if run.validated is None:  # stays, or validations could not be compared
         run.validated = affordable(run, valid)
     run.swap()
-    points, loss = validate(run.model, valid, run.cfg, rank, world, run.validated)
+    sizes = rank, world, run.validated
+    points, loss = validate(run.model, valid, run.cfg, *sizes)
     better = loss < run.best
     if better and rank == 0 and run.cfg.patience:
         state.write(
@@ -390,5 +393,12 @@ def measure(run, valid, rank, world, progress):
         )
     run.swap()
     run.best, run.since = (loss, 0) if better else (run.best, run.since + 1)
+    bundle = against.model_of(run.cfg) if run.shipped is None else None
+    if bundle is not None:
+        model = against.Shipped(bundle, run.model)
+        run.shipped, of_shipped = validate(model, valid, run.cfg, *sizes)
+        if progress:
+            progress.rows("shipped", run, run.shipped, of_shipped)
     if progress:
-        progress.validation(run, points, loss)
+        far = against.described(points, run.shipped or [], against.name_of(run.cfg))
+        progress.validation(run, points, loss, far)

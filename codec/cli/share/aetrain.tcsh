@@ -17,7 +17,8 @@ complete aetrain \
         'c/--base=/d/' \
         'c/--device=/(auto cpu cuda mps)/' \
         'c/--bf16=/(auto on off)/' \
-        'c/--/(adam-lr base batch bf16 clamped clip crop decay-from denoise device dropout ema export export-share finish flips force gain-rate help hours init loss loss-high loss-turn mix-rate muon-lr name near no-flips out patience preset rate resume rows-lr save-minutes save-weights seed shift sizes state steps table-lr table-pictures trunk-lr valid valid-minutes valid-pictures valid-split warmup weight-decay workers)/' \
+        'c/--against=/d/' \
+        'c/--/(adam-lr against base batch bf16 clamped clip crop decay-from denoise device dropout ema export export-share finish flips force gain-rate help hours init loss loss-high loss-turn mix-rate muon-lr name near no-flips out patience preset rate resume rows-lr save-minutes save-weights seed shift sizes state steps table-lr table-pictures trunk-lr valid valid-minutes valid-pictures valid-split warmup weight-decay workers)/' \
         'c/-/(- f h)/' \
         'n/--preset/(photo digits tiny)/' \
         'n/--out/d/' \
@@ -28,5 +29,6 @@ complete aetrain \
         'n/--base/d/' \
         'n/--device/(auto cpu cuda mps)/' \
         'n/--bf16/(auto on off)/' \
+        'n/--against/d/' \
         'p/1/d/' \
         'p/*/()/'

@@ -147,7 +147,7 @@ def _add_modes(p: Parser, prog: str) -> None:
     (add if prog == "aedecompress" else hidden)(
         "--features",
         metavar="FILE.npy",
-        help="describe .aec files by a row of numbers each; write their names to FILE.csv",
+        help="write a row of numbers that describes each .aec file; write names to FILE.csv",
     )
     add("--json", action="store_true", help="print -l as JSON, in a stable form")
     add("-h", "--help", action="store_true", help="show this help")
@@ -179,8 +179,8 @@ def _add_compressing(add: Callable[..., Any]) -> None:
         "--quality",
         type=float,
         metavar="N",
-        help=f"1..100 ({QUALITY:g}): the SSIMULACRA 2 score of pictures on average, "
-        "50 is medium, 70 high, 90 cannot be told from the original",
+        help=f"choose a quality of 1..100 ({QUALITY:g}), which is the mean SSIMULACRA 2 score "
+        "to expect: 50 is medium, 70 high, 90 cannot be told from the original",
     )
     add(
         "--target-size",
@@ -207,15 +207,14 @@ def _add_compressing(add: Callable[..., Any]) -> None:
         type=int,
         choices=EFFORTS,
         metavar="N",
-        help="1..9 (1): search longer for a smaller file; 2 takes 3 times as long "
-        "for 1.8 %% less, 5 takes 8 times for 6.2 %% less, 9 takes 55 times for "
-        "8.3 %% less",
+        help="search longer for a smaller file, 1..9 (1): 2 takes 3 times as long and "
+        "saves 1.8 %%, 5 takes 8 times and saves 6.2 %%, 9 takes 55 times and saves 8.3 %%",
     )
     add(
         "--tune",
         choices=TUNES,
-        help="what files are smaller for: look (default) and psnr name the model, "
-        "unless -m does; --effort 2 or more searches for it",
+        help="make files smaller by this metric: look (default) and psnr name the model, "
+        "unless -m does; --effort 2 or more searches by it",
     )
     add(
         "--stack",
@@ -226,7 +225,7 @@ def _add_compressing(add: Callable[..., Any]) -> None:
         "--pages",
         choices=("first", "all"),
         default="first",
-        help="of a file of several pages or frames, take them all as a stack (first)",
+        help="take the first page or frame of a file, or all of them as a stack (first)",
     )
 
     add(
@@ -293,7 +292,7 @@ def _add_coding(add: Callable[..., Any]) -> None:
         "--device",
         dest="provider",
         choices=("cpu", "gpu"),
-        help="where the networks run (cpu); gpu needs an onnxruntime that has one",
+        help="run the networks there (cpu); gpu needs an onnxruntime that has one",
     )
     add(
         "--max-pixels",
@@ -315,7 +314,7 @@ def _add_files(add: Callable[..., Any]) -> None:
     add(
         "--suffix",
         choices=("replace", "append"),
-        help="what a new extension does to the old one: a.jpg becomes a.aec or "
+        help="replace the old extension or append to it: a.jpg becomes a.aec or "
         "a.jpg.aec (replace; append where names collide)",
     )
     add(
@@ -330,14 +329,13 @@ def _add_files(add: Callable[..., Any]) -> None:
         action="append",
         metavar="PATTERN",
         help="leave out names, or paths in a tree, such as '*.gif' or 'raw/*'; may be "
-        "said several times",
+        "given several times",
     )
     add(
         "--skip-existing",
         action="store_const",
         const=True,
-        help="count outputs as done that are there, sound and newer than their "
-        "inputs (default with -r)",
+        help="skip inputs whose outputs are there, sound and newer (default with -r)",
     )
     add(
         "--dry-run",

@@ -18,22 +18,21 @@ from .settings import add
 DESCRIPTION = """\
 Train a model on the pictures below DIR.
 
-For pictures of one's own, fine-tune the shipped model, in a checkout; it needs the
-fewest pictures and the least time:
+Fine-tuning the shipped model, in a checkout, needs the fewest pictures and the least
+time:
   aetrain DIR --init look --hours 1
-Small drawings or digits: --preset digits. Few pictures, learned by heart:
---patience, --weight-decay, --dropout. See docs/training.md."""
+Use --preset digits for digits and small drawings. Where there are few pictures, use
+--patience, --weight-decay or --dropout against overfitting. See docs/training.md."""
 EPILOG = """\
 The state folder holds checkpoint.pt, log.csv, curves.png and the decoded
-pictures. A killed run goes on with --resume, which keeps every setting
+pictures. --resume goes on with a run that was killed and keeps every setting
 that is not given anew.
 
-On several machines: torchrun [its options] -m codec.training [options] DIR.
+torchrun [its options] -m codec.training [options] DIR trains on several machines.
 
 Ctrl-C ends the run after the step at hand, saves and exports; a second one
-ends at once.
-Exit code: 0 trained and exported, 1 error, 130 interrupted (143 by SIGTERM), the
-model exported unless it came twice. See docs/training.md."""
+ends it at once.
+Exit code: 0 trained and exported, 1 error, 130 interrupted (143 by SIGTERM)."""
 
 
 class UsageError(Exception):

@@ -109,9 +109,8 @@ class Config:
     )
     init: str = _files(
         "",
-        "fine-tuning, the best start for pictures of one's own: a model whose weights "
-        "a checkout has (look, psnr), whose loss is then taken, and --rate 0.2; or a "
-        "file of --save-weights or a checkpoint.pt",
+        "fine-tuning: start from a model whose weights a checkout has (look, psnr), with its "
+        "loss and --rate 0.2; or from a file of --save-weights or a checkpoint.pt",
         "MODEL/FILE",
         shown="the principal components of the pictures",
     )
@@ -129,7 +128,7 @@ class Config:
     patience: int = _length(
         0,
         "early stopping: end after N validations without gain and keep the best "
-        "weights; for small data sets, which are learned by heart",
+        "weights; against overfitting, with few pictures",
         "N",
         _whole,
         shown="never",
@@ -152,9 +151,9 @@ class Config:
     )
     loss: str = _goal(
         "mse",
-        "distortion that is minimised beside the rate: a weighted sum of terms, as in "
-        "mse:0.3,ssimulacra2:0.7; mse is the squared error (L2, for PSNR), mae the "
-        "absolute error (L1), bce the cross-entropy (digits, drawings), ms-ssim and "
+        "minimise this distortion beside the rate, a weighted sum of terms as in "
+        "mse:0.3,ssimulacra2:0.7: mse is the squared error (L2, for PSNR), mae the "
+        "absolute error (L1), bce the cross-entropy (digits, drawings); ms-ssim and "
         "ssimulacra2 are for the eye and want some mse beside them; --loss help lists "
         "all terms",
         "NAME[:X],..",
@@ -162,17 +161,17 @@ class Config:
     loss_high: str = _goal("", "the same at the highest quality", "NAME[:X],..", shown="as --loss")
     loss_turn: float = _goal(
         0.5,
-        "quality, 0 to 1, from which --loss goes over into --loss-high",
+        "quality of 0 to 1 from which --loss goes over into --loss-high",
         "X",
         number(float, 0, 0.999),
     )
     clamped: bool = _goal(
-        False, "count samples beyond 0..255 as they are shown; for black on white"
+        False, "clamp samples to 0..255 before the loss, as they are shown; for black on white"
     )
     finish: bool = _goal(
         False,
         "with --init: train the scale indices alone, on rounded symbols instead of "
-        "noise; a last step of minutes that makes files smaller",
+        "noise; takes minutes at the end of a run and makes files smaller",
     )
     denoise: tuple = _goal(
         (),
@@ -220,13 +219,13 @@ class Config:
     )
     clip: float = _step(
         3.0,
-        "gradient clipping at X times the running mean of the norm; 0: none",
+        "clip gradients at X times the running mean of their norm; 0: never",
         "X",
         _real,
     )
     warmup: int = _step(100, "steps over which the learning rates rise", "N", _count)
     ema: float = _step(
-        0.999, "decay of the moving average of weights, which is exported", "X", _share
+        0.999, "decay of the moving average of weights; that average is exported", "X", _share
     )
     near: float = _step(
         0.0,
@@ -239,15 +238,15 @@ class Config:
     seed: int = _step(1, "seed of crops, noise and new weights", "N", _whole)
     device: str = _machine(
         "auto",
-        "what trains; auto: an NVIDIA card (cuda), else Apple's (mps), else the cores",
+        "train on this; auto: an NVIDIA card (cuda), else Apple's (mps), else the cores",
         choices=DEVICES,
     )
     workers: int = _machine(
-        2, "processes", "N", _count, shown="one per card, or per processor core"
+        2, "number of processes", "N", _count, shown="one per card, or per processor core"
     )
     bf16: str = _machine(
         "auto",
-        "matrix products in bfloat16 (mixed precision); auto: where it is faster, "
+        "multiply matrices in bfloat16 (mixed precision); auto: where that is faster, "
         "measured once at the start of the run",
         choices=BF16,
     )
@@ -255,7 +254,7 @@ class Config:
     save_minutes: float = _often(5.0, "minutes between checkpoints", "M", _real)
     valid_pictures: int = _often(
         64,
-        "pictures of a validation, at most, spread over those there are",
+        "number of pictures of a validation, at most, spread over those there are",
         "N",
         _count,
     )
@@ -267,7 +266,7 @@ class Config:
         shown="psnr, or look with a --loss for the eye",
     )
     table_pictures: int = _often(
-        60, "pictures that the frequency tables are fitted to", "N", _count
+        60, "number of pictures that the frequency tables are fitted to", "N", _count
     )
     shape: Shape = dataclasses.field(default_factory=Shape)
 
@@ -299,15 +298,15 @@ class Command:
     export: bool = _task(False, "train nothing; export the checkpoint of --state")
     preset: str | None = _task(
         None,
-        "kind of model: photo (the shipped one's), digits (small grey pictures), tiny "
+        "kind of model: photo (as shipped), digits (small grey pictures), tiny "
         "(for trials of a minute)",
         choices=PRESET_NAMES,
         shown="photo",
     )
     sizes: dict | None = _task(
         None,
-        "other sizes of the networks, as in s_hidden8=160,s8=2; with --init they "
-        "begin with what the weights know (docs/training.md)",
+        "change sizes of the networks, as in s_hidden8=160,s8=2; with --init they start "
+        "from the weights (docs/training.md)",
         "NAME=N,..",
         sizes(Shape),
     )

@@ -63,6 +63,7 @@ _WHERE = {
     "decode": "api",
     "decode_many": "api",
     "info": "api",
+    "kept": "api",
     "Encoder": "encoder",
     "Decoder": "decoder",
     "EncodeOptions": "options",

@@ -7,7 +7,7 @@ from typing import Any, Unpack, cast
 
 import numpy as np
 
-from . import container
+from . import container, picture
 from .decoder import Decoder
 from .encoder import Encoder
 from .io import urls
@@ -134,6 +134,30 @@ def decode_many(
         finally:
             for future in ahead:
                 future.cancel()
+
+
+def kept(data: File) -> bytes | None:
+    """What ``metadata="all"`` kept of the file that a picture was read from.
+
+    Parameters
+    ----------
+    data : bytes-like, path or binary file object
+        An ``.aec`` file.
+
+    Returns
+    -------
+    bytes or None
+        That file, with zeros where its coded samples were; all the rest of
+        it is as it was, at the same places. None where nothing was kept.
+
+    Raises
+    ------
+    FormatError, UnsupportedError
+        As :meth:`Decoder.decode`, but symbols are not looked at.
+    """
+    header, sections, _ = container.unpack(urls.contents(data))
+    section = sections.get(picture.kept.SECTION, b"")
+    return picture.kept.read(section, header.width * header.height)
 
 
 def info(data: File) -> Header:

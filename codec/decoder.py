@@ -150,7 +150,9 @@ class Decoder:
                 picture.from_sections(pixels, sections),
                 alpha=whole[top : top + height, left : left + width],
             )
-        return pic if options.metadata else dataclasses.replace(pic, exif=None, xmp=None)
+        if options.metadata:
+            return pic
+        return dataclasses.replace(pic, exif=None, xmp=None, kept=None)
 
     def symbols(self, data: Buffer, max_pixels: int | None = None) -> tuple[Array, Array]:
         """z and latent symbols of a file, int16; no network runs."""

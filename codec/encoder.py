@@ -153,7 +153,7 @@ class Encoder:
         if not isinstance(image, Picture):  # equal pictures make equal files
             pic = dataclasses.replace(pic, origin=None)
         if not options.metadata:
-            pic = dataclasses.replace(pic, exif=None, xmp=None, origin=None)
+            pic = dataclasses.replace(pic, exif=None, xmp=None, origin=None, kept=None)
         sections = picture.to_sections(pic)
 
         def pack(quality: float, payload: bytes, crc: int) -> bytes:

@@ -41,7 +41,7 @@ class EncodeFields(TypedDict, total=False):
     max_pixels: int | None
     model: Model | None
     threads: int | None
-    metadata: bool | None
+    metadata: bool | str | None
     provider: str | None
 
 
@@ -51,7 +51,7 @@ class DecodeFields(TypedDict, total=False):
     max_pixels: int | None
     model: Model | None
     threads: int | None
-    metadata: bool | None
+    metadata: bool | str | None
     provider: str | None
 
 
@@ -115,8 +115,10 @@ class EncodeOptions(_Changed):
         Inside the networks; None: all cores. Bytes may differ between thread
         counts where the engine's sums do; every variant decodes
         (docs/format.md, section 8).
-    metadata : bool
-        Keep Exif and XMP. The colour profile and alpha always stay.
+    metadata : bool or "all"
+        Keep Exif and XMP; "all" keeps everything else that a picture file
+        holds as well, but its samples. The colour profile and alpha always
+        stay.
     provider : str or None
         As of `DecodeOptions`; bytes may differ, every variant decodes.
 
@@ -136,7 +138,7 @@ class EncodeOptions(_Changed):
     max_pixels: int = MAX_PIXELS
     model: Model | None = None
     threads: int | None = None
-    metadata: bool = True
+    metadata: bool | str = True
     provider: str | None = None
 
     _alone = GOALS
@@ -198,8 +200,9 @@ class DecodeOptions(_Changed):
         `codec.model.find` looks for.
     threads : int or None
         Inside the networks; never changes the symbols. None: all cores.
-    metadata : bool
-        Hand on Exif and XMP. The colour profile and alpha always stay.
+    metadata : bool or "all"
+        Hand on Exif, XMP and what was kept else; "all" is True. The colour
+        profile and alpha always stay.
     provider : str or None
         Where the networks run: an execution provider of the onnxruntime that
         is installed, by its name, or "gpu", the first that is one's. None:
@@ -214,7 +217,7 @@ class DecodeOptions(_Changed):
     max_pixels: int = MAX_PIXELS
     model: Model | None = None
     threads: int | None = None
-    metadata: bool = True
+    metadata: bool | str = True
     provider: str | None = None
 
     def __post_init__(self) -> None:
@@ -225,8 +228,8 @@ def _check_common(options: EncodeOptions | DecodeOptions) -> None:
     _set(options, "max_pixels", _integer("max_pixels", options.max_pixels))
     if options.threads is not None:
         _set(options, "threads", _integer("threads", options.threads))
-    if not isinstance(options.metadata, bool):
-        raise InputError(f"metadata must be true or false, not {options.metadata!r}")
+    if not isinstance(options.metadata, bool) and options.metadata != "all":
+        raise InputError(f"metadata must be true, false or all, not {options.metadata!r}")
     if not isinstance(options.provider, str | None):
         raise InputError(f"provider must be a name, not {options.provider!r}")
 

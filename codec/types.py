@@ -52,6 +52,8 @@ class Picture:
     origin : Origin or None
         What the file was that it was read from; encoding keeps it of a
         `Picture` only.
+    kept : bytes or None
+        That file without its samples, as section ``kept`` has it.
     """
 
     pixels: Array
@@ -61,6 +63,7 @@ class Picture:
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     origin: Origin | None = None
+    kept: bytes | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -269,7 +269,24 @@ def _video(container):
     return data + VIDEO
 
 
+# Grey and a channel of no type, 8 x 8, of imagecodecs.
+JXL_BANDS = bytes.fromhex(
+    "ff0a41c0e80014370208101000a4004b2825d6a124144c80115392a27067748cc1dabcc0010020"
+    "c05000604080106f43e4d08a9734008300"
+)
+
+
 def _bands(container):
+    if container == "JXL":
+        return JXL_BANDS
+    if container == "JP2":  # which calls no band alpha
+        four = Image.fromarray(np.dstack([PIXELS, PIXELS[..., :1] // 2]), "RGBA")
+        data = plain("JP2", four)
+        at, definition = data.index(b"jp2h") - 4, data.index(b"cdef") - 4
+        sizes = struct.unpack_from(">I", data, at)[0], struct.unpack_from(">I", data, definition)[0]
+        end = definition + sizes[1]
+        header = struct.pack(">I", sizes[0] - sizes[1]) + data[at + 4 : definition]
+        return data[:at] + header + data[end:]
     if container != "TIFF":
         return None
     four = np.dstack([PIXELS, PIXELS[..., :1] // 2])

@@ -486,6 +486,52 @@ def test_headers_of_jpeg_xl(shape, kind, more):
         with_warning(data, "only one frame of 2")
 
 
+def test_extra_channels_of_jpeg_xl():
+    """Depth with a name, alpha, a spot colour, a second alpha: bit by bit."""
+    bits = []
+
+    def put(*values):  # (value, bits)
+        for value, n in values:
+            bits.extend(value >> i & 1 for i in range(n))
+
+    put((0x0AFF, 16), (1, 1), (3, 5), (1, 3))  # 32 x 32
+    put((0, 1), (0, 1), (0, 1), (0, 2), (1, 1), (2, 2), (2, 4))  # 8 bits, 4 channels
+    put((0, 1), (1, 2), (0, 1), (0, 2), (0, 2), (1, 2), (5, 4))  # depth, a name of 5
+    put(*((letter, 8) for letter in b"depth"))
+    put((0, 1), (0, 2), (0, 1), (0, 2), (0, 2), (0, 2), (1, 1))  # alpha, premultiplied
+    put((0, 1), (2, 2), (0, 4), (0, 1), (0, 2), (0, 2), (0, 2), (7, 64))  # a spot colour
+    put((1, 1))  # alpha
+    bits += [0] * (-len(bits) % 8)
+    data = bytes(
+        sum(bit << i for i, bit in enumerate(bits[n : n + 8])) for n in range(0, len(bits), 8)
+    )
+    found = jxl.header(data)
+    assert found.channels == ("depth map", "spot colour", "further alpha")
+    assert (found.width, found.bits, found.is_premultiplied) == (32, 8, True)
+    assert jxl.header(data[:-6]) is None
+
+
+def test_colours_of_jpeg_2000():
+    data = plain("JP2")
+    at = data.index(b"colr") + 7
+    with_warning(data[:at] + struct.pack(">I", 21) + data[at + 4 :], "colour space 21 is left out")
+
+
+def test_signed_samples_are_refused():
+    data = plain("TIFF", Image.fromarray(PIXELS[..., 0]))
+    assert opened(with_tag(data, 339, 3, 1, b"\1\0\0\0")).pixels.shape == PIXELS.shape[:2]
+    with pytest.raises(InputError, match="signed"):
+        opened(with_tag(data, 339, 3, 1, b"\2\0\0\0"))
+
+
+def test_grey_jpeg_xl_of_16_bits():
+    imagecodecs = pytest.importorskip("imagecodecs")
+    pytest.importorskip("pillow_jxl")
+    deep = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000
+    data = imagecodecs.jpegxl_encode(deep, lossless=True)
+    with_warning(data, "16 bits a sample cut to 8")
+
+
 def test_large_jpeg_xl_is_refused_before_it_is_decoded(monkeypatch):
     pytest.importorskip("pillow_jxl")
     data = plain("JXL")

@@ -247,6 +247,7 @@ def test_raw_photographs():
         (b"gAMA", (45455).to_bytes(4, "big"), None),
         (b"cICP", b"\x09\x10\0\1", "cICP"),
         (b"cICP", b"\1\x0d\0\1", None),
+        (b"cICP", b"\1\x0d\0\0", "cICP"),  # of narrow range
         (
             b"cHRM",
             b"".join(

@@ -26,7 +26,7 @@ from pictures import chunk, exif
 
 from codec import picture
 from codec.errors import CodecError, ConversionWarning
-from codec.picture import metadata, parts
+from codec.picture import kept, metadata, parts
 
 N = 80  # changes of each container
 TEXT = b"a secret that nobody shall lose, "
@@ -51,9 +51,26 @@ def outcome(data, secret, **more):
         except CodecError:
             return "refused"
     if any(w.category is ConversionWarning for w in caught):
+        if not more and secret in data:
+            check_kept(data, secret)
         return "told"
-    kept = (p.icc, p.exif, p.xmp) if more.get("metadata", True) else (p.icc,)
-    return "kept" if any(secret in (k or b"") for k in kept) else "SILENT"
+    carried = (p.icc, p.exif, p.xmp) if more.get("metadata", True) else (p.icc,)
+    return "kept" if any(secret in (k or b"") for k in carried) else "SILENT"
+
+
+def check_kept(data, secret):
+    """What is told is kept with ``--keep-all``, or still told."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        p = picture.open_picture(io.BytesIO(data), metadata="all")
+    if any(w.category is ConversionWarning for w in caught):
+        return
+    contents = parts.read(data)
+    at = data.index(secret)
+    if data[:4] == b"RIFF" and any(a <= at < b for a, b in contents.samples):
+        return  # where coded samples of WebP end is not seen
+    back = kept.read(p.kept, p.pixels.shape[0] * p.pixels.shape[1])
+    assert secret in back and len(back) == len(data)
 
 
 @functools.cache

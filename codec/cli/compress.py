@@ -48,7 +48,7 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
     notes.pixels = width * height
     read = time.perf_counter()
     if not options.encode.metadata:
-        picture = dataclasses.replace(picture, exif=None, xmp=None, origin=None)
+        picture = dataclasses.replace(picture, exif=None, xmp=None, origin=None, kept=None)
     if data is None:
         data = _encode(coder, picture, notes, progress)
     coded = time.perf_counter()

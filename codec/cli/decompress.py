@@ -30,6 +30,21 @@ def _format(job: Job, picture: Picture, options: argparse.Namespace) -> tuple[st
     return files.picture_format(job.dst, options.format), {}
 
 
+def write_kept(coder: Coder, job: Job, notes: Notes, progress: Progress | None) -> None:
+    """Write what --keep-all kept, instead of the picture; arguments as of ``compress``."""
+    from ..api import kept
+
+    assert job.dst is not None
+    files.refuse(job.src, job.dst, coder.options.force)
+    with files.source(job.src) as file:
+        data = files.take_aec(file)
+    found = kept(data)
+    if found is None:
+        raise Refusal("holds nothing that --keep-all kept")
+    files.save(job, found, coder.options)
+    notes.n_in, notes.n_out = len(data), len(found)
+
+
 def decompress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) -> None:
     """Decompress or test one job; arguments as of ``compress``."""
     options = coder.options

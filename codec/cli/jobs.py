@@ -11,6 +11,7 @@ from . import report
 from .report import Refusal
 
 STREAM = "-"
+KEPT = "kept"  # what --format says for what --keep-all kept
 # What a Mac writes beside each file on a disk that is not its own.
 _APPLE_DOUBLE = b"\0\5\x16\7"
 # What undoes a mode: its inputs are the outputs of the other.

@@ -17,7 +17,7 @@ import codec
 from ..errors import CodecError
 from . import archives, features
 from .bar import Bar
-from .jobs import Job
+from .jobs import KEPT, Job
 from .notes import Notes
 from .options import parse, parser
 from .report import ERROR, Refusal, Report, UsageError, display, listed
@@ -128,7 +128,7 @@ def _act(options: argparse.Namespace, report: Report) -> None:
 
 def _check_names(options: argparse.Namespace) -> None:
     """Refuse unknown formats and models before anything is read."""
-    if options.format is not None:
+    if options.format not in (None, KEPT):
         from .files import picture_format
 
         picture_format("-", options.format)

@@ -227,7 +227,14 @@ def _add_compressing(add: Callable[..., Any]) -> None:
         default="first",
         help="take the first page or frame of a file, or all of them as a stack (first)",
     )
-
+    add(
+        "--keep-all",
+        dest="metadata",
+        action="store_const",
+        const="all",
+        help="keep in the .aec file whatever the picture's file holds beside its samples "
+        "and would else be left out, for --format kept",
+    )
     add(
         "--with-model",
         action="store_true",
@@ -257,7 +264,8 @@ def _add_decompressing(add: Callable[..., Any]) -> None:
     add(
         "--format",
         metavar="EXT",
-        help="write this format (that of OUT's name, else png)",
+        help="write this format (that of OUT's name, else png); kept: instead of the "
+        "picture what --keep-all kept, the file that was compressed with zeros for its samples",
     )
     add(
         "--original-format",

@@ -3,7 +3,7 @@
 import argparse
 
 from . import archives
-from .jobs import STREAM
+from .jobs import KEPT, STREAM
 from .report import UsageError
 
 
@@ -21,6 +21,10 @@ def check(options: argparse.Namespace) -> None:
         (
             options.format is not None and options.mode != "decompress",
             "--format is for decompressing",
+        ),
+        (
+            options.format == KEPT and (options.rm or options.region or options.index is not None),
+            "--format kept writes no picture; it clashes with --rm, --region and --index",
         ),
         (options.json and options.mode != "list", "--json needs -l"),
         (
@@ -111,6 +115,7 @@ def _check_scheduler(options: argparse.Namespace) -> None:
         (options.skip_larger, "--skip-larger"),
         (options.target_share, "--target-size N%"),
         (options.original_format, "--original-format"),
+        (options.format == KEPT, "--format kept"),
         (options.with_model, "--with-model"),
         (archives.is_archive(options.output_dir), "archives"),
         (options.index is not None, "--index"),

@@ -84,6 +84,7 @@ def compressed(coder: Coder, job: Job, data: bytes, source: Picture) -> None:
         found.pixels.shape == source.pixels.shape
         and _equal(found.alpha, source.alpha)
         and _same_size(found.dpi, source.dpi)
+        and found.kept == source.kept
         and (found.icc, found.exif, found.xmp) == (source.icc, *upright(source.exif, source.xmp))
     )
     if not (same and _resembles(found.pixels, source.pixels)):

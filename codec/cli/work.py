@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .jobs import Job
+from .jobs import KEPT, Job
 from .notes import Notes
 
 if TYPE_CHECKING:  # numpy takes long to load
@@ -62,6 +62,8 @@ class Coder:
         act = {"compress": compress.compress, "features": features.describe}.get(
             self.options.mode, decompress.decompress
         )
+        if self.options.format == KEPT:
+            act = decompress.write_kept
         if self.options.mode == "compare":
             from .compare import compare as act  # it loads Pillow's fonts
         if self.options.stack:

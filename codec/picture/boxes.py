@@ -140,7 +140,8 @@ def _jxl_box(walk: Walk, kind: bytes, is_first: bool, start: int, body: int, end
     elif kind == b"jxll" and is_first:
         walk.cover(start, body + 1)
     elif kind in (b"jxlc", b"jxlp"):
-        walk.cover(start, end)  # `jxl.codestream` says which of them count
+        walk.cover(start, body)
+        walk.cover_samples(body, end)  # `jxl.codestream` says which of them count
     else:
         return False
     return True
@@ -152,18 +153,24 @@ def _jxl_header(walk: Walk) -> None:
     if header:
         walk.found.orientation = header.orientation
         walk.found.n_frames = 2 if header.is_animated else 1  # or more
+        walk.found.is_premultiplied = header.is_premultiplied
+        if header.is_animated:
+            walk.keep_samples()
+        for name in header.channels:
+            walk.lose_among_samples(name)
     stream = jxl.codestream(walk.data)
     if stream.surplus:
-        walk.lose("further codestreams", data=stream.surplus)
+        walk.lose_among_samples("further codestreams", stream.surplus)
 
 
 def codestream(walk: Walk) -> None:
     """Account for a bare codestream of JPEG XL or JPEG 2000."""
     walk.found.reads_metadata = False
     if walk.data[:2] == b"\xff\x0a":
-        walk.cover(0, len(walk.data))
+        walk.cover_samples(0, len(walk.data))
         _jxl_header(walk)
     else:
+        walk.found.has_unnamed_alpha = True
         _jp2_codestream(walk, 0, len(walk.data))
 
 
@@ -171,6 +178,8 @@ def codestream(walk: Walk) -> None:
 
 # All that say how samples are coded: SIZ, COD, COC, TLM, .. up to CRG.
 _JP2_MARKERS = {*range(0xFF50, 0xFF64)}
+# CMYK, sRGB, grey, sYCC: those that are read for what they are.
+_JP2_SPACES = {12, 16, 17, 18}
 # What the library that writes them all leaves in each.
 _OPENJPEG = re.compile(rb"Created by OpenJPEG version [\d.]{1,12}")
 
@@ -191,6 +200,7 @@ def _jp2_box(walk: Walk, kind: bytes, is_first: bool, start: int, body: int, end
 
 def _jp2_header(walk: Walk, start: int, body: int, end: int) -> None:
     walk.cover(start, body)
+    walk.found.has_unnamed_alpha = True
     seen: set[bytes] = set()
     for kind, inner, at, stop in boxes(walk.data, body, end):
         is_first = kind not in seen
@@ -201,14 +211,18 @@ def _jp2_header(walk: Walk, start: int, body: int, end: int) -> None:
             walk.keep("icc", walk.data[at + 3 : stop], at + 3, stop)
         elif kind == b"colr" and method == 1:
             walk.cover(inner, at + 7)
+            (space,) = struct.unpack_from(">I", walk.data, at + 3)
+            if space not in _JP2_SPACES and walk.found.colours is None:
+                walk.found.colours = f"colour space {space}"
         elif kind == b"res " and is_first:
             _jp2_resolution(walk, inner, at, stop)
         elif kind in _JP2H and is_first:
             end = at + _JP2H[kind](walk.data[at:stop])
             walk.cover(inner, min(stop, end))
             if kind == b"cdef":
-                types = struct.unpack_from(f">{(end - at) // 2}H", walk.data, at)[2::3]
+                types = set(struct.unpack_from(f">{(end - at) // 2}H", walk.data, at)[2::3])
                 walk.found.is_premultiplied = 2 in types
+                walk.found.has_unnamed_alpha = types.isdisjoint({1, 2})
         else:
             _lose_box(walk, kind, inner, stop)
 
@@ -299,7 +313,7 @@ def _jp2_tile(walk: Walk, start: int, end: int) -> None:
         else:
             walk.lose(f"segment {marker:X}", at, at + 2 + size)
         at += 2 + size
-    walk.cover(at, end)  # packets
+    walk.cover_samples(at, end)  # packets
 
 
 def _jp2_comment(walk: Walk, at: int, end: int) -> None:
@@ -361,6 +375,7 @@ class _Meta:
         self._sources: dict[bytes, set[int]] = {}  # of links, by their type
         self._properties: list[tuple[bytes, int, int, int]] = []
         self._parts: dict[bytes, tuple[int, int]] = {}
+        self._shown: set[int] = set()  # items that the picture is made of
         self._is_avif = walk.data[8:12] in (b"avif", b"avis")
         walk.cover(start, body + 4)
         for kind, begin, at, stop in boxes(walk.data, body + 4, end):
@@ -395,6 +410,7 @@ class _Meta:
         ):
             if kind in self._parts:
                 read(*self._parts[kind])
+        self._shown = set(self._parts_of(primary))
         self._frames(primary)
         self._look(primary)
         # What describes the picture itself goes first.
@@ -513,7 +529,7 @@ class _Meta:
         surplus = coded.surplus(kind, body) if body else b""
         if surplus:
             name = f"data between samples of {kind.decode('latin-1')!r}"
-            self._walk.lose(name, data=surplus)
+            self._walk.lose_among_samples(name, surplus)
 
     def _associate(self, at: int) -> int:
         """Which items have which properties; returns where that ends."""
@@ -616,8 +632,9 @@ class _Meta:
             self._lose_surplus(item.kind, body)
         else:
             name = f"item {item.kind.decode('latin-1')}"
+        is_shown = number in self._shown and item.kind in _PICTURES and not name
         for start, end in item.spans:
-            walk.cover(start, end)
+            (walk.cover_samples if is_shown else walk.cover)(start, end)
         if name:
             walk.lose(name, data=body)
 

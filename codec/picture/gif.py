@@ -1,7 +1,7 @@
 """GIF files, block by block (CompuServe, GIF89a)."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from . import lzw
 from .walk import Walk
@@ -24,7 +24,7 @@ def walk(walk: Walk) -> None:
         walk.spend(8)
         start, kind = at, data[at]
         if kind == 0x2C:
-            at = _image(walk, at)
+            at = _image(walk, at, walk.cover if frames else walk.cover_samples)
             frames += 1
             once.discard(_CONTROL)
         elif kind == 0x21:
@@ -86,7 +86,7 @@ def _extension(
         walk.lose(f"extension {known}", start, end)
 
 
-def _image(walk: Walk, at: int) -> int:
+def _image(walk: Walk, at: int, cover: Callable[[int, int], None]) -> int:
     """Cover an image as far as its samples go; returns where it ends."""
     data, start = walk.data, at
     width, height, flags = struct.unpack_from("<HHB", data, at + 5)
@@ -102,6 +102,6 @@ def _image(walk: Walk, at: int) -> int:
     codes = b"".join(data[a:b] for a, b in blocks)
     n = lzw.used(codes, bits, width * height)
     for a, b in blocks:
-        walk.cover(a - 1, a + min(b - a, n))
+        cover(a - 1, a + min(b - a, n))
         n = max(0, n - (b - a))
     return end

@@ -24,7 +24,7 @@ _UNREAD = (
     (rb"\x1f\x8b|PK\x03\x04|BZh|7z\xbc\xaf", "an archive"),
 )
 _AVIF_DEPTH = re.compile(rb"av1C\x81.(.)", re.DOTALL)
-_CICP = re.compile(rb"\0\0\0\x04cICP(..)", re.DOTALL)
+_CICP = re.compile(rb"\0\0\0\x04cICP(.{4})", re.DOTALL)
 _SRGB = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 
 
@@ -172,7 +172,7 @@ def lost_colour(image: Image.Image, start: bytes, contents: Any = None) -> str |
     """
     said = image.format == "PNG" and _CICP.search(start.partition(b"IDAT")[0])
     if said:
-        return None if said[1] == b"\x01\x0d" else "cICP"
+        return None if said[1] == b"\x01\x0d\0\1" else "cICP"
     icc = contents.icc if contents and contents.reads_metadata else None
     if icc or image.info.get("icc_profile"):
         return None
@@ -236,6 +236,12 @@ def mend_transparency(image: Image.Image, contents: Any) -> None:
     if image.mode == "L" and bits in (2, 4):
         value = int.from_bytes(contents.transparency[:2], "big")
         image.info["transparency"] = value * 255 // (2**bits - 1)
+
+
+def is_signed(image: Image.Image) -> bool:
+    """Whether samples of a TIFF file have signs, which Pillow leaves out."""
+    formats = (getattr(image, "tag_v2", None) or {}).get(339, ())
+    return 2 in (formats if isinstance(formats, tuple) else (formats,))
 
 
 def further_bands(image: Image.Image) -> int:

@@ -74,7 +74,7 @@ def segments(picture: Picture, start: int) -> int:
     pattern = _MARKER
     while found := pattern.search(data, at):
         if pattern is _AFTER_SAMPLES:
-            walk.cover(at, found.start())
+            walk.cover_samples(at, found.start())
             picture.scan_ends.append(found.start())
         pattern = _MARKER
         begin, at = found.start(), found.end()

@@ -8,12 +8,24 @@ import dataclasses
 
 _RATIOS = (None, (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 
+_CHANNELS = {
+    0: "alpha",
+    1: "depth map",
+    2: "spot colour",
+    3: "selection",
+    4: "black",
+    5: "colour filter",
+    6: "thermal image",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Header:
     """Size in pixels, bits a sample, orientation as in Exif, and the rest.
 
-    ``is_animated``: whether there are several frames.
+    ``is_animated``: whether there are several frames. ``channels``: what the
+    extra ones are, by name, but for one of alpha. ``is_premultiplied``: whether
+    colours are multiplied by it.
     """
 
     width: int
@@ -21,6 +33,8 @@ class Header:
     bits: int
     is_animated: bool
     orientation: int = 1
+    channels: tuple[str, ...] = ()
+    is_premultiplied: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,15 +49,15 @@ class _Bits:
     """Bits of bytes, the lowest of each first."""
 
     def __init__(self, data: bytes) -> None:
-        self._value, self._left = int.from_bytes(data, "little"), 8 * len(data)
+        self._data, self._at = data, 0
 
     def read(self, n: int) -> int:
-        if n > self._left:
+        first, skipped = divmod(self._at, 8)
+        self._at += n
+        if self._at > 8 * len(self._data):
             raise ValueError("cut short")
-        found = self._value & (1 << n) - 1
-        self._value >>= n
-        self._left -= n
-        return found
+        found = int.from_bytes(self._data[first : (self._at + 7) // 8], "little")
+        return found >> skipped & (1 << n) - 1
 
     def choose(self, *ways: tuple[int, int]) -> int:
         """One of four (offset, bits), by two bits."""
@@ -65,20 +79,53 @@ def header(data: bytes) -> Header | None:
         None of what is no JPEG XL.
     """
     try:
-        bits = _Bits(codestream(data).data[:64])
+        bits = _Bits(codestream(data).data)
         if bits.read(16) != 0x0AFF:
             return None
         width, height = _size(bits)
         if bits.read(1):  # all as usual
             return Header(width, height, 8, False)
         is_animated, orientation = _extra(bits) if bits.read(1) else (False, 1)
-        if bits.read(1):  # samples are floats
-            depth = bits.choose((32, 0), (16, 0), (24, 0), (1, 6))
-        else:
-            depth = bits.choose((8, 0), (10, 0), (12, 0), (1, 6))
-        return Header(width, height, depth, is_animated, orientation)
+        depth = _depth(bits)
+        bits.read(1)  # how wide a decoder's buffers are
+        n = bits.choose((0, 0), (1, 0), (2, 4), (1, 12))
+        alphas, others = [], []
+        for _ in range(n):
+            name, is_premultiplied = _channel(bits)
+            if name == "alpha":
+                alphas.append(is_premultiplied)
+            else:
+                others.append(name)
+        others += ["further alpha"] * (len(alphas) - 1)
+        premultiplied = any(alphas[:1])
+        return Header(width, height, depth, is_animated, orientation, tuple(others), premultiplied)
     except (ValueError, LookupError):
         return None
+
+
+def _depth(bits: _Bits) -> int:
+    """Bits a sample."""
+    if not bits.read(1):
+        return bits.choose((8, 0), (10, 0), (12, 0), (1, 6))
+    depth = bits.choose((32, 0), (16, 0), (24, 0), (1, 6))
+    bits.read(4)  # of the exponent
+    return depth
+
+
+def _channel(bits: _Bits) -> tuple[str, bool]:
+    """What an extra channel is, and whether colours are multiplied by it."""
+    if bits.read(1):
+        return "alpha", False
+    kind = bits.choose((0, 0), (1, 0), (2, 4), (18, 6))
+    _depth(bits)
+    bits.choose((0, 0), (3, 0), (4, 0), (1, 3))  # how much smaller it is
+    bits.read(8 * bits.choose((0, 0), (0, 4), (16, 5), (48, 10)))  # its name
+    is_premultiplied = kind == 0 and bool(bits.read(1))
+    if kind == 2:
+        bits.read(64)  # colour and opacity
+    if kind == 5:
+        bits.choose((1, 0), (0, 2), (3, 4), (19, 8))
+    return _CHANNELS.get(kind, f"channel of type {kind}"), is_premultiplied
 
 
 def codestream(data: bytes) -> Codestream:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from PIL import Image
 
 from ..types import Array, Picture, Sections
-from . import origin, tiff
+from . import kept, origin, tiff
 from .alpha import alpha_to_png, png_to_alpha
 
 _PREFIX = b"Exif\0\0"
@@ -246,6 +246,8 @@ def to_sections(picture: Picture) -> Sections:
             sections[kind] = data
     if picture.origin is not None:
         sections[origin.SECTION] = origin.write(picture.origin)
+    if picture.kept:
+        sections[kept.SECTION] = picture.kept
     return sections
 
 
@@ -283,4 +285,5 @@ def from_sections(pixels: Array, sections: Sections) -> Picture:
         xmp,
         dpi=(dpi[0] / 1000, dpi[1] / 1000) if all(dpi) else None,
         origin=origin.read(sections.get(origin.SECTION)),
+        kept=sections.get(kept.SECTION),
     )

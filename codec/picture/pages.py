@@ -171,7 +171,8 @@ class _Page:
                 size = found[n] if n < len(found) else most
                 self._walk.spend(0, min(size, len(self._walk.data)))
                 used = self._used(self._walk.data[at : at + size], most)
-                self._walk.cover(at, at + min(size, used))
+                cover = self._walk.cover_samples if self._is_first else self._walk.cover
+                cover(at, at + min(size, used))
 
     def _most(self, n: int, tiled: bool) -> int:
         """Bytes of a strip or tile, unpacked."""

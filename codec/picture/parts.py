@@ -51,7 +51,7 @@ def read(data: bytes, max_pixels: int = MAX_PIXELS) -> Contents | None:
                 walker(walk)
             except (struct.error, LookupError, ValueError, ArithmeticError):
                 # Cut short, or nonsense: who knows what it would have been.
-                walk.lose("what a damaged part holds")
+                walk.lose_among_samples("what a damaged part holds")
             return walk.end()
     return None
 

@@ -37,18 +37,18 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import CodecError, ConversionWarning, InputError, LimitError
+from ..errors import CodecError, ConversionNote, ConversionWarning, InputError, LimitError
 from ..limits import MAX_PIXELS, MAX_SIDE, check_pixels, over
 from ..model import forks
 from ..types import Array, Picture
-from . import hidden, jxl, metadata, origin, parts
+from . import hidden, jxl, kept, metadata, origin, parts
 from .alpha import fill_hidden
 from .walk import Contents, Lost
 
 _LOSSLESS = {"1": "L", "RGBX": "RGB", "PA": "RGBA"}
 _LOSSY = {"La": "LA", "RGBa": "RGBA", "YCbCr": "RGB", "HSV": "RGB"}
 # Formats whose 16-bit grey is 0 for black and 65535, for Pillow, for white.
-_FULL_RANGE = {"PNG", "PPM", "JPEG2000"}
+_FULL_RANGE = {"PNG", "PPM", "JPEG2000", "JXL"}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -120,7 +120,7 @@ def load(image: Array | Image.Image, max_pixels: int = MAX_PIXELS) -> Picture:
 def open_picture(
     file: str | os.PathLike[str] | BinaryIO,
     max_pixels: int = MAX_PIXELS,
-    metadata: bool = True,
+    metadata: bool | str = True,
 ) -> Picture:
     """Read a picture file of any format that Pillow reads.
 
@@ -132,9 +132,10 @@ def open_picture(
         A file object need not be seekable.
     max_pixels : int, optional
         Checked before the pixels are decoded.
-    metadata : bool
+    metadata : bool or "all"
         Whether the caller wants Exif, XMP and their like; of metadata that
-        is left out nothing is told otherwise.
+        is left out nothing is told otherwise. With "all" what would be left
+        out is in ``kept``.
 
     Returns
     -------
@@ -155,15 +156,21 @@ def open_picture(
         As `load`; and for all that is in the file and not in the result.
     """
     with _opened(file, max_pixels) as (image, contents, data):
-        picture = _load_pil(image, contents, lambda: _account(image, contents, metadata, data, 1))
+        sections: list[bytes | None] = []
+
+        def account() -> None:
+            sections.append(_account(image, contents, metadata, data, 1))
+
+        picture = _load_pil(image, contents, account)
         name = getattr(file, "name", file)
-        return dataclasses.replace(picture, origin=origin.of(image, name, data))
+        (section,) = sections
+        return dataclasses.replace(picture, origin=origin.of(image, name, data), kept=section)
 
 
 def open_pages(
     file: str | os.PathLike[str] | BinaryIO,
     max_pixels: int = MAX_PIXELS,
-    metadata: bool = True,
+    metadata: bool | str = True,
 ) -> Iterator[Picture]:
     """Read all pages of a file, or frames of an animation, one after the other.
 
@@ -195,7 +202,7 @@ def open_pages(
         check_pixels(width, n * height, max_pixels)
 
         def account() -> None:
-            _account(image, contents, metadata, data, n)
+            _account(image, contents, bool(metadata), data, n)
             if metadata and n > 1:
                 _warn("of pages only samples and colour profile are kept")
 
@@ -286,28 +293,41 @@ def _check_jxl(data: bytes, max_pixels: int) -> None:
 def _account(
     image: Image.Image,
     contents: Contents | None,
-    wants_metadata: bool,
+    wants_metadata: bool | str,
     data: bytes,
     n_kept: int,
-) -> None:
-    """Tell all of a file that its picture will not carry."""
-    said = _frames(image, contents, n_kept)
+) -> bytes | None:
+    """Tell all of a file that its picture will not carry; or carry it as a section."""
+    said, names = _frames(image, contents, n_kept), []
+    samples = contents.samples if contents else []
     if contents is None:
-        said.append(f"what a {image.format} file holds beside its picture is left out")
+        names = [f"what a {image.format} file holds beside its picture"]
     else:
         lost = [p for p in contents.lost if wants_metadata or not p.is_metadata]
         lost = [p for p in lost if p.name != "frame"]
         if _has_more(image, contents, data):
             lost.append(Lost("bytes after the samples", b""))
+            samples = []
         if wants_metadata and _without_claims(contents) != contents.xmp:
             lost.append(Lost("what XMP says of parts that are left out", b""))
-        if lost:
-            said.append("left out: " + ", ".join(parts.names(lost)))
+        names = list(parts.names(lost))
+    section = None
+    if wants_metadata == "all" and (said or names):
+        section = kept.write(data, samples, image.width * image.height)
+        names = ["further pictures"] * bool(said) + names
+        text = f"kept beside the picture, for --format kept: {', '.join(names)}"
+        warnings.warn(text, ConversionNote, stacklevel=4)
+        said = []
+    elif names:
+        said.append(f"left out: {', '.join(names)}")
+    if contents and contents.has_unnamed_alpha and image.mode in ("LA", "RGBA"):
+        said.append("a band that the file does not call alpha is taken for it")
     bands = hidden.further_bands(image)
     if bands:
         said.append(f"only the colours are kept; bands left out: {bands}")
     if said:
         _warn("; ".join(said))
+    return section
 
 
 def _frames(image: Image.Image, contents: Contents | None, n_kept: int) -> list[str]:
@@ -492,6 +512,8 @@ def _unpremultiply(image: Image.Image) -> Image.Image:
 
 def _check_range(image: Image.Image, bits: int) -> None:
     """Refuse samples of which nobody says how large white is."""
+    if hidden.is_signed(image):
+        raise InputError("signed samples, of which no one says what is white; scale them to 0..255")
     if image.mode[0] in "IF" and image.format not in _FULL_RANGE:
         raise InputError(
             f"samples of {bits} bits in mode {image.mode}, of which the range "

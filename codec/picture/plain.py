@@ -53,10 +53,11 @@ def _webp_pixels(walk: Walk, kind: bytes, at: int, end: int, allowed: set[bytes]
         return {b"ANMF"}
     if kind == b"ANMF":
         walk.spend(1)
+        walk.keep_samples()
         walk.cover(at, at + 16)
         _webp_chunks(walk, at + 16, end, {b"VP8 ", b"VP8L", b"ALPH"})
         return {b"ANMF"}
-    walk.cover(at, end)
+    walk.cover_samples(at, end)
     return {b"VP8 "} if kind == b"ALPH" else set()
 
 
@@ -121,7 +122,7 @@ def _bitmap(walk: Walk, at: int, offset: int | None = None) -> int:
         start, end = offset, offset + stride * rows
         has_alpha = packing != _RGB and _alpha_mask(data, at, size, packing)
         _bitmap_rest(walk, start, rows, stride, width * bits, has_alpha)
-    walk.cover(start, end)
+    walk.cover_samples(start, end)
     return end
 
 
@@ -139,12 +140,12 @@ def _bitmap_rest(walk: Walk, at: int, rows: int, stride: int, used: int, has_alp
     samples = np.frombuffer(data, np.uint8)[: n_rows * stride].reshape(n_rows, stride)
     rest = samples[:, (used + 7) // 8 :]
     if rest.any():
-        walk.lose("bytes at the ends of rows", data=rest.tobytes())
+        walk.lose_among_samples("bytes at the ends of rows", rest.tobytes())
     _, bits = struct.unpack_from("<HH", walk.data, 26)
     if bits == 32 and not has_alpha:
         fourth = samples[:, 3::4]
         if fourth.any() and not (fourth == 255).all():
-            walk.lose("fourth byte of the samples", data=fourth.tobytes())
+            walk.lose_among_samples("fourth byte of the samples", fourth.tobytes())
 
 
 def _after_runs(data: bytes, at: int, end: int, is_4_bits: bool) -> int:
@@ -224,7 +225,7 @@ def pnm(walk: Walk) -> None:
         size = (width + 7) // 8 * height
     else:
         size = width * height * (3 if kind == b"6" else 1) * (1 + (values[2] > 255))
-    walk.cover(at + 1, at + 1 + size)
+    walk.cover_samples(at + 1, at + 1 + size)
 
 
 def _pnm_words(walk: Walk, kind: bytes, at: int, n: int) -> None:
@@ -260,6 +261,6 @@ def qoi(walk: Walk) -> None:
         else:
             at += 2 if op >> 6 == 2 else 1
         left -= 1 + (op & 63) if op >> 6 == 3 and op < 0xFE else 1
-    walk.cover(14, at)
+    walk.cover_samples(14, at)
     if data[at : at + 8] == b"\0\0\0\0\0\0\0\1":
         walk.cover(at, at + 8)

@@ -122,7 +122,11 @@ class _Png:
             is_pixels = self._animation(kind, body, at)
         else:
             is_pixels = self._is_pixels(kind, last, body, at)
-        if is_pixels:
+        if is_pixels and kind == b"IDAT":
+            walk.cover(start, at)
+            walk.cover_samples(at, end - 4)
+            walk.cover(end - 4, end)
+        elif is_pixels:
             walk.cover(start, end)
         else:
             name = f"chunk {kind.decode('latin-1')}"
@@ -195,7 +199,7 @@ class _Png:
             if not walk.may_unpack(n):
                 continue
             if surplus := _surplus((data[a:b] for a, b in spans), n):
-                walk.lose("bytes after the samples", data=bytes(surplus))
+                walk.lose_among_samples("bytes after the samples", bytes(surplus))
 
 
 def _carried(walk: Walk, kind: bytes, body: bytes, start: int, end: int) -> None:

@@ -14,7 +14,7 @@ from .pil import load, open_picture
 Source = Picture | np.ndarray | Image.Image | str | os.PathLike[str] | BinaryIO
 
 
-def read(source: Source, max_pixels: int = MAX_PIXELS, metadata: bool = True) -> Picture:
+def read(source: Source, max_pixels: int = MAX_PIXELS, metadata: bool | str = True) -> Picture:
     """Take a picture, wherever it is.
 
     Parameters
@@ -24,7 +24,7 @@ def read(source: Source, max_pixels: int = MAX_PIXELS, metadata: bool = True) ->
         reads them. A file object is left open.
     max_pixels : int
         Checked before the pixels of a file are decoded.
-    metadata : bool
+    metadata : bool or "all"
         As of `open_picture`.
 
     Returns

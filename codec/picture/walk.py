@@ -9,6 +9,7 @@ import dataclasses
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 
 from ..limits import MAX_PIXELS
 
@@ -57,6 +58,8 @@ class Contents:
         Of a PNG file's grey samples; 0 where it has others.
     is_premultiplied : bool
         Whether colours are multiplied by alpha.
+    has_unnamed_alpha : bool
+        Whether the file does not say that a band is alpha, if one is.
     colours : str or None
         What describes the colours, where it is neither ICC nor sRGB.
     n_frames : int
@@ -70,6 +73,8 @@ class Contents:
         What Pillow may call a file of which this was read.
     reads_metadata : bool
         Whether ICC, Exif and XMP were all looked for here.
+    samples : list of (int, int)
+        Where coded samples of the picture lie, and nothing else.
     """
 
     icc: bytes | None = None
@@ -80,6 +85,7 @@ class Contents:
     transparency: bytes | None = None
     grey_bits: int = 0
     is_premultiplied: bool = False
+    has_unnamed_alpha: bool = False
     colours: str | None = None
     n_frames: int = 1
     lost: list[Lost] = dataclasses.field(default_factory=list)
@@ -87,12 +93,45 @@ class Contents:
     pixels: bytes | None = None
     formats: frozenset[str] = frozenset()
     reads_metadata: bool = True
+    samples: list[tuple[int, int]] = dataclasses.field(default_factory=list)
 
 
 def after_zeros(data: bytes, start: int) -> int:
     """Where zeros end that may begin there."""
     found = _ZEROS.match(data, start)
     return found.end() if found else start
+
+
+def _merged(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The same bytes as spans that are sorted and do not touch."""
+    start = end = 0
+    for a, b in sorted(spans):
+        if a > end:
+            if end > start:
+                yield start, end
+            start = a
+        end = max(end, b)
+    if end > start:
+        yield start, end
+
+
+def _without(
+    spans: list[tuple[int, int]], others: list[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """What of spans no other covers; sorted."""
+    holes, n = list(_merged(others)), 0
+    for at, end in _merged(spans):
+        while n < len(holes) and holes[n][1] <= at:
+            n += 1
+        while n < len(holes) and holes[n][0] < end:
+            if holes[n][0] > at:
+                yield at, holes[n][0]
+            at = max(at, holes[n][1])
+            if at > end:
+                break
+            n += 1
+        if end > at:
+            yield at, end
 
 
 class Walk:
@@ -112,6 +151,8 @@ class Walk:
         self._bytes = 4 * len(data) + (1 << 20)
         self._unpacked = MAX_SAMPLE * max_pixels
         self._covered: list[tuple[int, int]] = []
+        self._samples: list[tuple[int, int]] = []
+        self._has_pure_samples = True
 
     def spend(self, tags: int, n_bytes: int = 0) -> None:
         """Count the tags that were followed, and the bytes that they name.
@@ -151,12 +192,20 @@ class Walk:
 
     def cover(self, start: int, end: int) -> None:
         """These bytes are accounted for."""
+        self._covered.append(self._inside(start, end))
+
+    def cover_samples(self, start: int, end: int) -> None:
+        """These bytes are samples of the picture that is kept, and no others."""
+        self._samples.append(self._inside(start, end))
+
+    def _inside(self, start: int, end: int) -> tuple[int, int]:
         n = len(self.data)
-        self._covered.append((max(0, min(start, n)), min(end, n)))
+        return max(0, min(start, n)), min(end, n)
 
     def is_covered(self, start: int, end: int) -> bool:
         """Whether any of these bytes is accounted for already."""
-        return any(a < end and start < b for a, b in self._covered)
+        both = self._covered, self._samples
+        return any(a < end and start < b for places in both for a, b in places)
 
     def lose(
         self,
@@ -169,6 +218,15 @@ class Walk:
         """These bytes, which are all of ``data`` or hold it, are left out."""
         self.cover(start, end)
         self.found.lost.append(Lost(name, data or self.data[start:end], metadata))
+
+    def lose_among_samples(self, name: str, data: bytes = b"") -> None:
+        """Such bytes lie between the samples."""
+        self.lose(name, data=data)
+        self.keep_samples()
+
+    def keep_samples(self) -> None:
+        """The samples are not those of the picture alone."""
+        self._has_pure_samples = False
 
     def keep(self, kind: str, value: bytes, start: int = 0, end: int = 0) -> None:
         """These bytes are the ICC profile, Exif or XMP; the first counts."""
@@ -197,11 +255,11 @@ class Walk:
 
     def end(self) -> Contents:
         """Account for what no part has covered."""
-        at, n = 0, len(self.data)
-        for start, end in sorted([*self._covered, (n, n)]):
-            if start > at:
-                self._gap(at, start)
-            at = max(at, end)
+        every = [(0, len(self.data))]
+        for start, end in _without(every, self._covered + self._samples):
+            self._gap(start, end)
+        if self._has_pure_samples:
+            self.found.samples = list(_without(self._samples, self._covered))
         return self.found
 
     def _gap(self, start: int, end: int) -> None:

@@ -138,6 +138,8 @@ def save(
 
 def _write(picture: Picture, format: str, options: dict[str, Any]) -> bytes:
     image = _to_mode(to_image(picture), format)
+    if picture.kept:
+        _warn("what was kept of the first file is left out; --format kept writes it")
     if format in ("ICO", "ICNS"):
         _warn(f"{format} holds the picture in sizes of its own")
     exif, xmp = upright(picture.exif, picture.xmp)

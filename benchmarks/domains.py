@@ -99,6 +99,13 @@ def scans(rng):
         yield (a * light + rng.normal(0, 2.5, a.shape)).clip(0, 255).astype(np.uint8)
 
 
+def faxes(rng):
+    """Pages of text, black on white, nothing between."""
+    for points in (14, 24):
+        page = _page((640, 800), (0, 0, 0), (255, 255, 255), rng, points)
+        yield np.asarray(page.convert("L").point(lambda v: 255 * (v > 127)))
+
+
 def flat(rng):
     """Logos and charts: few colours, sharp edges."""
     for n in (6, 24):
@@ -195,6 +202,7 @@ def domains(folder):
         ("fine patterns, drawn", gratings),
         ("screenshots", screenshots),
         ("scans of text", scans),
+        ("faxes", faxes),
         ("flat graphics", flat),
         ("gradients", gradients),
         ("noise", noise),

@@ -114,7 +114,8 @@ class Encoder:
             As of `EncodeOptions`.
         mask : bool ndarray (height, width), optional
             False where a pixel does not matter, as of a scratch: there the
-            file holds what the model takes for likely, in few bits.
+            file holds what the model takes for likely, in few bits. Efforts
+            from 2 on also search without counting errors there.
         progress : function of float, optional
             Called now and then with the share that is done, 0..1.
         **fields
@@ -147,9 +148,9 @@ class Encoder:
         pic = picture.read(image, options.max_pixels, options.metadata)
         height, width = pic.pixels.shape[:2]
         if mask is not None:
-            pic = dataclasses.replace(
-                pic, pixels=self._filled(pic.pixels, np.asarray(mask), options)
-            )
+            mask = np.asarray(mask)
+            pic = dataclasses.replace(pic, pixels=self._filled(pic.pixels, mask, options))
+            mask = None if mask.all() else mask
         if not isinstance(image, Picture):  # equal pictures make equal files
             pic = dataclasses.replace(pic, origin=None)
         if not options.metadata:
@@ -176,6 +177,7 @@ class Encoder:
             width * height,
             len(pack(1, b"", 0)),
             progress,
+            mask,
         )
         return pack(quality, payload, crc)
 
@@ -210,6 +212,7 @@ class Encoder:
         n_pixels: int,
         n_other: int,
         progress: Progress | None = None,
+        mask: Array | None = None,
     ) -> tuple[float, list[tuple[bytes, int]]]:
         """Encode samples, one quality for all, as good as the options say.
 
@@ -235,7 +238,7 @@ class Encoder:
         LimitError
             The target is out of reach.
         """
-        pipeline, plan = self._pipeline, plan_of(options)
+        pipeline, plan = self._pipeline, plan_of(options, mask)
         if plan.passes and not pipeline.can_search:
             warnings.warn(
                 f"model {self.model_id} has no gradients: effort "

@@ -163,6 +163,17 @@ def test_the_model_travels():
     assert np.asarray(found).__class__ is np.ndarray
 
 
+def test_parts_have_names(photo):
+    found, grid = codec.features(photo), codec.features(photo, pooling="grid")
+    parts = pickle.loads(pickle.dumps(found)).parts
+    assert np.array_equal(np.concatenate(parts), found)
+    assert np.allclose(parts.mean, grid.mean((0, 1)), atol=1e-4)
+    assert np.allclose(parts.deviation, grid.std((0, 1)), atol=1e-4)
+    assert 0 < parts.active.mean() < 1
+    with pytest.raises(codec.InputError, match="no parts"):
+        _ = grid.parts
+
+
 def test_bad_calls(photo):
     with pytest.raises(codec.InputError, match="pooling"):
         codec.features(photo, pooling="max")

@@ -1,17 +1,19 @@
 """Trees of pictures: sizes, names, going on, links, archives."""
 
 import os
+import sys
 import tarfile
 import zipfile
 
 import mixed_tree
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from test_cli import tree
 
 import codec
 from codec import container
-from codec.cli import files
+from codec.cli import files, looks
 from codec.cli.main import main
 from codec.picture import origin
 from codec.types import Origin
@@ -93,6 +95,42 @@ def test_in_place_keeps_what_is_not_smaller_or_linked(photos, run):
     assert err == "aecompress: photos: nothing to do; 8 files were done\n"
 
 
+def letters(side=256):
+    """Lines of coloured letters, as a map has them: no photograph."""
+    image = Image.new("RGB", (side, side), (30, 40, 90))
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(11)
+    for y in range(4, side, 13):
+        draw.text((4, y), "The quick brown fox jumps over a lazy dog", (250, 220, 60), font)
+    return image
+
+
+def test_what_looks_worse_than_promised(photos, run):
+    """Exit 2, one line, the input stays; no such line about a photograph."""
+    letters().save("map.bmp")
+    with Image.open(mixed_tree.PHOTO) as image:
+        image.convert("RGB").crop((150, 100, 406, 356)).save("photo.bmp")
+    for quality in "50", "75":
+        code, _, err = run("-f", "-q", quality, "map.bmp", "photo.bmp")
+        assert code == 2
+        assert f"map.bmp: warning: looks worse than quality {quality} promises: " in err
+        assert err.count("photo.bmp") == 0
+        assert err.endswith("1 of 2 files look worse than their quality promises: map.bmp\n")
+    code, _, err = run("-f", "--rm", "map.bmp", "photo.bmp")
+    assert code == 2 and "map.bmp: warning: input kept" in err
+    assert os.path.exists("map.bmp") and not os.path.exists("photo.bmp")
+    # A target that was measured is met; other models promise no score.
+    assert run("-f", "--target-psnr", "22", "map.bmp")[0] == 0
+    letters().convert("L").save("grey.bmp")
+    assert run("-m", "digits", "grey.bmp")[0] == 0
+
+
+def test_the_busiest_window():
+    pixels = np.full((600, 800), 128, np.uint8)
+    pixels[300:310, 600:700:2] = 0
+    assert looks.busiest(pixels) == (256, 512, 256, 256)
+    assert looks.busiest(pixels[:200]) == (0, 0, 200, 256)
+
+
 def test_skip_larger(photos, run):
     code, _, err = run("-r", "--skip-larger", "photos/2020")
     assert code == 0
@@ -153,6 +191,44 @@ def test_back_to_the_original_formats(photos, run):
                 assert origin._jpeg_quality(image) in (92, 75)
     for name in "2019/IMG_1.JPG", "2020/IMG_1.jpeg", "2019/summer holiday/één.webp":
         assert len(back[name]) < 1.2 * sizes[name]
+
+
+@pytest.mark.parametrize(
+    "module, name, format",
+    [
+        ("pillow_heif", "x.heic", "HEIF"),
+        ("pillow_heif", "x.HIF", "HEIF"),
+        ("pillow_jxl", "x.jxl", "JXL"),
+    ],
+)
+def test_back_to_formats_of_extras(photos, run, monkeypatch, module, name, format):
+    plugin = pytest.importorskip(module)
+    if format == "HEIF":
+        plugin.register_heif_opener()
+    with Image.open(photos / "2020" / "old.bmp") as image:
+        exif = Image.Exif()
+        exif[270] = "a bird"
+        image.save(name, format=format, exif=exif.tobytes())
+        original = np.asarray(image).astype(float)
+    assert run(name, "small.aec")[0] in (0, 2)  # so small a HEIC may be smaller
+    (photos.parent / name).unlink()
+    assert run("--original-format", "small.aec", "--output-dir", "back", prog="aedecompress") == (
+        0,
+        "",
+        "",
+    )
+    back = "back/small" + os.path.splitext(name)[1]
+    with Image.open(back) as image:
+        assert image.format == format and image.getexif()[270] == "a bird"
+        assert np.square(np.asarray(image.convert("RGB")) - original).mean() < 200
+    # Without the extra it is a PNG, and a line says so.
+    monkeypatch.delitem(Image.SAVE, format)
+    monkeypatch.setitem(sys.modules, module, None)
+    code, _, err = run("--original-format", "small.aec", prog="aedecompress")
+    assert code == 2 and f"{format} cannot be written without pillow-" in err
+    assert "(pip install pillow-" in err and "; PNG instead" in err
+    with Image.open("small.png") as image:
+        assert image.format == "PNG"
 
 
 def test_an_original_format_without_a_writer(photos, run):

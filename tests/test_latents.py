@@ -10,6 +10,7 @@ from test_stacks import drawn
 
 import codec
 from codec.errors import InputError, LimitError
+from codec.search.targets import psnr
 
 PHOTO = drawn(1, 90, 70, (3,))[0]
 DIGITS = drawn(3, 28, 28, ())
@@ -89,6 +90,20 @@ def test_what_does_not_matter_costs_little(photograph, colours):
     for wrong in (mask[1:], mask.astype(np.uint8)):
         with pytest.raises(InputError, match="mask"):
             codec.encode(image, mask=wrong)
+
+
+@pytest.mark.parametrize("tune, effort", [("look", 4), ("psnr", 3)])
+def test_efforts_do_not_count_what_does_not_matter(photograph, tune, effort):
+    image = np.ascontiguousarray(photograph[100:228, 130:322])
+    mask = np.ones(image.shape[:2], bool)
+    mask[:, 96:] = False
+    encoder = codec.Encoder(tune=tune, effort=effort, quality=75, threads=1)
+    filled = encoder._filled(image, mask, encoder.options)
+    files = encoder.encode(filled), encoder.encode(image, mask=mask)
+    assert len(files[1]) < len(files[0])
+    left = [psnr(image[:, :96], codec.decode(data)[:, :96]) for data in files]
+    assert abs(left[0] - left[1]) < 0.15
+    assert encoder.encode(image, mask=mask | True) == encoder.encode(image)
 
 
 def test_the_page(photograph):

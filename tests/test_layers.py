@@ -232,21 +232,3 @@ main("aecompress", [{option!r}])
     # These two alone take as long as the rest of --help.
     slow = ", 'shutil', 'tempfile'" if option == "--help" else ""
     assert loaded(code, HEAVY + slow, tmp_path) == "[]"
-
-
-@pytest.mark.parametrize(
-    "plugin, module, package",
-    [
-        ("sklearn", "sklearn", "scikit-learn"),
-        ("zarr", "zarr", "zarr numcodecs"),
-        ("numcodecs", "numcodecs", "numcodecs"),
-    ],
-)
-def test_a_missing_package_is_named(plugin, module, package):
-    code = (
-        f"import sys; sys.modules[{module!r}] = None\n"
-        f"try:\n    import codec.plugins.{plugin}\n"
-        "except ImportError as error:\n    print(error)"
-    )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert said.stdout.endswith(f": pip install {package}\n"), said.stderr

@@ -209,6 +209,28 @@ def test_metadata_that_does_not_fit():
         picture.save(Picture(GREY, None, bytes(grey)), fp, "WEBP")
 
 
+def test_metadata_in_formats_of_extras():
+    heif = pytest.importorskip("pillow_heif")
+    pytest.importorskip("pillow_jxl")
+    heif.register_heif_opener()
+    pixels = np.tile(RGB, (4, 4, 1))
+    fp = io.BytesIO()
+    picture.save(Picture(pixels, None, ICC, exif(t270="x"), XMP), fp, "HEIF")
+    with Image.open(fp) as image:
+        assert image.info["icc_profile"] == ICC
+        assert image.info["xmp"] == XMP and image.getexif()[270] == "x"
+    plain = b"x" * 16 + b"RGB " + "sRGB".encode("utf-16-be")  # what a JPEG XL has anyway
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        picture.save(Picture(pixels, None, plain), io.BytesIO(), "JXL")
+    with pytest.warns(ConversionWarning, match="JXL cannot hold this colour profile"):
+        picture.save(
+            Picture(pixels, None, ICC.replace("sRGB".encode("utf-16-be"), b"12345678")),
+            io.BytesIO(),
+            "JXL",
+        )
+
+
 def test_save_errors(tmp_path):
     for format in "NONE", "PSD", "HDF5":
         with pytest.raises(InputError, match=format):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..progress import Progress
 from ..types import Picture
-from . import files, models, stack, verify
+from . import files, looks, models, stack, verify
 from .jobs import Job
 from .notes import Coder, Notes
 
@@ -54,6 +54,7 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
     coded = time.perf_counter()
     if not files.save_smaller(job, data, notes, options):
         return
+    looks.judge(coder, job, notes, picture, data)
     if options.rm:
         verify.remove(
             job,
@@ -102,14 +103,7 @@ def _tell(job: Job, notes: Notes, picture: Picture, data: bytes, coder: Coder) -
 
 def score(picture: Picture, copy: Picture) -> str:
     """What is said of a copy's SSIMULACRA 2; nothing of tiny pictures."""
-    import numpy as np
-
-    from ..search import ssimulacra2
-
-    shape = *picture.pixels.shape[:2], 3
-    value = ssimulacra2.score(
-        *(np.broadcast_to(p.pixels.reshape(*shape[:2], -1), shape) for p in (picture, copy))
-    )
+    value = looks.score(picture.pixels, copy.pixels)
     return "" if math.isnan(value) else f", SSIMULACRA 2 {value:.1f}"
 
 

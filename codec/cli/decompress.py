@@ -22,8 +22,11 @@ def _format(job: Job, picture: Picture, options: argparse.Namespace) -> tuple[st
     if options.original_format and picture.origin is not None:
         if origin.can_write(picture.origin):
             return picture.origin.format, origin.options(picture.origin)
+        format = picture.origin.format
+        package = origin.PACKAGES.get(format)
+        how = f" without {package} (pip install {package})" if package else " here"
         warnings.warn(
-            f"{picture.origin.format} cannot be written here; PNG instead",
+            f"{format} cannot be written{how}; PNG instead",
             ConversionWarning,
             stacklevel=2,
         )

@@ -248,14 +248,15 @@ class Total:
         Of what was made now.
     made, before : int
         Jobs that were done now, and by an earlier command.
-    failed, larger : list of str
-        Inputs: those that failed, and those that did not become smaller.
+    failed, larger, worse : list of str
+        Inputs: those that failed, did not become smaller, look worse than promised.
     """
 
     def __init__(self) -> None:
         self.pixels = self.n_in = self.n_out = self.made = self.before = 0
         self.failed: list[str] = []
         self.larger: list[str] = []
+        self.worse: list[str] = []
 
     def add(self, name: str, notes: Notes) -> None:
         """Count a job."""
@@ -264,6 +265,8 @@ class Total:
             return
         if notes.larger:
             self.larger.append(name)
+        if notes.worse:
+            self.worse.append(name)
         if notes.before:
             self.before += 1
             return
@@ -313,6 +316,12 @@ def _summary(
             f"{len(total.larger)} of {n} files "
             + ("left as they are" if options.skip_larger else "did not become smaller")
             + f": {listed(total.larger, options.verbose)}",
+        )
+    if total.worse and not options.quiet:
+        report.say(
+            None,
+            f"{len(total.worse)} of {n} files look worse than their quality promises: "
+            f"{listed(total.worse, options.verbose)}",
         )
     if failed and options.quiet < 2:
         report.say(

@@ -42,6 +42,8 @@ class Notes:
         An earlier command has made the output.
     larger : bool
         The output is not smaller than the input.
+    worse : bool
+        The output looks far worse than its quality promises.
     found : (str, ndarray) or None
         Model and rows of features, where they were asked for.
     """
@@ -50,7 +52,7 @@ class Notes:
         self.verbose = verbose
         self.lines: list[tuple[str, str | None, str]] = []
         self.pixels = self.n_in = self.n_out = 0
-        self.failed = self.warned = self.before = self.larger = False
+        self.failed = self.warned = self.before = self.larger = self.worse = False
         self.found: tuple[str, Array] | None = None
 
     def error(self, name: str | None, error: BaseException) -> None:

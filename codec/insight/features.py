@@ -9,7 +9,7 @@ is most of decoding, never does.
 """
 
 import io
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -29,8 +29,24 @@ POOLINGS = ("stats", "grid", "none")
 QUALITY = 50.0
 
 
+class Stats(NamedTuple):
+    """The parts of what ``pooling="stats"`` gives, a value for each channel.
+
+    Attributes
+    ----------
+    mean, deviation : float32 (.., K)
+        Over the cells.
+    active : float32 (.., K)
+        Share of cells that are at least half a quantisation step from zero.
+    """
+
+    mean: Array
+    deviation: Array
+    active: Array
+
+
 class Features(np.ndarray[Any, Any]):
-    """An array that knows of which model it is.
+    """An array that knows of which model it is, and what its parts are called.
 
     Attributes
     ----------
@@ -38,20 +54,37 @@ class Features(np.ndarray[Any, Any]):
         Id of the model: vectors compare only where it is the same. Kept by
         slices, arithmetic and pickle, not by ``numpy.save`` or
         ``numpy.stack``.
+    pooling : str or None
+        What `features` was asked for.
     """
 
     model: str | None = None
+    pooling: str | None = None
 
     def __array_finalize__(self, other: object) -> None:
         self.model = getattr(other, "model", None)
+        self.pooling = getattr(other, "pooling", None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         make, arguments, state = cast(tuple[Any, ...], super().__reduce__())
-        return make, arguments, (self.model, state)
+        return make, arguments, (self.model, self.pooling, state)
 
     def __setstate__(self, state: Any) -> None:
-        self.model, state = state
+        self.model, self.pooling, state = state
         super().__setstate__(state)
+
+    @property
+    def parts(self) -> Stats:
+        """A vector of ``pooling="stats"`` by names: a `Stats`.
+
+        Raises
+        ------
+        InputError
+            Of another pooling.
+        """
+        if self.pooling != "stats":
+            raise InputError(f"pooling {self.pooling!r} has no parts with names; stats has")
+        return Stats(*np.split(np.asarray(self), 3, -1))
 
 
 def features(
@@ -92,7 +125,8 @@ def features(
         float32, (3 K,) for "stats", (h, w, K) for "grid", (h, w, M) for
         "none", with h = ceil(height / 16), K and M of the model; a stack
         has one axis more in front. The units do not depend on quality.
-        The attribute ``model`` is the model's id.
+        The attribute ``model`` is the model's id; ``parts`` names the
+        three parts of "stats".
 
     Raises
     ------
@@ -115,6 +149,8 @@ def features(
     >>> from_file = codec.features(codec.encode(image))
     >>> from_file.shape == (3 * grid.shape[2],)
     True
+    >>> from_file.parts.active.max() <= 1
+    True
     """
     if pooling not in POOLINGS:
         raise InputError(f"pooling must be one of {', '.join(POOLINGS)}, not {pooling!r}")
@@ -128,7 +164,7 @@ def features(
     else:
         out, bundle = _of_picture(source, pooling, model, threads, max_pixels)
     found = np.ascontiguousarray(out, np.float32).view(Features)
-    found.model = bundle.id
+    found.model, found.pooling = bundle.id, pooling
     return found
 
 

@@ -173,6 +173,14 @@ class Bundle:
         at = (quality - 1) / 99 * (len(logs) - 1)
         return float(np.exp(np.interp(at, np.arange(len(logs)), logs)))
 
+    @property
+    def promises_score(self) -> bool:
+        """Whether quality is the mean score of photographs (`codec.training.quality`).
+
+        Not where an encoder of its own makes another picture than the one it sees.
+        """
+        return len(self.manifest["lambda"]) == 100 and "energy" in self.tables
+
     def trained(self, quality: float) -> float:
         """Where a quality lies in the range of lambda, evenly: 1..100."""
         low, *_, high = np.log(self.manifest["lambda"])

@@ -21,6 +21,7 @@ _USUAL = {"JPEG": "jpg", "TIFF": "tif", "HEIF": "heic", "JPEG2000": "jp2"}
 _TABLE_50 = 3688
 # What writes the formats that Pillow does not.
 _PLUGINS = {"HEIF": "pillow_heif", "JXL": "pillow_jxl"}
+PACKAGES = {"HEIF": "pillow-heif", "JXL": "pillow-jxl-plugin"}
 _LOSSY = {"WEBP": 90, "AVIF": 80, "HEIF": 80, "JXL": 90}
 
 

@@ -55,7 +55,9 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True},
 }
 _NAMES = {"icc": "colour profile", "exif": "Exif", "xmp": "XMP", "dpi": "resolution"}
-_WITH_METADATA = {"PNG", "JPEG", "MPO", "WEBP", "AVIF", "TIFF"}
+_WITH_METADATA = {"PNG", "JPEG", "MPO", "WEBP", "AVIF", "TIFF", "HEIF", "JXL"}
+# What a profile is called that a JPEG XL without one has, as its writer takes none.
+_PLAIN = tuple(name.encode("utf-16-be") for name in ("sRGB", "Gra_D65_Rel_SRG"))
 _WITH_DPI = {"PNG", "JPEG", "MPO", "TIFF", "BMP", "DIB"}
 # Pillow opens no PNG whose profile is larger, and is not alone with that.
 _MAX_ICCP = PngImagePlugin.MAX_TEXT_CHUNK
@@ -147,6 +149,8 @@ def _write(picture: Picture, format: str, options: dict[str, Any]) -> bytes:
     metadata: dict[str, Any] = {key: value for key, value in every.items() if value}
     if format not in _WITH_METADATA:
         metadata = _drop(metadata, _NAMES.keys() - {"dpi"}, format)
+    if format == "JXL":
+        metadata = _without_profile(metadata)
     if format not in _WITH_DPI:
         metadata = _drop(metadata, {"dpi"}, format)
     if metadata.get("icc", b"")[16:20] == b"GRAY" and image.mode not in ("L", "LA"):
@@ -210,6 +214,13 @@ def _drop(metadata: dict[str, Any], keys: Any, format: str) -> dict[str, Any]:
     if names:
         _warn(f"{format} cannot hold this {', '.join(names)}; left out")
     return {k: v for k, v in metadata.items() if k not in keys}
+
+
+def _without_profile(metadata: dict[str, Any]) -> dict[str, Any]:
+    """What the writer of JPEG XL takes; warns where the profile says something."""
+    if any(name in metadata.get("icc", b"") for name in _PLAIN):
+        return {k: v for k, v in metadata.items() if k != "icc"}
+    return _drop(metadata, {"icc"}, "JXL")
 
 
 def _save(

@@ -26,8 +26,11 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Unpack
 
-import distributed
-from distributed.metrics import context_meter
+try:
+    import distributed
+    from distributed.metrics import context_meter
+except ImportError as error:
+    raise ImportError("codec.plugins.dask needs dask: pip install dask distributed") from error
 
 from .. import api, picture
 from ..decoder import Decoder

@@ -18,6 +18,7 @@ lambda * (what the tune names) is less, while they become whole.
 import dataclasses
 
 from ..options import EncodeOptions
+from ..types import Array
 
 # Every other effort takes several times as long: docs/effort.md.
 DEFAULT = EncodeOptions.effort
@@ -52,6 +53,8 @@ class Plan:
     tune : str or None
         One of `codec.limits.TUNES`: what symbols are chosen for; None: what
         the model was trained for.
+    mask : bool ndarray (height, width), or None
+        False where errors of the picture count nothing.
     """
 
     passes: int
@@ -63,6 +66,7 @@ class Plan:
     prior: float = 0.0
     look_rate: float = 0.16
     tune: str | None = None
+    mask: Array | None = None
 
     def steps(self, for_look: bool) -> float:
         """``rate``, of what symbols are chosen for."""
@@ -93,6 +97,6 @@ PLANS = {
 }
 
 
-def plan_of(options: EncodeOptions) -> Plan:
-    """The plan of an effort, for a metric."""
-    return dataclasses.replace(PLANS[options.effort], tune=options.tune)
+def plan_of(options: EncodeOptions, mask: Array | None = None) -> Plan:
+    """The plan of an effort, for a metric, where a mask says that it counts."""
+    return dataclasses.replace(PLANS[options.effort], tune=options.tune, mask=mask)

@@ -49,6 +49,8 @@ LEAST_SIDE = 128
 class Objective(Protocol):
     """What is to be little beside bits; see `SquaredError`."""
 
+    mask: Array | None
+
     def value(self, latent: Array) -> float:
         """As of `SquaredError`."""
         ...
@@ -109,7 +111,11 @@ def _training(bundle: Bundle) -> dict[str, Any]:
 
 
 def of(
-    graphs: Graphs, pixels: Array, quality: float, name: str | None
+    graphs: Graphs,
+    pixels: Array,
+    quality: float,
+    name: str | None,
+    mask: Array | None = None,
 ) -> Callable[[slice], Objective]:
     """The objective that is called so, of a part of a picture.
 
@@ -120,6 +126,8 @@ def of(
     quality : float
     name : str or None
         One of `codec.limits.TUNES`, or what the model was trained for.
+    mask : bool (height, width), optional
+        False where errors count nothing.
 
     Returns
     -------
@@ -133,11 +141,14 @@ def of(
     importance = tune.ms_ssim(pixels) if weighed else None
 
     def of_rows(rows: slice) -> Objective:
-        px = pixels[16 * rows.start : 16 * rows.stop]
-        if importance is None:
-            return kind(graphs, px, quality)
-        n = 16 // tune.BLOCK
-        return kind(graphs, px, quality, importance[n * rows.start : n * rows.stop])
+        here, n = slice(16 * rows.start, 16 * rows.stop), 16 // tune.BLOCK
+        return kind(
+            graphs,
+            pixels[here],
+            quality,
+            None if importance is None else importance[n * rows.start : n * rows.stop],
+            None if mask is None else mask[here],
+        )
 
     return of_rows
 
@@ -191,6 +202,8 @@ class SquaredError(_Decoded):
         As of `_Decoded`.
     importance : float32 (ceil(height / 4), ceil(width / 4)), or None
         What an error counts (`tune`); None: the same everywhere.
+    mask : bool (height, width), or None
+        False where it counts nothing.
     """
 
     def __init__(
@@ -199,9 +212,10 @@ class SquaredError(_Decoded):
         pixels: Array,
         quality: float,
         importance: Array | None = None,
+        mask: Array | None = None,
     ) -> None:
         super().__init__(graphs, pixels, quality)
-        self.importance = importance
+        self.importance, self.mask = importance, mask
 
     def value(self, latent: Array) -> float:
         """The error of a latent plane, float32 (hy, wy, M): a float."""
@@ -270,6 +284,9 @@ class SquaredError(_Decoded):
             ]
             counts = counts.repeat(tune.BLOCK, 0).repeat(tune.BLOCK, 1)
             inside[: counts.shape[0], : counts.shape[1]] *= counts
+        if self.mask is not None:
+            counts = self.mask[tuple(slice(16 * lo, 16 * hi) for lo, hi in (rows, columns))]
+            inside[: counts.shape[0], : counts.shape[1]] *= counts
         return inside
 
 
@@ -284,8 +301,9 @@ class Look(_Decoded):
 
     Parameters
     ----------
-    graphs, pixels, quality, importance
+    graphs, pixels, quality, importance, mask
         As of `SquaredError`; the importance is of the model's share of MS-SSIM.
+        Where the mask is False, copies are taken to have no error.
     """
 
     def __init__(
@@ -294,8 +312,10 @@ class Look(_Decoded):
         pixels: Array,
         quality: float,
         importance: Array | None = None,
+        mask: Array | None = None,
     ) -> None:
         super().__init__(graphs, pixels, quality)
+        self.mask = None if mask is None else mask[..., None]
         by_mse, look, ms_ssim = mixed(graphs.bundle, quality)
         self.by_look = 3 * UNIT * look
         # What a squared error counts: float32 (height, width, 1).
@@ -311,7 +331,8 @@ class Look(_Decoded):
         """Each tile: place, squares and shape of what is kept, error, slope, score."""
         for to, cut, rows, columns in self._tiles(latent):
             (px,) = self._run("synthesis", latent, rows, columns)
-            original = self.pixels[tuple(slice(16 * lo, 16 * hi) for lo, hi in (rows, columns))]
+            place = tuple(slice(16 * lo, 16 * hi) for lo, hi in (rows, columns))
+            original = self.pixels[place]
             h, w = original.shape[:2]
             down, across = cut
             kept = (
@@ -322,6 +343,8 @@ class Look(_Decoded):
             if key not in self.originals:
                 self.originals[key] = ssimulacra2.Look(original, kept=kept)
             copy = np.ascontiguousarray(px[:h, :w])
+            if self.mask is not None:
+                copy = np.where(self.mask[place], copy, original)
             error = copy.astype(np.float32) - original
             slope = error * self.by_mse[16 * rows[0] :, 16 * columns[0] :][:h, :w]
             yield (
@@ -363,6 +386,8 @@ class Look(_Decoded):
             slope = compared.slope(self._slopes(compared.sums, shape))
             slope *= 0.5 * self.by_look
             slope += by_squares
+            if self.mask is not None:
+                slope *= self.mask[tuple(slice(16 * lo, 16 * hi) for lo, hi in where)]
             probes = [slope]
             if n_probes:
                 root = np.sqrt(_curvature(slope, error))[..., None] * GRAIN

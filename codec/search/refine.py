@@ -25,6 +25,7 @@ from .relax import Relaxed
 # On what the decoder's reaction counts, at quality 0 and 100: the lower it is,
 # the more alike what symbols of a cell do to the picture.
 CAUTION = 1.35, 0.65
+LEAST_SEEN = 0.1  # of the average, where a mask says that errors count nothing
 FALLS, LEAST = 0.4, 0.05  # last share of the passes, over which the rate falls
 # Pixels that are refined at once, besides a slab above and below. Each takes some
 # 120 bytes.
@@ -89,7 +90,7 @@ def refined(
     int16 (hy, wy, M)
     """
     symbols = np.empty(y.shape, np.int16)
-    objective = objectives.of(graphs, pixels, quality, plan.tune)
+    objective = objectives.of(graphs, pixels, quality, plan.tune, plan.mask)
     parts = bands(*y.shape[:2])
     for i, (kept, seen, cut) in enumerate(parts):
         symbols[kept] = Refiner(costs, objective(seen), graphs.bundle, quality, coded(seen)).run(
@@ -186,7 +187,10 @@ class Refiner:
         energy = self.energy[odd]
         seen *= self.price / self.gain**2 / energy
         for group in (np.s_[..., :k], np.s_[..., k:]):
-            energy[group] *= seen[group].mean(2, keepdims=True)
+            share = seen[group].mean(2, keepdims=True)
+            if self.objective.mask is not None:  # where nothing counts, steps stay finite
+                share = np.maximum(share, np.float32(LEAST_SEEN))
+            energy[group] *= share
         return energy
 
 

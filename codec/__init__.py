@@ -31,6 +31,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import table as table
     from .api import decode as decode
     from .api import decode_many as decode_many
     from .api import encode as encode
@@ -85,6 +86,7 @@ _WHERE = {
 }
 __all__ = [
     *_WHERE,
+    "table",
     "CodecError",
     "ConversionWarning",
     "EffortWarning",
@@ -98,6 +100,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "table":  # a package of its own
+        return importlib.import_module(".table", __name__)
     if name in _WHERE:
         module = importlib.import_module(f".{_WHERE[name]}", __name__)
         value = globals()[name] = getattr(module, name)

@@ -18,7 +18,7 @@ LAYERS = (
     ("errors", "limits", "options", "progress", "types"),
     ("io", "model"),
     ("container", "picture", "search", "symbols", "transform"),
-    ("api", "codec", "decoder", "encoder", "insight", "runtime", "stacks"),
+    ("api", "codec", "decoder", "encoder", "insight", "runtime", "stacks", "table"),
     ("bench", "cli", "plugins", "training"),
 )
 LAYER = {part: n for n, parts in enumerate(LAYERS) for part in parts}

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..progress import Progress
 from ..types import Picture
-from . import files, looks, models, stack, verify
+from . import files, looks, models, stack, tables, verify
 from .jobs import Job
 from .notes import Coder, Notes
 
@@ -33,6 +33,8 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
     with files.source(job.src) as file:
         if files.is_aec(file):
             notes.warn(job.src, "is an .aec file already; skipped")
+            return
+        if tables.compress(coder, job, file, notes, progress):
             return
         data = files.made_before(job, options)
         notes.before = data is not None
@@ -63,8 +65,7 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
             lambda: verify.compressed(coder, job, data, picture),
         )
     written = time.perf_counter()
-    if notes.verbose:
-        _tell(job, notes, picture, data, coder)
+    _tell(job, notes, picture, data, coder)
     notes.say(job.src, files.times(start, read, coded, written), level=2)
 
 
@@ -81,6 +82,8 @@ def _encode(coder: Coder, picture: Picture, notes: Notes, progress: Progress | N
 
 
 def _tell(job: Job, notes: Notes, picture: Picture, data: bytes, coder: Coder) -> None:
+    if not notes.verbose:
+        return
     height, width = picture.pixels.shape[:2]
     found = ""
     if coder.options.encode.quality is None:

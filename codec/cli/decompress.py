@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import ConversionWarning
 from ..progress import Progress
 from ..types import Picture
-from . import files, models, stack, verify
+from . import files, models, stack, tables, verify
 from .jobs import Job
 from .notes import Coder, Notes
 from .report import Refusal
@@ -48,16 +48,22 @@ def write_kept(coder: Coder, job: Job, notes: Notes, progress: Progress | None) 
     notes.n_in, notes.n_out = len(data), len(found)
 
 
+def _stack(coder: Coder, job: Job, file: Any, notes: Notes, progress: Any) -> None:
+    if coder.options.region:
+        raise Refusal("is a stack; --region is for one picture")
+    stack.decompress(coder, job, file, notes, progress)
+
+
 def decompress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) -> None:
     """Decompress or test one job; arguments as of ``compress``."""
     options = coder.options
     start = time.perf_counter()
     with files.source(job.src) as file:
+        if tables.decompress(coder, job, file, notes):
+            return
         models.find_beside(job.src, file, notes)
         if files.is_stack(file):
-            if options.region:
-                raise Refusal("is a stack; --region is for one picture")
-            return stack.decompress(coder, job, file, notes, progress)
+            return _stack(coder, job, file, notes, progress)
         data = files.take_aec(file)
     if options.index:
         raise Refusal(f"is one picture, number 0; it has no {options.index}")

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from .. import container
-from . import files
+from . import files, tables
 from .jobs import STREAM, Job
 from .report import display
 
@@ -35,6 +35,8 @@ class Listing:
     def show(self, job: Job) -> None:
         """List one file; raises CodecError, Refusal or OSError."""
         data = files.load_aec(job.src)
+        if tables.is_coded(io.BytesIO(data)):
+            return self._show_table(job, data)
         header = container.unpack(data)[0]  # checks the whole file as well
         n = container.read_stack(io.BytesIO(data))[2].count if header.is_stack else 1
         n_pixels = n * header.width * header.height
@@ -73,6 +75,31 @@ class Listing:
         self.n_pictures += n
         self.n_pixels += n_pixels
 
+    def _show_table(self, job: Job, data: bytes) -> None:
+        from .. import table
+
+        container.unpack(data, table=True)
+        info = table.info(data)
+        n_values = info.rows * len(info.names)
+        if self.json:
+            self.rows.append(
+                {
+                    "file": job.src,
+                    "bytes": len(data),
+                    "kind": "table",
+                    "rows": info.rows,
+                    "columns": dict(zip(info.names, info.types)),
+                    "groups": list(info.groups),
+                }
+            )
+            return
+        bits = f"{8 * len(data) / n_values:.3f}" if n_values else "-"
+        shape = f"{info.rows}x{len(info.names)}"
+        cells = (len(data), 0, shape, "table", bits, "-", "-", "TABL", display(job.src))
+        _print(("" if self.n else _HEAD) + _ROW.format(*cells))
+        self.n += 1
+        self.n_bytes += len(data)
+
     def end(self) -> None:
         """The totals, if there was more than one file, or the JSON."""
         if self.json:
@@ -84,7 +111,7 @@ class Listing:
                     self.n_pictures,
                     self.n_pixels,
                     "",
-                    f"{8 * self.n_bytes / self.n_pixels:.3f}",
+                    f"{8 * self.n_bytes / max(1, self.n_pixels):.3f}",
                     "",
                     "",
                     "",

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 import codec
 
 from ..errors import CodecError
+from ..io.names import TABLES
 from . import archives, features
 from .bar import Bar
 from .jobs import KEPT, Job
@@ -128,7 +129,7 @@ def _act(options: argparse.Namespace, report: Report) -> None:
 
 def _check_names(options: argparse.Namespace) -> None:
     """Refuse unknown formats and models before anything is read."""
-    if options.format not in (None, KEPT):
+    if options.format not in (None, KEPT) and f".{options.format}" not in TABLES:
         from .files import picture_format
 
         picture_format("-", options.format)

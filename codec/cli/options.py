@@ -208,8 +208,18 @@ def _add_compressing(add: Callable[..., Any]) -> None:
         choices=EFFORTS,
         metavar="N",
         help="search longer for a smaller file, 1..9 (1): 2 takes 3 times as long and "
-        "saves 1.8 %%, 5 takes 8 times and saves 6.2 %%, 9 takes 55 times and saves 8.3 %%",
+        "saves 1.8 %%, 5 takes 8 times and saves 6.2 %%, 9 takes 55 times and saves "
+        "8.3 %%; of tables 1..9 (4)",
     )
+    add(
+        "--max-error",
+        action="append",
+        metavar="[COLUMN=]N[%]",
+        help="of tables: how far the numbers of a column may be off, or of all "
+        "columns of floats; 1%% is a share of the range; * is all columns "
+        "(0.1%% of floats, 0 of others)",
+    )
+    add("--lossless", action="store_true", help="of tables: nothing may be off")
     add(
         "--tune",
         choices=TUNES,

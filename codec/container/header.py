@@ -9,7 +9,8 @@ from ..types import Buffer, Header
 
 MAGIC = b"\x89AEC\n"
 VERSION = 2
-CRITICAL = {"ALPH", "ICCP", "STAK"}
+TABLE = "TABL"
+CRITICAL = {"ALPH", "ICCP", "STAK", TABLE}
 
 HEADER = struct.Struct("<5sB8sHHHII")
 _COLOURS = ("grey", "rgb")
@@ -68,7 +69,7 @@ def write_values(header: Header, has_sections: bool, payload_length: int) -> byt
     return values + bytes([header.blend] if header.blend else [])
 
 
-def read_values(data: Buffer, places: Any) -> Header:
+def read_values(data: Buffer, places: Any, table: bool = False) -> Header:
     """Judge all fields of a file whose lengths are known to be sound.
 
     Parameters
@@ -76,6 +77,8 @@ def read_values(data: Buffer, places: Any) -> Header:
     data : memoryview of bytes
     places : list of tuple
         (offset, ...) of each section.
+    table : bool
+        Whether the caller reads tables, and no pictures.
 
     Returns
     -------
@@ -103,13 +106,13 @@ def read_values(data: Buffer, places: Any) -> Header:
         model=model.hex(),
         symbol_crc=symbol_crc,
         version=flags >> 4,
-        sections=_types(data, places),
+        sections=_types(data, places, table),
         payload_length=payload_length,
         blend=blend,
     )
 
 
-def _types(data: Buffer, places: Any) -> tuple[str, ...]:
+def _types(data: Buffer, places: Any, table: bool) -> tuple[str, ...]:
     types: list[str] = []
     for start, *_ in places:
         name = bytes(data[start : start + 4])
@@ -123,4 +126,11 @@ def _types(data: Buffer, places: Any) -> tuple[str, ...]:
     for kind in types:
         if kind[0].isupper() and kind not in CRITICAL:
             raise UnsupportedError(f"unknown critical section {kind}", kind)
+    if (TABLE in types) != table:
+        raise UnsupportedError(
+            "the file holds a picture; codec.decode reads it"
+            if table
+            else "the file holds a table; codec.table.decode reads it",
+            "picture" if table else TABLE,
+        )
     return tuple(types)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from ..errors import CodecError, FormatError, InputError
 from ..types import Buffer, Header, Sections
-from .header import HEADER, check_start, read_values, write_values
+from .header import HEADER, TABLE, check_start, read_values, write_values
 
 _SECTION = struct.Struct("<4sI")
 _CHUNK = 2**20  # a claimed length allocates no more than this at once
@@ -20,7 +20,7 @@ _CHUNK = 2**20  # a claimed length allocates no more than this at once
 _PACKED = 2**31  # of a section's length
 _SIZE = struct.Struct("<I")
 MAX_UNPACKED = 2**24  # bytes of all packed sections of a file
-_NEVER_PACKED = {"ALPH", "STAK"}
+_NEVER_PACKED = {"ALPH", "STAK", TABLE}
 
 
 def pack(header: Header, payload: Buffer, sections: Sections | None = None) -> bytes:
@@ -71,20 +71,23 @@ def pack(header: Header, payload: Buffer, sections: Sections | None = None) -> b
             parts += [_SECTION.pack(kind, flag | len(stored)), stored]
         head = b"".join(parts)
         # The reader knows every rule; a second list of them would drift.
-        read_header(head)
+        places, _ = _layout(_view(head))
+        read_values(head, places, TABLE in sections)
     except (CodecError, ValueError, struct.error) as error:
         raise InputError(f"cannot be written: {error}") from error
     body = head + bytes(payload)
     return body + struct.pack("<I", zlib.crc32(body))
 
 
-def unpack(data: Buffer) -> tuple[Header, Sections, bytes]:
+def unpack(data: Buffer, table: bool = False) -> tuple[Header, Sections, bytes]:
     """Take one `.aec` file apart [1]_.
 
     Parameters
     ----------
     data : bytes-like
         The whole file.
+    table : bool
+        Whether it shall hold a table rather than pictures.
 
     Returns
     -------
@@ -100,7 +103,8 @@ def unpack(data: Buffer) -> tuple[Header, Sections, bytes]:
         Damaged; ``offset`` is the first bad byte, as far as it is known.
     UnsupportedError
         Another version, a reserved bit or an unknown critical section;
-        ``value`` is the version, the bit as a number, or the type.
+        ``value`` is the version, the bit as a number, or the type. A table
+        where a picture was asked for, or a picture.
 
     References
     ----------
@@ -116,7 +120,7 @@ def unpack(data: Buffer) -> tuple[Header, Sections, bytes]:
     (crc,) = struct.unpack_from("<I", data, end)
     if zlib.crc32(data[:end]) != crc:
         raise FormatError("checksum mismatch; file is damaged", end)
-    header = read_values(data, places)
+    header = read_values(data, places, table)
     sections = _sections(data, header, places)
     return header, sections, bytes(data[start:end])
 
@@ -144,7 +148,7 @@ def read_header(data: Buffer) -> Header:
     return read_values(data, places)
 
 
-def read_sections(file: BinaryIO) -> tuple[Header, Sections, bytes]:
+def read_sections(file: BinaryIO, table: bool = False) -> tuple[Header, Sections, bytes]:
     """Read from a file what stands before its payload.
 
     Parameters
@@ -152,6 +156,8 @@ def read_sections(file: BinaryIO) -> tuple[Header, Sections, bytes]:
     file : binary file
         At its start; the payload is not read, and no length in the file is
         believed before its bytes are there.
+    table : bool
+        As of `unpack`.
 
     Returns
     -------
@@ -168,7 +174,7 @@ def read_sections(file: BinaryIO) -> tuple[Header, Sections, bytes]:
     """
     head = read_head(file)
     places, _ = _layout(head)
-    header = read_values(head, places)
+    header = read_values(head, places, table)
     return header, _sections(head, header, places), head
 
 

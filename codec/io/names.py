@@ -10,6 +10,9 @@ PICTURES = frozenset(
     ".ppm .psd .qoi .ras .rgb .rgba .sgi .tga .tif .tiff .webp .xbm .xpm".split()
 )
 
+# What `codec.cli.tables` reads and writes.
+TABLES = frozenset(".csv .tsv .parquet .npy .feather .arrow".split())
+
 
 def is_picture(name: str) -> bool:
     """Whether a name is that of a picture file."""
@@ -23,7 +26,7 @@ def stem(name: str) -> str:
     ``12.05``, and two of a month are two.
     """
     start, extension = os.path.splitext(name)
-    known = extension.lower() == ".aec" or is_picture(name)
+    known = extension.lower() in {".aec", *TABLES} or is_picture(name)
     return start if known else name
 
 

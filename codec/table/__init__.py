@@ -1,0 +1,16 @@
+"""Tables <-> ``.aec`` files: the second kind of data.
+
+=========  ===============================================================
+`encode`   a table of NumPy, pandas or Arrow to a whole file
+`decode`   the inverse
+`info`     rows and columns of a file
+`Table`    a file whose rows are read when they are asked for
+=========  ===============================================================
+
+`fields` takes tables apart, `lattice` makes whole numbers of a column, `choose` finds
+a `plan` for each, `known` and `mixing` code it; `groups` and `file` put it together.
+"""
+
+from .file import Info, Table, decode, encode, info
+
+__all__ = ["Info", "Table", "decode", "encode", "info"]

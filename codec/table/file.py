@@ -1,0 +1,443 @@
+"""Tables <-> ``.aec`` files: the public functions.
+
+A file of a table is one like any other (`codec.container`) with a critical section
+``TABL``: what the table was, and where its groups of rows are in the payload
+(docs/format.md, section 14). Decoders of pictures refuse it by that name.
+"""
+
+import dataclasses
+import io
+import math
+import numbers
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from .. import container
+from ..container.header import TABLE as SECTION
+from ..errors import FormatError, InputError, LimitError, UnsupportedError
+from ..progress import Progress, part
+from ..types import Array, Buffer, Header
+from . import fields as tables
+from . import groups, lattice
+from .fields import Field, Numbers, Opaque, Schema, Texts
+from .wire import Reader, Writer, squeeze, unsqueeze
+
+VERSION = 1
+EFFORT = 4
+VALUES = 1 << 23  # of a group, unless something else is said
+MAX_VALUES = 1 << 28  # of a group, at most
+MAX_BYTES = 1 << 32  # of a table, unless something else is said
+DEFAULT = "0.1%"
+MaxError = float | str | Mapping[str, float | str] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Info:
+    """What the index of a file says.
+
+    Attributes
+    ----------
+    rows : int
+    names, types : tuple of str
+        Of the columns.
+    kind : str
+        What the table was: array, record, columns, arrow or pandas.
+    groups : tuple of int
+        Rows of each group.
+    """
+
+    rows: int
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    kind: str
+    groups: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+    """A group in the index."""
+
+    rows: int
+    length: int
+    data_crc: int
+    crc: int
+
+
+# ---- Encoding ----------------------------------------------------------------------
+
+
+def encode(
+    table: Any,
+    max_error: MaxError = None,
+    *,
+    effort: int = EFFORT,
+    row_group: int | None = None,
+    progress: Progress | None = None,
+) -> bytes:
+    """Encode a table.
+
+    Parameters
+    ----------
+    table : ndarray, mapping of arrays, pandas.DataFrame or pyarrow.Table
+        An array of (rows, columns), of one axis, or of records.
+    max_error : float, str or mapping, optional
+        What a value may be off by: a number, or a share of the column's range
+        as ``"1%"``. Alone it is for columns of floats; a mapping has one for
+        each column named, whole numbers and times too (of those in their
+        unit), and ``"*"`` for all numbers. None: 0.1 % of floats, nothing of
+        all others. 0: nothing at all.
+    effort : int, 1..9
+        How long to look for a good model; decoding takes as long.
+    row_group : int, optional
+        Rows that are coded together and can be read alone.
+    progress : function of float, optional
+        Called with the share that is done, 0..1.
+
+    Returns
+    -------
+    bytes
+        A whole ``.aec`` file. What it decodes to was compared: no value is
+        farther than allowed.
+
+    Raises
+    ------
+    InputError
+        No table, or no such column or error.
+    """
+    if not isinstance(effort, numbers.Integral) or not 1 <= effort <= 9:
+        raise InputError(f"effort must be 1..9, not {effort!r}")
+    schema, columns = tables.load(table)
+    n = _rows(schema, columns)
+    allowed = bounds(schema, columns, max_error)
+    size = _group_rows(n, len(columns), row_group)
+    types = tables.number_types(schema)
+    starts = range(0, n, size) if columns else []
+    payload, index = bytearray(), []
+    for i, start in enumerate(starts):
+        rows = slice(start, min(start + size, n))
+        some = [_cut(f, rows) for f in columns]
+        own = part(progress, i / len(starts), (i + 1) / len(starts))
+        entry, data = _encode_group(some, allowed, types, int(effort), own)
+        index.append(entry)
+        payload += data
+    return _pack(schema, index, bytes(payload))
+
+
+def _rows(schema: Schema, columns: list[Field]) -> int:
+    return len(columns[0]) if columns else int(schema.extra.get("rows", 0))
+
+
+def _group_rows(n: int, n_columns: int, row_group: int | None) -> int:
+    most = min(groups.MAX_ROWS, MAX_VALUES // max(1, n_columns))
+    if row_group is None:
+        parts = -(-n * n_columns // VALUES)
+        return min(most, max(1, -(-n // max(1, parts))))
+    if not isinstance(row_group, numbers.Integral) or row_group < 1:
+        raise InputError(f"row_group must be a positive number, not {row_group!r}")
+    return min(most, int(row_group))
+
+
+def _cut(field: Field, rows: slice) -> Field:
+    if isinstance(field, Numbers):
+        missing = None if field.missing is None else field.missing[rows]
+        return Numbers(field.values[rows], missing)
+    if isinstance(field, Texts):
+        missing = None if field.missing is None else field.missing[rows]
+        return Texts(field.codes[rows], field.words, missing)
+    if (rows.start, rows.stop) != (0, field.n):
+        raise InputError("columns of no kind of their own are coded in one group only")
+    return field
+
+
+def _encode_group(
+    some: list[Field],
+    allowed: list[float],
+    types: list[Any],
+    effort: int,
+    progress: Progress | None,
+) -> tuple[_Entry, bytes]:
+    """Code a group, and compare what it decodes to."""
+    n = len(some[0])
+    group = groups.encode(some, allowed, n, effort, progress)
+    back = groups.decode(group.data, types, n, group.crc)
+    for i, (field, copy, bound) in enumerate(zip(some, back, allowed)):
+        if not same(field, copy, bound):
+            raise RuntimeError(f"column {i} does not decode within its bound")
+    crc = zlib.crc32(group.data)
+    return _Entry(n, len(group.data), crc, group.crc), group.data
+
+
+def same(field: Field, copy: Field, bound: float) -> bool:
+    """Whether a copy of a column is within its bound."""
+    if isinstance(field, Opaque) or isinstance(copy, Opaque):
+        return field == copy
+    missing = _none(field.missing, len(field))
+    if not np.array_equal(missing, _none(copy.missing, len(field))):
+        return False
+    if isinstance(field, Texts) or isinstance(copy, Texts):
+        assert isinstance(field, Texts) and isinstance(copy, Texts)
+        there = ~missing
+        return field.words == copy.words and np.array_equal(field.codes[there], copy.codes[there])
+    state = lattice.states(field.values, field.missing)
+    plain = state == lattice.ORDINARY
+    exact = ~plain & ~missing
+    size = field.values.dtype.itemsize
+    bits = [v[exact].view(f"u{size}") for v in (field.values, copy.values)]
+    return bool(
+        np.array_equal(*bits)
+        and not lattice.broken(field.values[plain], copy.values[plain], bound).any()
+    )
+
+
+def _none(missing: Array | None, n: int) -> Array:
+    return np.zeros(n, bool) if missing is None else missing
+
+
+def bounds(schema: Schema, columns: list[Field], max_error: MaxError) -> list[float]:
+    """What the values of each column may be off by, as numbers.
+
+    Raises
+    ------
+    InputError
+        No such column, or one without numbers; no such error.
+    """
+    wanted: dict[str, float | str] = {}
+    if isinstance(max_error, Mapping):
+        wanted = {str(k): v for k, v in max_error.items()}
+        unknown = wanted.keys() - {*schema.names, "*"}
+        if unknown:
+            raise InputError(f"no column {', '.join(sorted(unknown))}")
+        alone: float | str = DEFAULT
+    else:
+        alone = DEFAULT if max_error is None else max_error
+    out = []
+    for name, field in zip(schema.names, columns):
+        value: float | str = 0.0
+        if isinstance(field, Numbers) and field.values.dtype.kind != "b":
+            if field.values.dtype.kind == "f":
+                value = alone
+            value = wanted.get(name, wanted.get("*", value))
+        elif name in wanted and _share(wanted[name]) != (0.0, False):
+            raise InputError(f"column {name} has no numbers that could be off")
+        out.append(_bound(field, value))
+    return out
+
+
+def _bound(field: Field, value: float | str) -> float:
+    amount, relative = _share(value)
+    if not relative or not amount or not isinstance(field, Numbers):
+        return amount
+    plain = field.values[lattice.states(field.values, field.missing) == 0]
+    if not len(plain):
+        return 0.0
+    if plain.dtype.kind == "f":
+        return amount * (float(plain.max()) / 2 - float(plain.min()) / 2) * 2
+    whole = lattice.to_int64(plain)
+    return amount * float(int(whole.max()) - int(whole.min()))
+
+
+def _share(value: float | str) -> tuple[float, bool]:
+    """An error as a number, and whether it is a share of the range."""
+    try:
+        relative = isinstance(value, str) and value.strip().endswith("%")
+        if isinstance(value, str):
+            amount = float(value.strip().rstrip("%")) / (100 if relative else 1)
+        else:
+            amount = float(value)
+    except (TypeError, ValueError):
+        amount, relative = math.nan, False
+    if not 0 <= amount < math.inf:
+        raise InputError(f"max_error must be a number or a share as '1%', not {value!r}")
+    return amount, relative
+
+
+# ---- Files -------------------------------------------------------------------------
+
+
+def _pack(schema: Schema, index: list[_Entry], payload: bytes) -> bytes:
+    payload += bytes(-len(payload) % 4)
+    section = _write_index(schema, index)
+    header = Header(1, 1, "grey", 1.0, "0" * 16, zlib.crc32(section))
+    return container.pack(header, payload, {SECTION: section})
+
+
+def _write_index(schema: Schema, index: list[_Entry]) -> bytes:
+    out = Writer()
+    out.number(VERSION)
+    out.number(len(index))
+    for entry in index:
+        out.number(entry.rows)
+        out.number(entry.length)
+        out.data += struct.pack("<II", entry.data_crc, entry.crc)
+    return bytes(out.data) + squeeze(schema.write())
+
+
+def _read_index(section: bytes) -> tuple[Schema, list[_Entry]]:
+    source = Reader(section)
+    version = source.number()
+    if version != VERSION:
+        raise UnsupportedError(f"version {version} of tables", version)
+    index = []
+    for _ in range(source.number(len(section) // 10)):
+        rows, length = source.number(groups.MAX_ROWS, 1), source.number()
+        index.append(_Entry(rows, length, *struct.unpack("<II", source.string(8))))
+    schema = Schema.read(unsqueeze(source.data[source.at :], groups.MAX_BYTES))
+    if any(e.rows * len(schema.names) > MAX_VALUES for e in index):
+        raise FormatError("a group of a table is too large: file is damaged")
+    return schema, index
+
+
+class Table:
+    """A file of a table, whose groups are read when they are asked for.
+
+    Parameters
+    ----------
+    file : bytes-like or binary file
+        A file has to be seekable; no more of it is read than is needed.
+    max_bytes : int
+        What is decoded at once may have so many.
+
+    Attributes
+    ----------
+    info : Info
+    """
+
+    def __init__(self, file: Buffer | BinaryIO, max_bytes: int = MAX_BYTES) -> None:
+        if isinstance(file, bytes | bytearray | memoryview):
+            file = io.BytesIO(file)
+        self._file, self.max_bytes = file, max_bytes
+        header, sections, head = container.read_sections(file, table=True)
+        section = sections[SECTION]
+        if zlib.crc32(section) != header.symbol_crc:
+            raise FormatError("checksum of a table's index differs: file is damaged")
+        self.schema, self.index = _read_index(section)
+        self.types = tables.number_types(self.schema)
+        ends = np.cumsum([len(head), *(e.length for e in self.index)]).tolist()
+        if -(ends[-1] - len(head)) % 4 + ends[-1] != len(head) + header.payload_length:
+            raise FormatError("groups of a table do not add up: file is damaged")
+        self._starts = ends
+        rows = tuple(e.rows for e in self.index)
+        n = sum(rows) if self.schema.names else self.schema.extra.get("rows", 0)
+        if not isinstance(n, int) or not 0 <= n < 1 << 40:
+            raise FormatError("rows of a table are no number: file is damaged")
+        self.info = Info(n, self.schema.names, self.schema.types, self.schema.kind, rows)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def group(self, i: int) -> Any:
+        """The rows of one group, as a table."""
+        self._check(self.index[i].rows)
+        return tables.save(self.schema, self._fields(i), self.index[i].rows)
+
+    def __iter__(self) -> Iterator[Any]:
+        """The groups as tables, one after the other."""
+        return (self.group(i) for i in range(len(self)))
+
+    def rows(self, start: int = 0, stop: int | None = None) -> Any:
+        """A table of some rows; only their groups are read."""
+        n = self.info.rows
+        start, stop, _ = slice(start, stop).indices(n)
+        stop = max(start, stop)
+        self._check(stop - start)
+        parts: list[list[Field]] = []
+        first = 0
+        for i, entry in enumerate(self.index):
+            lo, hi = max(start - first, 0), min(stop - first, entry.rows)
+            if lo < hi:
+                fields = self._fields(i)
+                whole = (lo, hi) == (0, entry.rows)
+                parts.append(fields if whole else [_some(f, slice(lo, hi)) for f in fields])
+            first += entry.rows
+        columns = [joined([p[k] for p in parts], dtype) for k, dtype in enumerate(self.types)]
+        return tables.save(self.schema, columns, stop - start)
+
+    def _check(self, rows: int) -> None:
+        size = rows * 8 * max(1, len(self.types))
+        if size > self.max_bytes:
+            raise LimitError(
+                f"{rows} rows of {len(self.types)} columns may take {size} bytes, "
+                f"over the limit of {self.max_bytes}; raise it (max_bytes) if you "
+                "trust the source"
+            )
+
+    def _fields(self, i: int) -> list[Field]:
+        entry = self.index[i]
+        self._file.seek(self._starts[i])
+        data = self._file.read(entry.length)
+        if zlib.crc32(data) != entry.data_crc or len(data) != entry.length:
+            raise FormatError(f"checksum of group {i} differs: file is damaged", self._starts[i])
+        return groups.decode(data, self.types, entry.rows, entry.crc)
+
+
+def _some(field: Field, rows: slice) -> Field:
+    if isinstance(field, Opaque):
+        raise UnsupportedError("a column of no kind of its own is read whole", "rows")
+    return _cut(field, rows)
+
+
+def joined(parts: list[Field], dtype: Any) -> Field:
+    """The columns of several groups as one."""
+    if not parts:
+        empty = np.zeros(0, np.int64)
+        return Texts(empty, []) if dtype is None else Numbers(np.zeros(0, dtype))
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if isinstance(first, Opaque):
+        raise FormatError("a column of no kind in two groups: file is damaged")
+    missing = None
+    if any(not isinstance(p, Opaque) and p.missing is not None for p in parts):
+        missing = np.concatenate(
+            [_none(p.missing, len(p)) for p in parts if not isinstance(p, Opaque)]
+        )
+    if isinstance(first, Numbers):
+        return Numbers(np.concatenate([p.values for p in parts if isinstance(p, Numbers)]), missing)
+    words, codes = first.words, []
+    place = {word: i for i, word in enumerate(words)}
+    for p in parts:
+        if not isinstance(p, Texts):
+            raise FormatError("a column of two kinds: file is damaged")
+        if p.words == words:
+            codes.append(p.codes)
+            continue
+        for word in p.words:
+            place.setdefault(word, len(place))
+        own = np.array([place[w] for w in p.words] or [0], np.int64)
+        codes.append(own[p.codes])
+    return Texts(np.concatenate(codes), list(place), missing)
+
+
+def decode(data: Buffer, max_bytes: int = MAX_BYTES) -> Any:
+    """Decode a whole file to the table that it was.
+
+    Parameters
+    ----------
+    data : bytes-like
+    max_bytes : int
+        Larger tables are refused.
+
+    Returns
+    -------
+    ndarray, dict of ndarray, pandas.DataFrame or pyarrow.Table
+
+    Raises
+    ------
+    FormatError
+        Damaged.
+    UnsupportedError
+        Sound, but no table, or pandas and pyarrow are needed.
+    LimitError
+        More than ``max_bytes``.
+    """
+    container.unpack(data, table=True)  # the checksum of all of it
+    return Table(data, max_bytes).rows()
+
+
+def info(data: Buffer) -> Info:
+    """What the index of a file says; its groups are not looked at."""
+    return Table(data).info

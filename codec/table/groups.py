@@ -1,0 +1,330 @@
+"""A group of rows <-> bytes that stand alone: its model, then its streams.
+
+The model has the plan of every stream, the lattices and what is kept as it was; words
+of dictionaries and columns of no kind are streams of their own.
+"""
+
+import dataclasses
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import FormatError
+from ..types import Array, Buffer
+from . import known as coding
+from . import lattice as lattices
+from .choose import Chooser, Stream
+from .fields import Field, Numbers, Opaque, Texts
+from .known import Known
+from .lattice import KEPT, MISSING, ORDINARY, Lattice
+from .plan import Plan
+from .wire import Reader, Writer, squeeze, unsqueeze
+
+MAX_ROWS = 1 << 24
+MAX_BYTES = 1 << 28  # of the model, the words or one column of no kind
+_NUMBERS, _TEXTS, _OPAQUE = range(3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """A coded group.
+
+    Attributes
+    ----------
+    data : bytes
+    crc : int
+        CRC-32 of the numbers of all streams.
+    """
+
+    data: bytes
+    crc: int
+
+
+class _Out:
+    """What a group is written to: model, streams and checksum."""
+
+    def __init__(self) -> None:
+        self.model, self.streams, self.crc = Writer(), bytearray(), 0
+
+    def stream(self, data: bytes) -> None:
+        self.model.number(len(data))
+        self.streams += data
+
+    def numbers(self, values: Array) -> None:
+        self.crc = zlib.crc32(np.ascontiguousarray(values, "<i8").data, self.crc)
+
+    def finish(self) -> Group:
+        model = squeeze(self.model.data)
+        head = Writer()
+        head.number(len(model))
+        return Group(bytes(head.data + model + self.streams), self.crc)
+
+
+def encode(
+    fields: list[Field],
+    bounds: list[float],
+    n: int,
+    effort: int,
+    progress: Callable[[float], object] | None = None,
+) -> Group:
+    """Code the rows of all columns.
+
+    Parameters
+    ----------
+    fields : list of Numbers, Texts or Opaque
+    bounds : list of float
+        The error that is allowed in each column; 0: none.
+    n : int
+    effort : int, 1..9
+    progress : function of float, optional
+    """
+    out, chooser = _Out(), Chooser(n, effort)
+    order = _order(fields)
+    natural = order == list(range(len(fields)))
+    out.model.numbers([] if natural else order)
+    for i, at in enumerate(order):
+        field = fields[at]
+        if isinstance(field, Numbers):
+            _put_numbers(out, chooser, field, bounds[at])
+        elif isinstance(field, Texts):
+            _put_texts(out, chooser, field)
+        else:
+            out.model.number(_OPAQUE)
+            out.stream(squeeze(field.data, False))
+        if progress is not None:
+            progress((i + 1) / len(order))
+    return out.finish()
+
+
+def _order(fields: list[Field]) -> list[int]:
+    """The order of coding: as the columns stand."""
+    return list(range(len(fields)))
+
+
+def _put(out: _Out, chooser: Chooser, stream: Stream) -> Array:
+    plan, data, values = chooser.choose(stream)
+    plan.write(out.model)
+    out.stream(data)
+    out.numbers(values)
+    chooser.add(values, stream.there)
+    return values
+
+
+def _put_state(out: _Out, chooser: Chooser, state: Array) -> Array | None:
+    """Write states where there is more than one; which rows are ordinary."""
+    if not state.any():
+        return None
+    _put(out, chooser, Stream(state.astype(np.int64), number=False))
+    return state == ORDINARY
+
+
+def _put_numbers(out: _Out, chooser: Chooser, field: Numbers, bound: float) -> None:
+    values = field.values
+    state = lattices.states(values, field.missing)
+    found = lattices.find(values[state == ORDINARY], bound, True)
+    # A grid of a step or of fifteen: which one it shall be is measured.
+    choices = [found]
+    if found.kind == lattices.GRID:
+        whole = found.step * found.unit
+        choices.append(dataclasses.replace(found, unit=whole, step=1))
+    tries = []
+    for one in choices:
+        trial = _Trial(out, chooser)
+        trial.put(field, bound, state.copy(), one)
+        tries.append(trial)
+    min(tries, key=lambda t: t.size).keep()
+
+
+class _Trial:
+    """A column coded in one of several ways, of which one is kept."""
+
+    def __init__(self, out: _Out, chooser: Chooser) -> None:
+        self.into, self.chooser = out, chooser
+        self.n_streams = len(chooser.known.values)
+        self.out = _Out()
+        self.out.crc = out.crc
+
+    def put(self, field: Numbers, bound: float, state: Array, lattice: Lattice) -> None:
+        """Code it, and keep as they are the values that would break the bound."""
+        while True:
+            self.out = _Out()
+            self.out.crc = self.into.crc
+            coded = self._code(field, state, lattice)
+            ordinary = state == ORDINARY
+            back = lattice.values(coded[ordinary], field.values.dtype)
+            wrong = lattices.broken(field.values[ordinary], back, bound)
+            self.taken = self.chooser.take(self.n_streams)
+            if not wrong.any():
+                break
+            state[np.flatnonzero(ordinary)[wrong]] = KEPT
+        self.size = len(self.out.model.data) + len(self.out.streams)
+
+    def _code(self, field: Numbers, state: Array, lattice: Lattice) -> Array:
+        model = self.out.model
+        ordinary = state == ORDINARY
+        whole = np.zeros(len(state), np.int64)
+        whole[ordinary] = lattices.whole(field.values[ordinary], lattice)
+        # What the lattice itself does not give back needs no trial.
+        if lattice.step == 1 and lattice.kind != lattices.GRID:
+            back = lattice.values(whole[ordinary], field.values.dtype)
+            wrong = lattices.broken(field.values[ordinary], back, 0)
+            state[np.flatnonzero(ordinary)[wrong]] = KEPT
+        model.number(_NUMBERS | bool(state.any()) << 2)
+        there = _put_state(self.out, self.chooser, state)
+        lattice.write(model)
+        kept = field.values[state == KEPT]
+        model.string(kept.astype(kept.dtype.newbyteorder("<")).tobytes())
+        return _put(self.out, self.chooser, Stream(whole, there, lattice.step))
+
+    def keep(self) -> None:
+        """Make it part of the group."""
+        self.into.model.data += self.out.model.data
+        self.into.streams += self.out.streams
+        self.into.crc = self.out.crc
+        self.chooser.give(self.taken)
+
+
+def _put_texts(out: _Out, chooser: Chooser, field: Texts) -> None:
+    out.model.number(_TEXTS | (field.missing is not None) << 2)
+    state = np.zeros(len(field.codes), np.uint8)
+    if field.missing is not None:
+        state[field.missing] = MISSING
+    there = _put_state(out, chooser, state)
+    out.stream(_pack_words(field.words))
+    _put(out, chooser, Stream(field.codes, there, number=False))
+
+
+def _pack_words(words: list[bytes]) -> bytes:
+    """Words, each less what it has in common with the one before."""
+    sizes, rest, before = Writer(), bytearray(), b""
+    sizes.number(len(words))
+    for word in words:
+        common = 0
+        for a, b in zip(before, word):
+            if a != b:
+                break
+            common += 1
+        sizes.number(common)
+        sizes.number(len(word) - common)
+        rest += word[common:]
+        before = word
+    out = Writer()
+    out.string(squeeze(sizes.data))
+    return bytes(out.data) + squeeze(rest)
+
+
+def _unpack_words(data: bytes) -> list[bytes]:
+    source = Reader(data)
+    sizes = Reader(unsqueeze(source.string(), MAX_BYTES))
+    rest = Reader(unsqueeze(source.data[source.at :], MAX_BYTES))
+    words, before, total = [], b"", 0
+    for _ in range(sizes.number(len(sizes.data) // 2)):
+        common = sizes.number(len(before))
+        before = before[:common] + rest.string(sizes.number())
+        total += len(before)
+        if total > MAX_BYTES:
+            raise FormatError("a table's words take too much: file is damaged")
+        words.append(before)
+    sizes.finish()
+    rest.finish()
+    return words
+
+
+# ---- Decoding ----------------------------------------------------------------------
+
+
+class _In:
+    """What a group is read from."""
+
+    def __init__(self, data: Buffer, n: int) -> None:
+        head = Reader(data)
+        self.model = Reader(unsqueeze(head.string(), MAX_BYTES))
+        self.streams = Reader(head.data[head.at :])
+        self.known, self.n, self.crc = Known(n), n, 0
+
+    def stream(self) -> bytes:
+        return self.streams.string(self.model.number(len(self.streams.data)))
+
+    def numbers(self, there: Array | None = None) -> Array:
+        plan = Plan.read(self.model, len(self.known.values), self.n)
+        values = coding.decode(self.known, plan, self.stream(), there)
+        self.crc = zlib.crc32(np.ascontiguousarray(values, "<i8").data, self.crc)
+        self.known.add(values, there)
+        return values
+
+    def state(self, present: int) -> Array | None:
+        if not present:
+            return None
+        state = self.numbers()
+        if len(state) and (state.min() < ORDINARY or state.max() > KEPT):
+            raise FormatError("a state of a table is none: file is damaged")
+        return state
+
+
+def decode(data: Buffer, types: list[Any], n: int, crc: int | None) -> list[Field]:
+    """Read the rows of all columns.
+
+    Parameters
+    ----------
+    data : bytes-like
+        As of `encode`.
+    types : list of numpy dtype or None
+        For columns of numbers their type.
+    n : int
+    crc : int or None
+        What the checksum of the numbers is.
+
+    Returns
+    -------
+    list of Numbers, Texts or Opaque
+
+    Raises
+    ------
+    FormatError
+    """
+    source = _In(data, n)
+    order = source.model.numbers(len(types), max(0, len(types) - 1))
+    if order and sorted(order) != list(range(len(types))):
+        raise FormatError("the order of a table's columns is none: file is damaged")
+    fields: list[Any] = [None] * len(types)
+    for at in order or range(len(types)):
+        fields[at] = _get(source, types[at])
+    source.model.finish()
+    source.streams.finish()
+    if crc is not None and source.crc != crc:
+        raise FormatError("checksum of a table's numbers differs: file is damaged")
+    return fields
+
+
+def _get(source: _In, dtype: Any) -> Field:
+    kind = source.model.number(7)
+    present, kind = kind >> 2, kind & 3
+    if (kind == _NUMBERS) != (dtype is not None) or kind > _OPAQUE:
+        raise FormatError("a column of a table is of another kind: file is damaged")
+    if kind == _OPAQUE:
+        return Opaque(source.n, unsqueeze(source.stream(), MAX_BYTES))
+    state = source.state(present)
+    there = None if state is None else state == ORDINARY
+    missing = None if state is None else state == MISSING
+    if missing is not None and not missing.any():
+        missing = None
+    if kind == _TEXTS:
+        words = _unpack_words(source.stream())
+        codes = source.numbers(there)
+        own = codes if there is None else codes[there]
+        if len(own) and (own.min() < 0 or own.max() >= len(words)):
+            raise FormatError("a word of a table is not there: file is damaged")
+        return Texts(codes, words, missing)
+    lattice = Lattice.read(source.model)
+    kept = source.model.string()
+    if len(kept) % dtype.itemsize:
+        raise FormatError("kept values of a table are cut short: file is damaged")
+    values = lattice.values(source.numbers(there), dtype)
+    if state is not None:
+        stored = np.frombuffer(kept, dtype.newbyteorder("<")).astype(dtype)
+        lattices.special(state, values, stored)
+        if missing is not None:
+            values[missing] = np.zeros(1, dtype)[0]
+    return Numbers(values, missing)

@@ -1,0 +1,175 @@
+"""Numbers and byte strings <-> bytes: what models of tables are written with.
+
+A reader believes nothing: every length is compared with what is left, every number
+with what is allowed, and what is wrong is a FormatError.
+"""
+
+import lzma
+import struct
+import zlib
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..errors import FormatError
+from ..types import Array, Buffer
+from . import mixing
+
+_RAW, _ZLIB, _LZMA, _MIXED = range(4)
+_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": 1 << 24}]
+_MIXED_MOST = 1 << 20  # bytes; beyond it the mixer takes too long for what it gives
+
+
+class Writer:
+    """Collects bytes."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def number(self, value: int) -> None:
+        """A number from 0 on, in 7 bits a byte, the lowest first."""
+        while value > 127:
+            self.data.append(value & 127 | 128)
+            value >>= 7
+        self.data.append(value)
+
+    def signed(self, value: int) -> None:
+        """Any number of 64 bits."""
+        self.number(value << 1 if value >= 0 else ~value << 1 | 1)
+
+    def numbers(self, values: Iterable[int]) -> None:
+        """A list of numbers from 0 on, after its length."""
+        values = list(values)
+        self.number(len(values))
+        for value in values:
+            self.number(value)
+
+    def real(self, value: float) -> None:
+        """A float of 64 bits."""
+        self.data += struct.pack("<d", value)
+
+    def string(self, data: Buffer) -> None:
+        """Bytes, after their length."""
+        self.number(len(data))
+        self.data += data
+
+
+class Reader:
+    """Reads what a `Writer` wrote.
+
+    Parameters
+    ----------
+    data : bytes-like
+    """
+
+    def __init__(self, data: Buffer) -> None:
+        self.data, self.at = memoryview(data), 0
+
+    def number(self, most: int = (1 << 64) - 1, least: int = 0) -> int:
+        """A number that has to be in least..most."""
+        value = shift = 0
+        while True:
+            if self.at >= len(self.data) or shift > 63:
+                raise FormatError("a table's model is cut short: file is damaged")
+            byte = self.data[self.at]
+            self.at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                break
+        if not least <= value <= most:
+            raise FormatError(f"a number of a table's model, {value}, is out of range")
+        return value
+
+    def signed(self) -> int:
+        """Any number of 64 bits."""
+        value = self.number()
+        return ~(value >> 1) if value & 1 else value >> 1
+
+    def numbers(self, most_of_them: int, most: int = (1 << 64) - 1) -> list[int]:
+        """A list of at most so many numbers up to ``most``."""
+        return [self.number(most) for _ in range(self.number(most_of_them))]
+
+    def real(self) -> float:
+        """A finite float."""
+        (value,) = struct.unpack("<d", self.string(8))
+        if not np.isfinite(value):
+            raise FormatError("a number of a table's model is not finite")
+        return value
+
+    def string(self, size: int | None = None) -> bytes:
+        """Bytes: so many, or as many as stands before them."""
+        size = self.number() if size is None else size
+        if size > len(self.data) - self.at:
+            raise FormatError("a table's model is cut short: file is damaged")
+        self.at += size
+        return bytes(self.data[self.at - size : self.at])
+
+    def finish(self) -> None:
+        """Raise FormatError if something is left."""
+        if self.at != len(self.data):
+            raise FormatError("a table's model has bytes left: file is damaged")
+
+
+def squeeze(data: Buffer, modelled: bool = True) -> bytes:
+    """Bytes in the shortest of four ways, the way first.
+
+    Parameters
+    ----------
+    data : bytes-like
+    modelled : bool
+        Whether the mixer is one of them; it is slow on long texts.
+    """
+    data = bytes(data)
+    ways = [data, zlib.compress(data, 9)]
+    if len(data) > 256:
+        ways.append(lzma.compress(data, lzma.FORMAT_RAW, filters=_FILTERS))
+    found = [(len(way), i, way) for i, way in enumerate(ways)]
+    if modelled and 64 < len(data) <= _MIXED_MOST:
+        mixed = mixing.encode(_text(len(data)), np.frombuffer(data, np.uint8))
+        found.append((len(mixed), _MIXED, mixed))
+    size, way, best = min(found)
+    out = Writer()
+    out.number(len(data) << 2 | way)
+    return bytes(out.data) + best
+
+
+def unsqueeze(data: Buffer, most: int) -> bytes:
+    """The inverse of `squeeze`; more than ``most`` bytes are a FormatError."""
+    reader = Reader(data)
+    size, way = divmod(reader.number(most << 2 | 3), 4)
+    rest = reader.data[reader.at :]
+    try:
+        if way == _RAW:
+            out = bytes(rest)
+        elif way == _ZLIB:
+            out = zlib.decompressobj().decompress(rest, size + 1)
+        elif way == _LZMA:
+            out = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS).decompress(
+                rest, size + 1
+            )
+        elif size > _MIXED_MOST:
+            raise FormatError("too long a text of a table's model")
+        else:
+            out = mixing.decode(_text(size), rest).astype(np.uint8).tobytes()
+    except (zlib.error, lzma.LZMAError, EOFError) as error:
+        raise FormatError(f"a table's column does not decode: {error}") from error
+    if len(out) != size:
+        raise FormatError("a table's column has another length: file is damaged")
+    return out
+
+
+def _text(n: int) -> mixing.Column:
+    """Bytes by the one, the two and the three before."""
+    at: Array = np.arange(n, dtype=np.int32)[None] - np.array([[1], [2], [3]], np.int32)
+    return mixing.Column(
+        n=n,
+        tree=mixing.Tree.of(np.array([0]), np.array([8]), np.array([1])),
+        context=np.zeros((4, n), np.uint32) + np.arange(4, dtype=np.uint32)[:, None],
+        lag=np.array([[-1, -1], [0, -1], [0, 1], [1, 2]], np.int8),
+        coarse=np.zeros(4, np.uint8),
+        at=np.maximum(at, -1),
+        guess_lag=np.zeros(0, np.int8),
+        guess=np.zeros((0, n), np.int64),
+        bits=min(16, max(6, n.bit_length())),
+    )

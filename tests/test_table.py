@@ -1,0 +1,200 @@
+"""Tables come back within the error that was asked for."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+import codec
+from codec import table
+from codec.table import lattice
+
+QUICK = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+DTYPES = st.one_of(
+    arrays.integer_dtypes(),
+    arrays.unsigned_integer_dtypes(),
+    arrays.floating_dtypes(sizes=(16, 32, 64)),
+    arrays.boolean_dtypes(),
+    arrays.datetime64_dtypes(),
+    arrays.timedelta64_dtypes(),
+    arrays.unicode_string_dtypes(max_len=5),
+)
+
+
+@st.composite
+def tables_of_numpy(draw):
+    n = draw(st.integers(0, 40))
+    names = draw(st.lists(st.text(max_size=3), max_size=5, unique=True))
+    return {name: draw(arrays.arrays(draw(DTYPES), n)) for name in names}
+
+
+def bits(a):
+    return a.view(f"u{a.dtype.itemsize}") if a.dtype.kind == "f" else a
+
+
+def within(a, b, bound):
+    """Every value, and what is no number bit by bit."""
+    assert a.dtype == b.dtype and a.shape == b.shape
+    if a.dtype.kind != "f":
+        return np.array_equal(bits(a), bits(b)) or (
+            a.dtype.kind in "mM" and np.array_equal(a.view("i8"), b.view("i8"))
+        )
+    plain = np.isfinite(a) & (a != 0)
+    wide = a[plain].astype(np.longdouble), b[plain].astype(np.longdouble)
+    return (
+        np.all(np.abs(wide[0] - wide[1]) <= bound)
+        and np.array_equal(np.isnan(a), np.isnan(b))
+        and np.array_equal(bits(a[~np.isfinite(a)]), bits(b[~np.isfinite(a)]))
+        and np.all(np.abs(b[a == 0].astype(float)) <= bound)
+    )
+
+
+@QUICK
+@given(tables_of_numpy(), st.sampled_from(["0", "0.1%", "1%", "5%", 1e-300, 0.5, 1e9]))
+def test_random_tables(columns, error):
+    effort = 1 + len(columns) % 3
+    back = table.decode(table.encode(columns, error, effort=effort))
+    assert list(back) == list(columns)
+    for name, a in columns.items():
+        bound = 0.0
+        if a.dtype.kind == "f":
+            bound = float(error) if not isinstance(error, str) else 0.0
+            finite = a[np.isfinite(a) & ~((a == 0) & np.signbit(a))]
+            if isinstance(error, str) and error != "0" and len(finite):
+                low, high = float(finite.min()), float(finite.max())
+                bound = float(error[:-1]) / 100 * (high / 2 - low / 2) * 2
+        assert within(a, back[name], bound)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (1, 1), (0,), (5,), (1, 200)])
+@pytest.mark.parametrize("dtype", ["f8", "f4", "u1", "i8", "?", "M8[s]"])
+def test_shapes(shape, dtype):
+    a = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    b = table.decode(table.encode(a, 0, effort=1))
+    assert a.dtype == b.dtype and np.array_equal(a, b)
+
+
+def test_many_columns():
+    a = np.random.default_rng(0).integers(0, 4, (3, 5000))
+    assert np.array_equal(table.decode(table.encode(a, effort=1)), a)
+
+
+def test_records_and_objects():
+    a = np.array([(1, 2.5, "é"), (2, -0.0, "")], [("a", "<i2"), ("b", ">f8"), ("c", "U2")])
+    b = table.decode(table.encode(a, 0))
+    assert a.dtype == b.dtype and (a == b).all() and np.signbit(b["b"][1])
+    words = {"w": np.array(["x", None, ""], object)}
+    assert table.decode(table.encode(words))["w"].tolist() == ["x", None, ""]
+
+
+def test_dependent_columns_cost_little():
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 1000, 5000)
+    alone = len(table.encode({"a": a}))
+    assert len(table.encode({"a": a, "b": 7 - 3 * a})) < alone * 1.03
+
+
+def test_every_effort_decodes():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(150, 1)) * [1, 2, 3] + rng.normal(size=(150, 3)) * 0.01
+    for effort in range(1, 10):
+        y = table.decode(table.encode(x, "1%", effort=effort))
+        assert np.all(np.abs(x - y) <= 0.01 * np.ptp(x, 0))
+
+
+def test_rows_are_read_alone():
+    a = np.arange(3000).reshape(-1, 3)
+    file = table.Table(table.encode(a, row_group=100))
+    assert len(file) == 10 and np.array_equal(file.group(3), a[300:400])
+    assert np.array_equal(file.rows(250, 450), a[250:450])
+    assert np.array_equal(np.concatenate(list(file)), a)
+    words = {"w": np.array([str(i % 7 + i // 500) for i in range(1000)])}
+    data = table.encode(words, row_group=300)
+    assert np.array_equal(table.decode(data)["w"], words["w"])
+
+
+@pytest.mark.parametrize(
+    "what",
+    [np.zeros((2, 2, 2)), {"a": np.zeros(2), "b": np.zeros(3)}, np.zeros(2, complex)]
+    + [{"a": np.array([{}], object)}, {"a": np.zeros((2, 2))}],
+)
+def test_what_is_no_table(what):
+    with pytest.raises(codec.InputError):
+        table.encode(what)
+
+
+@pytest.mark.parametrize("error", [-1, "x%", "nan", float("inf"), {"z": 1}, {"s": 1}])
+def test_wrong_errors(error):
+    with pytest.raises(codec.InputError):
+        table.encode({"a": np.zeros(2), "s": np.array(["x", "y"])}, error)
+
+
+def test_pictures_and_tables_refuse_each_other():
+    picture = codec.encode(np.zeros((8, 8), np.uint8))
+    coded = table.encode(np.zeros((2, 2)))
+    with pytest.raises(codec.UnsupportedError, match="picture"):
+        table.decode(picture)
+    for read in codec.decode, codec.info, codec.features, codec.decode_batch:
+        with pytest.raises(codec.UnsupportedError, match=r"codec\.table\.decode"):
+            read(coded)
+
+
+def test_limit():
+    data = table.encode(np.zeros((1 << 16, 4)), effort=1)
+    with pytest.raises(codec.LimitError):
+        table.decode(data, max_bytes=1 << 20)
+    assert len(data) < 200
+
+
+@pytest.mark.parametrize("size", ["f2", "f4", "f8"])
+def test_bounds_at_the_edge_of_a_type(size):
+    rng = np.random.default_rng(1)
+    dtype = np.dtype(size)
+    for scale in (1e-3, 1.0, 1e3):
+        a = (rng.normal(size=200) * scale + 3 * scale).astype(dtype)
+        for bound in (float(np.spacing(np.abs(a).max())) * k for k in (0.4, 1, 1.7, 9)):
+            b = table.decode(table.encode({"a": a}, bound, effort=2))["a"]
+            assert not lattice.broken(a, b, bound).any()
+
+
+def test_pandas_and_arrow():
+    pd = pytest.importorskip("pandas")
+    pa = pytest.importorskip("pyarrow")
+    rng = np.random.default_rng(0)
+    n = 60
+    frame = pd.DataFrame(
+        {
+            "f": rng.normal(size=n).astype("f4"),
+            "i": pd.array(rng.integers(-5, 5, n), dtype="Int16"),
+            "t": pd.date_range("2020-01-01", periods=n, freq="h", tz="Europe/Berlin"),
+            "d": pd.to_timedelta(np.arange(n), unit="s"),
+            "c": pd.Categorical(rng.choice(list("zyx"), n), categories=list("zyxw")),
+            "s": rng.choice(["", "a", None], n),
+            "b": rng.integers(0, 2, n) > 0,
+        },
+        index=pd.Index(rng.permutation(n), name="id"),
+    )
+    frame.loc[frame.index[3], ["i", "t", "c"]] = None
+    pd.testing.assert_frame_equal(table.decode(table.encode(frame, 0)), frame)
+    rows = pa.table(
+        {
+            "list": [[1, 2], None, []],
+            "text": pa.array(["a", None, "ß"], pa.large_string()),
+            "decimal": pa.array([None, "1.5", "2"]).cast(pa.decimal128(9, 2)),
+            "time": pa.array([1, None, 3], pa.time64("us")),
+            "half": pa.array(np.array([1, 2, 3], "f2")),
+            "day": pa.array([1, None, 3], pa.date32()),
+            "null": pa.nulls(3),
+        }
+    ).replace_schema_metadata({"who": "me"})
+    back = table.decode(table.encode(rows))
+    assert back.equals(rows, check_metadata=True)
+    sliced = pa.chunked_array([["a", "b"], ["c", None]]).slice(1)
+    assert table.decode(table.encode(pa.table({"x": sliced})))["x"].to_pylist() == [
+        *("b", "c", None)
+    ]

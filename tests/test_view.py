@@ -111,6 +111,7 @@ def test_files_are_those_of_the_codec(server):
         with Image.open(io.BytesIO(other)) as image:
             assert image.format.lower() == kind and image.size == (240, 160)
         assert status == 200 and 2000 < len(other) <= 4000 and said["score"] < 100
+        assert said["time"] > 0
 
 
 def test_what_is_changed_is_said(server):

@@ -154,8 +154,8 @@ function choose(entry) {
 function figure(name, blob, pixels, { psnr, score, time }) {
   const row = document.createElement('tr');
   const cells = [name, kilobytes(blob.size), (8 * blob.size / pixels).toFixed(3),
-    psnr === undefined ? '' : psnr === Infinity ? '∞' : psnr.toFixed(2)];
-  cells.push(score === undefined ? '' : score.toFixed(1), time === undefined ? '' : time.toFixed(2));
+    psnr === undefined ? '' : psnr === Infinity ? '∞' : psnr.toFixed(2),
+    score === undefined ? '' : score.toFixed(1), time === undefined ? '' : time.toFixed(2)];
   for (const text of cells) row.append(Object.assign(document.createElement('td'), { textContent: text }));
   return row;
 }
@@ -169,8 +169,9 @@ async function show() {
   at('error').hidden = entry.state !== 'wrong';
   at('error').textContent = entry.error ? `${entry.name}: ${entry.error}` : '';
   for (const id of ['save', 'save-png']) at(id).disabled = entry.state === 'wrong' || !entry.shown;
-  at('rival').disabled = !entry.source;
   const bare = entry.state === 'wrong' || !entry.shown;
+  at('view').classList.toggle('wrong', entry.state === 'wrong');
+  at('view').classList.toggle('single', !entry.source);
   at('viewer').classList.toggle('bare', bare);
   if (bare) {
     at('figures').replaceChildren();

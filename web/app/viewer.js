@@ -36,6 +36,7 @@ export class Viewer {
       at(`${image.id}-tag`).textContent = name;
       [image.width, image.height] = [width, height];
     }
+    this.box.style.aspectRatio = `${width} / ${height}`;
     if (other) this.fit(); else this.draw();
     await Promise.all([this.left.decode(), this.right.decode()]).catch(() => {});
   }
@@ -81,7 +82,7 @@ export class Viewer {
     this.box.setPointerCapture(event.pointerId);
     const box = this.box.getBoundingClientRect(), x = event.clientX - box.left;
     const line = Number(this.split.value) / 100 * box.width;
-    this.onLine = !this.pointers.size && Math.abs(x - line) < 22;
+    this.onLine = !this.pointers.size && at('line').offsetParent && Math.abs(x - line) < 22;
     this.pointers.set(event.pointerId, [event.clientX, event.clientY]);
   }
 

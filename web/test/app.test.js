@@ -34,6 +34,7 @@ before(async () => {
   server = await serve();
   made = await launch(server.origin, { viewport: { width: 1280, height: 900 } });
   page = await made.context.newPage();
+  page.setDefaultTimeout(120000); // where other programs run as well
   page.on('pageerror', (error) => made.problems.push(error.message));
   await page.goto(`${server.origin}/web/dist/`);
   await page.waitForFunction(() => /without/.test(document.getElementById('status').textContent),
@@ -100,9 +101,10 @@ test('a damaged file says so in a sentence, and the page goes on', options, asyn
   assert.match(texts[2], /container version 3/);
   await page.click('#list li:nth-child(2) .pick');
   assert.match(await page.textContent('#error'), /flipped-bit.aec: checksum mismatch/);
+  assert(await page.isHidden('#viewer'));
   await page.click('#list li:nth-child(4) .pick');
   await page.waitForFunction(() => document.getElementById('right').naturalWidth === 50);
-  assert(await page.isHidden('#error'));
+  assert(await page.isHidden('#error') && await page.isHidden('#line')); // nothing to compare with
 });
 
 test('all files in one ZIP, with names of their own', options, async () => {
@@ -135,8 +137,8 @@ test('it fits a phone, and fingers move the line', options, async () => {
   const phone = await context.newPage();
   await phone.goto(`${server.origin}/web/dist/`);
   await phone.waitForSelector('html[data-ready]', { state: 'attached', timeout: 120000 });
-  await phone.setInputFiles('#files', at('photo-160x240.aec'));
-  await phone.waitForFunction(() => document.querySelectorAll('#figures tr').length === 1,
+  await phone.setInputFiles('#files', at('photo-160x240.in.png'));
+  await phone.waitForFunction(() => document.querySelectorAll('#figures tr').length === 2,
     null, { timeout: 60000 });
   assert(await phone.evaluate(() => document.scrollingElement.scrollWidth <= 390));
   const back = await phone.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);

@@ -1,11 +1,11 @@
 """Weights of a run averaged over several of its checkpoints.
 
-    python runs/average.py OUT CHECKPOINT...
+    python runs/average.py OUT [WEIGHTS.safetensors...] CHECKPOINT...
 
 OUT becomes the folder of a run, with the training and validation pictures
 of the last CHECKPOINT's folder: its checkpoint is the last one with the
-mean of all their averaged weights, its log the last one's, ending in a
-validation of that mean. `aetrain --state OUT --export` makes a model of it,
+mean of all their averaged weights, and of weights that were saved, its log the last
+one's, ending in a validation of that mean. `aetrain --state OUT --export` makes a model of it,
 `--resume` goes on from it. The average of a run reaches a few hundred
 steps back; at a constant rate, points further apart still differ mostly by
 noise (docs/training-log-runs.md).
@@ -23,11 +23,20 @@ from codec.training import curves, data, functional, state, train
 from codec.training.config import Config
 
 
+def averaged(file, saved):
+    """Averaged weights of a file, in the order of the checkpoint ``saved``."""
+    if file.suffix != ".safetensors":
+        return state.read(file)["average"]
+    cfg = Config.from_dict(saved["config"])
+    return [p.detach() for p in state.trained(state.load_weights(file), cfg).values()]
+
+
 def average(files):
     """The last checkpoint with the mean of all averaged weights."""
-    *others, saved = map(state.read, files)
+    *others, last = files
+    saved = state.read(last)
     for other in others:
-        for mean, a in zip(saved["average"], other["average"], strict=True):
+        for mean, a in zip(saved["average"], averaged(other, saved), strict=True):
             mean += a
     for mean in saved["average"]:
         mean /= len(files)

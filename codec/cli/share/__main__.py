@@ -50,8 +50,8 @@ aebench --report --out results            the page again, nothing measured
 aebench photos --speed --threads all      times and memory
 """,
     "aetrain": """\
-aetrain photos --out mine --hours 2       a model of the shipped kind
-aetrain photos --init weights.safetensors --rate 0.2   fine-tuning
+aetrain photos --out mine --hours 20      a new model of the shipped kind
+aetrain photos --init look --hours 1       fine-tune the shipped model, in a checkout
 aetrain --preset digits --out digits      a small model of handwritten digits
 aetrain --resume --state mine-state       go on after a kill
 aecompress -m mine photo.png              use the model

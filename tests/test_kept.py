@@ -117,6 +117,16 @@ def test_rm_after_keep_all(tmp_path, monkeypatch):
     assert b"parameters\0a prompt" in codec.kept("a.aec")
 
 
+def test_stacks_keep_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.jpg").write_bytes(carried.build("JPEG", "audio, video"))
+    for command in ["--stack", "-o", "a.aec", "a.jpg", "a.jpg"], ["--pages", "all", "-f", "a.jpg"]:
+        assert main("aecompress", ["--keep-all", *command]) == 2
+        said = capsys.readouterr().err
+        assert "left out: " in said and "kept beside" not in said
+        assert "kept" not in codec.info("a.aec").sections
+
+
 def test_section():
     data = bytes(range(200)) * 3
     section = kept.write(data, [(0, 10), (50, 150), (200, 600)], 100)

@@ -99,7 +99,7 @@ class Members:
             with files.source(self.name) as file:
                 if files.is_aec(file):
                     raise Refusal("is an .aec file already", self.name)
-                picture = read(file, self.options.max_pixels, self.options.encode.metadata)
+                picture = read(file, self.options.max_pixels, bool(self.options.encode.metadata))
                 self.notes.n_in += file.seek(0, 2)
             height, width = picture.pixels.shape[:2]
             self.notes.pixels += width * height

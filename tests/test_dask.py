@@ -1,10 +1,13 @@
 """A real scheduler and two worker processes, one of them killed."""
 
+import argparse
 import os
 import signal
 import subprocess
 import sys
 import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
@@ -321,3 +324,29 @@ def test_targets_and_strip(folder):
     # A size is in bytes whatever its type is.
     assert 590 <= task(folder, target_size=600.0, replace=True).n_out <= 600
     assert task(folder, target_psnr=30.0, replace=True).state == dask.DONE
+
+
+def test_what_is_left_out_is_told(folder):
+    """Of the right picture, whatever other threads do; and of the run."""
+    from codec.cli import jobs, scheduled
+
+    for i in range(6):
+        im = Image.new("RGB", (40, 30), (40 * i, 90, 9))
+        im.save(folder / f"{i}.jpg", **({"comment": b"a comment"} if i % 2 else {}))
+    pairs = [(str(folder / f"{i}.jpg"), str(folder / f"{i}.aec")) for i in range(6)]
+    before = warnings.showwarning
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda pair: dask.one(pair, dask.Task(EncodeOptions())), pairs))
+    assert [r.state for r in results] == ["done"] * 6
+    for i, r in enumerate(results):
+        assert [w.split(" (")[0] for w in r.warnings] == ["left out: comment"] * (i % 2)
+    summary = dask.Summary()
+    for r in results:
+        summary.add(r)
+    assert sorted(summary.warned) == [pairs[i][0] for i in (1, 3, 5)]
+    options = argparse.Namespace(verbose=0)
+    assert scheduled._notes(results[1], jobs.Job(*pairs[1]), options).warned
+    assert not scheduled._notes(results[0], jobs.Job(*pairs[0]), options).warned
+    kept = dask.one(pairs[1], dask.Task(EncodeOptions(metadata="all"), replace=True))
+    assert not kept.warnings and kept.notes[0].startswith("kept beside")
+    warnings.showwarning = before

@@ -38,4 +38,8 @@ def _notes(result: Any, job: Job, options: argparse.Namespace) -> Notes:
         notes.say(job.src, f"{job.dst} exists; left as it is")
     else:
         notes.say(job.src, f"{result.n_in} to {result.n_out} bytes")
+    for text in result.warnings:
+        notes.warn(job.src, text)
+    for text in result.notes:
+        notes.say(job.src, f"note: {text}", level=0)
     return notes

@@ -22,8 +22,10 @@ import dataclasses
 import io
 import itertools
 import os
+import threading
 import time
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Unpack
 
 try:
@@ -34,12 +36,13 @@ except ImportError as error:
 
 from .. import api, picture
 from ..decoder import Decoder
-from ..errors import InputError
+from ..errors import ConversionNote, ConversionWarning, EffortWarning, InputError
 from ..io import atomic, urls
 from ..options import DecodeFields, DecodeOptions, EncodeFields, EncodeOptions
 
 COMPRESS, DECOMPRESS = "aecompress", "aedecompress"
 DONE, THERE, FAILED = "done", "there", "failed"
+_heard, _listening = threading.local(), threading.Lock()
 _AHEAD = 4  # tasks per thread that wait: enough to keep all busy
 
 
@@ -81,6 +84,8 @@ class Result:
     pixels, n_in, n_out : int
         Pixels, bytes read, bytes written.
     seconds : float
+    warnings, notes : tuple of str
+        What was converted or left out; what there is to know.
     """
 
     src: str
@@ -91,6 +96,8 @@ class Result:
     n_in: int = 0
     n_out: int = 0
     seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass
@@ -103,6 +110,8 @@ class Summary:
         Outputs written now, and those that were there before.
     failed : dict of str to str
         Error by name of the input.
+    warned : dict of str to str
+        What was converted or left out, by name of the input.
     pixels, n_in, n_out : int
     seconds : float
         From start to end.
@@ -111,6 +120,7 @@ class Summary:
     done: int = 0
     there: int = 0
     failed: dict[str, str] = dataclasses.field(default_factory=dict)
+    warned: dict[str, str] = dataclasses.field(default_factory=dict)
     pixels: int = 0
     n_in: int = 0
     n_out: int = 0
@@ -124,6 +134,8 @@ class Summary:
             self.done += 1
         else:
             self.there += 1
+        if result.warnings:
+            self.warned[result.src] = "; ".join(result.warnings)
         self.pixels += result.pixels
         self.n_in += result.n_in
         self.n_out += result.n_out
@@ -285,7 +297,7 @@ def one(job: tuple[str, str], task: Task) -> Result:
         with context_meter.meter("read"):
             with urls.open_anywhere(src) as file:
                 data = file.read()
-        with context_meter.meter("code"):
+        with context_meter.meter("code"), _hearing() as heard:
             if isinstance(options, EncodeOptions):
                 out, pixels = _compress(data, options)
             else:
@@ -304,10 +316,44 @@ def one(job: tuple[str, str], task: Task) -> Result:
         len(data),
         len(out),
         time.monotonic() - start,
+        tuple(str(w) for w in heard if not isinstance(w, ConversionNote)),
+        tuple(str(w) for w in heard if isinstance(w, ConversionNote)),
     )
     with contextlib.suppress(ValueError):  # not on a worker
         distributed.get_worker().log_event(task.kind, dataclasses.asdict(result))
     return result
+
+
+@contextlib.contextmanager
+def _hearing() -> Iterator[list[Warning]]:
+    """What is told in this thread of a worker; the others have lists of their own.
+
+    The standard library's ``catch_warnings`` is of the whole process.
+    """
+    _heard.list = []
+    with _listening:
+        for kind in (ConversionWarning, EffortWarning):
+            warnings.simplefilter("always", kind)
+        if not isinstance(warnings.showwarning, _Listener):
+            listener: Any = _Listener(warnings.showwarning)
+            warnings.showwarning = listener
+    try:
+        yield _heard.list
+    finally:
+        del _heard.list
+
+
+class _Listener:
+    """Hears the warnings of threads that listen, and passes others on."""
+
+    def __init__(self, show: Callable[..., None]) -> None:
+        self.show = show
+
+    def __call__(self, message: Warning | str, category: type[Warning], *more: Any) -> None:
+        if hasattr(_heard, "list") and isinstance(message, (ConversionWarning, EffortWarning)):
+            _heard.list.append(message)
+        else:
+            self.show(message, category, *more)
 
 
 def _compress(data: bytes, options: EncodeOptions) -> tuple[bytes, int]:

@@ -1,4 +1,4 @@
-/* Symbols of a column of a table <-> bytes (docs/format.md, section 14).
+/* Symbols of a column of a table <-> bytes (docs/format.md, section 13).
  *
  * A symbol is written as binary decisions: a walk through a tree to a bucket, then the
  * bits of the place in it. Each decision is predicted by contexts, which learn as they

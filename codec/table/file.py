@@ -2,7 +2,7 @@
 
 A file of a table is one like any other (`codec.container`) with a critical section
 ``TABL``: what the table was, and where its groups of rows are in the payload
-(docs/format.md, section 14). Decoders of pictures refuse it by that name.
+(docs/format.md, section 13). Decoders of pictures refuse it by that name.
 """
 
 import dataclasses

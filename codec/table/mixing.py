@@ -7,7 +7,7 @@ weighs them; an arithmetic coder writes what they did not know. Contexts may joi
 was known before the column (other columns, a network) with earlier symbols of it.
 
 There are only integers between symbols and bytes. What is here is the same as in C
-(``core/table.c``), which does the work where it was built; docs/format.md, section 14,
+(``core/table.c``), which does the work where it was built; docs/format.md, section 13,
 has it in words.
 
 Contents

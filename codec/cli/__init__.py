@@ -2,7 +2,8 @@
 
 ``main`` runs one command from its arguments to its exit code:
 
-- ``options``: the parser of both commands; ``share`` has what is made from it;
+- ``options``: the parser of both commands, with ``values`` and ``rules``; ``share``
+  has what is made from it;
 - ``jobs``: which file becomes which, through folders too;
 - ``work``: one job from start to end, here or in a worker of the ``pool``;
 - ``compress``, ``decompress``: what happens to one file; ``verify``: whether

@@ -1,4 +1,4 @@
-"""What ``aecompress`` does with one file."""
+"""One file of ``aecompress``, from reading to writing."""
 
 import dataclasses
 import math

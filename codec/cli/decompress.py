@@ -1,4 +1,4 @@
-"""What ``aedecompress`` does with one file: decode or test it."""
+"""One file of ``aedecompress``: decode it, or test it."""
 
 import argparse
 import io

@@ -1,4 +1,4 @@
-"""Which file becomes which."""
+"""Jobs: pairs of an input and its output."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""What happened to one job."""
+"""The record of one job: its lines, sizes and times."""
 
 from __future__ import annotations
 

@@ -88,19 +88,18 @@ def leave(code):
 
 
 def agreed(make):
-    """What rank 0 makes, on every rank.
+    """What rank 0 makes, on every rank of a group of any kind.
 
     Raises
     ------
     Exception
         On rank 0 what ``make`` raises, on the others ``RankZeroFailed``.
     """
-    if not launched():
+    dist = sys.modules.get("torch.distributed")  # whoever is in a group has loaded it
+    if not (dist and dist.is_available() and dist.is_initialized()):
         return make()
-    import torch.distributed as dist
-
     found, error = None, None
-    if rank() == 0:
+    if dist.get_rank() == 0:
         try:
             found = make()
         except Exception as e:

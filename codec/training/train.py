@@ -22,7 +22,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from . import against, curves, data, device, functional, nets, noise, reshape, state
+from . import against, curves, data, device, functional, nets, noise, ranks, reshape, state
 from .config import Config
 from .loss import TERMS, distortion
 from .ssimulacra2 import score, ssimulacra2_sum
@@ -231,11 +231,11 @@ def prepare(cfg, rank, world, resume):
     place = device.own(cfg.device, rank)
     saved = None
     if resume:  # other machines need not see the file
-        saved = agreed(rank, world, lambda: state.read(folder / "checkpoint.pt"))
+        saved = ranks.agreed(lambda: state.read(folder / "checkpoint.pt"))
         if cfg.bf16 == "auto":
             cfg.bf16 = Config.from_dict(saved["config"]).bf16
     if cfg.bf16 == "auto":  # once, or a run would go on in another precision
-        pays = agreed(rank, world, lambda: functional.bf16_pays(place))
+        pays = ranks.agreed(lambda: functional.bf16_pays(place))
         cfg.bf16 = "on" if pays else "off"
     functional.use_bf16(cfg.bf16 == "on")
     train_index, valid_index = data.indices(cfg)
@@ -254,14 +254,6 @@ def prepare(cfg, rank, world, resume):
     if resume:
         run.load(saved)
     return run, crops, valid
-
-
-def agreed(rank, world, make):
-    """What rank 0 makes, on every rank."""
-    box = [make() if rank == 0 else None]
-    if world > 1:
-        dist.broadcast_object_list(box)
-    return box[0]
 
 
 def train(cfg, rank=0, world=1, resume=False, stopping=lambda: False):

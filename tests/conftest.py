@@ -26,3 +26,15 @@ def photograph():
         pixels = np.asarray(image.convert("RGB"))
     pixels.flags.writeable = False
     return pixels
+
+
+@pytest.fixture
+def one_thread():
+    """torch with one thread, and bfloat16 as it was."""
+    import torch  # not everywhere installed
+
+    from codec.training import functional
+
+    torch.set_num_threads(1)
+    yield
+    functional.use_bf16(True)

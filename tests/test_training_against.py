@@ -15,10 +15,7 @@ from codec.model import find
 from codec.training import against, cli, curves, data, denoise, state, train
 from codec.training.config import Config, TrainingError
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 CURVE = [(l, b, p, s) for l, b, p, s in zip((1, 2, 3), (0.2, 0.5, 1.5), (28, 32, 37), (20, 50, 80))]

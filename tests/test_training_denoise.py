@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 pytest.importorskip("safetensors")
 
-from training_runs import config, pictures, psnr, scene
+from training_runs import config, pictures, psnr, quiet, scene
 
 import codec
 from codec.errors import ModelError, UnsupportedError
@@ -27,13 +27,7 @@ SIGMA = 30.0
 WEIGHTS = pathlib.Path(__file__).parent.parent / "runs/psnr/weights.safetensors"
 
 
-def quiet(line):
-    pass
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -6,22 +6,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training_runs import config
+from training_runs import config, run
 
 from codec.training import data, device, functional, state, train
 from codec.training.config import Config, TrainingError
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
-    yield
-    functional.use_bf16(True)
-
-
-def run(cfg, **more):
-    data.prepare(cfg, lambda line: None)
-    return train.train(cfg, **more)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def validated(cfg):

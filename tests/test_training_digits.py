@@ -14,7 +14,7 @@ pytest.importorskip("sklearn")
 
 sys.path.append(str(Path(__file__).parent.parent))
 
-from training_runs import TINY, psnr, scene
+from training_runs import TINY, psnr, quiet, scene
 
 import codec
 from benchmarks.digits import __main__ as report
@@ -24,10 +24,6 @@ from codec.model.bundle import Bundle
 from codec.symbols.pipeline import Pipeline
 from codec.training import cli, curves, data, digits, functional, state, train
 from codec.training.config import PRESETS, Config, TrainingError
-
-
-def quiet(line):
-    pass
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,7 @@ from codec.training.settings import sizes
 read = sizes(Shape)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
-    yield
-    functional.use_bf16(True)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -13,28 +13,15 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from training_runs import TINY, config, pictures, scene
+from training_runs import TINY, config, pictures, quiet, run, scene
 
-from codec.training import curves, data, export_run, functional, loss, state, train
+from codec.training import curves, data, export_run, loss, state, train
 from codec.training.config import Config, TrainingError
 
 AVERAGE = pathlib.Path(__file__).parent.parent / "runs" / "average.py"
 
 
-def quiet(line):
-    pass
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
-    yield
-    functional.use_bf16(True)
-
-
-def run(cfg, **more):
-    data.prepare(cfg, quiet)
-    return train.train(cfg, **more)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def read(cfg):

@@ -65,6 +65,18 @@ def config(tmp_path, **more):
     return Config(**{**settings, **more})
 
 
+def quiet(line):
+    """Say nothing."""
+
+
+def run(cfg, **more):
+    """Decode the pictures of a run, and train."""
+    from codec.training import data, train  # not all tests have torch
+
+    data.prepare(cfg, quiet)
+    return train.train(cfg, **more)
+
+
 def psnr(a, b):
     mse = np.square(a.astype(float) - b).mean()
     return 10 * math.log10(255**2 / max(mse, 1e-9))

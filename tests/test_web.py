@@ -40,7 +40,8 @@ def run(*command, **variables):
 def packages():
     """What package.json names, as package-lock.json has it."""
     need("node", "npm", "clang", "wasm-ld")
-    if not (WEB / "node_modules" / "onnxruntime-web").is_dir():
+    wanted = json.loads((WEB / "package.json").read_text())["dependencies"]
+    if not all((WEB / "node_modules" / name).is_dir() for name in wanted):
         run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
 
 

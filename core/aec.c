@@ -44,13 +44,13 @@ enum {
     HEAD = 16,          /* int32 before the tables */
     ROWS = 64,          /* scale indices */
     LANES = 16,         /* outputs are padded to a multiple of this */
-    WIDEST = 9,         /* times LANES: outputs that are summed at once */
+    QUARTERS = 4,       /* that are sorted side by side */
     BATCH = 64,         /* vectors that go through a matrix before the next one */
     MAX_PARTS = 63,
     SIDE = 8,           /* of a slab at most, in positions of z: 32 cells */
     LEVEL_ONE = 32,
     MAX_SYMBOL = 32767,
-    BUCKETS = 1024,     /* of 2^24 at most, for finding an index; a power of two */
+    BUCKETS = 256,      /* of 2^24 at most, for finding an index; a power of two */
     NUMBER = 26,        /* bits of a symbol's place in its slab; its row is above */
     /* Alphabets of a record: rows are 0..63, then */
     UNIFORM = 64,       /* + n: of 2^(n + 1) */
@@ -89,6 +89,7 @@ typedef struct {
     void (*multiply)(const matrix *m, const batch *b);
     void (*multiply_context)(const matrix *m, const batch *b); /* of c */
     int context_inputs;                                        /* in an entry of its lists */
+    int widest; /* times LANES: outputs of a block, which should stay in the nearest memory */
     void (*make_rows)(aec_slab *b);
     aec_status (*read_step)(aec_slab *b, aec_reader *r);
     void (*find)(const uint32_t *sums, aec_reader *r, int32_t width, size_t n, int16_t *z,
@@ -121,6 +122,7 @@ struct aec_model {
     int32_t row_max[ROWS];
     uint16_t expected[ROWS];
     uint8_t z_band[100], skip[100], level[256];
+    uint8_t (*ones)[8];   /* 256: which bits of a byte are set */
     uint32_t (*crc)[256]; /* 16 */
 };
 
@@ -188,9 +190,9 @@ static int32_t padded(int32_t n) { return (n + LANES - 1) / LANES * LANES; }
 #define SUM(a, from) a
 
 #if KINDS
-#define AVX2 __attribute__((target("avx2,bmi,bmi2")))
+#define AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
 #define AVX512                                                                               \
-    __attribute__((target("avx2,avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,bmi,bmi2")))
+    __attribute__((target("avx2,avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,bmi,bmi2,popcnt")))
 #define MULTIPLY_ADD_128(a, w, x) _mm_add_epi32(a, _mm_madd_epi16(w, x))
 #define MULTIPLY_ADD_256(a, w, x) _mm256_add_epi32(a, _mm256_madd_epi16(w, x))
 SUM_COLUMNS(sum_columns_plain, , __m128i, 4, 3, _mm_loadu_si128, _mm_storeu_si128,
@@ -245,13 +247,13 @@ SUM_COLUMNS(sum_columns_plain, , int32_t, 1, 1, load_one, store_one, SAME, FROM,
 #endif
 
 /* A matrix times the vectors of a batch. */
-#define MULTIPLY(name, attribute, inputs)                                                    \
+#define MULTIPLY(name, attribute, inputs, widest)                                            \
     attribute static void multiply_##name(const matrix *m, const batch *b)                   \
     {                                                                                        \
         const int16_t *w = m->w;                                                             \
-        for (int32_t first = 0; first < m->out; first += WIDEST * LANES) {                   \
+        for (int32_t first = 0; first < m->out; first += widest * LANES) {                   \
             int32_t lanes = padded(m->out - first) / LANES;                                  \
-            if (lanes > WIDEST) lanes = WIDEST;                                              \
+            if (lanes > widest) lanes = widest;                                              \
             for (int32_t v = 0; v < b->n; v++) {                                             \
                 const entry *list = b->lists + v * b->pitch;                                 \
                 const int32_t *from = b->from + b->from_at[v] + first;                       \
@@ -462,17 +464,17 @@ static aec_status check_tables(const tables *t)
 
 /* Bytes of (out, in) by blocks of outputs, `inputs` of each beside each other: four bytes,
  * or two int16, which are `scale` times what they were. Padding is zero. */
-static matrix make_matrix(arena *a, const int8_t *w, int32_t out, int32_t in, int inputs,
-                          int32_t scale)
+static matrix make_matrix(arena *a, int widest, const int8_t *w, int32_t out, int32_t in,
+                          int inputs, int32_t scale)
 {
     int32_t groups = (in + inputs - 1) / inputs;
     int16_t *shorts = take(a, (uint64_t)padded(out) * groups, 4);
     int8_t *bytes = (int8_t *)shorts;
     matrix m = {shorts, in, out};
     if (!shorts) return m;
-    for (int32_t first = 0; first < out; first += WIDEST * LANES) {
+    for (int32_t first = 0; first < out; first += widest * LANES) {
         int32_t width = padded(out - first);
-        if (width > WIDEST * LANES) width = WIDEST * LANES;
+        if (width > widest * LANES) width = widest * LANES;
         for (int32_t i = 0; i < groups * inputs; i += inputs)
             for (int32_t o = first; o < first + width; o++)
                 for (int32_t j = i; j < i + inputs; j++) {
@@ -519,7 +521,7 @@ static void make_alphabets(aec_model *s, arena *a, const tables *t)
         const uint32_t *f = t->row_freq + (size_t)r * t->row_width;
         uint32_t *sums = take(a, (uint64_t)n + 1, sizeof *sums);
         int shift = 20;
-        while (buckets < BUCKETS && buckets < 8 * n)
+        while (buckets < BUCKETS && buckets < 4 * n)
             buckets *= 2, shift--;
         uint64_t *bucket = take(a, buckets, sizeof *bucket);
         s->rows[r] = (alphabet){sums, bucket, shift};
@@ -563,9 +565,21 @@ static void make_crc(aec_model *s, arena *a)
             s->crc[n][i] = s->crc[n - 1][i] >> 8 ^ s->crc[0][s->crc[n - 1][i] & 255];
 }
 
+static void make_ones(aec_model *s, arena *a)
+{
+    s->ones = take(a, 256, sizeof *s->ones);
+    if (s->ones) memset(s->ones, 0, 256 * sizeof *s->ones);
+    for (int byte = 0; s->ones && byte < 256; byte++)
+        for (uint8_t bit = 0, n = 0; bit < 8; bit++) {
+            s->ones[byte][n] = bit;
+            n += byte >> bit & 1;
+        }
+}
+
 static void make_model(aec_model *s, arena *a, const tables *t)
 {
     s->run = best_functions();
+    int widest = s->run->widest;
     s->nz = t->nz, s->m = t->m, s->k = t->k, s->hyper = t->hyper, s->z_max = t->z_max;
     s->bands = t->bands, s->row_width = t->row_width, s->n_parts = t->n_parts;
     s->z_sums = make_z_sums(a, t);
@@ -573,24 +587,25 @@ static void make_model(aec_model *s, arena *a, const tables *t)
     s->b1 = copied(a, t->b1, t->hyper, 4);
     s->b2 = copied(a, t->b2, 16 * (uint64_t)t->m, 4);
     s->bias = copied(a, t->bias, 100 * (uint64_t)t->m, 4);
-    s->w1 = make_matrix(a, t->w1, t->hyper, 9 * t->nz, 2, 1);
+    s->w1 = make_matrix(a, widest, t->w1, t->hyper, 9 * t->nz, 2, 1);
     for (int g = 0; g < 2; g++)
         for (int o = 0; o < 16; o++)
             s->w2[g][o] = make_matrix(
-                a, t->w2 + ((size_t)o * t->m + (g ? t->k : 0)) * t->hyper,
+                a, widest, t->w2 + ((size_t)o * t->m + (g ? t->k : 0)) * t->hyper,
                 g ? t->m - t->k : t->k, t->hyper, 2, 1);
     /* Times 16, as e is. */
     int inputs = s->run->context_inputs;
-    s->c[1] = make_matrix(a, t->c[1], t->k, t->k, inputs, 16);
-    s->c[2] = make_matrix(a, t->c[2], t->m - t->k, 2 * t->k, inputs, 16);
-    s->c[3] = make_matrix(a, t->c[3], t->m - t->k, t->m + t->k, inputs, 16);
+    s->c[1] = make_matrix(a, widest, t->c[1], t->k, t->k, inputs, 16);
+    s->c[2] = make_matrix(a, widest, t->c[2], t->m - t->k, 2 * t->k, inputs, 16);
+    s->c[3] = make_matrix(a, widest, t->c[3], t->m - t->k, t->m + t->k, inputs, 16);
     for (int32_t n = 0; n < t->n_parts; n++) {
         int32_t first, start, end;
         part_of(t, n, &first, &start, &end);
-        s->d[n] = make_matrix(a, t->d[n], end - start, start - first, 2, 1);
+        s->d[n] = make_matrix(a, widest, t->d[n], end - start, start - first, 2, 1);
     }
     make_alphabets(s, a, t);
     make_crc(s, a);
+    make_ones(s, a);
 }
 
 size_t aec_model_bytes(size_t size, const void *bytes)
@@ -645,7 +660,7 @@ INLINE void refill(aec_reader *r)
 /* Take off the state an index that begins at c and has frequency f. */
 INLINE void advance(aec_reader *r, uint32_t q, uint32_t c, uint32_t f)
 {
-    r->state = (r->state >> 24) * f + q - c;
+    r->state = (r->state >> 24) * f + (q - c);
     refill(r);
 }
 
@@ -752,17 +767,31 @@ aec_status aec_write_z(const aec_model *s, aec_writer *w, int quality, int32_t n
     return AEC_OK;
 }
 
-/* Sort n places, each with its row above, by the row: `order` has the places alone, those
- * of row r up to ends[r]. */
+/* Of n places, each with its row above, where those of each row begin once they are sorted
+ * by it: of all places, and of what is in the second, third and last quarter. */
+INLINE void count_rows(const uint32_t *coded, uint32_t n, uint32_t begins[QUARTERS][ROWS])
+{
+    uint32_t sum = 0, quarter = n / QUARTERS;
+    memset(begins, 0, QUARTERS * sizeof *begins);
+    for (uint32_t i = 0; i < quarter; i++) /* a count that was just written takes long to read */
+        for (uint32_t j = 0; j < QUARTERS; j++)
+            begins[j][coded[j * quarter + i] >> NUMBER]++;
+    for (uint32_t i = QUARTERS * quarter; i < n; i++)
+        begins[QUARTERS - 1][coded[i] >> NUMBER]++;
+    for (uint32_t r = 0; r < ROWS; r++)
+        for (uint32_t j = 0; j < QUARTERS; j++) {
+            uint32_t count = begins[j][r];
+            begins[j][r] = sum;
+            sum += count;
+        }
+}
+
+/* Sort them by the row: `order` has the places alone, those of row r up to ends[r]. */
 INLINE void sort_rows(const uint32_t *coded, uint32_t n, uint32_t *order, uint32_t ends[ROWS])
 {
-    uint32_t sum = 0, counts[4][ROWS] = {{0}};
-    for (uint32_t i = 0; i < n; i++) /* a count that was just written takes long to read */
-        counts[i & 3][coded[i] >> NUMBER]++;
-    for (uint32_t r = 0; r < ROWS; r++) {
-        ends[r] = sum;
-        sum += counts[0][r] + counts[1][r] + counts[2][r] + counts[3][r];
-    }
+    uint32_t begins[QUARTERS][ROWS];
+    count_rows(coded, n, begins);
+    memcpy(ends, begins, ROWS * sizeof *ends);
     for (uint32_t i = 0; i < n; i++)
         order[ends[coded[i] >> NUMBER]++] = coded[i] & NUMBERS;
 }
@@ -839,8 +868,8 @@ struct aec_slab {
     int32_t *start;        /* what sums begin with: (widest output) */
     /* Of the symbols that are coded in the step in hand, places in `symbols`: */
     uint32_t n_coded, *coded; /* and their rows */
-    uint32_t *order;          /* as the stream has them */
-    uint32_t *escapes;        /* and their rows */
+    uint32_t *found;          /* in the order of the stream */
+    uint32_t *escapes;        /* places in `found`, and their rows */
 };
 
 static int32_t wider(const aec_model *s) { return s->k > s->m - s->k ? s->k : s->m - s->k; }
@@ -890,7 +919,7 @@ static void lay_out(aec_slab *b, arena *a, const aec_model *s)
     b->rows = take(a, part, 1);
     b->rows_before = take(a, part, 1);
     b->coded = take(a, part, sizeof *b->coded);
-    b->order = take(a, part, sizeof *b->order);
+    b->found = take(a, part, sizeof *b->found);
     b->escapes = take(a, part, sizeof *b->escapes);
 }
 
@@ -1113,9 +1142,10 @@ INLINE int32_t list_seen(aec_slab *b, const step *before, int32_t low, int32_t p
 
 /* Rows of n symbols in a line, the first of which has the place `at`, from their sums; in
  * whole lanes. Those that are coded go to `coded`; returns its end. */
-INLINE uint32_t *line_of_rows_plain(const int32_t *x, int32_t n, uint32_t at, int32_t skip,
-                                    uint8_t *to, uint32_t *coded)
+INLINE uint32_t *line_of_rows_plain(const aec_model *s, const int32_t *x, int32_t n, uint32_t at,
+                                    int32_t skip, uint8_t *to, uint32_t *coded)
 {
+    (void)s;
     for (int32_t c = 0; c < n; c += LANES)
         for (int32_t j = c; j < c + LANES; j++) {
             int32_t sum = x[j] < 0 ? 0 : x[j];
@@ -1129,11 +1159,32 @@ INLINE uint32_t *line_of_rows_plain(const int32_t *x, int32_t n, uint32_t at, in
 }
 
 #if KINDS
-#define line_of_rows_avx2 line_of_rows_plain
-
-AVX512 INLINE uint32_t *line_of_rows_avx512(const int32_t *x, int32_t n, uint32_t at,
-                                            int32_t skip, uint8_t *to, uint32_t *coded)
+AVX2 INLINE uint32_t *line_of_rows_avx2(const aec_model *s, const int32_t *x, int32_t n,
+                                        uint32_t at, int32_t skip, uint8_t *to, uint32_t *coded)
 {
+    for (int32_t c = 0; c < n; c += 8) {
+        __m256i r = _mm256_srai_epi32(_mm256_loadu_si256((const void *)(x + c)), 10);
+        r = _mm256_min_epi32(_mm256_max_epi32(r, _mm256_setzero_si256()),
+                             _mm256_set1_epi32(ROWS - 1));
+        __m128i shorts = _mm_packs_epi32(_mm256_castsi256_si128(r), _mm256_extracti128_si256(r, 1));
+        _mm_storel_epi64((void *)(to + c), _mm_packus_epi16(shorts, shorts));
+        __m256i those = _mm256_cmpgt_epi32(r, _mm256_set1_epi32(skip - 1));
+        int these = _mm256_movemask_ps(_mm256_castsi256_ps(those));
+        if (n - c < 8) these &= (1 << (n - c)) - 1;
+        __m256i from = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)s->ones[these]));
+        r = _mm256_slli_epi32(_mm256_permutevar8x32_epi32(r, from), NUMBER);
+        from = _mm256_add_epi32(from, _mm256_set1_epi32((int32_t)(at + c)));
+        _mm256_storeu_si256((void *)coded, _mm256_or_si256(r, from));
+        coded += __builtin_popcount(these);
+    }
+    return coded;
+}
+
+AVX512 INLINE uint32_t *line_of_rows_avx512(const aec_model *s, const int32_t *x, int32_t n,
+                                            uint32_t at, int32_t skip, uint8_t *to,
+                                            uint32_t *coded)
+{
+    (void)s;
     const __m512i numbers = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     for (int32_t c = 0; c < n; c += LANES) {
         __m512i r = _mm512_srai_epi32(_mm512_loadu_si512((const void *)(x + c)), 10);
@@ -1151,7 +1202,7 @@ AVX512 INLINE uint32_t *line_of_rows_avx512(const int32_t *x, int32_t n, uint32_
 }
 #endif
 
-typedef uint32_t *line_of_rows(const int32_t *x, int32_t n, uint32_t at, int32_t skip,
+typedef uint32_t *line_of_rows(const aec_model *s, const int32_t *x, int32_t n, uint32_t at, int32_t skip,
                                uint8_t *to, uint32_t *coded);
 
 /* Rows of the step that is next, and which of its symbols are coded. */
@@ -1185,7 +1236,7 @@ INLINE void make_rows_any(aec_slab *b, line_of_rows *line)
         for (int32_t i = 0; i < n; i++) {
             const int32_t *x = t->cut < 0 ? v.from + from_at[i] : v.out + out_at[i];
             uint32_t at = cells[i] * (uint32_t)s->m + (uint32_t)t->first;
-            coded = line(x, t->n, at, skip, b->rows + (size_t)(first + i) * t->n, coded);
+            coded = line(s, x, t->n, at, skip, b->rows + (size_t)(first + i) * t->n, coded);
         }
     }
     b->n_coded = (uint32_t)(coded - b->coded);
@@ -1245,61 +1296,102 @@ aec_status aec_slab_put(aec_slab *b, const int16_t *symbols)
     return AEC_OK;
 }
 
+/* Symbols as they are read: the level is above. Those of escapes are lengths at first. */
+enum { LEVEL = 16, LENGTH = 1 << 24 };
+
+INLINE uint32_t found(const aec_model *s, int32_t v)
+{
+    return (uint16_t)v | (uint32_t)level_of(s, v) << LEVEL;
+}
+
 /* Steps (b) and (c) of section 5. */
 INLINE aec_status read_escapes(aec_slab *b, aec_reader *r, uint32_t n)
 {
     const aec_model *s = b->model;
     for (uint32_t i = 0; i < n; i++)
-        b->order[i] = read_uniform(r, 4); /* which is needed no more */
+        b->found[b->escapes[i] & NUMBERS] = LENGTH + read_uniform(r, 4);
     for (uint32_t bits = 0; bits < 16; bits++)
         for (uint32_t i = 0; i < n; i++) {
-            if (b->order[i] != bits) continue;
-            uint32_t v = read_uniform(r, (int)bits + 1), at = b->escapes[i] & NUMBERS;
+            uint32_t *to = b->found + (b->escapes[i] & NUMBERS);
+            if (*to != LENGTH + bits) continue;
+            uint32_t v = read_uniform(r, (int)bits + 1);
             int32_t x = s->row_max[b->escapes[i] >> NUMBER] + (int32_t)((1u << bits) + (v >> 1));
             if (x > MAX_SYMBOL) return AEC_DAMAGED;
-            b->symbols[at] = (int16_t)(v & 1 ? -x : x);
-            b->levels[at] = level_of(s, x);
+            *to = found(s, v & 1 ? -x : x);
         }
     return AEC_OK;
 }
 
-INLINE aec_status read_step_any(aec_slab *b, aec_reader *reader, line_of_rows *line)
+/* Symbols by rows, of which each has those up to the beginning of the next one; returns
+ * how many are escapes. */
+INLINE uint32_t decode_rows(aec_slab *b, aec_reader *reader, const uint32_t *begins)
 {
     const aec_model *s = b->model;
-    if (!b->ready) make_rows_any(b, line);
-    uint32_t ends[ROWS], begin = 0, escapes = 0;
-    aec_status status = AEC_OK;
     aec_reader r = *reader; /* in registers */
-    sort_rows(b->coded, b->n_coded, b->order, ends);
-    for (int row = s->skip[b->quality - 1]; row < ROWS; begin = ends[row++]) {
+    uint32_t escapes = 0;
+    for (int row = s->skip[b->quality - 1]; row < ROWS; row++) {
         const alphabet a = s->rows[row];
         int32_t top = s->row_max[row], escape = 2 * top + 1;
-        uint32_t zero = a.sums[top], often = a.sums[top + 1] - zero;
+        uint32_t zero = a.sums[top], often = a.sums[top + 1] - zero, nothing = found(s, 0);
+        uint32_t end = row + 1 < ROWS ? begins[row + 1] : b->n_coded;
         if (often < TOTAL / 4 * 3) often = 0; /* then it is not worth asking first */
-        for (uint32_t i = begin; i < ends[row]; i++) {
-            uint32_t q = r.state & (TOTAL - 1), at = b->order[i];
-            if (q - zero < often) { /* symbol and level are there */
+        for (uint32_t i = begins[row]; i < end; i++) {
+            uint32_t q = r.state & (TOTAL - 1);
+            if (q - zero < often) {
                 advance(&r, q, zero, often);
+                b->found[i] = nothing;
                 continue;
             }
-            uint64_t found = a.bucket[q >> a.shift];
-            uint32_t c = found & (TOTAL - 1), f = (uint32_t)(found >> 40);
-            int32_t index = (int32_t)(found >> 24 & 0xffff);
+            uint64_t bucket = a.bucket[q >> a.shift];
+            uint32_t c = bucket & (TOTAL - 1), f = (uint32_t)(bucket >> 40);
+            int32_t index = (int32_t)(bucket >> 24 & 0xffff);
             while (q - c >= f) {
                 index++;
                 c += f;
                 f = a.sums[index + 1] - c;
             }
             advance(&r, q, c, f);
-            b->symbols[at] = (int16_t)(index - top);
-            b->levels[at] = level_of(s, index - top);
-            if (index == escape) b->escapes[escapes++] = at | (uint32_t)row << NUMBER;
+            b->found[i] = found(s, index - top);
+            if (index == escape) b->escapes[escapes++] = i | (uint32_t)row << NUMBER;
         }
     }
-    if (escapes) status = read_escapes(b, &r, escapes);
     *reader = r;
-    if (!status) next_step(b);
-    return status;
+    return escapes;
+}
+
+/* Symbols to their places: of each row the next one, so that what is written lies side by
+ * side. */
+INLINE void place_found(aec_slab *b, uint32_t begins[QUARTERS][ROWS])
+{
+    const uint32_t *coded = b->coded, *found = b->found;
+    uint32_t quarter = b->n_coded / QUARTERS;
+    int16_t *symbols = b->symbols; /* bytes may lie anywhere, for all the compiler knows */
+    uint8_t *levels = b->levels;
+#define PLACE(j, i)                                                                         \
+    do {                                                                                    \
+        uint32_t at = coded[i] & NUMBERS, x = found[begins[j][coded[i] >> NUMBER]++];       \
+        symbols[at] = (int16_t)x;                                                           \
+        levels[at] = (uint8_t)(x >> LEVEL);                                                 \
+    } while (0)
+    for (uint32_t i = 0; i < quarter; i++)
+        UNROLL(4) for (uint32_t j = 0; j < QUARTERS; j++)
+            PLACE(j, j * quarter + i);
+    for (uint32_t i = QUARTERS * quarter; i < b->n_coded; i++)
+        PLACE(QUARTERS - 1, i);
+#undef PLACE
+}
+
+INLINE aec_status read_step_any(aec_slab *b, aec_reader *r, line_of_rows *line)
+{
+    if (!b->ready) make_rows_any(b, line);
+    uint32_t begins[QUARTERS][ROWS];
+    count_rows(b->coded, b->n_coded, begins);
+    uint32_t escapes = decode_rows(b, r, begins[0]);
+    aec_status status = escapes ? read_escapes(b, r, escapes) : AEC_OK;
+    if (status) return status;
+    place_found(b, begins);
+    next_step(b);
+    return AEC_OK;
 }
 
 /* One channel of z, n symbols. */
@@ -1367,14 +1459,14 @@ __attribute__((target("pclmul"))) static uint32_t crc_folded(const aec_model *s,
 #endif
 
 /* The same functions for each kind of processor. */
-#define FUNCTIONS(name, attribute, context, inputs, crc)                                    \
+#define FUNCTIONS(name, attribute, context, inputs, widest, crc)                            \
     attribute static void make_rows_##name(aec_slab *b)                                     \
     {                                                                                       \
         make_rows_any(b, line_of_rows_##name);                                              \
     }                                                                                       \
     attribute static aec_status read_step_##name(aec_slab *b, aec_reader *r)                \
     {                                                                                       \
-        return read_step_any(b, r, line_of_rows_##name);                                                        \
+        return read_step_any(b, r, line_of_rows_##name);                                    \
     }                                                                                       \
     attribute static void find_##name(const uint32_t *sums, aec_reader *r, int32_t width,   \
                                       size_t n, int16_t *z, size_t pitch, int32_t z_max)    \
@@ -1382,24 +1474,25 @@ __attribute__((target("pclmul"))) static uint32_t crc_folded(const aec_model *s,
         find_any(sums, r, width, n, z, pitch, z_max);                                       \
     }                                                                                       \
     static const functions functions_##name = {                                             \
-        multiply_##name, multiply_##context, inputs, make_rows_##name, read_step_##name,    \
-        find_##name, crc};
+        multiply_##name, multiply_##context, inputs, widest, make_rows_##name,              \
+        read_step_##name, find_##name, crc};
 
-MULTIPLY(plain, , 2)
-FUNCTIONS(plain, , plain, 2, crc_plain)
+MULTIPLY(plain, , 2, 3)
+FUNCTIONS(plain, , plain, 2, 3, crc_plain)
 
 #if KINDS
-MULTIPLY(avx2, AVX2, 2)
-MULTIPLY(avx2_bytes, AVX2, 4)
-FUNCTIONS(avx2, AVX2, avx2_bytes, 4, crc_folded)
-MULTIPLY(avx512, AVX512, 2)
-MULTIPLY(avx512_bytes, AVX512, 4)
-FUNCTIONS(avx512, AVX512, avx512_bytes, 4, crc_folded)
+MULTIPLY(avx2, AVX2, 2, 3)
+MULTIPLY(avx2_bytes, AVX2, 4, 3)
+FUNCTIONS(avx2, AVX2, avx2_bytes, 4, 3, crc_folded)
+/* Sums that take longer, so more of them at once. */
+MULTIPLY(avx512, AVX512, 2, 9)
+MULTIPLY(avx512_bytes, AVX512, 4, 9)
+FUNCTIONS(avx512, AVX512, avx512_bytes, 4, 9, crc_folded)
 
 static const functions *best_functions(void)
 {
     if (!__builtin_cpu_supports("pclmul") || !__builtin_cpu_supports("bmi")
-        || !__builtin_cpu_supports("bmi2"))
+        || !__builtin_cpu_supports("bmi2") || !__builtin_cpu_supports("popcnt"))
         return &functions_plain;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
         && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")

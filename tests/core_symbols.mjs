@@ -11,7 +11,7 @@ const [wasm, tables, ...files] = process.argv.slice(2);
 const core = await Core.load(readFileSync(wasm), readFileSync(tables));
 for (const file of files) {
   try {
-    const { header, payload } = unpack(new Uint8Array(readFileSync(file)));
+    const { header, payload } = await unpack(new Uint8Array(readFileSync(file)));
     const wy = (header.width + 15) >> 4, hy = (header.height + 15) >> 4;
     const { z, slabs, read } = core.open(payload, header);
     const s = new Int16Array(hy * wy * core.m);

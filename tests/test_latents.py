@@ -10,6 +10,7 @@ from test_stacks import drawn
 
 import codec
 from codec.errors import InputError, LimitError
+from codec.search import targets
 from codec.search.targets import psnr
 
 PHOTO = drawn(1, 90, 70, (3,))[0]
@@ -104,6 +105,24 @@ def test_efforts_do_not_count_what_does_not_matter(photograph, tune, effort):
     left = [psnr(image[:, :96], codec.decode(data)[:, :96]) for data in files]
     assert abs(left[0] - left[1]) < 0.15
     assert encoder.encode(image, mask=mask | True) == encoder.encode(image)
+
+
+def test_targets_do_not_count_what_does_not_matter(photograph, monkeypatch):
+    image = np.ascontiguousarray(photograph[100:164, 130:194])
+    mask = np.ones(image.shape[:2], bool)
+    mask[:, 32:] = False
+    seen, metric = [], targets.METRICS["target_psnr"]
+
+    def measure(blocks, copies):
+        seen.append(np.square(blocks[0].astype(float) - copies[0]).sum((0, 2)))
+        return metric.measure(blocks, copies)
+
+    monkeypatch.setitem(
+        targets.METRICS, "target_psnr", dataclasses.replace(metric, measure=measure)
+    )
+    encoder = codec.Encoder(tune="psnr", target_psnr=36, threads=1)
+    assert psnr(image[:, :32], codec.decode(encoder.encode(image, mask=mask))[:, :32]) > 32.9
+    assert seen and all(not s[32:].any() and s[:32].any() for s in seen)
 
 
 def test_the_page(photograph):

@@ -172,6 +172,8 @@ def for_metric(
     def evaluate(quality: float) -> tuple[float, Coded]:
         nonlocal reached
         coded, copies = trial.encode_and_decode(quality)
+        if plan.mask is not None:  # errors count nothing there
+            copies = [np.where(plan.mask[..., None], x, a) for a, x in zip(blocks, copies)]
         value = metric.measure(blocks, copies)
         reached = max(reached, value)
         return metric.scale(value), coded

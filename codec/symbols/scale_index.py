@@ -76,7 +76,8 @@ class ScaleIndex:
         ]
         if self.cuts:
             self.expected = t["expected"].astype(np.int16)
-            self.fixed_level = self.level * np.int16(LEVEL_ONE)
+            # Not times np.int16: numpy 1 would keep the bytes of a table that fits them.
+            self.fixed_level = self.level.astype(np.int16) * LEVEL_ONE
 
     def hidden(self, z: Array, place: Place) -> Array:
         """Activations of the positions of a slab.

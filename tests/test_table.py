@@ -1,5 +1,7 @@
 """Tables come back within the error that was asked for."""
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -198,3 +200,32 @@ def test_pandas_and_arrow():
     assert table.decode(table.encode(pa.table({"x": sliced})))["x"].to_pylist() == [
         *("b", "c", None)
     ]
+
+
+def test_a_table_in_parts():
+    rng = np.random.default_rng(0)
+    parts = [
+        {"x": rng.normal(size=n), "w": rng.choice(["a", "bb", str(n)], n)} for n in (50, 3, 80)
+    ]
+    out = io.BytesIO()
+    table.write(iter(parts), out, {"x": 0.01}, effort=1)
+    back = table.decode(out.getvalue())
+    for name in "xw":
+        whole = np.concatenate([p[name] for p in parts])
+        if name == "x":
+            assert np.abs(back[name] - whole).max() <= 0.01
+        else:
+            assert np.array_equal(back[name], whole)
+    assert table.info(out.getvalue()).groups == (50, 3, 80)
+
+
+@pytest.mark.parametrize("error", ["1%", {"x": "1%"}])
+def test_parts_have_no_range(error):
+    with pytest.raises(codec.InputError, match="range"):
+        table.write([{"x": np.zeros(3)}], io.BytesIO(), error)
+
+
+def test_parts_that_differ():
+    for parts in ([], [{"x": np.zeros(3)}, {"y": np.zeros(3)}]):
+        with pytest.raises(codec.InputError):
+            table.write(parts, io.BytesIO(), effort=1)

@@ -3,6 +3,7 @@
 =========  ===============================================================
 `encode`   a table of NumPy, pandas or Arrow to a whole file
 `decode`   the inverse
+`write`    a table that comes in parts, to a file
 `info`     rows and columns of a file
 `Table`    a file whose rows are read when they are asked for
 =========  ===============================================================
@@ -11,6 +12,6 @@
 a `plan` for each, `known` and `mixing` code it; `groups` and `file` put it together.
 """
 
-from .file import Info, Table, decode, encode, info
+from .file import Info, Table, decode, encode, info, write
 
-__all__ = ["Info", "Table", "decode", "encode", "info"]
+__all__ = ["Info", "Table", "decode", "encode", "info", "write"]

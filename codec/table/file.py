@@ -10,8 +10,9 @@ import io
 import math
 import numbers
 import struct
+import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -32,6 +33,7 @@ VALUES = 1 << 23  # of a group, unless something else is said
 MAX_VALUES = 1 << 28  # of a group, at most
 MAX_BYTES = 1 << 32  # of a table, unless something else is said
 DEFAULT = "0.1%"
+_PAYLOAD_LENGTH = 24  # where the header has it
 MaxError = float | str | Mapping[str, float | str] | None
 
 
@@ -108,23 +110,100 @@ def encode(
     InputError
         No table, or no such column or error.
     """
+    schema, columns = tables.load(table)
+    allowed = bounds(schema, columns, max_error)
+    index, payload = [], bytearray()
+    for entry, data in _groups(schema, columns, allowed, effort, row_group, progress):
+        index.append(entry)
+        payload += data
+    return _pack(schema, index, bytes(payload))
+
+
+def write(
+    parts: Iterable[Any],
+    file: BinaryIO,
+    max_error: float | Mapping[str, float] = 0,
+    *,
+    effort: int = EFFORT,
+    row_group: int | None = None,
+) -> None:
+    """Encode a table that comes in parts, of which one is in memory at a time.
+
+    Parameters
+    ----------
+    parts : iterable of tables
+        As of `encode`, with the same columns; dictionaries of categories too.
+    file : binary file
+        To write to, from where it is.
+    max_error : float or mapping
+        As of `encode`, but numbers alone: no range is known before the end.
+    effort, row_group
+        As of `encode`.
+
+    Raises
+    ------
+    InputError
+        As of `encode`; or parts that differ in their columns.
+    """
+    given = max_error.values() if isinstance(max_error, Mapping) else [max_error]
+    if any(_share(v)[1] or v is None for v in given):
+        raise InputError("a table in parts has no range yet: max_error takes numbers")
+    index: list[_Entry] = []
+    schema = None
+    with tempfile.TemporaryFile() as payload:
+        for one in parts:
+            own, columns = tables.load(one)
+            if schema is not None and own != schema:
+                raise InputError("parts of a table have other columns")
+            schema = own
+            allowed = bounds(schema, columns, max_error)
+            for entry, data in _groups(schema, columns, allowed, effort, row_group):
+                index.append(entry)
+                payload.write(data)
+        if schema is None:
+            raise InputError("a table of no parts")
+        if not schema.names:
+            raise InputError("a table in parts needs columns")
+        payload.write(bytes(-payload.tell() % 4))
+        _join(schema, index, payload, file)
+
+
+def _join(schema: Schema, index: list[_Entry], payload: BinaryIO, file: BinaryIO) -> None:
+    """Write a whole file whose payload is in another."""
+    size = payload.tell()
+    if size > 1 << 31:
+        raise InputError(f"the groups take {size} bytes, more than a file holds")
+    head = bytearray(_pack(schema, index, b"")[:-4])
+    struct.pack_into("<I", head, _PAYLOAD_LENGTH, size)
+    file.write(head)
+    crc = zlib.crc32(head)
+    payload.seek(0)
+    while chunk := payload.read(1 << 20):
+        crc = zlib.crc32(chunk, crc)
+        file.write(chunk)
+    file.write(struct.pack("<I", crc))
+
+
+def _groups(
+    schema: Schema,
+    columns: list[Field],
+    allowed: list[float],
+    effort: int,
+    row_group: int | None,
+    progress: Progress | None = None,
+) -> Iterator[tuple[_Entry, bytes]]:
+    """Code a table group by group."""
     if not isinstance(effort, numbers.Integral) or not 1 <= effort <= 9:
         raise InputError(f"effort must be 1..9, not {effort!r}")
-    schema, columns = tables.load(table)
     n = _rows(schema, columns)
-    allowed = bounds(schema, columns, max_error)
     size = _group_rows(n, len(columns), row_group)
     types = tables.number_types(schema)
-    starts = range(0, n, size) if columns else []
-    payload, index = bytearray(), []
+    starts = range(0, n, size) if columns else range(0)
     for i, start in enumerate(starts):
         rows = slice(start, min(start + size, n))
         some = [_cut(f, rows) for f in columns]
         own = part(progress, i / len(starts), (i + 1) / len(starts))
-        entry, data = _encode_group(some, allowed, types, int(effort), own)
-        index.append(entry)
-        payload += data
-    return _pack(schema, index, bytes(payload))
+        yield _encode_group(some, allowed, types, int(effort), own)
 
 
 def _rows(schema: Schema, columns: list[Field]) -> int:

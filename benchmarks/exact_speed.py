@@ -13,8 +13,8 @@ Markdown table, and the promises of issue and design beside them:
     decode      bytes to pixels
     encode      pixels to bytes, effort 1
     region      512 x 512 out of the middle of ``--large``, share of its whole
-    serial      share of decoding that more threads cannot shorten: what one thread
-                does alone, out of all that threads do, by their own clocks
+    serial      share of decoding on eight threads that one of them does alone: all
+                that is neither a slab's nor the engine's synthesis
 
 With ``--cpu`` it is the processors' time, of all threads, which other work on the
 machine hardly changes; it says nothing about how threads share the work.
@@ -55,11 +55,46 @@ def picture(name, tiles):
         pixels[key] = np.ascontiguousarray(np.tile(a, (tiles, tiles, 1)))
     return pixels[key]
 
+def serial(decoder, data):
+    # One thread's time, and what of it is slabs and the engine's synthesis, which threads share.
+    from codec.model.session import Graphs
+    from codec.symbols.stages import Stages
+
+    took = dict.fromkeys(("slabs", "synthesis"), 0.0)
+
+    def timed(what, work):
+        def watched(*inputs, **named):
+            start = time.thread_time()
+            try:
+                return work(*inputs, **named)
+            finally:
+                took[what] += time.thread_time() - start
+        return watched
+
+    graphs, each = Graphs.run, Stages._each
+
+    def run(self, name, *inputs, **named):
+        work = timed(name, graphs) if name == "synthesis" else graphs
+        return work(self, name, *inputs, **named)
+
+    def shared(self, work, *others):
+        return each(self, timed("slabs", work), *others)
+
+    decoder.decode(data, 10**9)
+    Graphs.run, Stages._each = run, shared
+    start = time.thread_time()
+    decoder.decode(data, 10**9)
+    all_of_it = time.thread_time() - start
+    Graphs.run, Stages._each = graphs, each
+    alone = all_of_it - sum(took.values())
+    return {"s": all_of_it, **took, "alone": alone,
+            "share of eight threads' time": alone / (alone + (all_of_it - alone) / 8)}
+
 def run(what, name, tiles, quality, threads):
     a, key = picture(name, tiles), (name, tiles, quality)
     if key not in files:
         files[key] = coder(codec.Encoder, 2).encode(a, quality)
-    data, busy = files[key], None
+    data = files[key]
     if what == "encode":
         e = coder(codec.Encoder, threads)
         work = lambda: e.encode(a, quality)
@@ -74,14 +109,7 @@ def run(what, name, tiles, quality, threads):
         else:
             work = lambda: d.decode(data, 10**9)
     if what == "serial":
-        # The main thread's own time against that of the process.
-        work()
-        mine, all_of_it = time.thread_time(), time.process_time()
-        start = time.perf_counter()
-        work()
-        return {"thread": time.thread_time() - mine,
-                "process": time.process_time() - all_of_it,
-                "wall": time.perf_counter() - start}
+        return serial(coder(codec.Decoder, 1), data)
     start = CLOCK()
     work()
     return {"s": CLOCK() - start, "bytes": len(data),
@@ -176,7 +204,7 @@ def main(argv=None):
                 )
     for quality in QUALITIES:
         found = trees[1].ask("serial", pictures[0], 1, quality, 2)
-        print(f"\nquality {quality}, two threads: {json.dumps(found)}")
+        print(f"\nserial, quality {quality}: {json.dumps(found)}")
     if options.large:
         large = str(Path(options.large).resolve())
         whole, part = (
@@ -185,6 +213,8 @@ def main(argv=None):
             )
             for what in ("decode", "region")
         )
+        found = trees[1].ask("serial", large, options.tiles, 50, 2)
+        print(f"\nserial, large: {json.dumps(found)}")
         print(f"\nregion: {part:.3f} s of {whole:.3f} s, {part / whole:.3f}")
 
 

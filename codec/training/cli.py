@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from ..errors import CodecError
-from . import ranks
+from . import group, ranks
 from .config import PRESETS, Command, Config, TrainingError
 from .settings import add
 
@@ -75,7 +75,7 @@ def main(argv=None):
     except KeyboardInterrupt:
         say("interrupted; --resume goes on from the last checkpoint, --export exports it")
         return 130
-    except ranks.RankZeroFailed:
+    except group.RankZeroFailed:
         return 1
     except (UsageError, CodecError) as e:
         say(str(e))
@@ -142,7 +142,7 @@ def _run(argv):
                 held.enter_context(_locked(Path(found[0].state)))
             return found
 
-        cfg, out, resume = ranks.agreed(start)
+        cfg, out, resume = group.agreed(start)
         number = 0 if run.export else _train(cfg, resume)
     if ranks.rank():
         return 128 + number if number else 0

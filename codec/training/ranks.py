@@ -16,14 +16,11 @@ import signal
 import sys
 
 from .config import TrainingError
+from .group import RankZeroFailed, agreed
 
 _VARIABLES = "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"
 # How long the others wait for one of them: as it decodes its pictures.
 PATIENCE = datetime.timedelta(hours=3)
-
-
-class RankZeroFailed(TrainingError):
-    """Rank 0 has failed, and says so itself."""
 
 
 def launched():
@@ -85,32 +82,6 @@ def leave(code):
         with contextlib.suppress(OSError):  # nobody listens any more
             stream.flush()
     os._exit(code)
-
-
-def agreed(make):
-    """What rank 0 makes, on every rank of a group of any kind.
-
-    Raises
-    ------
-    Exception
-        On rank 0 what ``make`` raises, on the others ``RankZeroFailed``.
-    """
-    dist = sys.modules.get("torch.distributed")  # whoever is in a group has loaded it
-    if not (dist and dist.is_available() and dist.is_initialized()):
-        return make()
-    found, error = None, None
-    if dist.get_rank() == 0:
-        try:
-            found = make()
-        except Exception as e:
-            error = e
-    box = [(found, error is not None)]
-    dist.broadcast_object_list(box)
-    if error is not None:
-        raise error
-    if box[0][1]:
-        raise RankZeroFailed("rank 0 has failed")
-    return box[0][0]
 
 
 def on_each_machine(make):

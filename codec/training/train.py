@@ -22,7 +22,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from . import against, curves, data, device, functional, nets, noise, ranks, reshape, state
+from . import against, curves, data, device, functional, group, nets, noise, reshape, state
 from .config import Config
 from .loss import TERMS, distortion
 from .ssimulacra2 import score, ssimulacra2_sum
@@ -231,11 +231,11 @@ def prepare(cfg, rank, world, resume):
     place = device.own(cfg.device, rank)
     saved = None
     if resume:  # other machines need not see the file
-        saved = ranks.agreed(lambda: state.read(folder / "checkpoint.pt"))
+        saved = group.agreed(lambda: state.read(folder / "checkpoint.pt"))
         if cfg.bf16 == "auto":
             cfg.bf16 = Config.from_dict(saved["config"]).bf16
     if cfg.bf16 == "auto":  # once, or a run would go on in another precision
-        pays = ranks.agreed(lambda: functional.bf16_pays(place))
+        pays = group.agreed(lambda: functional.bf16_pays(place))
         cfg.bf16 = "on" if pays else "off"
     functional.use_bf16(cfg.bf16 == "on")
     train_index, valid_index = data.indices(cfg)

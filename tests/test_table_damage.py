@@ -9,7 +9,7 @@ import pytest
 
 import codec
 from codec import container, table
-from codec.table import file, groups
+from codec.table import fields, file, groups
 from codec.types import Header
 
 
@@ -124,3 +124,20 @@ def test_a_newer_version_is_refused_by_name(small):
     header = Header(1, 1, "grey", 1.0, "0" * 16)
     with pytest.raises(codec.CodecError):
         table.decode(container.pack(header, b"", {file.SECTION: b""}))
+
+
+def test_a_column_that_unpacks_within():
+    """Arrow's own compression has no bound, so no file may use it."""
+    pa = pytest.importorskip("pyarrow")
+    column = pa.array([[0] * 10**6, None], pa.list_(pa.int64()))
+    data = table.encode(pa.table({"c": column}))
+    assert table.decode(data)["c"].combine_chunks() == column
+    sink = pa.BufferOutputStream()
+    batch = pa.record_batch([column], names=["c"])
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
+        writer.write_batch(batch)
+    bomb = fields.Opaque(2, sink.getvalue().to_pybytes())
+    assert len(bomb.data) < 10**5
+    with pytest.raises(codec.FormatError, match="compressed within"):
+        fields._to_column(bomb, column.type)

@@ -13,6 +13,7 @@ import base64
 import dataclasses
 import json
 import re
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -476,6 +477,7 @@ def _to_arrow(schema: Schema, fields: list[Field], n: int) -> Any:
 def _to_column(field: Field, t: Any) -> Any:
     pa = _pyarrow("this file")
     if isinstance(field, Opaque):
+        _check_plain(field.data)
         with pa.ipc.open_stream(pa.py_buffer(field.data)) as reader:
             table = reader.read_all()
         if table.num_columns != 1 or table.num_rows != field.n:
@@ -493,6 +495,28 @@ def _to_column(field: Field, t: Any) -> Any:
         words = _words(field.words, t.value_type)
         return pa.DictionaryArray.from_arrays(indices.cast(t.index_type), words, ordered=t.ordered)
     return _words(field.words, t).take(indices)
+
+
+def _check_plain(stream: bytes) -> None:
+    """Refuse an Arrow stream with compressed buffers: what they unpack to has no bound."""
+    pa = _pyarrow("this file")
+    from flatbuffers import encode, packer, table
+
+    def inner(t: Any, field: int) -> Any:
+        at = t.Offset(4 + 2 * field)
+        return table.Table(t.Bytes, t.Indirect(t.Pos + at)) if at else None
+
+    try:
+        for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(stream)):
+            data = message.metadata.to_pybytes()
+            # Message.header; DictionaryBatch.data; RecordBatch.compression
+            batch = inner(table.Table(data, encode.Get(packer.uoffset, data, 0)), 2)
+            if message.type == "dictionary":
+                batch = inner(batch, 1)
+            if message.type != "schema" and inner(batch, 3) is not None:
+                raise FormatError("a table's column is compressed within: file is damaged")
+    except (struct.error, IndexError, TypeError, AttributeError) as error:
+        raise FormatError(f"a table's column does not read: {error}") from error
 
 
 def _words(words: list[bytes], t: Any) -> Any:

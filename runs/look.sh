@@ -26,7 +26,7 @@ fi
 
 aetrain "$train" --valid "$valid" --name look --state "$run" \
     --out "$run/model" -f --hours "$hours" "${from[@]}" --crop 384 \
-    --loss mse:0.2,ssimulacra2:0.5,ms-ssim:0.4 \
+    --loss mse:0.27,ssimulacra2:0.5,ms-ssim:0.4 \
     --loss-high mse:0.6,ssimulacra2:0.25,ms-ssim:0.25 \
     --rate 0.25 --gain-rate 8 --table-lr 0.01 --clip 1.5 --warmup 50 \
     --near 0.9 --ema 0.995 --decay-from 1 \

@@ -11,6 +11,7 @@ pytest.importorskip("pillow_heif")
 pytest.importorskip("pillow_jxl")
 
 import carried
+from conformance import cases
 
 import codec
 from codec import container, picture
@@ -104,10 +105,8 @@ def test_by_file(tmp_path, monkeypatch, capsys):
 def test_rm_after_keep_all(tmp_path, monkeypatch):
     """Nothing is left out, so the input may go."""
     monkeypatch.chdir(tmp_path)
-    pixels = np.random.default_rng(2).integers(0, 255, (160, 160, 3), "u1")
     file = tmp_path / "a.png"
-    image = carried.Image.fromarray(pixels)
-    carried.Image.Image.save(image, file)
+    carried.Image.fromarray(cases.picture("photo-160x240", source=True)).save(file)
     data = file.read_bytes()
     data = data[:33] + carried.chunk(b"tEXt", b"parameters\0a prompt") + data[33:]
     file.write_bytes(data)

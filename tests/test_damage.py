@@ -97,7 +97,7 @@ def cost(group):
     "group",
     [
         "tests/data/bad",
-        "texts and samples that inflate to 64 MiB",
+        "what inflates to 64 MiB, or 16 of a section",
         "100 bytes claim 16384 x 16384",
         "65 kB claim 16384 x 16384",
         "100 bytes claim 9400 x 9400",

@@ -54,7 +54,7 @@ def test_weights_are_those_of_the_model(name, tmp_path):
     found, _ = train.validate(model, crops, cfg)
     shipped, _ = train.validate(against.Shipped(find.load(name), model), crops, cfg)
     for column in (2, 3):
-        assert abs(against.rate(found, shipped, column)) < 5
+        assert abs(against.rate(found, shipped, column)) < 12
 
 
 def test_a_run_says_how_far_it_is(tmp_path, capsys):

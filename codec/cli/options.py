@@ -243,7 +243,7 @@ def _add_compressing(add: Callable[..., Any]) -> None:
         action="store_const",
         const="all",
         help="keep in the .aec file whatever the picture's file holds beside its samples "
-        "and would else be left out, for --format kept",
+        "and would else be left out, where `aedecompress` finds it (docs/pictures.md)",
     )
     add(
         "--with-model",

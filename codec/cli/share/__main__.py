@@ -51,7 +51,7 @@ aebench photos --speed --threads all      times and memory
 """,
     "aetrain": """\
 aetrain photos --out mine --hours 20      a new model of the shipped kind
-aetrain photos --init look --hours 1       fine-tune the shipped model, in a checkout
+aetrain photos --init look --hours 1      fine-tune the shipped model
 aetrain --preset digits --out digits      a small model of handwritten digits
 aetrain --resume --state mine-state       go on after a kill
 aecompress -m mine photo.png              use the model

@@ -108,6 +108,7 @@ def train(folder, minutes, result, texts, split=0):
             "init": str(start),
             "valid_minutes": max(minutes / 5, 0.5),
             "save_minutes": minutes,
+            "against": "none",  # no model that ships is there
             **given,
         }
     )

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from ..model import find
-from ..symbols.pipeline import Pipeline
 from . import curves, functional
 
 NONE = "none"
@@ -28,6 +27,8 @@ class Shipped(nn.Module):
     place = functional.CPU
 
     def __init__(self, bundle, of_run):
+        from ..symbols.pipeline import Pipeline  # a machine that only trains lacks its libraries
+
         super().__init__()
         self.bundle, self.q_of = bundle, of_run.q_of
         self.pipeline = Pipeline(bundle, 1)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from codec.training.config import Config, TrainingError
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+EXAMPLE = Path(__file__).parent.parent / "examples/budgerigar.png"
 CURVE = [(l, b, p, s) for l, b, p, s in zip((1, 2, 3), (0.2, 0.5, 1.5), (28, 32, 37), (20, 50, 80))]
 
 
@@ -48,13 +51,17 @@ def test_weights_are_those_of_the_model(name, tmp_path):
     except TrainingError:
         pytest.skip("weights are in the repository only")
     denoise.belongs(model, find.load(name))
-    cfg = config(tmp_path, shape=model.shape, valid_pictures=1, valid_split=0.5)
+    # A photograph. Files leave out symbols that estimates price: some four percent.
+    photo = tmp_path / "photo"
+    photo.mkdir()
+    shutil.copy(EXAMPLE, photo)
+    cfg = config(tmp_path, shape=model.shape, valid=str(photo))
     data.prepare(cfg, lambda line: None)
     crops = data.Crops(data.validation_cache(cfg), data.indices(cfg)[1], data.least(cfg))
     found, _ = train.validate(model, crops, cfg)
     shipped, _ = train.validate(against.Shipped(find.load(name), model), crops, cfg)
     for column in (2, 3):
-        assert abs(against.rate(found, shipped, column)) < 12
+        assert abs(against.rate(found, shipped, column)) < 6
 
 
 def test_a_run_says_how_far_it_is(tmp_path, capsys):

@@ -103,7 +103,7 @@ def check(data):
         warnings.simplefilter("ignore")
         picture.save(p, out)
     again = by_pillow(out.getvalue())
-    assert again is None or again.shape == p.pixels.shape
+    assert again is None or again.shape[:2] == p.pixels.shape[:2]
     return True
 
 

@@ -599,6 +599,20 @@ def test_where_samples_of_tiff_end(packing, noise):
     assert outcome(data, b"") == "kept"
 
 
+@pytest.mark.parametrize(
+    "width, more, found",
+    [(3, b"U", "kept"), (3, b"UUU", "told"), (4, b"U", "told"), (4, b"UU", "told")],
+)
+def test_padding_of_tiff(width, more, found):
+    """A directory begins at an even byte; some writers pad with what was in memory."""
+    samples = bytes(range(width)) + more
+    tags = {256: width, 257: 1, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: width}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = struct.pack("<2sHI", b"II", 42, 8 + len(samples))
+    data = head + samples + struct.pack("<H", len(tags)) + entries + bytes(4)
+    assert outcome(data, b"") == found
+
+
 @pytest.mark.parametrize("value", range(1, 9))
 def test_turns_of_avif(value):
     """As Pillow, which writes them as boxes."""

@@ -92,6 +92,7 @@ class _Page:
         walk, ifd, tags = self._walk, self._ifd, self._tags
         walk.spend(len(ifd.entries) + 1, sum(len(e.value) for e in ifd.entries))
         walk.cover(ifd.start, ifd.end)
+        walk.align(ifd.start)
         for tag in ifd.missing:
             walk.lose(f"tag {tag}, whose value is not there" if tag else "further tags")
         self._cover_samples()

@@ -153,6 +153,7 @@ class Walk:
         self._covered: list[tuple[int, int]] = []
         self._samples: list[tuple[int, int]] = []
         self._has_pure_samples = True
+        self._aligned: set[int] = set()
 
     def spend(self, tags: int, n_bytes: int = 0) -> None:
         """Count the tags that were followed, and the bytes that they name.
@@ -197,6 +198,13 @@ class Walk:
     def cover_samples(self, start: int, end: int) -> None:
         """These bytes are samples of the picture that is kept, and no others."""
         self._samples.append(self._inside(start, end))
+
+    def align(self, at: int) -> None:
+        """A part begins here that must not begin at an odd byte.
+
+        Some writers leave in the byte before it what their memory held.
+        """
+        self._aligned.add(at)
 
     def _inside(self, start: int, end: int) -> tuple[int, int]:
         n = len(self.data)
@@ -263,7 +271,8 @@ class Walk:
         return self.found
 
     def _gap(self, start: int, end: int) -> None:
-        if after_zeros(self.data, start) >= end:
+        is_filler = start % 2 == 1 and end == start + 1 and end in self._aligned
+        if is_filler or after_zeros(self.data, start) >= end:
             return  # padding
         name = "bytes that nothing names"
         if end == len(self.data):

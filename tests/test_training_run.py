@@ -49,6 +49,19 @@ def test_finish_moves_rows_alone_and_lowers_the_rate(tmp_path, monkeypatch):
         assert same == pytest.approx(quality, abs=1e-4)
 
 
+def test_only_the_synthesis_moves(tmp_path):
+    """Latents and their bits stay as they were."""
+    cfg = config(tmp_path, only=("synthesis",), steps=3, batch=2, warmup=1)
+    data.prepare(cfg, quiet)
+    start = train.prepare(cfg, 0, 1, resume=False)[0].model
+    weights = {n: p.clone() for n, p in start.state_dict().items()}
+    run(cfg)
+    end = state.averaged(read(cfg)).state_dict()
+    moved = {n for n, p in end.items() if not torch.equal(p, weights[n])}
+    assert "synthesis.out8" in moved
+    assert all(n.startswith("synthesis.") for n in moved)
+
+
 def test_loss_goes_down(tmp_path, monkeypatch):
     """A start that is spoilt in every group of parameters recovers."""
     start = train.start_model

@@ -234,8 +234,8 @@ def _check(run: Command, given: dict) -> None:
         ),
         (run.export and run.resume, "--export clashes with --resume"),
         (
-            again and any(map(given.get, ("denoise", "base", "finish"))),
-            "--denoise, --base and --finish are for new runs",
+            again and any(map(given.get, ("denoise", "base", "finish", "only"))),
+            "--denoise, --base, --finish and --only are for new runs",
         ),
         (
             given.get("denoise") and not (again or init),
@@ -245,6 +245,11 @@ def _check(run: Command, given: dict) -> None:
         (
             given.get("finish") and (given.get("denoise") or not (again or init)),
             "--finish is for --init, and not for --denoise",
+        ),
+        (
+            given.get("only")
+            and (given.get("denoise") or given.get("finish") or not (again or init)),
+            "--only is for --init, and not for --denoise or --finish",
         ),
         (given.get("base") and not given.get("denoise"), "--base is for --denoise"),
         (

@@ -10,11 +10,13 @@ import functools
 from pathlib import Path
 
 from ..errors import CodecError
-from .settings import number, setting, sigmas, sizes
+from .settings import number, setting, sigmas, sizes, some_of
 
 PRESET_NAMES = "photo", "digits", "tiny"
 BF16 = "auto", "on", "off"
 DEVICES = "auto", "cpu", "cuda", "mps"
+# What a run may train alone: members of ``nets.Codec``.
+PARTS = "analysis", "synthesis", "hyper", "rows", "means", "log_gain", "z_loc", "z_scale"
 RETIRED = {"leak8": 0.0}  # sizes that were, and what they always were
 
 _count, _whole, _real, _share = (
@@ -172,6 +174,14 @@ class Config:
         False,
         "with --init: train the scale indices alone, on rounded symbols instead of "
         "noise; takes minutes at the end of a run and makes files smaller",
+    )
+    only: tuple = _goal(
+        (),
+        "with --init: train these parts alone, as in synthesis, and leave the others as "
+        f"they are; parts are {', '.join(PARTS)}",
+        "PART,..",
+        some_of(PARTS),
+        shown="all of them",
     )
     denoise: tuple = _goal(
         (),

@@ -176,6 +176,18 @@ def sigmas(text: str) -> tuple[float, ...]:
     return found
 
 
+def some_of(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """A reader of ``NAME,..``: some of the names that are known."""
+
+    def parse(text):
+        found = tuple(text.split(","))
+        if not set(found) <= set(known):
+            raise argparse.ArgumentTypeError(f"{text!r} is not some of {', '.join(known)}")
+        return found
+
+    return parse
+
+
 def sizes(kind: type) -> Callable[[str], dict[str, Any]]:
     """A reader of ``s8=2,parts=11/25``: values by names of a dataclass's fields.
 

@@ -24,10 +24,12 @@ def trained(model, cfg):
 
     With ``denoise`` those of the encoder's two graphs: all else is also the
     decoder's, or lies in the tables that both share. With ``finish`` what
-    chooses table rows.
+    chooses table rows. With ``only`` those parts.
     """
 
     def moves(name):
+        if cfg.only:
+            return name.split(".")[0] in cfg.only
         if cfg.finish:
             return name.startswith("rows.")
         return not cfg.denoise or (

@@ -1,9 +1,11 @@
 """Files anywhere: URLs of fsspec, file objects, paths; API and commands."""
 
+import gc
 import io
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 import numpy as np
@@ -82,6 +84,14 @@ def test_api_takes_files(memory, tmp_path):
         codec.open(path),
     ):
         assert codec.encode(source) == data
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as z:
+        z.write(path, "a.png")
+    with tarfile.open(tmp_path / "x.tar", "w") as t:
+        t.add(path, "a.png")
+    for kind in "zip", "tar":
+        with codec.open(f"{kind}://a.png::{tmp_path}/x.{kind}") as source:
+            gc.collect()  # nothing else holds the archive
+            assert codec.encode(source) == data
     memory.pipe_file("/a.aec", data)
     (tmp_path / "a.aec").write_bytes(data)
     for source in (

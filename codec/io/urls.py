@@ -82,8 +82,9 @@ def _errors(url: str) -> Iterator[None]:
 class _File:
     """A file at a URL, with our errors."""
 
-    def __init__(self, file: BinaryIO, url: str) -> None:
-        self._file, self._url = file, url
+    def __init__(self, file: BinaryIO, url: str, fs: Any) -> None:
+        # An archive closes its own file with its last reference.
+        self._file, self._url, self._fs = file, url, fs
 
     def read(self, n: int = -1) -> bytes:
         with _errors(self._url):
@@ -145,7 +146,7 @@ def open_anywhere(name: str | os.PathLike[str]) -> BinaryIO:
         return open(name, "rb")
     fs, path = file_system(name)
     with _errors(name):
-        file: Any = _File(fs.open(path, "rb"), name)
+        file: Any = _File(fs.open(path, "rb"), name, fs)
     return file
 
 

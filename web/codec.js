@@ -37,15 +37,23 @@ async function loadEngine({ engine, threads }) {
 
 /** A model with its core and its networks. */
 class Ready {
-  constructor(model, core, ort) {
-    Object.assign(this, { model, core, ort, sessions: {} });
+  constructor(model, ort) {
+    Object.assign(this, { model, ort, sessions: {} });
+  }
+
+  /** Unpack the tables, which the core and the gains need. */
+  async open(wasm) {
+    await this.model.unpack();
+    this.core = await Core.load(await wasm, this.model.flat);
   }
 
   /** Make the sessions of some graphs. */
   async prepare(names) {
-    for (const name of names) {
-      this.sessions[name] ??= await this.ort.InferenceSession.create(
-        await this.model.file(`${name}.onnx`), { executionProviders: ['wasm'] })
+    const missing = names.filter((name) => !this.sessions[name]);
+    const files = await Promise.all(missing.map((name) => this.model.file(`${name}.onnx`)));
+    for (const [i, name] of missing.entries()) {
+      this.sessions[name] = await this.ort.InferenceSession.create(files[i],
+        { executionProviders: ['wasm'] })
         .catch((error) => { throw new ModelError(`model: graph ${name}: ${error.message}`); });
     }
   }
@@ -186,21 +194,27 @@ export class Codec {
     return mine;
   }
 
-  ready(id) {
+  /** A model, with the sessions of some graphs. */
+  async ready(id, graphs = []) {
     if (!this.models.has(id)) {
-      const made = this.load(id);
+      const made = this.load(id, graphs);
       this.models.set(id, made);
       made.catch(() => this.models.delete(id));
     }
-    return this.models.get(id);
+    const ready = await this.models.get(id);
+    await ready.prepare(graphs);
+    return ready;
   }
 
-  async load(id) {
+  async load(id, graphs) {
     const { options } = this;
     this.engine ??= loadEngine(options);
     this.wasm ??= fetchBytes(options.core).then((bytes) => WebAssembly.compile(bytes));
     const model = await Model.load(id, options.models);
-    return new Ready(model, await Core.load(await this.wasm, model.flat), await this.engine);
+    const ready = new Ready(model, await this.engine);
+    // Tables are unpacked while the engine, which the first session loads, is compiled.
+    await Promise.all([ready.prepare(graphs), ready.open(this.wasm)]);
+    return ready;
   }
 
   /** What models are there: {default, quality, models: {name: id}}. */
@@ -211,20 +225,18 @@ export class Codec {
   }
 
   /** A model by name or id; the default. */
-  async named(name) {
+  async named(name, graphs) {
     const list = await this.list(), known = name ?? list.default;
-    return this.ready(list.models[known] ?? known);
+    return this.ready(list.models[known] ?? known, graphs);
   }
 
   /** Make a model's sessions before they are needed. */
   prepare(name) {
-    return this.inTurn(async () => {
-      await (await this.named(name)).prepare([...DECODER, ...ENCODER]);
-    });
+    return this.inTurn(async () => { await this.named(name, [...DECODER, ...ENCODER]); });
   }
 
   /** Take a file apart, as far as one may that is to be shown. */
-  async opened(bytes, { maxPixels, region } = {}) {
+  async opened(bytes, { maxPixels, region } = {}, graphs = []) {
     const found = await unpack(bytes), { header, sections } = found;
     if (sections.STAK) throw new UnsupportedError('the file is a stack of pictures', 'STAK');
     if (region) checkRegion(region, header);
@@ -234,7 +246,7 @@ export class Codec {
       throw new UnsupportedError(`the file is for blend ${header.blend} of model ` +
         `${header.model}, which has one set of weights`, header.blend);
     }
-    return { ...found, ready: await this.ready(header.model) };
+    return { ...found, ready: await this.ready(header.model, graphs) };
   }
 
   /** z and s of a file, and the CRC of all of them; no network runs. */
@@ -286,7 +298,7 @@ export class Codec {
   /** Samples, one of each pixel of a grey picture and three of others. */
   async samples(bytes, { maxPixels, region, progress } = {}) {
     const { header, sections, payload, ready } =
-      await this.opened(bytes, { maxPixels, region });
+      await this.opened(bytes, { maxPixels, region }, DECODER);
     const [top, left, height, width] = region ?? [0, 0, header.height, header.width];
     const rgb = await this.pixels(ready, header, payload, [top, left, height, width], progress);
     let alpha = sections.ALPH && await pngToAlpha(sections.ALPH, header.width, header.height);
@@ -318,7 +330,6 @@ export class Codec {
     const { z, slabs, read } = core.open(payload, header);
     const coming = slabs.filter((p) => p.top < rows[1] + halo && p.top + p.height > rows[0] - halo
       && p.left < columns[1] + halo && p.left + p.width > columns[0] - halo);
-    await ready.prepare(DECODER);
     const modulation = model.atQuality('synthesis_mod', header.quality);
     const down = spans(hy, halo, ...rows), across = spans(wy, halo, ...columns);
     const out = new Uint8Array(3 * width * height);
@@ -369,7 +380,7 @@ export class Codec {
         throw new InputError(`a picture of ${width}x${height} with ${data.length} samples`);
       }
       checkPixels(width, height, maxPixels);
-      const ready = await this.named(options.model);
+      const ready = await this.named(options.model, ENCODER);
       const rgb = new Uint8Array(3 * width * height), alpha = new Uint8Array(width * height);
       for (let i = 0; i < alpha.length; i++) {
         [rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]] = [data[4 * i], data[4 * i + 1], data[4 * i + 2]];
@@ -393,7 +404,6 @@ export class Codec {
     const { model, core } = ready, { quality } = header, { m, k } = model;
     const hy = (header.height + 15) >> 4, wy = (header.width + 15) >> 4;
     const [hz, wz] = [(hy + 3) >> 2, (wy + 3) >> 2];
-    await ready.prepare(ENCODER);
     const y = await analyse(ready, header, rgb, hy, wy, (p) => progress?.(0.6 * p));
     const gain = model.gain(quality), qi = qualityIndex(quality);
     const z = await hyper(ready, y, gain, qi, hy, wy);

@@ -81,7 +81,7 @@ function npy(bytes) {
 
 /** Arrays of a ZIP file of them, by name. */
 export async function npz(bytes) {
-  const view = viewOf(bytes), found = {};
+  const view = viewOf(bytes), found = [];
   let end = bytes.length - 22;
   while (end >= 0 && view.getUint32(end, true) !== 0x06054b50) end--;
   if (end < 0) throw new ModelError('tables.npz is no ZIP file');
@@ -94,10 +94,11 @@ export async function npz(bytes) {
     const start = local + 30 + view.getUint16(local + 26, true) +
       view.getUint16(local + 28, true);
     const data = bytes.subarray(start, start + size);
-    found[title.replace(/\.npy$/, '')] = npy(method ? await inflated(data) : data);
+    found.push(Promise.resolve(method ? inflated(data) : data)
+      .then((array) => [title.replace(/\.npy$/, ''), npy(array)]));
     at += 46 + name + extra + comment;
   }
-  return found;
+  return Object.fromEntries(await Promise.all(found));
 }
 
 const ORDER = ('z_band z_freq z_min row_max row_freq skip level w1 b1 w2 b2 bias c1 c2 c3')
@@ -123,7 +124,7 @@ function flat(tables, constants) {
   return out;
 }
 
-/** One model; its graphs are fetched when they are asked for. */
+/** One model; its tables and graphs are fetched when they are asked for. */
 export class Model {
   /**
    * @param {string} id 16 hexadecimal digits
@@ -136,17 +137,20 @@ export class Model {
       throw new UnsupportedError(
         `the file needs model ${id}, which is not in ${folder}; put its folder there`, id);
     }
-    const model = new Model(id, url, JSON.parse(new TextDecoder().decode(text)));
-    model.tables = await npz(await model.file('tables.npz'));
-    const { NZ, M, K } = model.manifest.constants;
-    Object.assign(model, { nz: NZ, m: M, k: K });
-    model.tables.skip ??= new Uint8Array(100).fill(model.manifest.constants.ROW_SKIP);
-    model.flat = flat(model.tables, model.manifest.constants);
-    return model;
+    return new Model(id, url, JSON.parse(new TextDecoder().decode(text)));
   }
 
   constructor(id, url, manifest) {
-    Object.assign(this, { id, url, manifest, halo: manifest.halo });
+    const { halo, constants: { NZ, M, K } } = manifest;
+    Object.assign(this, { id, url, manifest, halo, nz: NZ, m: M, k: K });
+  }
+
+  /** Get its tables: `tables` by name, `flat` as the core takes them. */
+  async unpack() {
+    const { manifest: { constants } } = this;
+    this.tables = await npz(await this.file('tables.npz'));
+    this.tables.skip ??= new Uint8Array(100).fill(constants.ROW_SKIP);
+    this.flat = flat(this.tables, constants);
   }
 
   /** Bytes of one of its files. */

@@ -7,9 +7,26 @@
 const VERSION = '';
 const FILES = [];
 
+/** A response that isolates the page. */
+function isolating(response) {
+  if (response.status !== 200) return response;
+  const headers = new Headers(response.headers);
+  headers.set('Cross-Origin-Opener-Policy', 'same-origin');
+  headers.set('Cross-Origin-Embedder-Policy', 'require-corp');
+  headers.set('Cross-Origin-Resource-Policy', 'same-origin');
+  return new Response(response.body, { status: 200, headers });
+}
+
+// They are kept with their headers, as a browser keeps the engine compiled only beside a
+// response that it gets as the cache has it.
+async function keep(file) {
+  const response = await fetch(file, { cache: 'no-cache' });
+  if (!response.ok) throw new Error(`${file}: HTTP ${response.status}`);
+  await (await caches.open(VERSION)).put(file, isolating(response));
+}
+
 self.addEventListener('install', (event) => {
-  event.waitUntil(caches.open(VERSION).then((cache) => cache.addAll(FILES))
-    .then(() => self.skipWaiting()));
+  event.waitUntil(Promise.all(FILES.map(keep)).then(() => self.skipWaiting()));
 });
 
 self.addEventListener('activate', (event) => {
@@ -26,12 +43,7 @@ self.addEventListener('fetch', (event) => {
   if (event.request.method !== 'GET' || url.origin !== location.origin) return;
   event.respondWith((async () => {
     const cache = await caches.open(VERSION);
-    const found = await cache.match(event.request, { ignoreSearch: true }) ?? await fetch(event.request);
-    if (found.status !== 200) return found;
-    const headers = new Headers(found.headers);
-    headers.set('Cross-Origin-Opener-Policy', 'same-origin');
-    headers.set('Cross-Origin-Embedder-Policy', 'require-corp');
-    headers.set('Cross-Origin-Resource-Policy', 'same-origin');
-    return new Response(found.body, { status: 200, headers });
+    return await cache.match(event.request, { ignoreSearch: true })
+      ?? isolating(await fetch(event.request));
   })());
 });

@@ -161,6 +161,9 @@ test('it works without a network after the first visit, and came from one host',
   await page.reload();
   await page.waitForSelector('html[data-ready]', { state: 'attached', timeout: 120000 });
   assert(await page.evaluate(() => crossOriginIsolated)); // by the service worker's headers
+  // A browser keeps the engine compiled only beside a response that is passed on as it is kept.
+  assert.equal(await page.evaluate(async () => (await caches.match('engine/ort-wasm-simd-threaded.wasm'))
+    .headers.get('Cross-Origin-Embedder-Policy')), 'require-corp');
   await page.setInputFiles('#files', at('block-64x64.in.png'));
   await done(1);
   await page.selectOption('#rival', 'avif');

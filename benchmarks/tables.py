@@ -1,7 +1,7 @@
 """Tables: sizes and speeds beside what else keeps columns small.
 
-    python -m benchmarks.tables run [--effort N] [TABLE...]   measures, adds to the results
-    python -m benchmarks.tables page                          writes docs/table-results.md
+    python -m benchmarks.tables run [--effort N] [--error E] [TABLE...]   adds to the results
+    python -m benchmarks.tables page                         writes docs/table-results.md
 
 The six tables ship in PyPI packages and were named before anything was tuned. The
 others get the same whole numbers as our encoder starts from, by columns, and the words
@@ -60,7 +60,7 @@ def columns(frame):
         if column.dtype.kind in "iufM":
             numbers[str(name)] = column.to_numpy()
         else:
-            words = column.astype(str).to_numpy()
+            words = np.array([str(v) for v in column])
             codes[str(name)] = np.unique(words, return_inverse=True)[1].astype(np.int32)
     return numbers, codes
 
@@ -116,37 +116,48 @@ def parquet(whole):
     return best
 
 
+def lzma_of(array):
+    """Bytes of xz; a dictionary of the data's own size is quicker and no worse."""
+    data = np.ascontiguousarray(array).tobytes()
+    size = min(1 << 26, max(1 << 12, len(data)))
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": size}]
+    return len(lzma.compress(data, filters=filters))
+
+
 def xz(whole):
     """By columns, and rows after rows of narrow columns: the shorter."""
-    by_columns = sum(len(lzma.compress(w.tobytes(), preset=9)) for w in whole.values())
-    rows = np.concatenate(
-        [np.ascontiguousarray(w)[:, None].view(np.uint8) for w in whole.values()], 1
-    )
-    return min(by_columns, len(lzma.compress(np.ascontiguousarray(rows).tobytes(), preset=9)))
+    by_columns = sum(map(lzma_of, whole.values()))
+    rows = [np.ascontiguousarray(w)[:, None].view(np.uint8) for w in whole.values()]
+    return min(by_columns, lzma_of(np.concatenate(rows, 1)))
 
 
 def pcodec(whole):
+    """By columns, and row after row: the shorter."""
     from imagecodecs import pcodec_encode
 
-    total = 0
-    for w in whole.values():
-        w = w.astype(np.int16) if w.itemsize == 1 else w
-        total += len(pcodec_encode(w, level=12))
-    return total
+    def size(w):
+        return len(pcodec_encode(w.astype(np.int16) if w.itemsize == 1 else w, level=12))
+
+    rows = np.stack(list(whole.values()), 1).ravel()
+    return min(sum(map(size, whole.values())), size(rows))
 
 
 def fields(numbers, codes, share, encode):
-    """SZ3 or ZFP on columns of floats; all others, and what is exact, by xz."""
-    total = 0
+    """SZ3 or ZFP on columns of floats; all others, and what is exact, by xz.
+
+    A table of floats alone may as well be one picture, in units of the bounds.
+    """
+    total, scaled = 0, []
     for values in numbers.values():
         bound = bound_of(values, share)
         if bound and np.isfinite(values.astype(np.float64)).all():
             total += len(encode(values.astype(np.float64), bound))
+            scaled.append(values / bound)
         else:
-            total += len(lzma.compress(quantised(values, bound).tobytes(), preset=9))
-    return total + sum(
-        len(lzma.compress(narrow(c.astype(np.int64)).tobytes())) for c in codes.values()
-    )
+            total += lzma_of(quantised(values, bound))
+    if len(scaled) == len(numbers) and not codes:
+        total = min(total, len(encode(np.stack(scaled, 1), 1.0)))
+    return total + sum(lzma_of(narrow(c.astype(np.int64))) for c in codes.values())
 
 
 def sz3(values, bound):
@@ -161,11 +172,8 @@ def zfp(values, bound):
     return zfp_encode(values, mode="accuracy", level=bound)
 
 
-def measure(name, label, effort):
-    import codec
-
-    numbers, codes = columns(TABLES[name]())
-    share = ERRORS[label]
+def others_of(numbers, codes, share):
+    """Bytes that the others take."""
     whole = {k: quantised(v, bound_of(v, share)) for k, v in numbers.items()}
     whole |= {k: narrow(c.astype(np.int64)) for k, c in codes.items()}
     row = {
@@ -176,6 +184,16 @@ def measure(name, label, effort):
     if share:
         row["sz3"] = fields(numbers, codes, share, sz3)
         row["zfp"] = fields(numbers, codes, share, zfp)
+    return row
+
+
+def measure(name, label, effort, others):
+    """A row of the results; the sizes of the others are measured but once."""
+    import codec
+
+    numbers, codes = columns(TABLES[name]())
+    share = ERRORS[label]
+    row = others or others_of(numbers, codes, share)
     table = {**numbers, **codes}
     errors = {k: bound_of(v, share) for k, v in numbers.items()}
     n_bytes = sum(a.nbytes for a in table.values())
@@ -201,17 +219,21 @@ def measure(name, label, effort):
     }
 
 
-def run(names, effort):
+def stored():
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
+def run(names, labels, effort):
     for name in names or TABLES:
-        for label in ERRORS:
-            found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-            found[f"{name}, {label}"] = row = measure(name, label, effort)
-            RESULTS.write_text(json.dumps(found, indent=1) + "\n")
-            print(name, label, row, flush=True)
+        for label in labels or ERRORS:
+            key = f"{name}, {label}"
+            row = measure(name, label, effort, stored().get(key, {}).get("bytes"))
+            RESULTS.write_text(json.dumps(stored() | {key: row}, indent=1) + "\n")
+            print(key, row, flush=True)
 
 
 def page():
-    found = json.loads(RESULTS.read_text())
+    found = stored()
     others = ["parquet-zstd", "xz", "pcodec", "sz3", "zfp"]
     lines = [
         "# Tables beside others",
@@ -254,9 +276,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("act", choices=["run", "page"])
     parser.add_argument("tables", nargs="*")
+    parser.add_argument("--error", action="append", choices=ERRORS)
     parser.add_argument("--effort", type=int, default=4)
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     if arguments.act == "run":
-        run(arguments.tables, arguments.effort)
+        run(arguments.tables, arguments.error, arguments.effort)
     else:
         page()

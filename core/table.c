@@ -39,6 +39,8 @@ typedef struct {
     uint8_t alive[TABLE_GUESSES];
     uint8_t run[TABLE_GUESSES];
     uint32_t local;
+    int32_t first; /* weight of all inputs */
+    uint8_t confidence[1024];
 } mixer;
 
 static size_t lines_of(const table_column *c)
@@ -61,10 +63,11 @@ static void mixer_init(mixer *m, const table_column *c, void *memory)
     m->trust = m->lines + lines_of(c);
     m->weights = (int32_t *)(m->trust + TABLE_GUESSES * SETS * RUNS);
     m->buckets = m->weights + SETS * INPUTS * CONF;
-    memset(m->lines, 0, lines_of(c) * 4);
     for (int i = 0; i < TABLE_GUESSES * SETS * RUNS; i++) m->trust[i] = FRESH;
-    int32_t first = (int32_t)(98304 / (c->contexts + c->guesses + 1));
-    for (int i = 0; i < SETS * INPUTS * CONF; i++) m->weights[i] = first;
+    m->first = 98304 / (c->contexts + c->guesses + 1);
+    for (int i = 0; i < SETS * INPUTS * CONF; i++) m->weights[i] = m->first;
+    for (int n = 0; n < 1024; n++)
+        m->confidence[n] = (uint8_t)(n < 3 ? n : n < 5 ? 3 : n < 9 ? 4 : n < 20 ? 5 : n < 100 ? 6 : 7);
 }
 
 /* ---- The arithmetic coder --------------------------------------------------------- */
@@ -113,9 +116,10 @@ static inline void learn(const table_column *c, uint32_t *slot, int bit)
     *slot = p << 10 | (n < (uint32_t)c->limit ? n + 1 : n);
 }
 
-static inline int confidence(uint32_t n)
+/* Its class by how often it was tried: 0, 1, 2, 3 for 3 and 4, 4 to 8, 5 to 19, 6 to 99, 7. */
+static inline int confidence(const mixer *m, uint32_t slot)
 {
-    return n < 3 ? (int)n : n < 5 ? 3 : n < 9 ? 4 : n < 20 ? 5 : n < 100 ? 6 : 7;
+    return m->confidence[slot & 1023];
 }
 
 /* Lines of all contexts for the next four decisions, of which `key` names the first. */
@@ -148,7 +152,7 @@ static inline int decide(mixer *m, coder *a, direction way, int set, const int *
     int64_t dot = 0;
     for (int j = 0; j < c->contexts; j++) {
         uint32_t *s = m->line[j] + m->local;
-        int conf = confidence(*s & 1023);
+        int conf = confidence(m, *s);
         slot[n] = s;
         x[n] = conf ? c->stretch[*s >> 20] : 0;
         w[n] = weights + j * CONF + conf;
@@ -162,15 +166,14 @@ static inline int decide(mixer *m, coder *a, direction way, int set, const int *
         int32_t value = c->stretch[*s >> 20];
         slot[n] = s;
         x[n] = wanted[g] ? value : -value;
-        w[n] = weights + (TABLE_CONTEXTS + g) * CONF + confidence(*s & 1023);
+        w[n] = weights + (TABLE_CONTEXTS + g) * CONF + confidence(m, *s);
         dot += (int64_t)x[n] * *w[n];
         n++;
     }
     x[n] = 256;
     w[n] = weights + (INPUTS - 1) * CONF;
     /* The bias begins with nothing: its weight is kept less the first of all. */
-    int32_t first = (int32_t)(98304 / (c->contexts + c->guesses + 1));
-    dot += 256 * (int64_t)(*w[n] - first);
+    dot += 256 * (int64_t)(*w[n] - m->first);
     n++;
     dot >>= 16;
     int32_t d = dot > 3072 ? 3072 : dot < -3072 ? -3072 : (int32_t)dot;

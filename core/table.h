@@ -51,7 +51,7 @@ typedef struct {
     const uint16_t *recip;   /* 1024 */
 } table_column;
 
-/* Bytes of memory that a column needs. */
+/* Bytes of memory that a column needs, all of them zero: many are never touched. */
 size_t table_memory(const table_column *c);
 
 /* Write symbols; `capacity` bytes suffice if it is 16 n + 64 at least per 64 decisions:

@@ -7,6 +7,7 @@
 #include <Python.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "table.h"
 
@@ -96,7 +97,7 @@ static int take(column *o, PyObject *args)
     c->guess_lag = o->b[GUESS_LAG].buf, c->guess = o->b[GUESS].buf;
     c->stretch = o->b[STRETCH].buf, c->squash = o->b[SQUASH].buf, c->recip = o->b[RECIP].buf;
     if (!is_sound(o)) goto bad;
-    o->memory = malloc(table_memory(c));
+    o->memory = calloc(table_memory(c), 1);
     if (o->memory) return 1;
     PyErr_NoMemory();
     goto failed;

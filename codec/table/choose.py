@@ -141,7 +141,10 @@ class Chooser:
         starts = self._starts(stream)
         if self.effort == 1 or len(stream.own) <= _TINY:
             return next(iter(starts))
-        found = [_Search(self, stream, plan) for plan in starts]
+        # The first predicts nothing; of the others the better one is looked at further.
+        first, *others = [_Search(self, stream, plan) for plan in starts]
+        others.sort(key=lambda s: s.bits)
+        found = [first, *others[: None if self.effort > 5 else 1]]
         for search in found:
             search.run()
         return min(found, key=lambda s: s.bits).plan
@@ -168,7 +171,7 @@ class Chooser:
         y = some.own.astype(np.float64)
         terms, columns = [], []
         for k in range(max(0, len(self.some.values) - _BEFORE), len(self.some.values)):
-            for row in (0, -1):
+            for row in (0, -1, 1):
                 centre = _centre(self.some, k)
                 x = self.some.input(Term(k, row), centre)
                 x = (x if some.there is None else x[some.there]) - float(centre)
@@ -178,7 +181,7 @@ class Chooser:
                 columns.append(x)
         if not terms:
             return None
-        chosen = _pursue(np.array(columns), y, 3 + self.effort)
+        chosen = _pursue(np.array(columns), y, 4 + 2 * self.effort)
         return _fixed([terms[i] for i in chosen], np.array(columns)[chosen], y)
 
     def _carried(self, stream: Stream, linear: Linear) -> list[tuple[int, int]]:
@@ -360,6 +363,8 @@ class _Rows:
 
     def cost(self, plan: Plan) -> float:
         """Bits of the whole stream, as far as these rows tell."""
+        bits = min(14, _bits(len(self.symbols), plan))
+        plan = dataclasses.replace(plan, bits=bits)
         column = self.known.column(plan, self.there, self.given)
         return mixing.cost(column, self.symbols) * self.share + 8 * size_of(plan)
 
@@ -374,8 +379,7 @@ class _Search:
         symbols = np.concatenate([self.some.symbols, self.few.symbols])
         self.plan, self.bits = plan, 0.0
         if len(symbols):
-            plan = tree_for(plan, symbols)
-            self.plan = dataclasses.replace(plan, bits=min(14, _bits(len(self.some.symbols), plan)))
+            self.plan = tree_for(plan, symbols)
             self.bits = self.some.cost(self.plan)
 
     def run(self) -> None:

@@ -4,6 +4,7 @@ The model has the plan of every stream, the lattices and what is kept as it was;
 of dictionaries and columns of no kind are streams of their own.
 """
 
+import copy
 import dataclasses
 import zlib
 from collections.abc import Callable
@@ -24,7 +25,8 @@ from .wire import Reader, Writer, squeeze, unsqueeze
 
 MAX_ROWS = 1 << 24
 MAX_BYTES = 1 << 28  # of the model, the words or one column of no kind
-_NUMBERS, _TEXTS, _OPAQUE = range(3)
+_NUMBERS, _TEXTS, _OPAQUE, _WIDE = range(4)
+_MANY = 64  # columns, more than rows: they are coded row by row
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +57,15 @@ class _Out:
     def numbers(self, values: Array) -> None:
         self.crc = zlib.crc32(np.ascontiguousarray(values, "<i8").data, self.crc)
 
+    def size(self) -> int:
+        return len(self.model.data) + len(self.streams)
+
+    def keep(self, other: "_Out") -> None:
+        """Add what another one has."""
+        self.model.data += other.model.data
+        self.streams += other.streams
+        self.crc = other.crc
+
     def finish(self) -> Group:
         model = squeeze(self.model.data)
         head = Writer()
@@ -84,17 +95,24 @@ def encode(
     order = _order(fields)
     natural = order == list(range(len(fields)))
     out.model.numbers([] if natural else order)
-    for i, at in enumerate(order):
+    i = 0
+    while i < len(order):
+        at = order[i]
         field = fields[at]
-        if isinstance(field, Numbers):
+        wide = _alike(fields, order[i:])
+        if len(wide) > max(_MANY, n):
+            _put_wide(out, wide, [bounds[k] for k in order[i:]], effort)
+            i += len(wide) - 1
+        elif isinstance(field, Numbers):
             _put_numbers(out, chooser, field, bounds[at])
         elif isinstance(field, Texts):
             _put_texts(out, chooser, field)
         else:
             out.model.number(_OPAQUE)
             out.stream(squeeze(field.data, False))
+        i += 1
         if progress is not None:
-            progress((i + 1) / len(order))
+            progress(i / len(order))
     return out.finish()
 
 
@@ -120,52 +138,90 @@ def _put_state(out: _Out, chooser: Chooser, state: Array) -> Array | None:
     return state == ORDINARY
 
 
+def _alike(fields: list[Field], order: list[int]) -> list[Numbers]:
+    """The columns of numbers of one type that are coded next."""
+    found: list[Numbers] = []
+    for at in order:
+        field = fields[at]
+        if not isinstance(field, Numbers):
+            break
+        if found and field.values.dtype != found[0].values.dtype:
+            break
+        found.append(field)
+    return found
+
+
+def _put_wide(out: _Out, columns: list[Numbers], bounds: list[float], effort: int) -> None:
+    """Code columns of few rows: row after row, each as if it were a column."""
+    values = np.stack([c.values for c in columns])
+    state = np.stack([lattices.states(c.values, c.missing) for c in columns])
+    bound = np.array(bounds[: len(columns)])
+    tries = []
+    for fine in (True, False):
+        lattice = lattices.common(values, state, bounds, fine)
+        part, chooser = _Out(), Chooser(len(columns), effort)
+        part.crc = out.crc
+        part.model.number(_WIDE)
+        part.model.number(len(columns))
+        dataclasses.replace(lattice, size=0).write(part.model)
+        if lattice.kind == lattices.GRID:
+            _put(part, chooser, Stream(lattice.size))
+        for own, states in zip(values.T, state.T):
+            trial = _Trial(part, chooser, False)
+            trial.put(Numbers(np.ascontiguousarray(own)), bound, states.copy(), lattice)
+            trial.keep()
+        tries.append(part)
+        if lattice.kind != lattices.GRID:
+            break
+    out.keep(min(tries, key=_Out.size))
+
+
 def _put_numbers(out: _Out, chooser: Chooser, field: Numbers, bound: float) -> None:
     values = field.values
     state = lattices.states(values, field.missing)
-    found = lattices.find(values[state == ORDINARY], bound, True)
-    # A grid of a step or of fifteen: which one it shall be is measured.
-    choices = [found]
-    if found.kind == lattices.GRID:
-        whole = found.step * found.unit
-        choices.append(dataclasses.replace(found, unit=whole, step=1))
     tries = []
-    for one in choices:
+    for one in _lattices(values[state == ORDINARY], bound):
         trial = _Trial(out, chooser)
         trial.put(field, bound, state.copy(), one)
         tries.append(trial)
-    min(tries, key=lambda t: t.size).keep()
+    min(tries, key=lambda t: t.out.size()).keep()
+
+
+def _lattices(values: Array, bound: float) -> list[Lattice]:
+    """A grid of a step or of fifteen: which one it shall be is measured."""
+    found = lattices.find(values, bound, True)
+    if found.kind != lattices.GRID:
+        return [found]
+    return [found, lattices.find(values, bound, False)]
 
 
 class _Trial:
     """A column coded in one of several ways, of which one is kept."""
 
-    def __init__(self, out: _Out, chooser: Chooser) -> None:
-        self.into, self.chooser = out, chooser
+    def __init__(self, out: _Out, chooser: Chooser, alone: bool = True) -> None:
+        self.into, self.chooser, self.alone = out, chooser, alone
         self.n_streams = len(chooser.known.values)
-        self.out = _Out()
-        self.out.crc = out.crc
 
-    def put(self, field: Numbers, bound: float, state: Array, lattice: Lattice) -> None:
+    def put(self, field: Numbers, bound: Any, state: Array, lattice: Lattice) -> None:
         """Code it, and keep as they are the values that would break the bound."""
         while True:
             self.out = _Out()
             self.out.crc = self.into.crc
             coded = self._code(field, state, lattice)
             ordinary = state == ORDINARY
-            back = lattice.values(coded[ordinary], field.values.dtype)
-            wrong = lattices.broken(field.values[ordinary], back, bound)
+            back = lattice.of(ordinary).values(coded[ordinary], field.values.dtype)
+            own = bound if self.alone else bound[ordinary]
+            wrong = lattices.broken(field.values[ordinary], back, own)
             self.taken = self.chooser.take(self.n_streams)
             if not wrong.any():
                 break
             state[np.flatnonzero(ordinary)[wrong]] = KEPT
-        self.size = len(self.out.model.data) + len(self.out.streams)
 
     def _code(self, field: Numbers, state: Array, lattice: Lattice) -> Array:
         model = self.out.model
         ordinary = state == ORDINARY
         whole = np.zeros(len(state), np.int64)
-        whole[ordinary] = lattices.whole(field.values[ordinary], lattice)
+        whole[ordinary] = lattices.whole(field.values[ordinary], lattice.of(ordinary))
         # What the lattice itself does not give back needs no trial.
         if lattice.step == 1 and lattice.kind != lattices.GRID:
             back = lattice.values(whole[ordinary], field.values.dtype)
@@ -173,16 +229,15 @@ class _Trial:
             state[np.flatnonzero(ordinary)[wrong]] = KEPT
         model.number(_NUMBERS | bool(state.any()) << 2)
         there = _put_state(self.out, self.chooser, state)
-        lattice.write(model)
+        if self.alone:
+            lattice.write(model)
         kept = field.values[state == KEPT]
         model.string(kept.astype(kept.dtype.newbyteorder("<")).tobytes())
         return _put(self.out, self.chooser, Stream(whole, there, lattice.step))
 
     def keep(self) -> None:
         """Make it part of the group."""
-        self.into.model.data += self.out.model.data
-        self.into.streams += self.out.streams
-        self.into.crc = self.out.crc
+        self.into.keep(self.out)
         self.chooser.give(self.taken)
 
 
@@ -244,6 +299,12 @@ class _In:
         self.streams = Reader(head.data[head.at :])
         self.known, self.n, self.crc = Known(n), n, 0
 
+    def turned(self, n: int) -> "_In":
+        """The same bytes, for streams of another length."""
+        other = copy.copy(self)
+        other.known, other.n = Known(n), n
+        return other
+
     def stream(self) -> bytes:
         return self.streams.string(self.model.number(len(self.streams.data)))
 
@@ -288,9 +349,13 @@ def decode(data: Buffer, types: list[Any], n: int, crc: int | None) -> list[Fiel
     order = source.model.numbers(len(types), max(0, len(types) - 1))
     if order and sorted(order) != list(range(len(types))):
         raise FormatError("the order of a table's columns is none: file is damaged")
+    left = list(order or range(len(types)))
     fields: list[Any] = [None] * len(types)
-    for at in order or range(len(types)):
-        fields[at] = _get(source, types[at])
+    while left:
+        found = _get(source, [types[at] for at in left])
+        for at, field in zip(left, found):
+            fields[at] = field
+        del left[: len(found)]
     source.model.finish()
     source.streams.finish()
     if crc is not None and source.crc != crc:
@@ -298,33 +363,73 @@ def decode(data: Buffer, types: list[Any], n: int, crc: int | None) -> list[Fiel
     return fields
 
 
-def _get(source: _In, dtype: Any) -> Field:
+def _get(source: _In, types: list[Any]) -> list[Field]:
+    """The columns that come next."""
+    dtype = types[0]
     kind = source.model.number(7)
     present, kind = kind >> 2, kind & 3
-    if (kind == _NUMBERS) != (dtype is not None) or kind > _OPAQUE:
+    if (kind in (_NUMBERS, _WIDE)) != (dtype is not None):
         raise FormatError("a column of a table is of another kind: file is damaged")
+    if kind == _WIDE:
+        return _get_wide(source, types)
     if kind == _OPAQUE:
-        return Opaque(source.n, unsqueeze(source.stream(), MAX_BYTES))
+        return [Opaque(source.n, unsqueeze(source.stream(), MAX_BYTES))]
+    if kind == _NUMBERS:
+        return [_get_numbers(source, present, dtype, None)]
     state = source.state(present)
     there = None if state is None else state == ORDINARY
-    missing = None if state is None else state == MISSING
-    if missing is not None and not missing.any():
-        missing = None
-    if kind == _TEXTS:
-        words = _unpack_words(source.stream())
-        codes = source.numbers(there)
-        own = codes if there is None else codes[there]
-        if len(own) and (own.min() < 0 or own.max() >= len(words)):
-            raise FormatError("a word of a table is not there: file is damaged")
-        return Texts(codes, words, missing)
-    lattice = Lattice.read(source.model)
+    words = _unpack_words(source.stream())
+    codes = source.numbers(there)
+    own = codes if there is None else codes[there]
+    if len(own) and (own.min() < 0 or own.max() >= len(words)):
+        raise FormatError("a word of a table is not there: file is damaged")
+    return [Texts(codes, words, _missing(state))]
+
+
+def _get_numbers(source: _In, present: int, dtype: Any, lattice: Lattice | None) -> Numbers:
+    """A column; or a row, whose lattice is known."""
+    state = source.state(present)
+    there = None if state is None else state == ORDINARY
+    if lattice is None:
+        lattice = Lattice.read(source.model)
     kept = source.model.string()
     if len(kept) % dtype.itemsize:
         raise FormatError("kept values of a table are cut short: file is damaged")
     values = lattice.values(source.numbers(there), dtype)
+    missing = _missing(state)
     if state is not None:
         stored = np.frombuffer(kept, dtype.newbyteorder("<")).astype(dtype)
         lattices.special(state, values, stored)
         if missing is not None:
             values[missing] = np.zeros(1, dtype)[0]
     return Numbers(values, missing)
+
+
+def _get_wide(source: _In, types: list[Any]) -> list[Field]:
+    """Columns that were coded row by row."""
+    n = source.model.number(len(types), 1)
+    dtype = types[0]
+    if any(t != dtype for t in types[:n]):
+        raise FormatError("columns of a table are of other types: file is damaged")
+    rows = source.turned(n)
+    lattice = Lattice.read(source.model)
+    if lattice.kind == lattices.GRID:
+        size = lattices.checked(rows.numbers())
+        lattice = dataclasses.replace(lattice, size=size)
+    found = [_get_numbers(rows, rows.model.number(4) >> 2, dtype, lattice) for _ in range(source.n)]
+    source.crc = rows.crc
+    values = np.array([row.values for row in found], dtype).reshape(source.n, n)
+    missing = np.array([_none(row) for row in found]).reshape(source.n, n)
+    return [
+        Numbers(np.ascontiguousarray(v), np.ascontiguousarray(m) if m.any() else None)
+        for v, m in zip(values.T, missing.T)
+    ]
+
+
+def _missing(state: Array | None) -> Array | None:
+    missing = None if state is None else state == MISSING
+    return missing if missing is not None and missing.any() else None
+
+
+def _none(row: Numbers) -> Array:
+    return np.zeros(len(row), bool) if row.missing is None else row.missing

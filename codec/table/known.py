@@ -28,11 +28,13 @@ class Known:
         self.values: list[Array] = []
         self.there: list[Array | None] = []
         self._levels: dict[tuple[int, int], Array] = {}
+        self._places: dict[Lag, Array] = {}  # of the stream at hand
 
     def add(self, values: Array, there: Array | None = None) -> None:
         """Add a stream: int64 (n,), and where it has a number at all."""
         self.values.append(values)
         self.there.append(there)
+        self._places.clear()
 
     def levels(self, stream: int, bits: int) -> Array:
         """A stream as 32-bit numbers: uint32 (n,), see `Term`."""
@@ -56,6 +58,7 @@ class Known:
     def cut(self, first: int) -> None:
         """Forget the streams from this one on."""
         del self.values[first:], self.there[first:]
+        self._places.clear()
         for key in [k for k in self._levels if k[0] >= first]:
             del self._levels[key]
 
@@ -130,7 +133,9 @@ class Known:
             lag[j, : len(one.lags)] = one.lags
         at = np.empty((len(plan.lags), n), np.int32)
         for k, place in enumerate(plan.lags):
-            at[k] = self._at(place, own, n)
+            if place not in self._places:
+                self._places[place] = self._at(place, own, n)
+            at[k] = self._places[place]
         guess = np.zeros((sum(g < 0 for g in plan.guesses), n), np.int64)
         if len(guess) and plan.apart and given is not None:
             with np.errstate(over="ignore"):

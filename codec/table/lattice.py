@@ -6,6 +6,7 @@ that the lattice would not give back within the bound; these are kept as they ar
 """
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ ORDINARY, MISSING, NAN, INFINITE, NEGATIVE, ZERO, KEPT = range(7)  # NEGATIVE: -
 WHOLE, DECIMAL, GRID, BITS = range(4)
 _INTEGERS = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
 _DIGITS = 12
+_LEAST, _MOST = -1074 * 256, 1015 * 256 - 1  # sizes of units that are floats
 _FINE = 15  # lattice points in a step, where a prediction may lie between two
 
 
@@ -28,27 +30,38 @@ class Lattice:
     Attributes
     ----------
     kind : int
-        WHOLE: themselves. DECIMAL: divided by 10**digits. GRID: ``origin +
-        unit * k``. BITS: the floats in ascending order.
+        WHOLE: themselves. DECIMAL: divided by 10**digits. GRID: multiples of
+        the unit. BITS: the floats in ascending order.
     digits : int
-    origin, unit : float
+    size : int, or int64 (n,)
+        The unit is (256 + size % 256) * 2**(size // 256); each value may have
+        its own.
     step : int, odd
         Decoded numbers may be off by (step - 1) / 2.
     """
 
     kind: int = WHOLE
     digits: int = 0
-    origin: float = 0.0
-    unit: float = 1.0
+    size: Any = 0
     step: int = 1
+
+    @property
+    def unit(self) -> Any:
+        """Of a GRID."""
+        return np.ldexp(256.0 + self.size % 256, self.size // 256)
+
+    def of(self, rows: Array) -> "Lattice":
+        """The lattice of some values."""
+        if isinstance(self.size, int):
+            return self
+        return dataclasses.replace(self, size=self.size[rows])
 
     def write(self, to: Writer) -> None:
         """Write it down."""
         to.number(self.kind | self.digits << 2)
         to.number(self.step)
         if self.kind == GRID:
-            to.real(self.origin)
-            to.real(self.unit)
+            to.signed(self.size)
 
     @classmethod
     def read(cls, source: Reader) -> "Lattice":
@@ -56,10 +69,8 @@ class Lattice:
         kind, digits = source.number(_DIGITS << 2 | 3), 0
         kind, digits = kind & 3, kind >> 2
         step = source.number((1 << 62) - 1, 1)
-        origin, unit = 0.0, 1.0
-        if kind == GRID:
-            origin, unit = source.real(), source.real()
-        return cls(kind, digits, origin, unit, step)
+        size = source.signed() if kind == GRID else 0
+        return cls(kind, digits, checked(size), step)
 
     def values(self, whole: Array, dtype: Any) -> Array:
         """The numbers that whole ones stand for.
@@ -77,11 +88,18 @@ class Lattice:
             if self.kind == DECIMAL:
                 return (whole / 10.0**self.digits).astype(dtype)
             if self.kind == GRID:
-                return (self.origin + self.unit * whole).astype(dtype)
+                return (self.unit * whole).astype(dtype)
             if self.kind == WHOLE:
                 return whole.astype(dtype)
         bits = whole.astype(_INTEGERS[dtype.itemsize])
         return _mirrored(bits).view(dtype)
+
+
+def checked(size: Any) -> Any:
+    """The sizes that a file has; FormatError if they are none."""
+    if np.any((size < _LEAST) | (size > _MOST)):
+        raise FormatError("a unit of a table is out of range: file is damaged")
+    return size
 
 
 def to_int64(values: Array) -> Array:
@@ -169,18 +187,43 @@ def find(values: Array, bound: float, fine: bool) -> Lattice:
         kind = DECIMAL if digits else WHOLE
         step = _odd(bound * 10.0**digits * (1 - 1e-12))
         return Lattice(kind, digits, step=step)
+    step = _FINE if fine else 1
+    size = _grid(values, bound, step)
+    return Lattice(BITS) if size is None else Lattice(GRID, 0, size, step)
+
+
+def _grid(values: Array, bound: float, step: int) -> int | None:
+    """The size of units of which so many are twice the bound."""
     # What rounding to the type can add to an error.
     most = np.abs(values).max(initial=0).astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         room = bound * (1 - 1e-9) - float(np.spacing(values.dtype.type(most)))
         room -= 4 * float(np.spacing(most))
     if not room > bound / 2:
-        return Lattice(BITS)
-    origin = float(values.min())
-    if float(values.max()) / 2 - origin / 2 > room * 2.0**50:
-        return Lattice(BITS)
+        return None
+    return size_of(2 * room / step)
+
+
+def common(values: Array, state: Array, bounds: list[float], fine: bool) -> Lattice:
+    """One lattice for many columns of one type: values and states (columns, n)."""
+    found = [find(v[s == ORDINARY], b, fine) for v, s, b in zip(values, state, bounds)]
+    kinds = {one.kind for one in found} - {WHOLE}
+    steps = {one.step for one in found}
+    if kinds <= {DECIMAL} and (len(steps) == 1 or values.dtype.kind != "f"):
+        digits = max(one.digits for one in found)
+        if all(one.digits == digits for one in found) or steps == {1}:
+            return Lattice(DECIMAL if digits else WHOLE, digits, step=min(steps))
     step = _FINE if fine else 1
-    return Lattice(GRID, 0, origin, 2 * room / step, step)
+    sizes = [_grid(v[s == ORDINARY], b, step) for v, s, b in zip(values, state, bounds)]
+    if None in sizes:
+        return Lattice(BITS)
+    return Lattice(GRID, 0, np.array(sizes, np.int64), step)
+
+
+def size_of(unit: float) -> int:
+    """The size of the largest unit of a grid that is not above this one."""
+    mantissa, exponent = math.frexp(unit)
+    return max(_LEAST, int(mantissa * 512) - 256 + (exponent - 9) * 256)
 
 
 def _odd(bound: float) -> int:
@@ -214,17 +257,17 @@ def whole(values: Array, lattice: Lattice) -> Array:
         return _ordered(values)
     wide = values.astype(np.float64)
     if lattice.kind == GRID:
-        wide = (wide - lattice.origin) / lattice.unit
+        wide = wide / lattice.unit
     else:
         wide = wide * 10.0**lattice.digits
     return np.rint(wide).astype(np.int64)
 
 
-def broken(values: Array, back: Array, bound: float) -> Array:
+def broken(values: Array, back: Array, bound: Any) -> Array:
     """Where decoded values are farther than the bound: bool (n,)."""
     if values.dtype.kind == "f":
         same = values == back
-        if not bound:
+        if not np.any(bound):
             return ~same
         with np.errstate(over="ignore", invalid="ignore"):
             gap = np.abs(values.astype(np.longdouble) - back.astype(np.longdouble))
@@ -234,4 +277,4 @@ def broken(values: Array, back: Array, bound: float) -> Array:
     high, low = np.maximum(values, back), np.minimum(values, back)
     with np.errstate(over="ignore"):
         gap = high.astype(np.uint64) - low.astype(np.uint64)
-    return gap > np.uint64(int(min(bound, 2.0**62)))
+    return gap > np.minimum(bound, 2.0**62).astype(np.uint64)

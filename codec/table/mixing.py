@@ -79,7 +79,7 @@ def constants() -> tuple[Array, Array, Array]:
     )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Tree:
     """Buckets of symbols, and the decisions between them.
 

@@ -6,6 +6,7 @@ rows of one before the next, so whatever came before is known of every row.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -267,12 +268,19 @@ def _read_terms(source: Reader, before: int) -> tuple[Term, ...]:
 
 def _write_tree(tree: Tree, to: Writer) -> None:
     """Gaps between buckets, their sizes, and how deep they are."""
+    to.data += _bytes_of(tree)
+
+
+@functools.lru_cache(16)  # a search asks for the size of many plans with one tree
+def _bytes_of(tree: Tree) -> bytes:
+    to = Writer()
     to.number(len(tree.base))
     end = 0
     for base, nbits, depth in zip(tree.base.tolist(), tree.nbits.tolist(), tree.depth.tolist()):
         to.signed(base - end)
         to.number(nbits | min(depth, 31) << 6)
         end = base + (1 << nbits)
+    return bytes(to.data)
 
 
 def _read_tree(source: Reader) -> Tree:

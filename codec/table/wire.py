@@ -5,7 +5,6 @@ with what is allowed, and what is wrong is a FormatError.
 """
 
 import lzma
-import struct
 import zlib
 from collections.abc import Iterable
 
@@ -43,10 +42,6 @@ class Writer:
         self.number(len(values))
         for value in values:
             self.number(value)
-
-    def real(self, value: float) -> None:
-        """A float of 64 bits."""
-        self.data += struct.pack("<d", value)
 
     def string(self, data: Buffer) -> None:
         """Bytes, after their length."""
@@ -89,13 +84,6 @@ class Reader:
     def numbers(self, most_of_them: int, most: int = (1 << 64) - 1) -> list[int]:
         """A list of at most so many numbers up to ``most``."""
         return [self.number(most) for _ in range(self.number(most_of_them))]
-
-    def real(self) -> float:
-        """A finite float."""
-        (value,) = struct.unpack("<d", self.string(8))
-        if not np.isfinite(value):
-            raise FormatError("a number of a table's model is not finite")
-        return value
 
     def string(self, size: int | None = None) -> bytes:
         """Bytes: so many, or as many as stands before them."""

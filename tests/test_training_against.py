@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from training_runs import config, pictures
+from training_runs import config, pictures, run
 
 from codec.model import find
 from codec.training import against, cli, curves, data, denoise, state, train
@@ -82,6 +82,24 @@ def test_a_run_says_how_far_it_is(tmp_path, capsys):
     assert not np.allclose([r["bpp"] for r in found], [r["bpp"] for r in shipped])
 
 
+def test_a_resumed_run_is_compared_with_what_was_measured_before(tmp_path, monkeypatch, capsys):
+    whole = config(tmp_path, steps=2, valid_minutes=0, against="digits")
+    run(whole)
+    said = against.at_the_end(f"{whole.state}/log.csv", whole)
+    halves = dataclasses.replace(whole, state=str(tmp_path / "halves"))
+    asked = iter([0, 1])
+    assert run(halves, stopping=lambda: next(asked)) == "stopped"
+    capsys.readouterr()
+    monkeypatch.setattr(against, "Shipped", None)  # it is not coded with again
+    assert run(halves, resume=True) == "done"
+    assert said in capsys.readouterr().err.splitlines()
+    assert said.startswith("bytes against digits: ")
+    log = f"{halves.state}/log.csv"
+    assert said == against.at_the_end(log, halves)
+    n = sum(r["kind"] == "shipped" for r in curves.read(log))
+    assert n == len(train.VALID_LAMBDAS)
+
+
 def test_what_a_run_is_compared_with():
     assert against.name_of(Config()) == "psnr"
     assert against.name_of(Config(loss="mse:0.3,ssimulacra2:0.7")) == find.DEFAULT
@@ -123,10 +141,10 @@ def test_starting_from_a_model_by_name(tmp_path, monkeypatch, capsys):
 def test_the_budget_has_room_for_both(tmp_path):
     cfg = config(tmp_path, hours=1.0, steps=0, against="digits")
     data.prepare(cfg, lambda line: None)
-    run, _, valid = train.prepare(cfg, 0, 1, resume=False)
-    run.pixels, run.seconds = 10**9, 100.0
-    both = train.training_seconds(run, valid)
-    run.cfg = dataclasses.replace(cfg, against="none")
-    alone = train.training_seconds(run, valid)
-    run.cfg, run.shipped = cfg, []
-    assert both < alone == train.training_seconds(run, valid)
+    at, _, valid = train.prepare(cfg, 0, 1, resume=False)
+    at.pixels, at.seconds = 10**9, 100.0
+    both = train.training_seconds(at, valid)
+    at.cfg = dataclasses.replace(cfg, against="none")
+    alone = train.training_seconds(at, valid)
+    at.cfg, at.shipped = cfg, []
+    assert both < alone == train.training_seconds(at, valid)

@@ -17,6 +17,8 @@ from . import nets, optim
 from .config import Config, Shape, TrainingError
 
 COUNTERS = ("step", "seconds", "pixels", "best", "since", "norm")
+# What validations are compared with, kept so that those of a resumed run can be.
+VALIDATED = ("validated", "shipped")
 
 
 def trained(model, cfg):
@@ -135,6 +137,8 @@ class State:
         """Go on where a checkpoint was made."""
         for name in COUNTERS:
             setattr(self, name, saved[name])
+        for name in VALIDATED:  # checkpoints of before have none
+            setattr(self, name, saved.get(name))
         self.model.load_state_dict(saved["model"])
         for a, b in zip(self.average, saved["average"], strict=True):
             a.copy_(b)
@@ -147,7 +151,7 @@ class State:
         """Write a checkpoint."""
         write(
             {
-                **{name: getattr(self, name) for name in COUNTERS},
+                **{name: getattr(self, name) for name in COUNTERS + VALIDATED},
                 "model": self.model.state_dict(),
                 "average": self.average,
                 "fast": self.fast,

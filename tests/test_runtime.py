@@ -5,6 +5,7 @@ import io
 import pickle
 import shutil
 import threading
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -109,6 +110,17 @@ def test_a_folder_exported_anew(tmp_path):
         shutil.copytree(find.SHIPPED / name, tmp_path / "model")
         data = codec.encode(PHOTO, model=tmp_path / "model")
         assert codec.info(data).model == find.load(name).id
+
+
+def test_a_model_is_read_again_only_if_it_has_changed(tmp_path, monkeypatch):
+    folder = shutil.copytree(find.SHIPPED / "psnr", tmp_path / "model")
+    first, was_read, read = find.load(folder), [], Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: was_read.append(path) or read(path))
+    assert find.load(folder) is first and not was_read
+
+    statistics = folder / "statistics.json"
+    statistics.write_bytes(statistics.read_bytes()[:-1] + b" ")  # as many bytes
+    assert find.load(folder) is not first and statistics in was_read
 
 
 def test_encoders_of_one_model_are_told_apart(tmp_path):

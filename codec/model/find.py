@@ -52,19 +52,26 @@ _TELLING = (MANIFEST, STATISTICS, encoder.MANIFEST, f"{encoder.MODEL}/{MANIFEST}
 
 def _load(folder: Path) -> Bundle:
     """The model of a folder, read again only if it has changed."""
-    folder = folder.resolve()
-    return _read(folder, tuple(_bytes(folder / name) for name in _TELLING))
+    return _read(str(folder), tuple(_bytes(f"{folder}/{name}") for name in _TELLING))
 
 
-def _bytes(path: Path) -> bytes | None:
+def _bytes(path: str) -> bytes | None:
+    """A file, read again only if it has changed."""
     try:
-        return path.read_bytes()
+        s = os.stat(path)
+        return _content(path, s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
     except OSError:
         return None
 
 
+@functools.lru_cache(maxsize=64)
+def _content(path: str, *state: int) -> bytes:
+    return Path(path).read_bytes()
+
+
 @functools.lru_cache(maxsize=4)
-def _read(folder: Path, content: tuple[bytes | None, ...]) -> Bundle:
+def _read(name: str, content: tuple[bytes | None, ...]) -> Bundle:
+    folder = Path(name).resolve()
     if content[_TELLING.index(encoder.MANIFEST)] is not None:
         return encoder.load(folder, by_id)
     return Bundle(folder)
@@ -166,7 +173,7 @@ def _ids() -> dict[str, str]:
 
 def id_of(folder: Path) -> str | None:
     """The id of the model in a folder; None where there is none."""
-    text = _bytes(folder / MANIFEST)
+    text = _bytes(f"{folder}/{MANIFEST}")
     return None if text is None else hashlib.sha256(text).hexdigest()[:16]
 
 

@@ -6,6 +6,8 @@ newer version or another model (``UnsupportedError``), raise a limit
 (``LimitError``), or get a sound model folder (``ModelError``).
 """
 
+import warnings
+
 
 class CodecError(Exception):
     """Base of all errors of this package."""
@@ -69,3 +71,8 @@ class ConversionWarning(UserWarning):
 
 class ConversionNote(ConversionWarning):
     """Nothing is changed or left out, but there is something to know."""
+
+
+def warn_converted(message: str) -> None:
+    """Give a `ConversionWarning`, for the line that called what reads or writes pictures."""
+    warnings.warn(message, ConversionWarning, stacklevel=4)

@@ -584,7 +584,7 @@ def test_boxes_that_lead_nowhere_end():
 
 def test_pictures_load_side_by_side(monkeypatch):
     """No lock is held while a picture of an ordinary size is decoded."""
-    from codec.picture import pil
+    from codec.picture import identify
 
     class Held:
         def __enter__(self):
@@ -593,7 +593,7 @@ def test_pictures_load_side_by_side(monkeypatch):
         def __exit__(self, *error):
             pass
 
-    monkeypatch.setattr(pil, "_pillow_limit_lock", Held())
+    monkeypatch.setattr(identify, "_pillow_limit_lock", Held())
     opened(plain("JPEG"))
     with pytest.raises(InputError, match="locked"):
         opened(plain("JPEG"), max_pixels=10**9)

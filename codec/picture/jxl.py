@@ -1,10 +1,13 @@
-"""The first bits of a JPEG XL codestream (ISO/IEC 18181-1, annex D).
+"""JPEG XL: boxes, and the first bits of a codestream (ISO/IEC 18181-1, annex D).
 
 The plugin decodes a file as soon as it is opened, and tells neither its depth
 nor whether it moves. So size, depth and animation are read here before.
 """
 
 import dataclasses
+
+from . import boxes
+from .walk import Walk
 
 _RATIOS = (None, (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 
@@ -63,6 +66,57 @@ class _Bits:
         """One of four (offset, bits), by two bits."""
         offset, n = ways[self.read(2)]
         return offset + self.read(n)
+
+
+def walk(walk: Walk) -> None:
+    """Account for a file of boxes or a bare codestream, as `parts.read` does."""
+    walk.found.reads_metadata = False  # the plugin gives the profile that applies
+    if walk.data[4:8] == b"JXL ":
+        boxes.walk(walk, _box)
+    else:
+        walk.cover_samples(0, len(walk.data))
+    _account(walk)
+
+
+def _box(walk: Walk, kind: bytes, is_first: bool, start: int, body: int, end: int) -> bool:
+    """Account for a box of a JPEG XL file; whether it is one that belongs there."""
+    data = walk.data
+    if kind == b"Exif":
+        offset = int.from_bytes(data[body : body + 4], "big")
+        at = body + 4 + offset
+        if data[body : body + 4] in (b"II*\0", b"MM\0*"):  # some leave that out
+            at = body
+        elif at >= end or data[body + 4 : at] not in (b"", b"Exif\0\0"):
+            return False
+        walk.keep("exif", data[at:end], start, end)
+    elif kind == b"xml ":
+        walk.keep("xmp", data[body:end], start, end)
+    elif kind == b"brob" and data[body : body + 4] in (b"Exif", b"xml "):
+        walk.lose("packed Exif or XMP", start, end, metadata=True)
+    elif kind == b"jxll" and is_first:
+        walk.cover(start, body + 1)
+    elif kind in (b"jxlc", b"jxlp"):
+        walk.cover(start, body)
+        walk.cover_samples(body, end)  # `codestream` says which of them count
+    else:
+        return False
+    return True
+
+
+def _account(walk: Walk) -> None:
+    """What the codestream says itself."""
+    found = header(walk.data)
+    if found:
+        walk.found.orientation = found.orientation
+        walk.found.n_frames = 2 if found.is_animated else 1  # or more
+        walk.found.is_premultiplied = found.is_premultiplied
+        if found.is_animated:
+            walk.keep_samples()
+        for name in found.channels:
+            walk.lose_among_samples(name)
+    stream = codestream(walk.data)
+    if stream.surplus:
+        walk.lose_among_samples("further codestreams", stream.surplus)
 
 
 def header(data: bytes) -> Header | None:

@@ -11,7 +11,9 @@ because nobody knew of it: `pil` tells all of it in one line.
 `png`     chunks; the same, also in ImageMagick's raw profiles
 `gif`     blocks, and the samples' own end
 `pages`   TIFF: tags of all directories, bytes that none points to
-`boxes`   AVIF, HEIC, JPEG XL, JPEG 2000: boxes, and items of ``meta``
+`heif`    AVIF and HEIC: boxes, and items of ``meta``
+`jxl`     JPEG XL: boxes or a bare codestream
+`jp2`     JPEG 2000: the same
 `plain`   WebP, BMP, ICO, PNM, QOI
 ========  ============================================================
 
@@ -24,7 +26,7 @@ import struct
 from collections.abc import Callable, Iterator
 
 from ..limits import MAX_PIXELS
-from . import boxes, gif, jpeg, pages, plain, png
+from . import gif, heif, jp2, jpeg, jxl, pages, plain, png
 from .walk import Contents, Lost, Walk
 
 
@@ -71,8 +73,9 @@ _WALKERS: list[tuple[bytes, str, Callable[[Walk], None]]] = [
     (rb"P[1-6]\s", "PPM", plain.pnm),
     (rb"qoif", "QOI", plain.qoi),
     (rb"\0\0[\1]\0", "ICO", _ico),
-    (rb"\xff\x4f\xff\x51|\xff\x0a", "JPEG2000 JXL", boxes.codestream),
-    (rb".{4}(ftyp|jP  |JXL )", "AVIF HEIF JXL JPEG2000", boxes.walk),
+    (rb"\xff\x4f\xff\x51|.{4}jP  ", "JPEG2000", jp2.walk),
+    (rb"\xff\x0a|.{4}JXL ", "JXL", jxl.walk),
+    (rb".{4}ftyp", "AVIF HEIF", heif.walk),
 ]
 
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from ..errors import ConversionNote, ConversionWarning, InputError
+from ..errors import ConversionNote, InputError, warn_converted
 from ..types import Picture
 from .metadata import photo_tags, upright
 
@@ -141,9 +141,9 @@ def save(
 def _write(picture: Picture, format: str, options: dict[str, Any]) -> bytes:
     image = _to_mode(to_image(picture), format)
     if picture.kept:
-        _warn("what was kept of the first file is left out; --format kept writes it")
+        warn_converted("what was kept of the first file is left out; --format kept writes it")
     if format in ("ICO", "ICNS"):
-        _warn(f"{format} holds the picture in sizes of its own")
+        warn_converted(f"{format} holds the picture in sizes of its own")
     exif, xmp = upright(picture.exif, picture.xmp)
     every = {"icc": picture.icc, "exif": exif, "xmp": xmp, "dpi": picture.dpi}
     metadata: dict[str, Any] = {key: value for key, value in every.items() if value}
@@ -187,16 +187,16 @@ def _to_mode(image: Image.Image, format: str) -> Image.Image:
         if mode in takes:
             break
     else:
-        _warn(f"{format} has no alpha; the picture is put on white")
+        warn_converted(f"{format} has no alpha; the picture is put on white")
         return _to_mode(_on_white(image), format)
     if mode == "P":
         if image.mode != "L":
-            _warn(f"{format} has at most 256 colours")
+            warn_converted(f"{format} has at most 256 colours")
         return image.convert("RGB").quantize()
     if mode == "1":
-        _warn(f"{format} has only black and white")
+        warn_converted(f"{format} has only black and white")
     elif mode == "L" and image.mode == "RGB":
-        _warn(f"{format} has no colours")
+        warn_converted(f"{format} has no colours")
     return image if mode == image.mode else image.convert(mode)
 
 
@@ -212,7 +212,7 @@ def _drop(metadata: dict[str, Any], keys: Any, format: str) -> dict[str, Any]:
     """Metadata without these keys; warns if that makes a difference."""
     names = [_NAMES[key] for key in metadata if key in keys]
     if names:
-        _warn(f"{format} cannot hold this {', '.join(names)}; left out")
+        warn_converted(f"{format} cannot hold this {', '.join(names)}; left out")
     return {k: v for k, v in metadata.items() if k not in keys}
 
 
@@ -294,7 +294,7 @@ def _writable(exif: bytes | None) -> Image.Exif:
         if value:
             good[tag] = value
     if lost:
-        _warn(f"TIFF cannot hold these tags of Exif; left out: {lost}")
+        warn_converted(f"TIFF cannot hold these tags of Exif; left out: {lost}")
     return good
 
 
@@ -310,7 +310,3 @@ def _is_writable(tag: int, value: Any, lost: list[int], directory: int | None = 
         lost.append(tag)
         return False
     return True
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, ConversionWarning, stacklevel=4)

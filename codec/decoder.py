@@ -50,9 +50,8 @@ class Decoder:
 
     def _pipeline(self, header: Header, name: bytes = b"") -> Pipeline:
         """The pipeline that a file needs."""
-        bundle = find.by_id(header.model, self._extra, header.blend, name)
         options = self.options
-        return runtime.pipeline(bundle, options.threads, options.provider)
+        return runtime.of_file(header, self._extra, options.threads, options.provider, name)
 
     def decode(
         self,

@@ -10,7 +10,6 @@ import numpy as np
 from . import container, picture, runtime
 from .errors import EffortWarning, InputError
 from .limits import QUALITY
-from .model import find
 from .model.bundle import Bundle
 from .options import EncodeFields, EncodeOptions, Model
 from .picture.source import Source
@@ -58,14 +57,15 @@ class Encoder:
         **fields: Any,
     ) -> None:
         self.options = options.changed(model=model, threads=threads, **fields)
-        options = self.options
-        self._pipeline = runtime.pipeline(
-            find.load(options.encoder), options.threads, options.provider
-        )
+        self._pipeline = runtime.of_model(*_runs_on(self.options))
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __getstate__(self) -> tuple[Bundle, EncodeOptions]:
         # The model itself travels: there, its folder may be another or none.
-        return _encoder, (self._pipeline.bundle, self.options)
+        return self.bundle, self.options
+
+    def __setstate__(self, state: tuple[Bundle, EncodeOptions]) -> None:
+        bundle, self.options = state
+        self._pipeline = runtime.pipeline(bundle, self.options.threads, self.options.provider)
 
     @property
     def bundle(self) -> Bundle:
@@ -261,12 +261,5 @@ class Encoder:
         ]
 
 
-def _encoder(bundle: Bundle, options: EncodeOptions) -> Encoder:
-    encoder = Encoder.__new__(Encoder)
-    encoder.options = options
-    encoder._pipeline = runtime.pipeline(bundle, options.threads, options.provider)
-    return encoder
-
-
-def _runs_on(options: EncodeOptions) -> tuple[object, ...]:
+def _runs_on(options: EncodeOptions) -> tuple[Model | None, int | None, str | None]:
     return options.encoder, options.threads, options.provider

@@ -10,10 +10,12 @@ and two paths to one folder are the same. The models used last are kept,
 import collections
 
 from .limits import cores
-from .model import forks
+from .model import find, forks
 from .model.bundle import Bundle
 from .model.session import provider_of
+from .options import Model
 from .symbols.pipeline import Pipeline
+from .types import Header
 
 MOST_MODELS = 4
 
@@ -51,6 +53,49 @@ def pipeline(bundle: Bundle, threads: int | None = None, provider: str | None = 
             one_thread = next((p.one_thread for (_, of), p in made.items() if of == where), None)
             made[n, where] = Pipeline(bundle, n, one_thread=one_thread, provider=where)
         return made[n, where]
+
+
+def of_model(
+    model: Model | None = None, threads: int | None = None, provider: str | None = None
+) -> Pipeline:
+    """The pipeline of a model by name, id or folder.
+
+    Arguments and errors are those of `pipeline` and `find.load`. Its bundle is the
+    one that came first of this content, which statistics are no part of.
+    """
+    return pipeline(find.load(model), threads, provider)
+
+
+def of_file(
+    header: Header,
+    model: Model | None = None,
+    threads: int | None = None,
+    provider: str | None = None,
+    name: bytes = b"",
+) -> Pipeline:
+    """The pipeline that a file needs.
+
+    Parameters
+    ----------
+    header : Header
+    model : str, path-like, Bundle or None
+        One that the caller has at hand, tried first.
+    threads, provider
+        As of `pipeline`.
+    name : bytes
+        What the file calls its model, for messages only.
+
+    Returns
+    -------
+    Pipeline
+
+    Raises
+    ------
+    UnsupportedError
+        The model is not here, or there is no such provider.
+    """
+    extra = None if model is None else find.load(model)
+    return pipeline(find.by_id(header.model, extra, header.blend, name), threads, provider)
 
 
 def clear() -> None:

@@ -36,11 +36,8 @@ def compress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) ->
             return
         if tables.compress(coder, job, file, notes, progress):
             return
-        data = files.made_before(job, options)
-        notes.before = data is not None
-        if data is None:
-            files.refuse(job.src, job.dst, options.force)
-        elif not options.rm:
+        data, is_done = files.begin(job, notes, options)
+        if is_done:
             return
         if options.pages == "all":
             return stack.pages(coder, job, file, notes)

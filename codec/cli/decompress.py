@@ -67,14 +67,9 @@ def decompress(coder: Coder, job: Job, notes: Notes, progress: Progress | None) 
         data = files.take_aec(file)
     if options.index:
         raise Refusal(f"is one picture, number 0; it has no {options.index}")
-    made = None
-    if job.dst is not None:
-        made = files.made_before(job, options)
-        notes.before = made is not None
-        if made is None:
-            files.refuse(job.src, job.dst, options.force)
-        elif not options.rm:
-            return
+    made, is_done = (None, False) if job.dst is None else files.begin(job, notes, options)
+    if is_done:
+        return
     notes.n_in = len(data)
     read = time.perf_counter()
     picture = coder.decoder.decode_picture(data, progress=progress, region=options.region)

@@ -175,6 +175,29 @@ def made_before(job: Job, options: argparse.Namespace) -> bytes | None:
     return data
 
 
+def begin(job: Job, notes: Notes, options: argparse.Namespace) -> tuple[bytes | None, bool]:
+    """What an earlier command has made of a job, and whether nothing is left to do.
+
+    Parameters
+    ----------
+    job : Job
+        With an output.
+    notes : Notes
+        Told whether it was made before.
+    options : argparse.Namespace
+
+    Raises
+    ------
+    Refusal
+        The output must not be written.
+    """
+    made = made_before(job, options)
+    notes.before = made is not None
+    if made is None:
+        refuse(job.src, job.dst, options.force)
+    return made, notes.before and not options.rm
+
+
 def _mtime(name: str) -> float:
     return float("-inf") if urls.is_url(name) else os.stat(name).st_mtime
 

@@ -90,11 +90,8 @@ def _compress(
     from .. import table
 
     options = coder.options
-    made = files.made_before(job, options)
-    notes.before = made is not None
-    if made is None:
-        files.refuse(job.src, job.dst, options.force)
-    elif not options.rm:
+    made, is_done = files.begin(job, notes, options)
+    if is_done:
         return
     kind = _format_of(file, job.src)
     data = files.take(file)
@@ -118,7 +115,8 @@ def _compress(
     if not files.save_smaller(job, made, notes, options):
         return
     if options.rm:
-        verify.remove(job, notes, options, lambda: _check(job, made))
+        # The encoder has compared the values.
+        verify.remove(job, notes, options, lambda: table.decode(verify.read_back(job, made)))
     found = table.info(made)
     notes.say(
         job.src,
@@ -128,17 +126,6 @@ def _compress(
 
 def _has_floats(types: tuple[str, ...]) -> bool:
     return any(t in ("double", "float", "halffloat") or t[1:2] == "f" for t in types)
-
-
-def _check(job: Job, made: bytes) -> None:
-    """Raise if what was written is not there; the encoder compared its values."""
-    from .. import table
-
-    with files.source(job.dst) as file:
-        back = files.take(file)
-    if back != made:
-        raise Refusal("differs from what was written there; input kept", job.dst)
-    table.decode(back)
 
 
 def _load(data: bytes, kind: str) -> Any:
@@ -206,28 +193,20 @@ def _decompress(coder: Coder, job: Job, file: BinaryIO, notes: Notes) -> None:
         table.decode(data)
     else:
         kind, job = _target(job, options, found.kind)
-        made = files.made_before(job, options)
-        notes.before = made is not None
+        made, is_done = files.begin(job, notes, options)
+        if is_done:
+            return
         if made is None:
-            files.refuse(job.src, job.dst, options.force)
             made = _save(table.decode(data), kind)
             files.save(job, made, options)
-        elif not options.rm:
-            return
         notes.n_out = len(made)
         if options.rm:
-            verify.remove(job, notes, options, lambda: _same_bytes(job, made))
+            verify.remove(job, notes, options, lambda: verify.read_back(job, made))
     notes.say(
         job.src,
         f"{found.rows} rows of {len(found.names)} columns from {len(data)} bytes"
         + ("" if job.dst else ", sound"),
     )
-
-
-def _same_bytes(job: Job, made: bytes) -> None:
-    with files.source(job.dst) as file:
-        if files.take(file) != made:
-            raise Refusal("differs from what was written there; input kept", job.dst)
 
 
 def _target(job: Job, options: Any, kind: str) -> tuple[str, Job]:

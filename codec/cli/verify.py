@@ -79,7 +79,7 @@ def compressed(coder: Coder, job: Job, data: bytes, source: Picture) -> None:
     CodecError, OSError
         The file does not decode or cannot be read.
     """
-    found = coder.decoder.decode_picture(_read_back(job, data))
+    found = coder.decoder.decode_picture(read_back(job, data))
     same = (
         found.pixels.shape == source.pixels.shape
         and _equal(found.alpha, source.alpha)
@@ -116,13 +116,14 @@ def decompressed(
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what it wrote, it has told
-        found = read(io.BytesIO(_read_back(job, data)), options.max_pixels)
+        found = read(io.BytesIO(read_back(job, data)), options.max_pixels)
     a, b = _visible(found), _visible(source)
     if not (a.shape == b.shape and (np.array_equal(a, b) if kind in _EXACT else _resembles(a, b))):
         raise Refusal("is not the picture that was decoded; input kept", job.dst)
 
 
-def _read_back(job: Job, data: bytes | memoryview) -> bytes:
+def read_back(job: Job, data: bytes | memoryview) -> bytes:
+    """What stands in an output; raise if it is not what was written there."""
     with files.source(job.dst) as file:
         back = files.take(file)
     if back != data:

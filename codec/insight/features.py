@@ -17,7 +17,6 @@ from .. import container, picture, runtime
 from ..errors import InputError, ModelError
 from ..io import urls
 from ..limits import MAX_PIXELS, check_pixels
-from ..model import find
 from ..model.bundle import Bundle
 from ..options import Model
 from ..picture.source import Source
@@ -176,9 +175,9 @@ def _of_picture(
     max_pixels: int,
 ) -> tuple[Array, Bundle]:
     pic = picture.read(image, max_pixels, metadata=False)
-    bundle = find.load(model)
-    y = runtime.pipeline(bundle, threads).analyse(picture.as_rgb(pic.pixels), QUALITY)
-    return _pooled(y, bundle, pooling), bundle
+    pipeline = runtime.of_model(model, threads)
+    y = pipeline.analyse(picture.as_rgb(pic.pixels), QUALITY)
+    return _pooled(y, pipeline.bundle, pooling), pipeline.bundle
 
 
 def _of_file(
@@ -190,9 +189,8 @@ def _of_file(
 ) -> tuple[Array, Bundle]:
     header, _, payload = container.unpack(data)
     check_pixels(header.width, header.height, max_pixels)
-    extra = None if model is None else find.load(model)
-    bundle = find.by_id(header.model, extra, header.blend)
-    pipeline = runtime.pipeline(bundle, threads)
+    pipeline = runtime.of_file(header, model, threads)
+    bundle = pipeline.bundle
 
     def describe(z: Array, s: Array) -> Array:
         # On one thread, so that what a file gives cannot depend on their number.

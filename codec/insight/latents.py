@@ -17,7 +17,6 @@ from .. import container, picture, runtime
 from ..errors import InputError
 from ..io import urls
 from ..limits import MAX_PIXELS, MAX_SIDE, check_pixels
-from ..model import find
 from ..model.bundle import Bundle
 from ..options import EncodeOptions, Model
 from ..picture.source import Source
@@ -104,16 +103,13 @@ def latents(
     """
     if not isinstance(source, (bytes, bytearray, memoryview)):
         pic = picture.read(source, max_pixels, metadata=False)
-        bundle = find.load(model)
-        pipeline = runtime.pipeline(bundle, threads)
+        pipeline = runtime.of_model(model, threads)
         plane = pipeline.analyse(picture.as_rgb(pic.pixels), QUALITY)
         height, width = pic.pixels.shape[:2]
-        return Latents(plane, height, width, QUALITY, pic.pixels.ndim == 2, bundle)
+        return Latents(plane, height, width, QUALITY, pic.pixels.ndim == 2, pipeline.bundle)
     header, _, payload = container.unpack(source)
     check_pixels(header.width, header.height, max_pixels)
-    extra = None if model is None else find.load(model)
-    bundle = find.by_id(header.model, extra, header.blend)
-    pipeline = runtime.pipeline(bundle, threads)
+    pipeline = runtime.of_file(header, model, threads)
     if header.is_stack:
         with Stack(urls.contents(source)) as stack:
             n = len(stack)
@@ -126,7 +122,7 @@ def latents(
         )
         plane = pipeline.dequantise(z, s, header.quality)
     grey = header.colour == "grey"
-    return Latents(plane, header.height, header.width, header.quality, grey, bundle)
+    return Latents(plane, header.height, header.width, header.quality, grey, pipeline.bundle)
 
 
 def render(latents: Latents, *, threads: int | None = None) -> Array:
@@ -203,8 +199,8 @@ def sample(
         raise InputError(f"{width}x{height} pixels; each side must be 1..{MAX_SIDE}")
     check_pixels(width, height, max_pixels)
     quality = EncodeOptions(quality=quality).quality or QUALITY
-    bundle = find.load(model)
-    pipeline = runtime.pipeline(bundle, threads)
+    pipeline = runtime.of_model(model, threads)
+    bundle = pipeline.bundle
     draw = _Draw(bundle, quality, np.random.default_rng(seed))
     hy, wy = cells_of(height, width)
     z = draw.hyper(-(-hy // 4), -(-wy // 4))

@@ -1,7 +1,7 @@
 """Decoding and encoding of two trees in turns: what the core and slabs bring.
 
     python -m benchmarks.exact_speed OLD NEW PICTURE... [--repeats 9] [--large FILE]
-        [--cpu]
+        [--cpu] [--models OLD NEW]
 
 OLD and NEW are folders of checkouts with their own ``.venv`` (or any Python by
 ``--python``). Each picture is encoded by both at qualities 25, 50 and 80, since
@@ -13,8 +13,11 @@ Markdown table, and the promises of issue and design beside them:
     decode      bytes to pixels
     encode      pixels to bytes, effort 1
     region      512 x 512 out of the middle of ``--large``, share of its whole
+    import      a process that imports the package and ends, ms
     serial      share of decoding on eight threads that one of them does alone: all
                 that is neither a slab's nor the engine's synthesis
+
+``--models`` are the names of one model in both trees; the default models may differ.
 
 With ``--cpu`` it is the processors' time, of all threads, which other work on the
 machine hardly changes; it says nothing about how threads share the work.
@@ -24,6 +27,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -40,12 +44,13 @@ import codec
 from codec import container
 
 pixels, files, coders = {}, {}, {}
-CLOCK = time.process_time if sys.argv[1:] == ["cpu"] else time.perf_counter
+CLOCK = time.process_time if sys.argv[1] == "cpu" else time.perf_counter
+MODEL = sys.argv[2] or None
 
 def coder(kind, threads):
     key = kind, threads
     if key not in coders:
-        coders[key] = kind(threads=threads)
+        coders[key] = kind(MODEL, threads)
     return coders[key]
 
 def picture(name, tiles):
@@ -127,27 +132,39 @@ for line in sys.stdin:
 class Tree:
     """A process of one tree that answers questions."""
 
-    def __init__(self, folder, python, clock):
+    def __init__(self, folder, python, clock, model):
         folder = Path(folder).resolve()
         found = folder / ".venv/bin/python"
+        self.python = python or (found if found.exists() else sys.executable)
+        self.where = {"cwd": folder, "env": {**os.environ, "PYTHONPATH": str(folder)}}
         self.process = subprocess.Popen(
-            [
-                python or (found if found.exists() else sys.executable),
-                "-c",
-                WORKER,
-                clock,
-            ],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(folder)},
+            [self.python, "-c", WORKER, clock, model],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            **self.where,
         )
+
+    def start_ms(self):
+        """Processor time of a process that imports the package."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([self.python, "-c", "import codec"], check=True, **self.where)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return 1e3 * (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
 
     def ask(self, *question):
         self.process.stdin.write(json.dumps(question) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
+
+
+def row(what, quality, threads, old, new):
+    ratio = new / old if old and new else None
+    print(
+        f"| {what} | {quality} | {threads} | {shown(old)} | {shown(new)} "
+        f"| {'-' if ratio is None else f'{ratio:.3f}'} |",
+        flush=True,
+    )
 
 
 def medians(trees, question, repeats):
@@ -181,9 +198,13 @@ def main(argv=None):
     p.add_argument("--repeats", type=int, default=9)
     p.add_argument("--cpu", action="store_true", help="processors' time instead")
     p.add_argument("--python", help="for both trees")
+    p.add_argument("--models", nargs=2, default=("", ""), help="names of one model in both")
     options = p.parse_args(argv)
     clock = "cpu" if options.cpu else "wall"
-    trees = [Tree(t, options.python, clock) for t in (options.old, options.new)]
+    trees = [
+        Tree(folder, options.python, clock, model)
+        for folder, model in zip((options.old, options.new), options.models, strict=True)
+    ]
     pictures = [str(Path(x).resolve()) for x in options.pictures]
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores\n")
     print("| | Quality | Threads | Old, ms/MP | New, ms/MP | New / old |")
@@ -195,13 +216,9 @@ def main(argv=None):
                     medians(trees, (what, x, 1, quality, threads), options.repeats)
                     for x in pictures
                 ]
-                old, new = (mean(side) for side in zip(*each, strict=True))
-                ratio = new / old if old and new else None
-                print(
-                    f"| {what} | {quality} | {threads} | {shown(old)} | {shown(new)} "
-                    f"| {'-' if ratio is None else f'{ratio:.2f}'} |",
-                    flush=True,
-                )
+                row(what, quality, threads, *(mean(s) for s in zip(*each, strict=True)))
+    starts = zip(*([t.start_ms() for t in trees] for _ in range(options.repeats)), strict=True)
+    row("import", "", "", *map(statistics.median, starts))
     for quality in QUALITIES:
         found = trees[1].ask("serial", pictures[0], 1, quality, 2)
         print(f"\nserial, quality {quality}: {json.dumps(found)}")

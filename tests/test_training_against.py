@@ -83,21 +83,19 @@ def test_a_run_says_how_far_it_is(tmp_path, capsys):
 
 
 def test_a_resumed_run_is_compared_with_what_was_measured_before(tmp_path, monkeypatch, capsys):
-    whole = config(tmp_path, steps=2, valid_minutes=0, against="digits")
-    run(whole)
-    said = against.at_the_end(f"{whole.state}/log.csv", whole)
-    halves = dataclasses.replace(whole, state=str(tmp_path / "halves"))
+    cfg = config(tmp_path, steps=2, valid_minutes=0, against="digits")
     asked = iter([0, 1])
-    assert run(halves, stopping=lambda: next(asked)) == "stopped"
+    assert run(cfg, stopping=lambda: next(asked)) == "stopped"
+    log = f"{cfg.state}/log.csv"
+    before = [r for r in curves.read(log) if r["kind"] == "shipped"]
+    assert len(before) == len(train.VALID_LAMBDAS)
     capsys.readouterr()
     monkeypatch.setattr(against, "Shipped", None)  # it is not coded with again
-    assert run(halves, resume=True) == "done"
-    assert said in capsys.readouterr().err.splitlines()
+    assert run(cfg, resume=True) == "done"
+    assert [r for r in curves.read(log) if r["kind"] == "shipped"] == before
+    said = against.at_the_end(log, cfg)
     assert said.startswith("bytes against digits: ")
-    log = f"{halves.state}/log.csv"
-    assert said == against.at_the_end(log, halves)
-    n = sum(r["kind"] == "shipped" for r in curves.read(log))
-    assert n == len(train.VALID_LAMBDAS)
+    assert said in capsys.readouterr().err.splitlines()
 
 
 def test_what_a_run_is_compared_with():

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // Puts all that a site needs into one folder: this package, the engine and models.
 //
-//     npx aecompress-web OUT MODEL_FOLDER...
+//     npx aecompress-web [--webgpu] OUT MODEL_FOLDER...
 //
+// --webgpu adds the engine for `configure({ device: 'webgpu' })`, of 27 MB.
 // OUT then is served as it is: it is the page, and `import { decode } from './OUT/index.js'`
 // works. A MODEL_FOLDER is one as the Python package has it (codec/models/look); the
 // first one is the default for encoding, and QUALITY in the environment the quality (50).
@@ -15,9 +16,9 @@ import { fileURLToPath } from 'node:url';
 
 // What neither a decoder nor this encoder runs.
 const LEFT_OUT = /^(exact_.*|.*_gradient)\.onnx$/;
-const [out, ...models] = process.argv.slice(2);
+const webgpu = process.argv[2] === '--webgpu', [out, ...models] = process.argv.slice(webgpu ? 3 : 2);
 if (!models.length) {
-  console.error('usage: aecompress-web OUT MODEL_FOLDER...');
+  console.error('usage: aecompress-web [--webgpu] OUT MODEL_FOLDER...');
   process.exit(1);
 }
 const here = dirname(fileURLToPath(import.meta.url));
@@ -34,7 +35,8 @@ for (const name of readdirSync(join(here, 'app')).filter((n) => n !== 'local.js'
   const text = readFileSync(join(here, 'app', name), 'utf8');
   writeFileSync(join(out, name), text.replaceAll("from '../", "from './"));
 }
-for (const name of ['ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm']) {
+for (const name of ['ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm',
+  ...(webgpu ? ['ort.webgpu.bundle.min.mjs', 'ort-wasm-simd-threaded.asyncify.wasm'] : [])]) {
   cpSync(join(engine, name), join(out, 'engine', name));
 }
 // The page alone needs this: it compares with AVIF, and loads it when it is asked to.

@@ -5,6 +5,7 @@ import { Core, qualityIndex } from './core.js';
 import { pack, unpack } from './container.js';
 import { InputError, LimitError, ModelError, UnsupportedError } from './errors.js';
 import { Model, IS_NODE, fetchBytes } from './model.js';
+import { named } from './onnx.js';
 import { alphaToPng, fillHidden, pngToAlpha, toPng, upright, uprightXmp } from './png.js';
 import { colorSpaceOf } from './icc.js';
 
@@ -15,9 +16,11 @@ const DECODER = ['features', ...MEANS, 'synthesis'];
 const ENCODER = ['analysis', 'hyper_analysis', 'features', ...MEANS];
 
 /** ONNX Runtime for WebAssembly: the module, and its memory of what it compiled. */
-async function loadEngine({ engine, threads }) {
+async function loadEngine({ engine, threads, device }) {
+  const gpu = device === 'webgpu' && !!await globalThis.navigator?.gpu?.requestAdapter();
+  const [bundle, binary] = gpu ? ['webgpu', '.asyncify'] : ['wasm', ''];
   const ort = await (IS_NODE ? import('onnxruntime-web/wasm')
-    : import(/* webpackIgnore: true */ /* @vite-ignore */ `${engine}ort.wasm.bundle.min.mjs`));
+    : import(/* webpackIgnore: true */ /* @vite-ignore */ `${engine}ort.${bundle}.bundle.min.mjs`));
   const { wasm } = ort.env;
   ort.env.logLevel = 'error';
   // Several threads need memory that is shared, which a page has to be isolated for.
@@ -30,15 +33,15 @@ async function loadEngine({ engine, threads }) {
     wasm.wasmBinary = await fetchBytes(new URL('ort-wasm-simd-threaded.wasm', pathToFileURL(found)));
     wasm.numThreads = 1; // its threads are a browser's workers
   } else {
-    wasm.wasmPaths = { wasm: `${engine}ort-wasm-simd-threaded.wasm` };
+    wasm.wasmPaths = { wasm: `${engine}ort-wasm-simd-threaded${binary}.wasm` };
   }
-  return ort;
+  return { ort, gpu };
 }
 
 /** A model with its core and its networks. */
 class Ready {
-  constructor(model, ort) {
-    Object.assign(this, { model, ort, sessions: {} });
+  constructor(model, { ort, gpu }) {
+    Object.assign(this, { model, ort, gpu, sessions: {} });
   }
 
   /** Unpack the tables, which the core and the gains need. */
@@ -52,8 +55,9 @@ class Ready {
     const missing = names.filter((name) => !this.sessions[name]);
     const files = await Promise.all(missing.map((name) => this.model.file(`${name}.onnx`)));
     for (const [i, name] of missing.entries()) {
-      this.sessions[name] = await this.ort.InferenceSession.create(files[i],
-        { executionProviders: ['wasm'] })
+      const { bytes, names } = this.gpu && name === 'synthesis' ? named(files[i]) : { bytes: files[i] };
+      this.sessions[name] = await this.ort.InferenceSession.create(bytes,
+        { executionProviders: [names ? { name: 'webgpu', forceCpuNodeNames: names } : 'wasm'] })
         .catch((error) => { throw new ModelError(`model: graph ${name}: ${error.message}`); });
     }
   }
@@ -179,9 +183,10 @@ function checkRegion(region, { width, height }) {
 
 export class Codec {
   /**
-   * @param {{models: string, core: string, engine: string, threads?: number}} options
+   * @param {{models: string, core: string, engine: string, threads?: number,
+   *   device?: 'wasm' | 'webgpu'}} options
    *   URLs of the folder of models, of core.wasm and of the folder of onnxruntime-web's
-   *   files
+   *   files; with WebGPU, pixels are worked out there where a browser has it
    */
   constructor(options) {
     Object.assign(this, { options, models: new Map(), last: Promise.resolve() });

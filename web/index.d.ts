@@ -64,6 +64,9 @@ export function configure(options: {
   core?: string | URL;
   /** folder of ort.wasm.bundle.min.mjs and its .wasm */
   engine?: string | URL;
+  /** `webgpu`: pixels on the graphics card where there is one, with the files of
+   *  `aecompress-web --webgpu`; symbols stay as they are. `wasm` if nothing is said */
+  device?: 'wasm' | 'webgpu';
   /** threads of the networks; up to 4 where the page is isolated, else 1 */
   threads?: number;
 }): void;

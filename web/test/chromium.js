@@ -50,9 +50,9 @@ export async function serve(files = {}) {
 }
 
 /** A browser and the hosts that its pages asked for. */
-export async function launch(origin, options = {}) {
+export async function launch(origin, { args = [], ...options } = {}) {
   const { chromium } = await import('playwright-core');
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', ...args] });
   const context = await browser.newContext({ acceptDownloads: true, ...options });
   const elsewhere = [], problems = [];
   await context.route((url) => url.origin !== origin && /^(https?|wss?):$/.test(url.protocol),

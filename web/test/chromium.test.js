@@ -110,6 +110,33 @@ test('Chromium: models are kept, and altered ones are refused', options, async (
   assert.equal(name, 'ModelError');
 });
 
+test('Chromium: pixels by WebGPU, on an adapter in software', options, async (t) => {
+  const gpu = await launch(server.origin, { args: ['--enable-unsafe-webgpu',
+    '--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan', '--use-vulkan=swiftshader'] });
+  try {
+    const other = await gpu.context.newPage(), asked = [];
+    other.on('request', (request) => asked.push(request.url().split('/').pop()));
+    await other.goto(`${server.origin}/page.html`);
+    const few = cases.filter(({ name }) => ['alpha-80x50', 'block-64x64'].includes(name));
+    const found = await other.evaluate(async (some) => {
+      if (!await navigator.gpu?.requestAdapter()) return null;
+      const [codec, { readPng }, { conform }] = await Promise.all(['/web/dist/index.js',
+        '/web/dist/png.js', '/web/test/cases.js'].map((path) => import(path)));
+      const read = async (path) => new Uint8Array(await (await fetch(`/${path}`)).arrayBuffer());
+      codec.configure({ device: 'webgpu', engine: '/web/node_modules/onnxruntime-web/dist/' });
+      const wrong = [];
+      for (const one of some) wrong.push(await conform(codec, readPng, read, one));
+      return wrong;
+    }, few);
+    if (!found) return t.skip('no WebGPU adapter');
+    assert.deepEqual(found, few.map(() => null));
+    assert(asked.includes('ort.webgpu.bundle.min.mjs'), `${asked}`);
+    assert.deepEqual(gpu.elsewhere, []);
+  } finally {
+    await gpu.browser.close();
+  }
+});
+
 test('Chromium: nothing came from another host', options, () => {
   assert.deepEqual(made.elsewhere, []);
 });

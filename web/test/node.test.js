@@ -5,6 +5,7 @@ import test from 'node:test';
 import { inflateSync } from 'node:zlib';
 import * as codec from '../index.js';
 import { unpack } from '../container.js';
+import { named } from '../onnx.js';
 import { readPng, upright } from '../png.js';
 import { conform, lists, refused } from './cases.js';
 
@@ -104,6 +105,17 @@ test('every model that ships decodes what it encodes', async () => {
     assert.equal((await codec.info(file)).model, id);
     const { data } = await codec.decode(file);
     assert(data.every((v, i) => Math.abs(v - image.data[i]) < 20), name);
+  }
+});
+
+test('convolutions that WebGPU takes for something else get names', async () => {
+  const { models } = await codec.models();
+  for (const [name, wanted] of Object.entries({ look: ['padded0'], psnr: ['padded0'], digits: [] })) {
+    const graph = await read(`web/dist/models/${models[name]}/synthesis.onnx`);
+    const { bytes, names } = named(graph);
+    assert.deepEqual(names, wanted);
+    assert.equal(bytes.length, graph.length + 9 * names.length); // tag, size, seven letters
+    for (const one of names) assert(Buffer.from(bytes).includes(one));
   }
 });
 

@@ -1,7 +1,9 @@
 // Decoding in Chromium beside Python, in turns, so that both have the same machine. Where
 // it has other work as well, processor time is the better measure.
 //
-//     web/build.sh && PYTHON=.venv/bin/python node web/test/time.js PICTURE.png [THREADS]
+//     web/build.sh && PYTHON=.venv/bin/python node web/test/time.js PICTURE.png [THREADS [ROUNDS]]
+//
+// Without rounds only the first decode of a page is measured, three times.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
@@ -23,8 +25,7 @@ for _ in sys.stdin:
     decoder.decode(data)
     print(time.perf_counter() - start[0], time.process_time() - start[1], flush=True)
 `;
-const ROUNDS = 9;
-const [picture, threads = '1'] = process.argv.slice(2);
+const [picture, threads = '1', rounds = '9'] = process.argv.slice(2);
 const python = spawn(process.env.PYTHON ?? 'python3', ['-c', SCRIPT, picture, threads],
   { stdio: ['pipe', 'pipe', 'inherit'] });
 const lines = createInterface({ input: python.stdout })[Symbol.asyncIterator]();
@@ -64,22 +65,29 @@ async function open() {
 }
 
 const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
-for (let i = 0; i < 2; i++) {
-  await (await open()).page.close();
-  await new Promise((resolve) => { setTimeout(resolve, 3000); });
+// The first page finds nothing, the second one the models.
+const firsts = [], works = [];
+let page;
+for (let i = 0; i < 5; i++) {
+  await page?.close();
+  const start = await spent(), made = await open();
+  page = made.page;
+  firsts.push(made.first);
+  works.push(await spent() - start);
+  await new Promise((resolve) => { setTimeout(resolve, 2000); }); // it keeps what it compiled
 }
-const start = await spent(), { page, first } = await open(), work = await spent() - start;
-for (let i = 0; i < 3; i++) await page.evaluate('run()');
 const [theirs, ours] = [[], []];
-for (let i = 0; i < ROUNDS; i++) {
+for (let i = 0; i < Number(rounds); i++) {
+  if (!i) for (let j = 0; j < 3; j++) await page.evaluate('run()');
   python.stdin.write('\n');
   theirs.push((await next()).split(' ').map(Number));
   const before = await spent();
   ours.push([await page.evaluate('run()'), await spent() - before]);
 }
-console.log(`threads: ${threads}; first after load, models cached: ` +
-  `${first.toFixed(2)} s, processor time ${work.toFixed(2)} s`);
-for (const [i, name] of ['time', 'processor time'].entries()) {
+const said = (list) => list.slice(2).map((v) => v.toFixed(2)).join(', ');
+console.log(`threads: ${threads}; first decode of a page, models cached: ${said(firsts)} s, ` +
+  `processor time ${said(works)} s`);
+for (const [i, name] of ours.length ? ['time', 'processor time'].entries() : []) {
   const [a, b] = [theirs, ours].map((list) => median(list.map((pair) => pair[i])));
   console.log(`${name}: Python ${a.toFixed(3)} s, Chromium ${b.toFixed(3)} s, ${(b / a).toFixed(1)} times`);
 }

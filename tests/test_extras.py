@@ -8,7 +8,7 @@ import pytest
 
 BLOCKED = (
     "sklearn zarr numcodecs dask distributed fsspec pillow_heif pillow_jxl torch onnx "
-    "safetensors bjontegaard pandas tqdm matplotlib"
+    "safetensors bjontegaard pandas pyarrow tqdm matplotlib"
 ).split()
 # An installation without any extra, in one process: a name, what is done, what is said.
 CASES = {
@@ -23,6 +23,7 @@ CASES = {
         "main('aecompress', ['--scheduler', 'tcp://a:1', 'a.png'])",
         "pip install dask distributed",
     ),
+    "tables": ("main('aecompress', ['t.csv'])", "pip install pandas pyarrow"),
     "aetrain": ("train(['.'])", "pip install '.[train]'"),
     "aebench": ("bench([])", "pip install '.[bench]'"),
 }
@@ -37,6 +38,7 @@ from codec.training.cli import main as train
 HEIC = b"\\0\\0\\0\\x18ftypheic\\0\\0\\0\\0mif1heic" + bytes(40)
 JXL = b"\\xff\\x0a" + bytes(40)
 open("a.png", "wb").close()
+open("t.csv", "w").write("a,b\\n1,2\\n")
 for name, (code, _) in {cases!r}.items():
     print("==", name)
     try:

@@ -167,7 +167,7 @@ def _pyarrow() -> Any:
         import pyarrow
     except ImportError as error:
         raise UnsupportedError(
-            "tables but .npy need pandas and pyarrow: pip install 'aecompress[table]'"
+            "tables but .npy need pandas and pyarrow: pip install pandas pyarrow"
         ) from error
     return pyarrow
 

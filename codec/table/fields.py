@@ -251,7 +251,7 @@ def _pyarrow(what: str) -> Any:
         import pyarrow
     except ImportError as error:
         raise UnsupportedError(
-            f"{what} needs pandas and pyarrow: pip install 'aecompress[table]'"
+            f"{what} needs pandas and pyarrow: pip install pandas pyarrow"
         ) from error
     return pyarrow
 

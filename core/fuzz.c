@@ -2,15 +2,23 @@
  * written that is not its own. For libFuzzer and AFL by LLVMFuzzerTestOneInput; by
  * itself it makes inputs of its own:
  *
- *     cc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+ *     cc -g -O2 -fsanitize=address,undefined -fno-sanitize-recover=all \
  *         core/fuzz.c core/aec.c -o fuzz
  *     ./fuzz TABLES RUNS SEED [FILE...]
+ *     ./fuzz TABLES 0 CRASHER...
  *
- * Files are .aec files, which it bends. What an input does: byte 0 is the quality, 1 and
- * 2 the size in cells, 3 what to do; the rest is the payload. */
+ * Files are .aec files, which it bends. An input that ends the program, or takes longer
+ * than ten seconds of processor time, is left in ./crasher-SEED, for the second call.
+ *
+ * What an input does: byte 0 is the quality, 1 and 2 the size in cells, 3 what to do; the
+ * rest is the payload. */
+#define _XOPEN_SOURCE 700
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include "aec.h"
 
@@ -116,6 +124,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 #ifndef FUZZER
 static uint64_t state;
+static uint8_t input[1 << 14];
+static size_t n_input;
+static char crasher[64];
+
+#define OPTIONS(name)       \
+    const char *name(void); \
+    const char *name(void) { return "abort_on_error=1:handle_abort=0"; }
+OPTIONS(__asan_default_options)
+OPTIONS(__ubsan_default_options)
+
+static void keep(int number)
+{
+    FILE *f = fopen(crasher, "wb");
+    if (f) fwrite(input, 1, n_input, f), fclose(f);
+    _exit(128 + number);
+}
 
 static uint32_t any(uint32_t n)
 {
@@ -141,28 +165,45 @@ static size_t from_file(const char *name, uint8_t *to)
     return payload + 4;
 }
 
+/* An input of the program's own, or of one of the files. */
+static size_t make_input(int n_files, char **files)
+{
+    size_t n = n_files && any(8) ? from_file(files[any(n_files)], input) : 0;
+    if (!n) {
+        n = 4 + 4 * any(60);
+        for (size_t i = 0; i < n; i++)
+            input[i] = (uint8_t)any(256);
+        input[1] %= 6, input[2] %= 6; /* so that z is found to be long enough */
+    }
+    for (uint32_t bends = any(4); bends--;)
+        input[any((uint32_t)n)] ^= (uint8_t)(1 << any(8));
+    if (!any(8)) n = 4 + any((uint32_t)n - 3);
+    if (!any(16)) input[1 + any(2)] = (uint8_t)any(256);
+    if (any(64) == 0) input[3] = 255;
+    return n;
+}
+
 int main(int argc, char **argv)
 {
-    static uint8_t input[1 << 14];
     if (argc < 4) return 2;
     load(argv[1]);
-    state = 0x9e3779b97f4a7c15u ^ (uint64_t)atoll(argv[3]) << 20;
-    for (long run = 0, runs = atol(argv[2]); run < runs; run++) {
-        size_t n = argc > 4 && any(8) ? from_file(argv[4 + any(argc - 4)], input) : 0;
-        if (!n) {
-            n = 4 + 4 * any(60);
-            for (size_t i = 0; i < n; i++)
-                input[i] = (uint8_t)any(256);
-            input[1] %= 6, input[2] %= 6; /* so that z is found to be long enough */
-        }
-        for (uint32_t bends = any(4); bends--;)
-            input[any((uint32_t)n)] ^= (uint8_t)(1 << any(8));
-        if (!any(8)) n = 4 + any((uint32_t)n - 3);
-        if (!any(16)) input[1 + any(2)] = (uint8_t)any(256);
-        if (any(64) == 0) input[3] = 255;
-        LLVMFuzzerTestOneInput(input, n);
+    long runs = atol(argv[2]);
+    const struct itimerval ten_seconds = {{0, 0}, {10, 0}};
+    for (int i = 3; !runs && i < argc; i++) {
+        FILE *f = fopen(argv[i], "rb");
+        if (!f) return 2;
+        LLVMFuzzerTestOneInput(input, fread(input, 1, sizeof input, f));
+        fclose(f);
     }
-    printf("%s runs\n", argv[2]);
+    state = 0x9e3779b97f4a7c15u ^ (uint64_t)atoll(argv[3]) << 20;
+    snprintf(crasher, sizeof crasher, "crasher-%lld", atoll(argv[3]));
+    signal(SIGABRT, keep), signal(SIGPROF, keep);
+    for (long run = 0; run < runs; run++) {
+        n_input = make_input(argc - 4, argv + 4);
+        setitimer(ITIMER_PROF, &ten_seconds, NULL);
+        LLVMFuzzerTestOneInput(input, n_input);
+    }
+    printf("%ld runs\n", runs);
     free(model), free(tables);
     return 0;
 }

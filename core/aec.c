@@ -21,7 +21,9 @@ void *memset(void *to, int byte, size_t n);
 #define INLINE static inline __attribute__((always_inline))
 #define DO(text) _Pragma(#text)
 #define UNROLL(n) DO(GCC unroll n)
+#define FETCH(at) __builtin_prefetch(at)
 #else
+#define FETCH(at)
 #define INLINE static inline
 #define UNROLL(n)
 #endif
@@ -92,8 +94,6 @@ typedef struct {
     int widest; /* times LANES: outputs of a block, which should stay in the nearest memory */
     void (*make_rows)(aec_slab *b);
     aec_status (*read_step)(aec_slab *b, aec_reader *r);
-    void (*find)(const uint32_t *sums, aec_reader *r, int32_t width, size_t n, int16_t *z,
-                 size_t pitch, int32_t z_max);
     uint32_t (*crc)(const aec_model *s, uint32_t crc, size_t n, const int16_t *symbols);
 } functions;
 
@@ -163,8 +163,9 @@ static int32_t padded(int32_t n) { return (n + LANES - 1) / LANES * LANES; }
 
 /* Columns of w for the entries of a list, added to `from`: `lanes` is a constant, as many
  * as the block has. One function for each kind of vector, of `size` sums; `at_once` lanes
- * have room in the registers. */
-#define SUM_COLUMNS(name, attribute, vector, size, at_once, load, store, both, begin,        \
+ * have room in the registers. It takes `step` entries at a time, of which there is a
+ * multiple. */
+#define SUM_COLUMNS(name, attribute, vector, size, at_once, step, load, store, both, begin,  \
                     multiply_add, end)                                                       \
     attribute INLINE void name(const int16_t *w, const entry *list, int32_t n,               \
                                const int32_t *from, int32_t *out, const int lanes)           \
@@ -174,11 +175,15 @@ static int32_t padded(int32_t n) { return (n + LANES - 1) / LANES * LANES; }
             vector a[at_once * LANES / size];                                                \
             UNROLL(12) for (int j = 0; j < each; j++)                                        \
                 a[j] = begin(load((const void *)(from + part * LANES + j * size)));          \
-            for (int32_t i = 0; i < n; i++) {                                                \
-                const int16_t *r = w + ((size_t)list[i].at * lanes + part) * (2 * LANES);    \
-                vector x = both((int32_t)list[i].x);                                         \
+            for (int32_t i = 0; i < n; i += step) {                                          \
+                const int16_t *r[2];                                                         \
+                vector x[2];                                                                 \
+                UNROLL(2) for (int k = 0; k < step; k++) {                                   \
+                    r[k] = w + ((size_t)list[i + k].at * lanes + part) * (2 * LANES);        \
+                    x[k] = both((int32_t)list[i + k].x);                                     \
+                }                                                                            \
                 UNROLL(12) for (int j = 0; j < each; j++)                                    \
-                    a[j] = multiply_add(a[j], load((const void *)(r + j * 2 * size)), x);    \
+                    a[j] = multiply_add(a[j], load, r, j * 2 * size, x);                     \
             }                                                                                \
             UNROLL(12) for (int j = 0; j < each; j++)                                        \
                 store((void *)(out + part * LANES + j * size),                               \
@@ -188,37 +193,47 @@ static int32_t padded(int32_t n) { return (n + LANES - 1) / LANES * LANES; }
 
 #define FROM(from) from /* sums of pairs begin with what they are added to */
 #define SUM(a, from) a
+#define W(load, r, at) load((const void *)((r) + (at)))
 
 #if KINDS
 #define AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
 #define AVX512                                                                               \
     __attribute__((target("avx2,avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,bmi,bmi2,popcnt")))
-#define MULTIPLY_ADD_128(a, w, x) _mm_add_epi32(a, _mm_madd_epi16(w, x))
-#define MULTIPLY_ADD_256(a, w, x) _mm256_add_epi32(a, _mm256_madd_epi16(w, x))
-SUM_COLUMNS(sum_columns_plain, , __m128i, 4, 3, _mm_loadu_si128, _mm_storeu_si128,
-            _mm_set1_epi32, FROM, MULTIPLY_ADD_128, SUM)
-SUM_COLUMNS(sum_columns_avx2, AVX2, __m256i, 8, 6, _mm256_loadu_si256, _mm256_storeu_si256,
-            _mm256_set1_epi32, FROM, MULTIPLY_ADD_256, SUM)
-SUM_COLUMNS(sum_columns_avx512, AVX512, __m512i, 16, 9, _mm512_loadu_si512, _mm512_storeu_si512,
-            _mm512_set1_epi32, FROM, _mm512_dpwssd_epi32, SUM)
+#define PAIRS_128(a, load, r, at, x) \
+    _mm_add_epi32(a, _mm_madd_epi16(W(load, r[0], at), x[0]))
+#define PAIRS_256(a, load, r, at, x) \
+    _mm256_add_epi32(a, _mm256_madd_epi16(W(load, r[0], at), x[0]))
+#define PAIRS_512(a, load, r, at, x) _mm512_dpwssd_epi32(a, W(load, r[0], at), x[0])
+SUM_COLUMNS(sum_columns_plain, , __m128i, 4, 3, 1, _mm_loadu_si128, _mm_storeu_si128,
+            _mm_set1_epi32, FROM, PAIRS_128, SUM)
+SUM_COLUMNS(sum_columns_avx2, AVX2, __m256i, 8, 6, 1, _mm256_loadu_si256, _mm256_storeu_si256,
+            _mm256_set1_epi32, FROM, PAIRS_256, SUM)
+SUM_COLUMNS(sum_columns_avx512, AVX512, __m512i, 16, 9, 1, _mm512_loadu_si512,
+            _mm512_storeu_si512, _mm512_set1_epi32, FROM, PAIRS_512, SUM)
 
-/* Of four bytes; c, in int8, is not times 16 yet. Two products of a level or a sum of them
- * are at most 2 x 60 x 128, which int16 holds. */
+/* Of four bytes, of two entries at a time; c, in int8, is not times 16 yet. Four products of
+ * a level or a sum of levels are at most 4 x 60 x 128, which int16 holds. */
 #define ZERO_256(from) _mm256_setzero_si256()
 #define ZERO_512(from) _mm512_setzero_si512()
-#define BYTES_256(a, w, x)                                                                   \
-    _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1)))
-#define BYTES_512(a, w, x) _mm512_dpbusd_epi32(a, x, w)
+#define BYTES_256(a, load, r, at, x)                                                         \
+    _mm256_add_epi32(a, _mm256_madd_epi16(                                                   \
+        _mm256_add_epi16(_mm256_maddubs_epi16(x[0], W(load, r[0], at)),                      \
+                         _mm256_maddubs_epi16(x[1], W(load, r[1], at))),                     \
+        _mm256_set1_epi16(1)))
+#define BYTES_512(a, load, r, at, x)                                                         \
+    _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(a, x[0], W(load, r[0], at)), x[1],               \
+                        W(load, r[1], at))
 #define SUM_256(a, from) _mm256_add_epi32(from, _mm256_slli_epi32(a, 4))
 #define SUM_512(a, from) _mm512_add_epi32(from, _mm512_slli_epi32(a, 4))
-SUM_COLUMNS(sum_columns_avx2_bytes, AVX2, __m256i, 8, 6, _mm256_loadu_si256,
+SUM_COLUMNS(sum_columns_avx2_bytes, AVX2, __m256i, 8, 6, 2, _mm256_loadu_si256,
             _mm256_storeu_si256, _mm256_set1_epi32, ZERO_256, BYTES_256, SUM_256)
-SUM_COLUMNS(sum_columns_avx512_bytes, AVX512, __m512i, 16, 9, _mm512_loadu_si512,
+SUM_COLUMNS(sum_columns_avx512_bytes, AVX512, __m512i, 16, 9, 2, _mm512_loadu_si512,
             _mm512_storeu_si512, _mm512_set1_epi32, ZERO_512, BYTES_512, SUM_512)
 #elif defined(__wasm_simd128__)
-#define MULTIPLY_ADD_WASM(a, w, x) wasm_i32x4_add(a, wasm_i32x4_dot_i16x8(w, x))
-SUM_COLUMNS(sum_columns_plain, , v128_t, 4, 3, wasm_v128_load, wasm_v128_store,
-            wasm_i32x4_splat, FROM, MULTIPLY_ADD_WASM, SUM)
+#define PAIRS_WASM(a, load, r, at, x) \
+    wasm_i32x4_add(a, wasm_i32x4_dot_i16x8(W(load, r[0], at), x[0]))
+SUM_COLUMNS(sum_columns_plain, , v128_t, 4, 3, 1, wasm_v128_load, wasm_v128_store,
+            wasm_i32x4_splat, FROM, PAIRS_WASM, SUM)
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 INLINE int32x4_t multiply_add_neon(int32x4_t a, int32x4_t w, int32x4_t x)
 {
@@ -226,8 +241,9 @@ INLINE int32x4_t multiply_add_neon(int32x4_t a, int32x4_t w, int32x4_t x)
     int32x4_t low = vmull_s16(vget_low_s16(v), vget_low_s16(y)), high = vmull_high_s16(v, y);
     return vaddq_s32(a, vpaddq_s32(low, high));
 }
-SUM_COLUMNS(sum_columns_plain, , int32x4_t, 4, 6, vld1q_s32, vst1q_s32, vdupq_n_s32, FROM,
-            multiply_add_neon, SUM)
+#define PAIRS_NEON(a, load, r, at, x) multiply_add_neon(a, W(load, r[0], at), x[0])
+SUM_COLUMNS(sum_columns_plain, , int32x4_t, 4, 6, 1, vld1q_s32, vst1q_s32, vdupq_n_s32, FROM,
+            PAIRS_NEON, SUM)
 #else
 /* A pair of int16 in one number, as a list has them. */
 INLINE int32_t load_one(const int32_t *at)
@@ -242,8 +258,9 @@ INLINE int32_t multiply_add_one(int32_t a, int32_t w, int32_t x)
     return a + (int16_t)w * (int16_t)x + (w >> 16) * (x >> 16);
 }
 #define SAME(x) x
-SUM_COLUMNS(sum_columns_plain, , int32_t, 1, 1, load_one, store_one, SAME, FROM,
-            multiply_add_one, SUM)
+#define PAIRS_ONE(a, load, r, at, x) multiply_add_one(a, W(load, r[0], at), x[0])
+SUM_COLUMNS(sum_columns_plain, , int32_t, 1, 1, 1, load_one, store_one, SAME, FROM, PAIRS_ONE,
+            SUM)
 #endif
 
 /* A matrix times the vectors of a batch. */
@@ -254,10 +271,14 @@ SUM_COLUMNS(sum_columns_plain, , int32_t, 1, 1, load_one, store_one, SAME, FROM,
         for (int32_t first = 0; first < m->out; first += widest * LANES) {                   \
             int32_t lanes = padded(m->out - first) / LANES;                                  \
             if (lanes > widest) lanes = widest;                                              \
+            size_t block = (size_t)((m->in + inputs - 1) / inputs) * lanes * 2 * LANES;      \
+            const char *next = (const char *)(w + block);                                    \
             for (int32_t v = 0; v < b->n; v++) {                                             \
                 const entry *list = b->lists + v * b->pitch;                                 \
                 const int32_t *from = b->from + b->from_at[v] + first;                       \
                 int32_t *out = b->out + b->out_at[v] + first, n = b->counts[v];              \
+                for (size_t p = 0; p < block * 2 / 64 / b->n + 1; p++, next += 64)           \
+                    FETCH(next);                                                             \
                 switch (lanes) {                                                             \
                 case 1: sum_columns_##name(w, list, n, from, out, 1); break;                 \
                 case 2: sum_columns_##name(w, list, n, from, out, 2); break;                 \
@@ -270,7 +291,7 @@ SUM_COLUMNS(sum_columns_plain, , int32_t, 1, 1, load_one, store_one, SAME, FROM,
                 default: sum_columns_##name(w, list, n, from, out, 9); break;                \
                 }                                                                            \
             }                                                                                \
-            w += (size_t)((m->in + inputs - 1) / inputs) * lanes * 2 * LANES;                \
+            w += block;                                                                      \
         }                                                                                    \
     }
 
@@ -738,6 +759,27 @@ static uint64_t positions(int32_t n, int32_t hz, int32_t wz)
     return all > ((uint64_t)1 << 32) / n ? 0 : all * n;
 }
 
+/* One channel of z, n symbols. `first` has the index to which the first q of each 64th
+ * belongs. */
+static void read_channel(const uint32_t *sums, aec_reader *reader, int32_t width, size_t n,
+                         int16_t *z, size_t pitch, int32_t z_max)
+{
+    aec_reader r = *reader; /* in registers */
+    uint16_t first[64];
+    for (uint32_t i = 0, at = 0; i < (uint32_t)width; i++)
+        for (; at < 64 && at << 18 < sums[i + 1]; at++)
+            first[at] = (uint16_t)i;
+    for (; n; n--, z += pitch) {
+        uint32_t q = r.state & (TOTAL - 1);
+        int32_t index = first[q >> 18];
+        while (sums[index + 1] <= q)
+            index++;
+        advance(&r, q, sums[index], sums[index + 1] - sums[index]);
+        *z = (int16_t)(index - z_max);
+    }
+    *reader = r;
+}
+
 aec_status aec_read_z(const aec_model *s, aec_reader *r, int quality, int32_t n, int32_t hz,
                       int32_t wz, int16_t *z)
 {
@@ -747,7 +789,7 @@ aec_status aec_read_z(const aec_model *s, aec_reader *r, int quality, int32_t n,
     int band = s->z_band[quality - 1];
     if (1000 * (8 * (uint64_t)r->size + 64) < all * s->z_min[band]) return AEC_DAMAGED;
     for (int32_t c = 0; c < s->nz; c++)
-        s->run->find(s->z_sums + ((size_t)band * s->nz + c) * (width + 1), r, (int32_t)width,
+        read_channel(s->z_sums + ((size_t)band * s->nz + c) * (width + 1), r, (int32_t)width,
                      (size_t)all, z + c, s->nz, s->z_max);
     return AEC_OK;
 }
@@ -1105,6 +1147,7 @@ INLINE void add_context(aec_slab *b, int pass)
             }
             memset(near + n, 0, 8);
             counts[i] = (int32_t)(list_bytes(list, near, n, s->run->context_inputs) - list);
+            if (counts[i] & 1) list[counts[i]++] = (entry){0, 0};
             out_at[i] = places[i] * (uint32_t)padded(width);
         }
         s->run->multiply_context(&s->c[pass], &v);
@@ -1394,20 +1437,6 @@ INLINE aec_status read_step_any(aec_slab *b, aec_reader *r, line_of_rows *line)
     return AEC_OK;
 }
 
-/* One channel of z, n symbols. */
-INLINE void find_any(const uint32_t *sums, aec_reader *r, int32_t width, size_t n, int16_t *z,
-                     size_t pitch, int32_t z_max)
-{
-    for (; n; n--, z += pitch) {
-        uint32_t q = r->state & (TOTAL - 1);
-        int32_t index = 0;
-        for (int32_t i = 1; i < width; i++)
-            index += sums[i] <= q;
-        advance(r, q, sums[index], sums[index + 1] - sums[index]);
-        *z = (int16_t)(index - z_max);
-    }
-}
-
 /* The checksum without its inversions. */
 static uint32_t crc_plain(const aec_model *s, uint32_t crc, size_t n, const int16_t *symbols)
 {
@@ -1468,14 +1497,9 @@ __attribute__((target("pclmul"))) static uint32_t crc_folded(const aec_model *s,
     {                                                                                       \
         return read_step_any(b, r, line_of_rows_##name);                                    \
     }                                                                                       \
-    attribute static void find_##name(const uint32_t *sums, aec_reader *r, int32_t width,   \
-                                      size_t n, int16_t *z, size_t pitch, int32_t z_max)    \
-    {                                                                                       \
-        find_any(sums, r, width, n, z, pitch, z_max);                                       \
-    }                                                                                       \
     static const functions functions_##name = {                                             \
         multiply_##name, multiply_##context, inputs, widest, make_rows_##name,              \
-        read_step_##name, find_##name, crc};
+        read_step_##name, crc};
 
 MULTIPLY(plain, , 2, 3)
 FUNCTIONS(plain, , plain, 2, 3, crc_plain)

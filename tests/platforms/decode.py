@@ -49,6 +49,8 @@ def engine_decoder(options):
 
         versions["onnxruntime"] = onnxruntime.__version__
     pipeline = Pipeline(find.by_id(cases.SET["model"]), options.threads, not options.plain)
+    if pipeline.exact.name == "C":
+        coder = "core, in C"
     versions |= {"numpy": np.__version__, "coder": coder}
 
     def decode(name):

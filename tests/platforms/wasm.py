@@ -8,6 +8,7 @@ import json
 import pathlib
 import struct
 import subprocess
+import threading
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class Node:
         self.process = subprocess.Popen(
             ["node", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=modules
         )
+        self.lock = threading.Lock()  # slabs' threads share the process
         self.version = self._receive()[0]["ready"]
 
     def _take(self, n):
@@ -58,11 +60,12 @@ class Node:
             }
         ).encode()
         pipe = self.process.stdin
-        pipe.write(struct.pack("<I", len(head)) + head)
-        for a in parts.values():
-            pipe.write(a.tobytes())
-        pipe.flush()
-        return self._receive()[1]
+        with self.lock:
+            pipe.write(struct.pack("<I", len(head)) + head)
+            for a in parts.values():
+                pipe.write(a.tobytes())
+            pipe.flush()
+            return self._receive()[1]
 
 
 def use(modules):

@@ -70,17 +70,17 @@ class Bench:
     """
 
     def __init__(self, model):
-        base = find.load(None).id
-        self.decoder = codec.Decoder(threads=1)
-        self.ours = {"aec": codec.Encoder(threads=1)}
+        own = find.load(model)
+        base = find.by_id(own.id)
+        self.decoder = codec.Decoder(model=base, threads=1)
+        self.ours = {"aec": codec.Encoder(model=base, threads=1)}
         self.encoders = {
-            name: base if name.endswith("aec") else codecs.load(name.split("+")[-1]).version
+            name: base.id if name.endswith("aec") else codecs.load(name.split("+")[-1]).version
             for name in NAMES
             if name not in ("none", "aec-denoise")
         }
         self.encoders["none"] = ""
         if model:
-            own = find.load(model)
             self.ours["aec-denoise"] = codec.Encoder(model=own, threads=1)
             self.encoders["aec-denoise"] = hashlib.sha256(
                 b"".join(own.graphs[n] for n in sorted(own.graphs))

@@ -1,6 +1,6 @@
 """BD-rate at equal SSIMULACRA 2 of runs, from their logs.
 
-    python runs/look.py VALID LOG...
+    python runs/look.py [VALID] LOG...
 
 Each LOG is a ``log.csv``. VALID are the pictures that the runs validated on. A
 table has a row per validation: BD-rate against the first validation of the
@@ -8,7 +8,7 @@ first LOG by score (in all and by bands of it) and by PSNR, and against AVIF
 4:4:4 at speed 6: by score if tuned for SSIMULACRA 2, by PSNR and MS-SSIM if tuned
 for PSNR or for the eye. MS-SSIM is in decibels, -10 log10(1 - m). AVIF's files of
 the same crops are real, rates of a log are estimates with really rounded symbols.
-AVIF's curves are kept in ``state``.
+AVIF's curves are kept in ``state``; without VALID there is no AVIF.
 """
 
 import csv
@@ -92,22 +92,22 @@ def figure(anchor, points, band=None):
 
 
 def main():
-    folder, *logs = sys.argv[1:]
+    folders = [name for name in sys.argv[1:] if Path(name).is_dir()]
+    logs = [name for name in sys.argv[1:] if name not in folders]
     torch.set_num_threads(1)
-    theirs = {tune: avif(folder, tune) for tune in ("ssimulacra2", "psnr", "iq")}
+    theirs = {tune: avif(folders[0], tune) for tune in ("ssimulacra2", "psnr", "iq") if folders}
     first = None
     for path in logs:
         print(path)
         for hours, gigapixels, loss, points in validations(path):
             first = points if first is None else first
             cells = [f"{hours:.2f} h", f"{gigapixels:.2f} GP", f"loss {loss:.4f}"]
-            for name, anchor, bands in (
-                ("first", first, (None, *BANDS)),
-                ("AVIF ssimulacra2", theirs["ssimulacra2"], (None, *BANDS)),
-            ):
-                cells += [name, *(figure(anchor[:2], points[:2], b) for b in bands)]
+            to_each = {"first": first, **theirs}
+            for name in ("first", *(["ssimulacra2"] if theirs else [])):
+                bands = (figure(to_each[name][:2], points[:2], b) for b in (None, *BANDS))
+                cells += [f"score to {name}", *bands]
             for metric, name in ((2, "PSNR"), (3, "MS-SSIM")):
-                for to, anchor in (("first", first), *theirs.items()):
+                for to, anchor in to_each.items():
                     both = anchor[[0, metric]], points[[0, metric]]
                     cells += [f"{name} to {to}", figure(*both)]
             print("  ".join(cells))

@@ -10,7 +10,7 @@
 #   kodak      size and quality on Kodak by all metrics (about 6 minutes of two
 #              idle cores, 45 if the other codecs are to be measured as well)
 #   speed      times against other codecs, one thread and all
-#   denoise    the encoder of runs/denoise, trained anew (2,000 steps)
+#   denoise    the encoder codec/models/denoise, trained anew (2,000 steps)
 #   effort     every effort on Kodak, gain and time (15 to 40 minutes)
 #   platforms  the conformance set on other arithmetic (needs apt and npm)
 #   pages      the tables of README.md and docs
@@ -55,7 +55,7 @@ for stage; do
         aetrain "$train" --valid "$valid" --denoise 0,60 \
             --init runs/psnr/weights.safetensors --base psnr --name photo-denoise \
             --steps 2000 --rate 0.75 --decay-from 0 --warmup 30 --ema 0.99 \
-            --state state/denoise --out runs/denoise -f
+            --state state/denoise --out codec/models/denoise -f
         cp state/denoise/log.csv runs/denoise/log.csv ;;
     effort)
         python -m benchmarks.effort "$kodak" --csv "$results/effort.csv" \

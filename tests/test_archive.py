@@ -1,7 +1,6 @@
 """Models that are kept: beside files, in one file, in the user's folder."""
 
 import json
-import pathlib
 import shutil
 import zipfile
 
@@ -65,14 +64,18 @@ def test_one_file_with_a_checksum(mine, tmp_path, capsys):
     assert main("aecompress", ["--models"]) == 0
     rows = capsys.readouterr().out.splitlines()
     assert rows[-1].split()[:2] == [codec.info(data).model, "mine"]
-    assert rows[-1].split()[3] == "decodes" and len(rows) == 2 + len(find.shipped())
+    assert rows[-1].split()[3] == "decodes" and len(rows) == 2 + len(all_shipped())
+
+
+def all_shipped():
+    return [*find.shipped(), *find.shipped_encoders()]
 
 
 def test_verify(mine, tmp_path, capsys):
     folder = archive.add(mine)
     assert folder == tmp_path / "home" / "aecompress" / "models" / "mine"
     assert main("aecompress", ["--models", "verify"]) == 0
-    assert capsys.readouterr().out.count(", sound") == 1 + len(find.shipped())
+    assert capsys.readouterr().out.count(", sound") == 1 + len(all_shipped())
     tables = folder / "tables.npz"
     tables.write_bytes(tables.read_bytes()[:-1] + b"x")
     assert main("aecompress", ["--models", "verify"]) == 1
@@ -140,66 +143,36 @@ def test_a_model_beside_its_files(mine, tmp_path, capsys):
     assert main("aedecompress", ["-t", "out/deep/b.aec"]) == 0
 
 
-DENOISE = pathlib.Path(__file__).parent.parent / "runs" / "denoise"
+DENOISE = find.SHIPPED / "denoise"
 
 
-checkout = pytest.mark.skipif(not DENOISE.exists(), reason="it is in a checkout only")
-
-
-@checkout
-def test_the_denoising_encoder_gets_a_name(tmp_path, capsys):
-    wanted = json.loads((DENOISE / "encoder.json").read_bytes())["model"]
-    if not find.is_shipped(wanted):
-        pytest.skip("the shipped model has been trained again, its encoder not yet")
-    assert main("aecompress", ["--models", "add", str(DENOISE)]) == 0
+def test_the_denoising_encoder_ships(tmp_path, capsys):
+    """Its files are its model's, and it is one of the models that are here."""
     data = codec.encode(PICTURE, model="denoise")
-    assert codec.info(data).model == wanted
+    assert codec.info(data).model == find.load("psnr").id
+    assert main("aecompress", ["--models", "verify"]) == 0
+    assert " denoise " in capsys.readouterr().out
+
+
+def test_an_encoder_gets_a_name(tmp_path, capsys):
+    own = shutil.copytree(DENOISE, tmp_path / "own")
+    assert main("aecompress", ["--models", "add", str(own)]) == 0
+    assert codec.info(codec.encode(PICTURE, model="own")).model == find.load("psnr").id
+    assert main("aecompress", ["--models", "add", str(own)]) == 1
+    assert "there is a model own already" in capsys.readouterr().err
     assert main("aecompress", ["--models", "add", str(DENOISE)]) == 1
     assert "there is a model denoise already" in capsys.readouterr().err
-    assert main("aecompress", ["--models", "verify"]) == 0
 
 
-def test_without_the_denoising_encoder_a_line_says_how(capsys):
-    """It does not ship: docs/denoising.md."""
-    assert main("aecompress", ["-m", "denoise", "a.png"]) == 1
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "aecompress --models add runs/denoise" in said
-
-
-@checkout
 def test_an_encoder_of_an_earlier_model_is_told_by_name(tmp_path, capsys):
-    old = shutil.copytree(DENOISE, tmp_path / "home" / "aecompress" / "models" / "denoise")
+    old = shutil.copytree(DENOISE, tmp_path / "home" / "aecompress" / "models" / "old")
     manifest = json.loads((old / "encoder.json").read_bytes())
     (old / "encoder.json").write_text(json.dumps({**manifest, "model": "0" * 16}))
-    for args in (["-m", "denoise", "a.png"], ["--models", "add", str(old)], ["--models", "verify"]):
+    for args in (["-m", "old", "a.png"], ["--models", "add", str(old)], ["--models", "verify"]):
         assert main("aecompress", args) == 1
         said = capsys.readouterr().err
         assert f"an encoder for model {'0' * 16} (psnr), which is not here" in said
         assert "trained anew" in said
-
-
-def test_an_encoder_that_ships(tmp_path, monkeypatch, capsys):
-    """It answers to its name, and is one of the models that are here."""
-    monkeypatch.setattr(find, "SHIPPED", tmp_path / "models")
-    shutil.copytree(codec.model.__path__[0] + "/../models/digits", tmp_path / "models" / "digits")
-    folder = tmp_path / "models" / "denoise"
-    folder.mkdir()
-    graphs = "analysis.onnx", "hyper_analysis.onnx"
-    files = json.loads((folder.parent / "digits" / "model.json").read_bytes())["files"]
-    for name in graphs:
-        shutil.copyfile(folder.parent / "digits" / name, folder / name)
-    find._ids.cache_clear()
-    try:
-        model_id = find.id_of(folder.parent / "digits")
-        manifest = {"format": 1, "name": "x", "model": model_id}
-        manifest["files"] = {name: files[name] for name in graphs}
-        (folder / "encoder.json").write_text(json.dumps(manifest))
-        data = codec.encode(PICTURE, model="denoise")
-        assert codec.info(data).model == model_id
-        assert main("aecompress", ["--models", "verify"]) == 0
-        assert " denoise " in capsys.readouterr().out
-    finally:
-        find._ids.cache_clear()
 
 
 def test_nothing_but_an_id_is_looked_for(tmp_path):

@@ -147,7 +147,7 @@ def _add_encoder(source: Path) -> Path:
     if target.exists() or target.name in (*find.shipped(), *find.shipped_encoders()):
         raise InputError(f"there is a model {target.name} already")
     target.mkdir(parents=True)
-    for name in (encoder.MANIFEST, *encoder.GRAPHS):
+    for name in (encoder.MANIFEST, encoder.GRAPH):
         shutil.copyfile(source / name, target / name)
     return target
 

@@ -1,8 +1,7 @@
 """Encoders that write files of a model that is there already.
 
-A folder with ``encoder.json`` has other graphs for the encoder of a model:
-those that make the symbols, which no decoder runs. The files carry that
-model's id, and every decoder that has the model reads them
+A folder with ``encoder.json`` has another analysis for a model, which no
+decoder runs. The files carry that model's id, and every decoder that has the model reads them
 (docs/denoising.md).
 """
 
@@ -18,11 +17,11 @@ from . import bundle
 
 MANIFEST = "encoder.json"
 MODEL = "model"  # folder of a model that the package has not
-GRAPHS = ("analysis.onnx", "hyper_analysis.onnx")
+GRAPH = "analysis.onnx"
 
 
 def load(folder: str | os.PathLike[str], by_id: Callable[[str], bundle.Bundle]) -> bundle.Bundle:
-    """The model with the folder's graphs in place of its own.
+    """The model with the folder's analysis in place of its own.
 
     The model is in the folder's own folder ``model``, or else among those
     that ship with the package. Symbols are rounded at every effort: better
@@ -48,8 +47,8 @@ def load(folder: str | os.PathLike[str], by_id: Callable[[str], bundle.Bundle]) 
     """
     folder = Path(folder)
     text, manifest, files = bundle.read(folder, MANIFEST)
-    if set(files) != set(GRAPHS):
-        raise ModelError(f"{folder / MANIFEST}: an encoder is " + " and ".join(GRAPHS))
+    if set(files) != {GRAPH}:
+        raise ModelError(f"{folder / MANIFEST}: an encoder is {GRAPH} and nothing else")
     wanted: Any = manifest.get("model")
     if (folder / MODEL).is_dir():
         model = bundle.Bundle(folder / MODEL)

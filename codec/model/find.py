@@ -29,9 +29,6 @@ SHIPPED = Path(__file__).parent.parent / "models"
 DEFAULT = "look"
 VARIABLE = "AECOMPRESS_MODELS"
 
-# Encoders that a checkout has and a wheel has not.
-IN_CHECKOUT = {"denoise": "runs/denoise"}
-
 _registered: dict[str, Bundle] = {}
 
 
@@ -156,12 +153,6 @@ def load(model: str | os.PathLike[str] | Bundle | None = None) -> Bundle:
             return _load(folder)
     if len(name) == 16:
         return by_id(name)
-    if name in IN_CHECKOUT:
-        raise UnsupportedError(
-            f"model {name} is not in the package; in a checkout, aecompress --models add "
-            f"{IN_CHECKOUT[name]} adds it (docs/denoising.md)",
-            name,
-        )
     known = [*shipped(), *shipped_encoders(), *_registered, *(folder.name for folder in others)]
     raise UnsupportedError(f"unknown model {name!r}; there are: {', '.join(known)}", name)
 

@@ -1,7 +1,7 @@
 """Encoders that see noisy pictures and are asked for the clean ones.
 
-They are trained against the frozen decoder of a model and shipped for it:
-two graphs and a manifest that names the model (``codec.model.encoder``).
+They are trained against the frozen decoder of a model and shipped for it: the
+analysis and a manifest that names the model (``codec.model.encoder``).
 """
 
 import hashlib
@@ -79,12 +79,7 @@ def export(model, base, out, *, name, info):
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    files = dict(
-        zip(
-            encoder.GRAPHS,
-            (graphs.analysis(model.analysis), graphs.hyper_analysis(model.hyper)),
-        )
-    )
+    files = {encoder.GRAPH: graphs.analysis(model.analysis)}
     manifest = {
         "name": name,
         "format": 1,

@@ -24,9 +24,9 @@ VALIDATED = ("validated", "shipped")
 def trained(model, cfg):
     """The parameters that a run moves, by name.
 
-    With ``denoise`` those of the encoder's two graphs: all else is also the
-    decoder's, or lies in the tables that both share. With ``finish`` what
-    chooses table rows. With ``only`` those parts.
+    With ``denoise`` those of the analysis: nearly all else is also the decoder's,
+    or lies in the tables that both share. With ``finish`` what chooses table rows.
+    With ``only`` those parts.
     """
 
     def moves(name):
@@ -34,9 +34,7 @@ def trained(model, cfg):
             return name.split(".")[0] in cfg.only
         if cfg.finish:
             return name.startswith("rows.")
-        return not cfg.denoise or (
-            name.startswith(("analysis.", "hyper.")) and not name.endswith(".mod")
-        )
+        return not cfg.denoise or (name.startswith("analysis.") and not name.endswith(".mod"))
 
     return {n: p for n, p in model.named_parameters() if moves(n)}
 

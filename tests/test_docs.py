@@ -25,6 +25,7 @@ BIN = pathlib.Path(sys.executable).parent
 README = (ROOT / "README.md").read_text()
 TOOLS = (ROOT / "docs" / "tools.md").read_text()
 FEATURES = (ROOT / "docs" / "features.md").read_text()
+TABLE_TOOLS = (ROOT / "docs" / "table-tools.md").read_text()
 
 
 def blocks(text, language):
@@ -67,8 +68,16 @@ def test_features_python(folder):
     run_python(blocks(FEATURES, "python"), image=np.asarray(Image.open("photo.png")))
 
 
+def test_table_tools_python(folder):
+    for name in ("sklearn", "torch", "zarr", "matplotlib"):
+        pytest.importorskip(name)
+    run_python(["\n".join(blocks(TABLE_TOOLS, "python"))])
+
+
 def shell_blocks():
-    return [block for text in (README, TOOLS, FEATURES) for block in blocks(text, "sh")]
+    return [
+        block for text in (README, TOOLS, FEATURES, TABLE_TOOLS) for block in blocks(text, "sh")
+    ]
 
 
 def lines(block):
@@ -160,6 +169,7 @@ def test_options_exist(line):
         "codec.insight.features",
         "codec.insight.anomaly",
         "codec.plugins.sklearn",
+        "codec.plugins.sklearn_table",
     ],
 )
 def test_examples_in_docstrings(name):

@@ -13,6 +13,8 @@ BLOCKED = (
 # An installation without any extra, in one process: a name, what is done, what is said.
 CASES = {
     "sklearn": ("import codec.plugins.sklearn", "pip install scikit-learn"),
+    "rows": ("import codec.plugins.sklearn_table", "pip install scikit-learn"),
+    "aetrain of tables": ("train(['a', '--preset', 'table'])", "pip install '.[train]'"),
     "zarr": ("import codec.plugins.zarr", "pip install zarr numcodecs"),
     "numcodecs": ("import codec.plugins.numcodecs", "pip install numcodecs"),
     "dask": ("import codec.plugins.dask", "pip install dask distributed"),

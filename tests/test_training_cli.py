@@ -19,7 +19,7 @@ from training_runs import pictures, psnr, scene
 
 import codec
 from codec.training import cli, loss, settings, state
-from codec.training.config import Command, Config
+from codec.training.config import Command, Config, TableConfig
 
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "training.md"
 BEGIN, END = "<!-- options -->\n\n", "<!-- end of options -->\n"
@@ -128,7 +128,7 @@ def page():
     """docs/training.md with the options as they are."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    return before + BEGIN + settings.markdown(Command, Config) + END + after
+    return before + BEGIN + settings.markdown(Command, Config, TableConfig) + END + after
 
 
 def start(*argv):

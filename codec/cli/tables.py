@@ -27,6 +27,12 @@ def is_table(file: BinaryIO, name: str) -> bool:
     return _format_of(file, name) is not None
 
 
+def read(file: BinaryIO, name: str) -> Any:
+    """The table of a seekable file; None where it is none."""
+    kind = _format_of(file, name)
+    return None if kind is None else _load(file.read(), kind)
+
+
 def _format_of(file: BinaryIO, name: str) -> str | None:
     head = file.read(8)
     file.seek(0)

@@ -5,14 +5,16 @@
                                   "configuration": {"quality": 60}},
                       compressors=None)
 
-Found through the entry point ``zarr.codecs``. It turns an array into bytes,
+Found through the entry points ``zarr.codecs``. It turns an array into bytes,
 so it takes the place of the serializer; what the axes of a chunk mean is
-told in `codec.plugins.numcodecs`.
+told in `codec.plugins.numcodecs`. ``aecompress_table`` is the codec of chunks of
+any numbers, (n, features).
 """
 
 import asyncio
 import dataclasses
 import warnings
+from collections.abc import Callable
 from typing import Any, Self, Unpack
 
 import numpy as np
@@ -24,11 +26,16 @@ except ImportError as error:
     raise ImportError("codec.plugins.zarr needs zarr: pip install zarr numcodecs") from error
 
 from ..options import EncodeFields, EncodeOptions
+from ..table.file import EFFORT
 from .numcodecs import (
     NAME,
+    TABLE_NAME,
+    check_rows,
     check_shape,
     decode_chunk,
+    decode_rows,
     encode_chunk,
+    encode_rows,
     options_of,
     settings_of,
 )
@@ -65,8 +72,26 @@ def encoding(
     return {"serializer": serializer, "compressors": None}
 
 
+class _Codec(ArrayBytesCodec):
+    """What both codecs share: threads, and no fixed size."""
+
+    is_fixed_size = False
+    _encode_sync: Callable[..., Any]
+    _decode_sync: Callable[..., Any]
+
+    async def _encode_single(self, chunk_array: Any, chunk_spec: Any) -> Any:
+        return await asyncio.to_thread(self._encode_sync, chunk_array, chunk_spec)
+
+    async def _decode_single(self, chunk_bytes: Any, chunk_spec: Any) -> Any:
+        return await asyncio.to_thread(self._decode_sync, chunk_bytes, chunk_spec)
+
+    def compute_encoded_size(self, input_byte_length: int, chunk_spec: Any) -> int:
+        """Raise NotImplementedError: the size depends on the pictures."""
+        raise NotImplementedError("depends on the pictures")
+
+
 @dataclasses.dataclass(frozen=True, init=False)
-class AecompressCodec(ArrayBytesCodec):
+class AecompressCodec(_Codec):
     """Lossy codec for chunks of 8-bit pictures.
 
     Parameters
@@ -77,7 +102,6 @@ class AecompressCodec(ArrayBytesCodec):
         Fields of `codec.options.EncodeOptions`, instead.
     """
 
-    is_fixed_size = False
     options: EncodeOptions
 
     def __init__(
@@ -117,12 +141,45 @@ class AecompressCodec(ArrayBytesCodec):
         pixels = decode_chunk(chunk_bytes.to_bytes(), self.options, chunk_spec.shape)
         return chunk_spec.prototype.nd_buffer.from_numpy_array(pixels)
 
-    async def _encode_single(self, chunk_array: Any, chunk_spec: Any) -> Any:
-        return await asyncio.to_thread(self._encode_sync, chunk_array, chunk_spec)
 
-    async def _decode_single(self, chunk_bytes: Any, chunk_spec: Any) -> Any:
-        return await asyncio.to_thread(self._decode_sync, chunk_bytes, chunk_spec)
+@dataclasses.dataclass(frozen=True)
+class AecompressTableCodec(_Codec):
+    """Codec for chunks of numbers, (n, features); `numcodecs.AecompressTable` says more.
 
-    def compute_encoded_size(self, input_byte_length: int, chunk_spec: Any) -> int:
-        """Raise NotImplementedError: the size depends on the pictures."""
-        raise NotImplementedError("depends on the pictures")
+    Parameters
+    ----------
+    max_error : float or str
+    effort : int
+    """
+
+    max_error: float | str = 0
+    effort: int = EFFORT
+
+    def __post_init__(self) -> None:
+        check_rows(self.max_error, self.effort)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, JSON]) -> Self:
+        """The codec that a store's metadata name."""
+        _, settings = parse_named_configuration(data, TABLE_NAME, require_configuration=False)
+        return cls(**(settings or {}))  # type: ignore[arg-type]  # it is checked
+
+    def to_dict(self) -> dict[str, JSON]:
+        """What a store's metadata keep."""
+        return {"name": TABLE_NAME, "configuration": dataclasses.asdict(self)}
+
+    def validate(self, *, shape: tuple[int, ...], dtype: Any, chunk_grid: Any) -> None:
+        """Raise ValueError where the array has no numbers."""
+        native = dtype.to_native_dtype()
+        if native.kind not in "biufmM" or native.itemsize > 8:
+            raise ValueError(f"{TABLE_NAME} takes arrays of numbers, not of {native}")
+
+    def _encode_sync(self, chunk_array: Any, chunk_spec: Any) -> Any:
+        rows = np.ascontiguousarray(chunk_array.as_numpy_array())
+        data = encode_rows(rows, self.max_error, self.effort)
+        return chunk_spec.prototype.buffer.from_bytes(data)
+
+    def _decode_sync(self, chunk_bytes: Any, chunk_spec: Any) -> Any:
+        native = chunk_spec.dtype.to_native_dtype()
+        rows = decode_rows(chunk_bytes.to_bytes(), chunk_spec.shape, native)
+        return chunk_spec.prototype.nd_buffer.from_numpy_array(rows)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from ..errors import CodecError
 from . import group, ranks
-from .config import PRESETS, Command, Config, TrainingError
+from .config import PRESETS, Command, Config, TableConfig, TrainingError
 from .settings import add
+from .settings import options as declared
 
 DESCRIPTION = """\
 Train a model on the pictures below DIR.
@@ -62,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
         help="pictures to train on; may be left out with --resume, and with "
         "--preset digits, which then takes scikit-learn's",
     )
-    add(p, Command, Config)
+    add(p, Command, Config, TableConfig)
     p.add_argument("-h", "--help", action="store_true", help="show this and train nothing")
     return p
 
@@ -114,8 +115,11 @@ def _run(argv):
     if options.pop("help"):
         print(p.format_help(), end="")
         return 0
-    names = {f.name for f in dataclasses.fields(Command)}
-    run = Command(**{k: options.pop(k) for k in names & options.keys()})
+    run = _command(options)
+    return (_train_table if run.preset == "table" else _train_pictures)(run, options)
+
+
+def _train_pictures(run, options):
     _need(
         "torch",
         "onnx",
@@ -157,6 +161,25 @@ def _run(argv):
     seconds = math.inf if run.export or number or cfg.steps else _left(cfg)
     print(export_run.export_run(cfg, out, n_pictures=cfg.table_pictures, log=say, seconds=seconds))
     return 128 + number if number else 0
+
+
+def _command(options):
+    """What to do, taken out of the options."""
+    names = {f.name for f in dataclasses.fields(Command)}
+    return Command(**{k: options.pop(k) for k in names & options.keys()})
+
+
+def _train_table(run, given):
+    for name in "resume", "export", "sizes", "save_weights":
+        if getattr(run, name):
+            raise UsageError(f"--{name.replace('_', '-')} is not for tables; see aetrain --help")
+    if not run.dir:
+        raise UsageError("TABLE is missing; see aetrain --help")
+    _need("torch")
+    from . import table  # brings torch
+
+    table.command(run, given, say)
+    return 0
 
 
 def settings(run: Command, given: dict) -> tuple[Config, Path, bool]:
@@ -225,7 +248,9 @@ def _check(run: Command, given: dict) -> None:
     """Refuse options that contradict each other, before anything is read."""
     again = run.resume or run.export
     init = given.get("init")
+    of_tables = sorted({f.name for f in declared(TableConfig)} & given.keys())
     for clash, text in (
+        (of_tables, f"--{' --'.join(of_tables)}: for --preset table"),
         (not again and not run.dir and run.preset != "digits", "DIR is missing"),
         (again and not run.dir and not given.get("state"), "--state or DIR is missing"),
         (

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import CodecError
 from .settings import number, setting, sigmas, sizes, some_of
 
-PRESET_NAMES = "photo", "digits", "tiny"
+PRESET_NAMES = "photo", "digits", "tiny", "table"
 BF16 = "auto", "on", "off"
 DEVICES = "auto", "cpu", "cuda", "mps"
 # What a run may train alone: members of ``nets.Codec``.
@@ -292,6 +292,55 @@ class Config:
         return cls(**d)
 
 
+_table = functools.partial(setting, group="tables (--preset table)")
+
+
+@dataclasses.dataclass(frozen=True)
+class TableConfig:
+    """How a network of rows is trained; rates are per step.
+
+    Those without an option of their own are settings of any run: `Config`.
+    """
+
+    latents: int = _table(8, "whole numbers that the encoder makes of a row", "N", _count)
+    hidden: int = _table(128, "hidden units of each layer", "N", number(int, 1, 4096))
+    levels: int = _table(255, "values that a latent can have", "N", number(int, 3, 255))
+    mask: float = _table(
+        0.2,
+        "share of the cells that a step hides, from nothing to twice it, so that the "
+        "network fills in what is missing",
+        "X",
+        number(float, 0, 0.5),
+    )
+    noise: float = _table(
+        0.05,
+        "augmentation: noise on numbers, in standard deviations of their column",
+        "X",
+        _real,
+    )
+    l1: float = _table(0.0, "factor of the weights' absolute values (L1)", "X", _real)
+    categorical: tuple = _table(
+        (),
+        "columns whose numbers are classes; texts always are",
+        "NAME,..",
+        lambda text: tuple(text.split(",")),
+    )
+    loss: str = "mse"
+    dropout: float = 0.0
+    weight_decay: float = 0.01
+    adam_lr: float = 3e-3
+    batch: int = 128
+    steps: int = 1000
+    patience: int = 10
+    valid_split: float = 0.1
+    ema: float = 0.98
+    seed: int = 1
+
+    def __post_init__(self):
+        if self.loss not in ("mse", "mae"):
+            raise TrainingError(f"the loss of a table's numbers is mse or mae, not {self.loss!r}")
+
+
 _task = functools.partial(setting, group="what to do")
 
 
@@ -309,7 +358,8 @@ class Command:
     preset: str | None = _task(
         None,
         "kind of model: photo (as shipped), digits (small grey pictures), tiny "
-        "(for trials of a minute)",
+        "(for trials of a minute), table (rows of a CSV, Parquet, Arrow or NumPy file in the "
+        "place of DIR; docs/table-tools.md)",
         choices=PRESET_NAMES,
         shown="photo",
     )

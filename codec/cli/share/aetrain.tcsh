@@ -8,7 +8,7 @@
 
 
 complete aetrain \
-        'c/--preset=/(photo digits tiny)/' \
+        'c/--preset=/(photo digits tiny table)/' \
         'c/--out=/d/' \
         'c/--save-weights=/f/' \
         'c/--valid=/d/' \
@@ -18,9 +18,9 @@ complete aetrain \
         'c/--device=/(auto cpu cuda mps)/' \
         'c/--bf16=/(auto on off)/' \
         'c/--against=/d/' \
-        'c/--/(adam-lr against base batch bf16 clamped clip crop decay-from denoise device dropout ema export export-share finish flips force gain-rate help hours init loss loss-high loss-turn mix-rate muon-lr name near no-flips out patience preset rate resume rows-lr save-minutes save-weights seed shift sizes state steps table-lr table-pictures trunk-lr valid valid-minutes valid-pictures valid-split warmup weight-decay workers)/' \
+        'c/--/(adam-lr against base batch bf16 categorical clamped clip crop decay-from denoise device dropout ema export export-share finish flips force gain-rate help hidden hours init l1 latents levels loss loss-high loss-turn mask mix-rate muon-lr name near no-flips noise only out patience preset rate resume rows-lr save-minutes save-weights seed shift sizes state steps table-lr table-pictures trunk-lr valid valid-minutes valid-pictures valid-split warmup weight-decay workers)/' \
         'c/-/(- f h)/' \
-        'n/--preset/(photo digits tiny)/' \
+        'n/--preset/(photo digits tiny table)/' \
         'n/--out/d/' \
         'n/--save-weights/f/' \
         'n/--valid/d/' \

@@ -1,4 +1,4 @@
-"""What values may be: sides and pixels of a picture, qualities, efforts, threads.
+"""What values may be: sides and pixels of a picture, bytes of a table, qualities, efforts.
 
 Light, so that a command's ``--help`` can name the numbers.
 """
@@ -14,6 +14,7 @@ MAX_SIDE = 16384
 # Pillow's own limit against decompression bombs: what opens elsewhere opens
 # here, and the encoder writes no file that the decoder then refuses.
 MAX_PIXELS = 89_478_485
+MAX_BYTES = 1 << 30  # of a table's numbers, as 8 bytes each, that are decoded at once
 
 
 def check_pixels(width: int, height: int, max_pixels: int) -> None:

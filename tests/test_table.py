@@ -222,7 +222,16 @@ def test_a_table_in_parts():
 @pytest.mark.parametrize("error", ["1%", {"x": "1%"}])
 def test_parts_have_no_range(error):
     with pytest.raises(codec.InputError, match="range"):
-        table.write([{"x": np.zeros(3)}], io.BytesIO(), error)
+        table.write(iter([{"x": np.zeros(3)}]), io.BytesIO(), error)
+
+
+def test_a_share_of_the_range_of_all_parts():
+    parts = [{"x": np.linspace(0, 1, 50)}, {"x": np.linspace(9, 10, 50)}]
+    out = io.BytesIO()
+    table.write(parts, out, "1%", effort=1)
+    back = table.decode(out.getvalue())["x"]
+    gap = np.abs(back - np.concatenate([p["x"] for p in parts])).max()
+    assert 0.04 < gap <= 0.1
 
 
 def test_parts_that_differ():

@@ -1,11 +1,13 @@
 """Tables through aecompress and aedecompress."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
 import codec
+from codec.cli import table_files
 from codec.cli.main import main
 
 pa = pytest.importorskip("pyarrow")
@@ -86,3 +88,77 @@ def test_formats_of_pictures_are_refused(tmp_path, capsys):
     assert run("aecompress", "--lossless", tmp_path / "t.npy") in (0, 2)
     assert run("aedecompress", "--format", "bmp", tmp_path / "t.aec") == 1
     assert "is a table" in capsys.readouterr().err
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    monkeypatch.setattr(table_files, "WHOLE", 1 << 14)
+    monkeypatch.setattr(table_files, "VALUES", 1 << 12)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "feather", "npy"])
+def test_large_tables_come_in_parts(tmp_path, small_parts, kind):
+    rng = np.random.default_rng(0)
+    n = 5000
+    x, k = rng.normal(size=n), rng.integers(0, 9, n)
+    whole = pa.table({"x": x, "k": k, "w": np.array(list("abc"))[k % 3]})
+    src = tmp_path / f"t.{kind}"
+    if kind == "csv":
+        csv.write_csv(whole, src)
+    elif kind == "npy":
+        np.save(src, np.stack([x, k], 1))
+    elif kind == "parquet":
+        parquet.write_table(whole, src)
+    else:
+        with pa.ipc.new_file(src, whole.schema) as writer:
+            writer.write_table(whole, max_chunksize=700)
+    assert run("aecompress", "--effort", "1", src) in (0, 2)
+    data = (tmp_path / "t.aec").read_bytes()
+    assert len(codec.table.info(data).groups) > 1
+    assert run("aedecompress", "-t", tmp_path / "t.aec") == 0
+    back = tmp_path / "back" / f"t.{kind}"
+    back.parent.mkdir()
+    assert run("aedecompress", "-o", back, tmp_path / "t.aec") == 0
+    with open(back, "rb") as file:
+        found = table_files.load(file, kind)
+        if kind == "npy":
+            found = np.concatenate(list(found))
+        elif isinstance(found, table_files.Parts):
+            found = found.whole()
+    y = found[:, 0] if kind == "npy" else found["x"].to_numpy()
+    assert len(y) == n and 0 < np.abs(x - y).max() <= 0.001 * np.ptp(x)
+    assert np.array_equal(found[:, 1] if kind == "npy" else found["k"].to_numpy(), k)
+
+
+def test_columns_that_change_late_are_read_whole(tmp_path, small_parts):
+    src = tmp_path / "t.csv"
+    src.write_text("a\n" + "1\n" * 20000 + "one\n")
+    assert run("aecompress", "--effort", "1", src) == 0
+    back = codec.table.decode((tmp_path / "t.aec").read_bytes())
+    assert back["a"].to_pylist() == ["1"] * 20000 + ["one"]
+
+
+def test_memory_does_not_grow_with_the_table(tmp_path, small_parts):
+    peaks = []
+    for n in 1 << 13, 1 << 13, 1 << 19:  # the first one imports what there is
+        src = tmp_path / f"{len(peaks)}.npy"
+        np.save(src, np.arange(n).reshape(-1, 2))
+        tracemalloc.start()
+        try:
+            assert run("aecompress", "--lossless", "--effort", "1", "--rm", src) == 0
+            assert run("aedecompress", src.with_suffix(".aec")) == 0
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+        assert np.array_equal(np.load(src), np.arange(n).reshape(-1, 2))
+    assert peaks[2] < 2 * peaks[1] + (1 << 19)
+
+
+def test_limit_of_memory(tmp_path, capsys):
+    np.save(tmp_path / "t.npy", np.zeros((1 << 12, 4)))
+    assert run("aecompress", "--lossless", tmp_path / "t.npy") == 0
+    capsys.readouterr()
+    for args in ["-t"], ["-f"]:
+        assert run("aedecompress", *args, "--max-bytes", "64Ki", tmp_path / "t.aec") == 1
+        assert "--max-bytes" in capsys.readouterr().err
+    assert run("aedecompress", "-t", "--max-bytes", "128Ki", tmp_path / "t.aec") == 0

@@ -237,7 +237,9 @@ def save(job: Job, data: bytes | memoryview, options: argparse.Namespace) -> Non
     )
 
 
-def save_smaller(job: Job, data: bytes, notes: Notes, options: argparse.Namespace) -> bool:
+def save_smaller(
+    job: Job, data: bytes | memoryview, notes: Notes, options: argparse.Namespace
+) -> bool:
     """Write an output; what is not smaller than its input is told, or left.
 
     Parameters

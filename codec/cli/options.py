@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 
 from ..errors import InputError
-from ..limits import EFFORTS, MAX_PIXELS, QUALITY, TUNES
+from ..limits import EFFORTS, MAX_BYTES, MAX_PIXELS, QUALITY, TUNES
 from . import archives, features, jobs, rules, values
 from .report import UsageError
 
@@ -318,6 +318,13 @@ def _add_coding(add: Callable[..., Any]) -> None:
         metavar="N",
         default=MAX_PIXELS,
         help=f"refuse larger pictures ({MAX_PIXELS})",
+    )
+    add(
+        "--max-bytes",
+        type=values.count,
+        metavar="N",
+        default=MAX_BYTES,
+        help=f"refuse tables of which more has to be in memory at once ({MAX_BYTES})",
     )
 
 

@@ -1,20 +1,24 @@
-"""Tables: CSV, Parquet, Arrow and NumPy files <-> ``.aec`` files."""
+"""Tables: what `aecompress` and `aedecompress` do with them."""
 
 from __future__ import annotations
 
-import io
+import contextlib
+import mmap
 import os
+import tempfile
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..errors import CodecError, InputError, UnsupportedError
+from ..errors import CodecError, InputError
 from ..io import names
-from . import files, verify
+from . import files, table_files, verify
 from .jobs import STREAM, Job
 from .notes import Coder, Notes
 from .report import Refusal
 
 if TYPE_CHECKING:
     from ..progress import Progress
+    from ..table import Table
 
 _MAGIC = {b"PAR1": "parquet", b"\x93NUMPY": "npy", b"ARROW1": "feather"}
 _BY_NAME = {".csv": "csv", ".tsv": "tsv"}
@@ -93,37 +97,56 @@ def compress(
 def _compress(
     coder: Coder, job: Job, file: BinaryIO, notes: Notes, progress: Progress | None
 ) -> None:
-    from .. import table
-
     options = coder.options
-    made, is_done = files.begin(job, notes, options)
+    before, is_done = files.begin(job, notes, options)
     if is_done:
         return
-    kind = _format_of(file, job.src)
-    data = files.take(file)
-    notes.n_in = len(data)
-    if made is None:
-        wanted = max_error(options)
-        loaded = _load(data, kind or "csv")
-        made = table.encode(
-            loaded,
-            wanted,
-            effort=options.effort or table.file.EFFORT,
-            progress=progress,
+    notes.n_in = file.seek(0, 2)
+    file.seek(0)
+    with _spool(job.dst) as out:
+        if before is None:
+            kind = _format_of(file, job.src) or "csv"
+            _encode(file, kind, out, max_error(options), options, progress)
+        _finish(job, before or _view(out), notes, options)
+
+
+def _encode(
+    file: BinaryIO, kind: str, out: BinaryIO, wanted: Any, options: Any, progress: Progress | None
+) -> None:
+    """Write the file of a table, in parts if it is large."""
+    from .. import table
+
+    effort = options.effort or table.file.EFFORT
+    loaded = table_files.load(file, kind)
+    if isinstance(loaded, table_files.Parts | table_files.Rows):
+        try:
+            return table.write(loaded, out, wanted, effort=effort)
+        except InputError:
+            # A later part has other columns, as only all rows of CSV tell.
+            if isinstance(loaded, table_files.Rows):
+                raise
+            loaded = loaded.whole()
+            out.seek(0)
+            out.truncate()
+    out.write(table.encode(loaded, wanted, effort=effort, progress=progress))
+
+
+def _finish(job: Job, made: bytes | memoryview, notes: Notes, options: Any) -> None:
+    """Save the file of a table."""
+    from .. import table
+
+    found = table.Table(made).info
+    if not options.lossless and not options.max_error and _has_floats(found.types):
+        notes.say(
+            job.src,
+            "note: floats may be off by 0.1 % of their column's range; "
+            "--lossless or --max-error says otherwise",
+            level=0,
         )
-        if wanted is None and _has_floats(table.info(made).types):
-            notes.say(
-                job.src,
-                "note: floats may be off by 0.1 % of their column's range; "
-                "--lossless or --max-error says otherwise",
-                level=0,
-            )
     if not files.save_smaller(job, made, notes, options):
         return
     if options.rm:
-        # The encoder has compared the values.
-        verify.remove(job, notes, options, lambda: table.decode(verify.read_back(job, made)))
-    found = table.info(made)
+        verify.remove(job, notes, options, lambda: _check(job, made, options))
     notes.say(
         job.src,
         f"{found.rows} rows of {len(found.names)} columns to {len(made)} bytes",
@@ -134,48 +157,32 @@ def _has_floats(types: tuple[str, ...]) -> bool:
     return any(t in ("double", "float", "halffloat") or t[1:2] == "f" for t in types)
 
 
-def _load(data: bytes, kind: str) -> Any:
-    """A table of a file's bytes."""
-    if kind == "npy":
-        import numpy as np
+def _check(job: Job, made: bytes | memoryview, options: Any) -> None:
+    """Raise if what was written is not there; the encoder compared its values."""
+    from .. import table
 
-        try:
-            return np.load(io.BytesIO(data), allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise InputError(f"does not read as {kind}: {error}") from error
-    pa = _pyarrow()
-    try:
-        if kind == "parquet":
-            import pyarrow.parquet
-
-            return pyarrow.parquet.read_table(pa.BufferReader(data))
-        if kind == "feather":
-            with pa.ipc.open_file(pa.BufferReader(data)) as reader:
-                return reader.read_all()
-        return _load_csv(data, "\t" if kind == "tsv" else ",")
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"does not read as {kind}: {error}") from error
+    _same_bytes(job, made)
+    with files.source(job.dst) as file:
+        for _ in table.Table(file, options.max_bytes):
+            pass
 
 
-def _load_csv(data: bytes, delimiter: str) -> Any:
-    """Empty cells of numbers are missing, those of texts are empty."""
-    from pyarrow import csv
+@contextlib.contextmanager
+def _spool(dst: str | None) -> Iterator[BinaryIO]:
+    """A file without a name, beside the output: what is large is not in memory."""
+    folder = os.path.dirname(os.path.abspath(dst)) if dst and dst != STREAM else None
+    if folder is not None and not os.access(folder, os.W_OK):
+        folder = None
+    with tempfile.TemporaryFile(dir=folder) as file:
+        yield file
 
-    return csv.read_csv(
-        io.BytesIO(data),
-        parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=csv.ConvertOptions(null_values=[""]),
-    )
 
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise UnsupportedError(
-            "tables but .npy need pandas and pyarrow: pip install pandas pyarrow"
-        ) from error
-    return pyarrow
+def _view(file: BinaryIO) -> bytes | memoryview:
+    """The bytes of a file, without reading them."""
+    file.flush()
+    if not file.seek(0, 2):
+        return b""
+    return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def decompress(coder: Coder, job: Job, file: BinaryIO, notes: Notes) -> bool:
@@ -192,27 +199,55 @@ def _decompress(coder: Coder, job: Job, file: BinaryIO, notes: Notes) -> None:
     options = coder.options
     if options.region or options.index:
         raise Refusal("is a table; --region and --index are for pictures")
-    data = files.take_aec(file)
-    found = table.info(data)
-    notes.n_in = len(data)
+    notes.n_in = file.seek(0, 2)
+    table.check(file)
+    file.seek(0)
+    reader = table.Table(file, options.max_bytes)
+    found = reader.info
     if job.dst is None:
-        table.decode(data)
+        for _ in reader:
+            pass
     else:
         kind, job = _target(job, options, found.kind)
-        made, is_done = files.begin(job, notes, options)
+        before, is_done = files.begin(job, notes, options)
         if is_done:
             return
-        if made is None:
-            made = _save(table.decode(data), kind)
-            files.save(job, made, options)
-        notes.n_out = len(made)
-        if options.rm:
-            verify.remove(job, notes, options, lambda: verify.read_back(job, made))
+        with _spool(job.dst) as out:
+            made: bytes | memoryview
+            if before is None:
+                table_files.save(_parts(reader), found.rows, kind, out)
+                made = _view(out)
+                files.save(job, made, options)
+            else:
+                made = before
+            notes.n_out = len(made)
+            if options.rm:
+                verify.remove(job, notes, options, lambda: _same_bytes(job, made))
     notes.say(
         job.src,
-        f"{found.rows} rows of {len(found.names)} columns from {len(data)} bytes"
+        f"{found.rows} rows of {len(found.names)} columns from {notes.n_in} bytes"
         + ("" if job.dst else ", sound"),
     )
+
+
+def _parts(reader: Table) -> Iterable[Any]:
+    """The groups of a large table; of pandas only all of it has an index."""
+    info = reader.info
+    size = 8 * info.rows * len(info.names)
+    if info.kind == "pandas" or len(reader) < 2 or size <= table_files.WHOLE:
+        return [reader.rows()]
+    return reader
+
+
+def _same_bytes(job: Job, made: bytes | memoryview) -> None:
+    with files.source(job.dst) as file:
+        at, view = 0, memoryview(made)
+        while chunk := file.read(1 << 20):
+            if chunk != view[at : at + len(chunk)]:
+                break
+            at += len(chunk)
+        if chunk or at != len(view):
+            raise Refusal("differs from what was written there; input kept", job.dst)
 
 
 def _target(job: Job, options: Any, kind: str) -> tuple[str, Job]:
@@ -230,51 +265,3 @@ def _target(job: Job, options: Any, kind: str) -> tuple[str, Job]:
         if job.dst != STREAM and not options.output and extension == ".png":
             job = Job(job.src, job.dst[: -len(extension)] + wanted)
     return wanted[1:], job
-
-
-def _save(loaded: Any, kind: str) -> bytes:
-    """The bytes of a file of a table."""
-    out = io.BytesIO()
-    if kind == "npy":
-        import numpy as np
-
-        if not isinstance(loaded, np.ndarray):
-            raise Refusal("has columns of several types; write csv or parquet")
-        np.save(out, loaded, allow_pickle=False)
-        return out.getvalue()
-    pa = _pyarrow()
-    made = _as_arrow(loaded, pa)
-    try:
-        if kind == "parquet":
-            import pyarrow.parquet
-
-            pyarrow.parquet.write_table(made, out, compression="zstd")
-        elif kind in ("feather", "arrow"):
-            with pa.ipc.new_file(out, made.schema) as writer:
-                writer.write_table(made)
-        else:
-            from pyarrow import csv
-
-            csv.write_csv(
-                made,
-                out,
-                csv.WriteOptions(delimiter="\t" if kind == "tsv" else ",", quoting_style="needed"),
-            )
-    except pa.ArrowException as error:
-        raise Refusal(f"cannot be written as {kind}: {error}") from error
-    return out.getvalue()
-
-
-def _as_arrow(loaded: Any, pa: Any) -> Any:
-    import numpy as np
-
-    if isinstance(loaded, pa.Table):
-        return loaded
-    if isinstance(loaded, dict):
-        return pa.table(loaded)
-    if not isinstance(loaded, np.ndarray):
-        return pa.Table.from_pandas(loaded)
-    if loaded.dtype.names:
-        return pa.table({n: loaded[n] for n in loaded.dtype.names})
-    wide = loaded if loaded.ndim == 2 else loaded[:, None]
-    return pa.table({str(i): wide[:, i] for i in range(wide.shape[1])})

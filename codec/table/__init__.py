@@ -5,6 +5,7 @@
 `decode`   the inverse
 `write`    a table that comes in parts, to a file
 `info`     rows and columns of a file
+`check`    whether a file's bytes are whole
 `Table`    a file whose rows are read when they are asked for
 =========  ===============================================================
 
@@ -12,6 +13,6 @@
 a `plan` for each, `known` and `mixing` code it; `groups` and `file` put it together.
 """
 
-from .file import Info, Table, decode, encode, info, write
+from .file import Info, Table, check, decode, encode, info, write
 
-__all__ = ["Info", "Table", "decode", "encode", "info", "write"]
+__all__ = ["Info", "Table", "check", "decode", "encode", "info", "write"]

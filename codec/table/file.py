@@ -20,6 +20,7 @@ import numpy as np
 from .. import container
 from ..container.header import TABLE as SECTION
 from ..errors import FormatError, InputError, LimitError, UnsupportedError
+from ..limits import MAX_BYTES
 from ..progress import Progress, part
 from ..types import Array, Buffer, Header
 from . import fields as tables
@@ -31,7 +32,6 @@ VERSION = 1
 EFFORT = 4
 VALUES = 1 << 23  # of a group, unless something else is said
 MAX_VALUES = 1 << 28  # of a group, at most
-MAX_BYTES = 1 << 32  # of a table, unless something else is said
 DEFAULT = "0.1%"
 _PAYLOAD_LENGTH = 24  # where the header has it
 MaxError = float | str | Mapping[str, float | str] | None
@@ -122,7 +122,7 @@ def encode(
 def write(
     parts: Iterable[Any],
     file: BinaryIO,
-    max_error: float | Mapping[str, float] = 0,
+    max_error: MaxError = 0,
     *,
     effort: int = EFFORT,
     row_group: int | None = None,
@@ -133,11 +133,10 @@ def write(
     ----------
     parts : iterable of tables
         As of `encode`, with the same columns; dictionaries of categories too.
+        It is walked over twice where ``max_error`` has a share of a range.
     file : binary file
         To write to, from where it is.
-    max_error : float or mapping
-        As of `encode`, but numbers alone: no range is known before the end.
-    effort, row_group
+    max_error, effort, row_group
         As of `encode`.
 
     Raises
@@ -145,9 +144,14 @@ def write(
     InputError
         As of `encode`; or parts that differ in their columns.
     """
+    reach = None
     given = max_error.values() if isinstance(max_error, Mapping) else [max_error]
-    if any(_share(v)[1] or v is None for v in given):
-        raise InputError("a table in parts has no range yet: max_error takes numbers")
+    if any(v is None or _share(v)[1] for v in given):
+        if iter(parts) is parts:
+            raise InputError("parts that come but once have no range: max_error takes numbers")
+        for one in parts:
+            found = [_reach(f) for f in tables.load(one)[1]]
+            reach = found if reach is None else [_wider(a, b) for a, b in zip(reach, found)]
     index: list[_Entry] = []
     schema = None
     with tempfile.TemporaryFile() as payload:
@@ -156,10 +160,12 @@ def write(
             if schema is not None and own != schema:
                 raise InputError("parts of a table have other columns")
             schema = own
-            allowed = bounds(schema, columns, max_error)
+            allowed = bounds(schema, columns, max_error, reach)
             for entry, data in _groups(schema, columns, allowed, effort, row_group):
                 index.append(entry)
                 payload.write(data)
+            if len(index) > 1 and any(isinstance(f, Opaque) for f in columns):
+                raise InputError("columns of no kind of their own are coded in one group only")
         if schema is None:
             raise InputError("a table of no parts")
         if not schema.names:
@@ -276,7 +282,15 @@ def _none(missing: Array | None, n: int) -> Array:
     return np.zeros(n, bool) if missing is None else missing
 
 
-def bounds(schema: Schema, columns: list[Field], max_error: MaxError) -> list[float]:
+_Reach = tuple[Any, Any] | None  # the least and the greatest of a column's numbers
+
+
+def bounds(
+    schema: Schema,
+    columns: list[Field],
+    max_error: MaxError,
+    reach: list[_Reach] | None = None,
+) -> list[float]:
     """What the values of each column may be off by, as numbers.
 
     Raises
@@ -294,7 +308,7 @@ def bounds(schema: Schema, columns: list[Field], max_error: MaxError) -> list[fl
     else:
         alone = DEFAULT if max_error is None else max_error
     out = []
-    for name, field in zip(schema.names, columns):
+    for i, (name, field) in enumerate(zip(schema.names, columns)):
         value: float | str = 0.0
         if isinstance(field, Numbers) and field.values.dtype.kind != "b":
             if field.values.dtype.kind == "f":
@@ -302,21 +316,33 @@ def bounds(schema: Schema, columns: list[Field], max_error: MaxError) -> list[fl
             value = wanted.get(name, wanted.get("*", value))
         elif name in wanted and _share(wanted[name]) != (0.0, False):
             raise InputError(f"column {name} has no numbers that could be off")
-        out.append(_bound(field, value))
+        amount, relative = _share(value)
+        if relative and amount:
+            amount *= _range(_reach(field) if reach is None else reach[i])
+        out.append(amount)
     return out
 
 
-def _bound(field: Field, value: float | str) -> float:
-    amount, relative = _share(value)
-    if not relative or not amount or not isinstance(field, Numbers):
-        return amount
-    plain = field.values[lattice.states(field.values, field.missing) == 0]
-    if not len(plain):
-        return 0.0
-    if plain.dtype.kind == "f":
-        return amount * (float(plain.max()) / 2 - float(plain.min()) / 2) * 2
-    whole = lattice.to_int64(plain)
-    return amount * float(int(whole.max()) - int(whole.min()))
+def _reach(field: Field) -> _Reach:
+    if not isinstance(field, Numbers):
+        return None
+    plain = field.values[lattice.states(field.values, field.missing) == lattice.ORDINARY]
+    if plain.dtype.kind != "f":
+        plain = lattice.to_int64(plain)
+    return (plain.min().item(), plain.max().item()) if len(plain) else None
+
+
+def _wider(a: _Reach, b: _Reach) -> _Reach:
+    """The reach of two parts."""
+    if a is None or b is None:
+        return a or b
+    return min(a[0], b[0]), max(a[1], b[1])
+
+
+def _range(reach: _Reach) -> float:
+    low, high = reach or (0, 0)
+    # Halves, as the range of floats may be more than one holds.
+    return float(high - low) if isinstance(low, int) else (high / 2 - low / 2) * 2
 
 
 def _share(value: float | str) -> tuple[float, bool]:
@@ -440,8 +466,8 @@ class Table:
         if size > self.max_bytes:
             raise LimitError(
                 f"{rows} rows of {len(self.types)} columns may take {size} bytes, "
-                f"over the limit of {self.max_bytes}; raise it (max_bytes) if you "
-                "trust the source"
+                f"over the limit of {self.max_bytes}; raise it (--max-bytes, max_bytes) "
+                "if you trust the source"
             )
 
     def _fields(self, i: int) -> list[Field]:
@@ -515,6 +541,17 @@ def decode(data: Buffer, max_bytes: int = MAX_BYTES) -> Any:
     """
     container.unpack(data, table=True)  # the checksum of all of it
     return Table(data, max_bytes).rows()
+
+
+def check(file: BinaryIO) -> None:
+    """Read a whole file for its checksum, a piece at a time; FormatError if it differs."""
+    file.seek(0)
+    header, _, head = container.read_sections(file, table=True)
+    left, crc = header.payload_length, zlib.crc32(head)
+    while left and (chunk := file.read(min(left, 1 << 20))):
+        left, crc = left - len(chunk), zlib.crc32(chunk, crc)
+    if left or file.read(5) != struct.pack("<I", crc):
+        raise FormatError("checksum mismatch; file is damaged or cut short")
 
 
 def info(data: Buffer) -> Info:

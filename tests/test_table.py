@@ -1,5 +1,6 @@
 """Tables come back within the error that was asked for."""
 
+import inspect
 import io
 
 import numpy as np
@@ -13,7 +14,7 @@ from codec import table
 from codec.table import lattice
 
 QUICK = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -32,7 +33,11 @@ DTYPES = st.one_of(
 def tables_of_numpy(draw):
     n = draw(st.integers(0, 40))
     names = draw(st.lists(st.text(max_size=3), max_size=5, unique=True))
-    return {name: draw(arrays.arrays(draw(DTYPES), n)) for name in names}
+    columns = {name: draw(arrays.arrays(draw(DTYPES), n)) for name in names}
+    if columns and draw(st.booleans()):  # many alike
+        last = columns.popitem()[1]
+        columns |= {f"{i:04}": np.roll(last, i) for i in range(draw(st.integers(2, 100)))}
+    return columns
 
 
 def bits(a):
@@ -56,9 +61,23 @@ def within(a, b, bound):
     )
 
 
+ERRORS = st.sampled_from(["0", "0.1%", "1%", "5%", 1e-300, 0.5, 1e9])
+
+
+@pytest.mark.slow
+@settings(QUICK, max_examples=1000)
+@given(tables_of_numpy(), ERRORS)
+def test_a_thousand_random_tables(columns, error):
+    check_table(columns, error)
+
+
 @QUICK
-@given(tables_of_numpy(), st.sampled_from(["0", "0.1%", "1%", "5%", 1e-300, 0.5, 1e9]))
+@given(tables_of_numpy(), ERRORS)
 def test_random_tables(columns, error):
+    check_table(columns, error)
+
+
+def check_table(columns, error):
     effort = 1 + len(columns) % 3
     back = table.decode(table.encode(columns, error, effort=effort))
     assert list(back) == list(columns)
@@ -147,6 +166,7 @@ def test_pictures_and_tables_refuse_each_other():
 
 
 def test_limit():
+    assert inspect.signature(table.decode).parameters["max_bytes"].default == 1 << 30
     data = table.encode(np.zeros((1 << 16, 4)), effort=1)
     with pytest.raises(codec.LimitError):
         table.decode(data, max_bytes=1 << 20)

@@ -283,7 +283,8 @@ def tree_for(plan: Plan, symbols: Array) -> Plan:
     counts = np.bincount(places, minlength=len(base))
     kept = [i for i in range(len(base)) if counts[i]]
     tree = _tree([base[i] for i in kept], [nbits[i] for i in kept], counts[kept].tolist())
-    return dataclasses.replace(plan, tree=tree, modelled=6)
+    # Bits that are as good as random are learned to be so, which few symbols do not pay.
+    return dataclasses.replace(plan, tree=tree, modelled=min(6, max(1, n.bit_length() - 8)))
 
 
 def _counts(symbols: Array, low: int, span: int) -> tuple[Array, Array]:
@@ -400,6 +401,7 @@ class _Search:
             self._try(dataclasses.replace(self.plan, limit=limit))
         for rate in 2, 14:
             self._try(dataclasses.replace(self.plan, rate=rate))
+        self._try(dataclasses.replace(self.plan, modelled=self.plan.modelled // 3))
         self._try(dataclasses.replace(self.plan, hit=bool(self.plan.guesses)))
         self._prune()
 

@@ -7,7 +7,7 @@
 
 
 
-_shtab_aecompress_option_strings=(-d --decompress --compare --view -t --test -l --list --json -h --help -V --version --models --completion -q --quality --target-size --target-psnr --target-score --effort --max-error --lossless --tune --stack --pages --keep-all --with-model --skip-larger -m --model --strip -T --threads --device --max-pixels -o --output --output-dir --suffix -r --recursive --exclude --skip-existing --dry-run -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
+_shtab_aecompress_option_strings=(-d --decompress --compare --view -t --test -l --list --json -h --help -V --version --models --completion -q --quality --target-size --target-psnr --target-score --effort --max-error --lossless --tune --stack --pages --keep-all --with-model --skip-larger -m --model --strip -T --threads --device --max-pixels --max-bytes -o --output --output-dir --suffix -r --recursive --exclude --skip-existing --dry-run -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
 
 _shtab_aecompress_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_aecompress__m_COMPGEN=_shtab_compgen_files

@@ -20,7 +20,7 @@ complete aecompress \
         'c/--output=/f/' \
         'c/--output-dir=/d/' \
         'c/--suffix=/(replace append)/' \
-        'c/--/(compare completion decompress device dry-run effort exclude force help json keep keep-all list lossless max-error max-pixels model models no-progress output output-dir pages preserve quality quiet recursive rm scheduler skip-existing skip-larger stack stdout strip suffix target-psnr target-score target-size test threads tune verbose version view with-model)/' \
+        'c/--/(compare completion decompress device dry-run effort exclude force help json keep keep-all list lossless max-bytes max-error max-pixels model models no-progress output output-dir pages preserve quality quiet recursive rm scheduler skip-existing skip-larger stack stdout strip suffix target-psnr target-score target-size test threads tune verbose version view with-model)/' \
         'c/-/(- T V c d f h k l m o p q r t v)/' \
         'n/--models/(list verify add save)/' \
         'n/--completion/(bash tcsh zsh)/' \

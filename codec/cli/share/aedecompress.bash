@@ -7,7 +7,7 @@
 
 
 
-_shtab_aedecompress_option_strings=(-t --test -l --list --features --json -h --help -V --version --models --completion --index --region --format --original-format -m --model --strip -T --threads --device --max-pixels -o --output --output-dir --suffix -r --recursive --exclude --skip-existing --dry-run -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
+_shtab_aedecompress_option_strings=(-t --test -l --list --features --json -h --help -V --version --models --completion --index --region --format --original-format -m --model --strip -T --threads --device --max-pixels --max-bytes -o --output --output-dir --suffix -r --recursive --exclude --skip-existing --dry-run -c --stdout -f --force -p --preserve --scheduler -k --keep --rm -v --verbose --quiet --no-progress)
 
 _shtab_aedecompress_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_aedecompress__m_COMPGEN=_shtab_compgen_files

@@ -17,7 +17,7 @@ complete aedecompress \
         'c/--output=/f/' \
         'c/--output-dir=/d/' \
         'c/--suffix=/(replace append)/' \
-        'c/--/(completion device dry-run exclude features force format help index json keep list max-pixels model models no-progress original-format output output-dir preserve quiet recursive region rm scheduler skip-existing stdout strip suffix test threads verbose version)/' \
+        'c/--/(completion device dry-run exclude features force format help index json keep list max-bytes max-pixels model models no-progress original-format output output-dir preserve quiet recursive region rm scheduler skip-existing stdout strip suffix test threads verbose version)/' \
         'c/-/(- T V c f h k l m o p r t v)/' \
         'n/--models/(list verify add save)/' \
         'n/--completion/(bash tcsh zsh)/' \

@@ -192,6 +192,12 @@ class Rows:
         if self.dtype.hasobject:
             raise InputError("does not read as npy: it holds objects")
 
+    def whole(self) -> np.ndarray:
+        """All of them."""
+        import numpy as np
+
+        return np.concatenate(list(self))
+
     def __iter__(self) -> Iterator[np.ndarray]:
         import numpy as np
 

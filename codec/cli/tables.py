@@ -34,7 +34,11 @@ def is_table(file: BinaryIO, name: str) -> bool:
 def read(file: BinaryIO, name: str) -> Any:
     """The table of a seekable file; None where it is none."""
     kind = _format_of(file, name)
-    return None if kind is None else _load(file.read(), kind)
+    if kind is None:
+        return None
+    loaded = table_files.load(file, kind)
+    is_large = isinstance(loaded, table_files.Parts | table_files.Rows)
+    return loaded.whole() if is_large else loaded
 
 
 def _format_of(file: BinaryIO, name: str) -> str | None:

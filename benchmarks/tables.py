@@ -314,7 +314,7 @@ if __name__ == "__main__":
     parser.add_argument("act", choices=["run", "page"])
     parser.add_argument("tables", nargs="*")
     parser.add_argument("--error", action="append", choices=ERRORS)
-    parser.add_argument("--effort", type=int, default=4)
+    parser.add_argument("--effort", type=int, default=2)
     arguments = parser.parse_intermixed_args()
     if arguments.act == "run":
         run(arguments.tables, arguments.error, arguments.effort)

@@ -7,9 +7,16 @@ enum {
     LINE = 16,  /* a check and the 15 nodes of four decisions */
     CONF = 8,   /* classes of how often a prediction was tried */
     SETS = 40,  /* of weights: 16 depths of the tree, 23 bits of a place, the hit */
+    AHEAD = 6,  /* symbols, of which lines are fetched */
     RUNS = 8,   /* classes of how often a guess was right of late */
     INPUTS = TABLE_CONTEXTS + TABLE_GUESSES + 1,
 };
+
+#if defined(__GNUC__)
+#define FETCH(p) __builtin_prefetch((p), 1)
+#else
+#define FETCH(p) (void)(p)
+#endif
 
 static const uint64_t M1 = 0x9E3779B97F4A7C15, M2 = 0xBF58476D1CE4E5B9,
                       M3 = 0x94D049BB133111EB;
@@ -40,6 +47,7 @@ typedef struct {
     uint8_t run[TABLE_GUESSES];
     uint32_t local;
     int32_t first; /* weight of all inputs */
+    uint64_t opening; /* the key of most symbols' first lines */
     uint8_t confidence[1024];
 } mixer;
 
@@ -64,6 +72,7 @@ static void mixer_init(mixer *m, const table_column *c, void *memory)
     m->weights = (int32_t *)(m->trust + TABLE_GUESSES * SETS * RUNS);
     m->buckets = m->weights + SETS * INPUTS * CONF;
     for (int i = 0; i < TABLE_GUESSES * SETS * RUNS; i++) m->trust[i] = FRESH;
+    m->opening = c->hit ? M1 : c->nodes ? 0 : (uint64_t)1 << 32;
     m->first = 98304 / (c->contexts + c->guesses + 1);
     for (int i = 0; i < SETS * INPUTS * CONF; i++) m->weights[i] = m->first;
     for (int n = 0; n < 1024; n++)
@@ -122,21 +131,34 @@ static inline int confidence(const mixer *m, uint32_t slot)
     return m->confidence[slot & 1023];
 }
 
+static inline uint64_t hash_of(uint64_t start, uint64_t key)
+{
+    uint64_t h = (start + key) * M3;
+    return (h ^ h >> 29) * M1;
+}
+
+static inline uint32_t *line_of(const mixer *m, int j, uint64_t h)
+{
+    const table_column *c = m->c;
+    return m->lines + (((size_t)j << c->bits) + (size_t)(h >> (64 - c->bits))) * LINE;
+}
+
 /* Lines of all contexts for the next four decisions, of which `key` names the first. */
 static inline void stage(mixer *m, uint64_t key)
 {
     const table_column *c = m->c;
+    uint32_t check[TABLE_CONTEXTS];
+    for (int j = 0; j < c->contexts; j++) { /* all at once on their way from memory */
+        uint64_t h = hash_of(m->hash[j], key);
+        check[j] = (uint32_t)h | 1;
+        m->line[j] = line_of(m, j, h);
+        FETCH(m->line[j]);
+    }
     for (int j = 0; j < c->contexts; j++) {
-        uint64_t h = (m->hash[j] + key) * M3;
-        h ^= h >> 29;
-        h *= M1;
-        uint32_t check = (uint32_t)h | 1;
-        uint32_t *line = m->lines + ((((size_t)j << c->bits) + (size_t)(h >> (64 - c->bits))) * LINE);
-        if (line[0] != check) {
-            line[0] = check;
-            for (int i = 1; i < LINE; i++) line[i] = FRESH;
-        }
-        m->line[j] = line;
+        uint32_t *line = m->line[j];
+        if (line[0] == check[j]) continue;
+        line[0] = check[j];
+        for (int i = 1; i < LINE; i++) line[i] = FRESH;
     }
     m->local = 1;
 }
@@ -207,11 +229,28 @@ static inline int32_t bucket_of(const table_column *c, int64_t symbol)
     return place >> c->nbits[low - 1] ? -1 : low - 1;
 }
 
+static inline uint64_t start_of(const table_column *c, int j, size_t i)
+{
+    return (c->context[(size_t)j * c->n + i] + (uint64_t)1) * M1;
+}
+
+/* Fetch the first lines of a later symbol, where they do not depend on earlier ones. */
+static inline void fetch_first(const mixer *m, size_t i)
+{
+    const table_column *c = m->c;
+    if (i >= c->n) return;
+    for (int j = 0; j < c->contexts; j++) {
+        if (c->lag[2 * j] >= 0 || c->lag[2 * j + 1] >= 0) continue;
+        uint64_t h = start_of(c, j, i);
+        FETCH(line_of(m, j, hash_of(h ^ h >> 32, m->opening)));
+    }
+}
+
 static inline void prepare(mixer *m, size_t i, const int64_t *symbols)
 {
     const table_column *c = m->c;
     for (int j = 0; j < c->contexts; j++) {
-        uint64_t h = (c->context[(size_t)j * c->n + i] + (uint64_t)1) * M1;
+        uint64_t h = start_of(c, j, i);
         for (int k = 0; k < 2; k++) {
             if (c->lag[2 * j + k] < 0) continue;
             int32_t at = c->at[(size_t)c->lag[2 * j + k] * c->n + i];
@@ -286,6 +325,7 @@ static inline int run_all(const table_column *c, void *memory, coder *a, directi
     mixer_init(&m, c, memory);
     const int64_t *before = way == DECODE ? symbols : known;
     for (size_t i = 0; i < c->n; i++) {
+        fetch_first(&m, i + AHEAD);
         prepare(&m, i, before);
         m.rate = c->rate + (int32_t)(c->rate * 1024 / (i + 128));
         int32_t bucket = -1;

@@ -6,8 +6,12 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 #include "table.h"
 
@@ -73,6 +77,19 @@ static int is_sound(const column *o)
     return 1;
 }
 
+/* Zeros; in large pages where there are some, as contexts are all over them. */
+static void *memory_of(size_t size)
+{
+    char *memory = calloc(size, 1);
+#ifdef MADV_HUGEPAGE
+    size_t page = (size_t)1 << 21;
+    size_t first = memory ? -(uintptr_t)memory & (page - 1) : 0;
+    if (memory && size > first + page)
+        madvise(memory + first, (size - first) & ~(page - 1), MADV_HUGEPAGE);
+#endif
+    return memory;
+}
+
 /* (n, modelled, hit, bits, limit, rate, contexts, lags, guesses), and the 14 arrays */
 static int take(column *o, PyObject *args)
 {
@@ -97,7 +114,7 @@ static int take(column *o, PyObject *args)
     c->guess_lag = o->b[GUESS_LAG].buf, c->guess = o->b[GUESS].buf;
     c->stretch = o->b[STRETCH].buf, c->squash = o->b[SQUASH].buf, c->recip = o->b[RECIP].buf;
     if (!is_sound(o)) goto bad;
-    o->memory = calloc(table_memory(c), 1);
+    o->memory = memory_of(table_memory(c));
     if (o->memory) return 1;
     PyErr_NoMemory();
     goto failed;

@@ -71,6 +71,15 @@ def test_encoder(data):
     targets.encoder(data)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_table(rng):
+    data = bytearray(rng.choice(targets.table_seeds())[1])
+    for _ in range(rng.randint(1, 4)):
+        data[rng.randrange(len(data))] = rng.randrange(256)
+    targets.table(bytes(data))
+
+
 @pytest.mark.parametrize(
     "quality",
     [

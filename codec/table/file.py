@@ -29,7 +29,7 @@ from .fields import Field, Numbers, Opaque, Schema, Texts
 from .wire import Reader, Writer, squeeze, unsqueeze
 
 VERSION = 1
-EFFORT = 4
+EFFORT = 2
 VALUES = 1 << 23  # of a group, unless something else is said
 MAX_VALUES = 1 << 28  # of a group, at most
 DEFAULT = "0.1%"

@@ -61,10 +61,13 @@ def main():
     corpus.mkdir(parents=True, exist_ok=True)
     function = targets.TARGETS[options.target]
     if options.target != "encoder":
-        for i, data in enumerate(seeds()):
+        known = seeds()
+        if options.target == "table":
+            known = [data for _, data in targets.table_seeds()]
+        for i, data in enumerate(known):
             (corpus / f"seed-{i}").write_bytes(data)
         # The model is loaded then, which is not to count as a slow file.
-        function(seeds()[0])
+        function(known[0])
     count, start = 0, time.time()
     to_record = options.record
 
@@ -92,7 +95,7 @@ def main():
         "-print_final_stats=1",
         str(corpus),
     ]
-    hooks = {} if options.target == "encoder" else {"custom_mutator": mutate}
+    hooks = {} if options.target in ("encoder", "table") else {"custom_mutator": mutate}
     atheris.Setup(arguments, one, **hooks)
     atheris.Fuzz()  # does not return
 

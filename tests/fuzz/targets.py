@@ -16,6 +16,8 @@ from PIL import Image
 import codec
 from codec import container, picture
 from codec.model import find
+from codec.table import Table, encode, groups
+from codec.table.wire import Reader, Writer, squeeze, unsqueeze
 
 MAX_PIXELS = 1 << 15  # a file that claims more is refused at once
 DTYPES = (
@@ -212,4 +214,56 @@ def encoder(data):
     assert sorted(pixels.shape[:2]) == sorted(shape[:2])
 
 
-TARGETS = {"parser": parser, "decoder": decoder, "encoder": encoder}
+_TABLE_ROWS = 6
+
+
+@functools.cache
+def table_seeds():
+    """Small tables, each its column types and one input of `table`."""
+    rng = np.random.default_rng(0)
+    n = _TABLE_ROWS
+    x = rng.normal(size=n)
+    holes = np.where(np.arange(n) % 7 == 0, np.nan, x)
+    kinds = rng.integers(0, 5, n)
+    words = np.array(["one", "two", "three"])[kinds % 3]
+    mixed = {"x": holes, "y": np.float32(x * 2 + 1), "k": kinds, "w": words}
+    mixed |= {"again": kinds * 1000 + 3, "wide": kinds.astype(np.uint64) << np.uint64(60)}
+    found = []
+    for made in (
+        mixed,
+        np.sin(np.arange(66) + rng.normal(size=(n, 1))).round(1),
+        {"b": kinds > 2, "c": np.full(n, 7)},
+    ):
+        for bound in ("1%", 0):
+            file = encode(made, bound, effort=2)
+            reader = Table(file)
+            start, entry = reader._starts[0], reader.index[0]
+            source = Reader(file[start : start + entry.length])
+            model = unsqueeze(source.string(), groups.MAX_BYTES)
+            out = Writer()
+            out.number(len(found))
+            out.string(model)
+            found.append((reader.types, bytes(out.data + source.data[source.at :])))
+    return found
+
+
+def table(data):
+    """A group of a table, its model not packed and no checksum in the way."""
+    seeds = table_seeds()
+    source = Reader(data)
+    try:
+        types, _ = seeds[source.number() % len(seeds)]
+        model = source.string()
+    except codec.CodecError:
+        return
+    rest = bytes(source.data[source.at :])
+    out = Writer()
+    out.string(squeeze(model, False))
+    try:
+        found = groups.decode(bytes(out.data) + rest, types, _TABLE_ROWS, None)
+    except codec.FormatError:
+        return
+    assert [len(field) for field in found] == [_TABLE_ROWS] * len(types)
+
+
+TARGETS = {"parser": parser, "decoder": decoder, "encoder": encoder, "table": table}

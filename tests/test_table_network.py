@@ -22,7 +22,7 @@ from codec.plugins.sklearn_table import TableAutoencoder
 from codec.table import pictures
 from codec.table.network import MAX_CLASSES, Network, Rows
 from codec.training import cli
-from codec.training.config import TableConfig, TrainingError
+from codec.training.config import SCALES, TableConfig, TrainingError
 from codec.training.table import train
 
 TINY = {"latents": 2, "hidden": 8, "steps": 20, "batch": 16}
@@ -63,7 +63,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def model(table):
-    return TableAutoencoder(latents=4, hidden=32, steps=400, random_state=1).fit(table)
+    return TableAutoencoder(latents=4, hidden=32, steps=300, random_state=1).fit(table)
 
 
 def test_latents_and_back(table, model):
@@ -76,6 +76,20 @@ def test_latents_and_back(table, model):
     assert (back["constant"] == 1.5).all()
     assert back.equals(model.denoise(table))
     assert len(model.get_feature_names_out()) == 4
+
+
+def test_what_the_decoder_makes_of_latents(table, model):
+    z = model.transform(table)
+    wide = model.expand(z)
+    assert wide.shape == (600, 32) and wide.dtype == np.float32
+    weights = model.network_.weights
+    numbers = (wide @ weights["rows"] + weights["rows.bias"])[:, 1]
+    square = model.inverse_transform(z)["square"]
+    column = model.network_.rows.columns[1]
+    made = np.clip(numbers * column.scale + column.centre, column.low, column.high)
+    assert np.allclose(made, square, atol=1e-4)
+    with pytest.raises(InputError, match="latents"):
+        model.expand(z[:, :3])
 
 
 def test_filling_in(table, model):
@@ -174,6 +188,27 @@ def test_numbers_as_classes_and_rare_words():
     assert set(network.denoise(table)[:, 1]) <= {0, 10, 20}
     rows = Rows.of({"w": np.array([f"w{i}" for i in range(200)] + ["w7"] * 9)})
     assert len(rows.columns[0].classes) == MAX_CLASSES and "w7" in rows.columns[0].classes
+
+
+def test_columns_of_one_unit_have_one_scale():
+    pixels = np.random.default_rng(0).integers(0, 17, (200, 6)) // [1, 1, 1, 1, 8, 8]
+    pixels[:4] = np.array([[0], [16], [0], [16]]) * (np.arange(6) < 4)
+    pixels[:, 5] = 3  # says nothing about the unit
+    scales = {h: [c.scale for c in Rows.of(pixels, (), h).columns] for h in SCALES}
+    spread = np.sqrt(np.mean(np.var(pixels[:, :5], axis=0)))
+    assert scales["auto"] == scales["table"] == pytest.approx([spread] * 6)
+    assert scales["column"][:5] == pytest.approx(pixels[:, :5].std(0))
+    more = np.c_[pixels, pixels * [10, 20, 30, 40, 50, 1]]  # other units
+    assert Rows.of(more) == Rows.of(more, (), "column") != Rows.of(more, (), "table")
+    assert Rows.of(pixels[:, :1]) == Rows.of(pixels[:, :1], (), "column")
+    # A column that hardly moves is as strange as it is far, not as it is rare.
+    table = np.random.default_rng(0).normal(size=(300, 4)) * [5, 5, 5, 0.01]
+    strange = np.tile(table[:1], (2, 1)) + [[0, 0, 20, 0], [0, 0, 0, 0.2]]
+    for scale, stranger in (("table", 0), ("column", 1)):
+        network, _ = train(table, TableConfig(steps=50, hidden=8, scale=scale))
+        assert network.score(strange).argmax() == stranger
+    with pytest.raises(TrainingError, match="scale"):
+        TableConfig(scale="row")
 
 
 def test_arrays_of_every_type_come_back():

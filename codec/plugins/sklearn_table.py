@@ -48,6 +48,10 @@ class TableAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Values that a latent can have.
     categorical : sequence of str or int
         Columns whose numbers are classes; texts and booleans always are.
+    scale : {"auto", "column", "table"}
+        What numbers are divided by: their column's standard deviation, or one for all
+        columns. "auto" takes one for all where half of the columns reach from the
+        table's least number to its largest, as pixels and ratings do.
     loss : {"mse", "mae"}
         Error of numbers that training makes small; that of classes is the cross-entropy.
     mask : float, 0..0.5
@@ -97,6 +101,7 @@ class TableAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         hidden: int = 128,
         levels: int = 255,
         categorical: Sequence[str | int] = (),
+        scale: str = "auto",
         loss: str = "mse",
         mask: float = 0.2,
         noise: float = 0.05,
@@ -114,6 +119,7 @@ class TableAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.hidden = hidden
         self.levels = levels
         self.categorical = categorical
+        self.scale = scale
         self.loss = loss
         self.mask = mask
         self.noise = noise
@@ -159,6 +165,13 @@ class TableAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     def inverse_transform(self, X: Any) -> Any:
         """The rows that latents stand for, as an array or a DataFrame."""
         return self._network().decode(X)
+
+    def expand(self, X: Any) -> Array:
+        """What the decoder makes of latents before rows: float32 (n, hidden).
+
+        A linear classifier finds more there than in the latents.
+        """
+        return self._network().expand(X)
 
     def denoise(self, X: Any) -> Any:
         """Rows as their latents have them."""

@@ -91,7 +91,7 @@ class Rows:
     schema: Schema
 
     @classmethod
-    def of(cls, table: Any, categorical: Sequence[str | int] = ()) -> "Rows":
+    def of(cls, table: Any, categorical: Sequence[str | int] = (), scale: str = "auto") -> "Rows":
         """Look at a table.
 
         Parameters
@@ -101,6 +101,11 @@ class Rows:
         categorical : sequence of str or int
             Names or places of columns whose numbers are classes. Texts and booleans
             always are.
+        scale : {"auto", "column", "table"}
+            What numbers are divided by: the standard deviation of their column, or one
+            for all columns, which are then of one unit. ``"auto"`` takes one for all
+            where half of the columns reach from the table's least number to its
+            largest, as pixels and ratings do.
 
         Raises
         ------
@@ -114,7 +119,8 @@ class Rows:
             raise InputError(f"no column {', '.join(sorted(named - set(schema.names)))}")
         if not fields or not len(fields[0]):
             raise InputError("a table of no rows or no columns has nothing to learn from")
-        return cls(tuple(_column(n, f, n in named) for n, f in zip(schema.names, fields)), schema)
+        columns = [_column(n, f, n in named) for n, f in zip(schema.names, fields)]
+        return cls(tuple(_scaled(columns, scale)), schema)
 
     def matrix(self, table: Any) -> Array:
         """Cells of a table, float32 (n, columns).
@@ -168,6 +174,11 @@ class Rows:
                 out.append((i, slice(start, start + column.width)))
                 start += column.width
         return out
+
+    @functools.cached_property
+    def one_unit(self) -> bool:
+        """All numbers are divided by the same: their columns' spreads can be compared."""
+        return len({self.columns[i].scale for i in self.numbers}) == 1
 
     @property
     def n_outputs(self) -> int:
@@ -248,6 +259,19 @@ def _column(name: str, field: Field, categorical: bool) -> Column:
         scale = 1.0 if low == high else max(high / 2 - low / 2, 1e-300)
     whole = bool((np.abs(values) < 2**53).all() and (values == np.rint(values)).all())
     return Column(name, None, centre, scale, low, high, whole)
+
+
+def _scaled(columns: list[Column], scale: str) -> list[Column]:
+    """Columns of which numbers have one scale, if it is asked for or plain to see."""
+    spread = [c for c in columns if c.classes is None and c.low < c.high]
+    if scale == "column" or not spread:
+        return columns
+    bounds = min(c.low for c in spread), max(c.high for c in spread)
+    reach = sum((c.low, c.high) == bounds for c in spread)
+    if scale == "auto" and (len(spread) < 2 or 2 * reach < len(spread)):
+        return columns
+    one = math.hypot(*(c.scale / math.sqrt(len(spread)) for c in spread))
+    return [c if c.classes is not None else dataclasses.replace(c, scale=one) for c in columns]
 
 
 def _frequent(count: Array) -> list[int]:
@@ -364,9 +388,13 @@ class Layers:
         """Latents in -1..1, not rounded yet."""
         return self.tanh(self._dense("latents", hidden))
 
+    def expanded(self, latents: Any) -> Any:
+        """What the decoder makes of latents before rows."""
+        return self._two("decoder", latents)
+
     def rows(self, latents: Any) -> Any:
         """Outputs for latents."""
-        return self._dense("rows", self._two("decoder", latents))
+        return self._dense("rows", self.expanded(latents))
 
     def missing(self, hidden: Any, features: Any) -> Any:
         """Outputs for cells that are missing, of all that the encoder knows."""
@@ -411,7 +439,10 @@ class Network:
         away = np.where(np.isfinite(away), away, np.nan)
         count = np.maximum(np.isfinite(away).sum(0), 1)
         deviation = np.ones(len(rows.columns))
-        deviation[at] = np.maximum(np.sqrt(np.nansum(np.square(away), 0) / count), LEAST)
+        deviation[at] = np.sqrt(np.nansum(np.square(away), 0) / count)
+        if rows.one_unit:
+            deviation[at] = np.sqrt(np.mean(np.square(deviation[at])))
+        deviation = np.maximum(deviation, LEAST)
         k = z.shape[1]
         spread = np.atleast_2d(np.cov(z.T)) if len(z) > 1 else np.eye(k)
         steps = np.linspace(0, 1, KNOTS)
@@ -467,12 +498,29 @@ class Network:
         latents : ndarray (n, k)
             As of `latents`; larger ones count as the largest.
         """
+        z = self._given(latents)
+        cells = [self.rows.best(self._layers.rows(block)) for block in _blocks(z)]
+        return self.rows.table(np.concatenate(cells))
+
+    def expand(self, latents: Array) -> Array:
+        """What the decoder makes of latents before rows, float32 (n, hidden units).
+
+        A linear classifier finds more there than in the latents, of which it is a
+        function.
+
+        Parameters
+        ----------
+        latents : ndarray (n, k)
+            As of `latents`; larger ones count as the largest.
+        """
+        return np.concatenate([self._layers.expanded(b) for b in _blocks(self._given(latents))])
+
+    def _given(self, latents: Array) -> Array:
+        """Latents in -1..1 of whole numbers that anyone gave."""
         z = np.asarray(latents)
         if z.ndim != 2 or z.shape[1] != len(self.prior["mean"]):
             raise InputError(f"latents of shape {z.shape}, not (n, {len(self.prior['mean'])})")
-        z = np.clip(np.nan_to_num(z.astype(np.float32)) / self.reach, -1, 1)
-        cells = [self.rows.best(self._layers.rows(block)) for block in _blocks(z)]
-        return self.rows.table(np.concatenate(cells))
+        return np.clip(np.nan_to_num(z.astype(np.float32)) / self.reach, -1, 1)
 
     def denoise(self, table: Any) -> Any:
         """Rows as their latents have them."""

@@ -13,6 +13,7 @@ from ..errors import CodecError
 from .settings import number, setting, sigmas, sizes, some_of
 
 PRESET_NAMES = "photo", "digits", "tiny", "table"
+SCALES = "auto", "column", "table"
 BF16 = "auto", "on", "off"
 DEVICES = "auto", "cpu", "cuda", "mps"
 # What a run may train alone: members of ``nets.Codec``.
@@ -325,6 +326,13 @@ class TableConfig:
         "NAME,..",
         lambda text: tuple(text.split(",")),
     )
+    scale: str = _table(
+        "auto",
+        "what numbers are divided by: their column's standard deviation (column) or one "
+        "for all columns (table); auto: table where half of the columns reach from the "
+        "table's least number to its largest, as pixels and ratings do",
+        choices=SCALES,
+    )
     loss: str = "mse"
     dropout: float = 0.0
     weight_decay: float = 0.01
@@ -339,6 +347,8 @@ class TableConfig:
     def __post_init__(self):
         if self.loss not in ("mse", "mae"):
             raise TrainingError(f"the loss of a table's numbers is mse or mae, not {self.loss!r}")
+        if self.scale not in SCALES:
+            raise TrainingError(f"scale is {', '.join(SCALES)}, not {self.scale!r}")
 
 
 _task = functools.partial(setting, group="what to do")

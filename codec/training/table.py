@@ -51,7 +51,7 @@ def train(table, settings=TableConfig(), step=None):
     InputError
         No table to learn from.
     """
-    rows = Rows.of(table, settings.categorical)
+    rows = Rows.of(table, settings.categorical, settings.scale)
     matrix = rows.matrix(table)
     matrix[~np.isfinite(matrix)] = np.nan
     weights, curves = _trained(rows, matrix, settings, step or (lambda done, all: None))

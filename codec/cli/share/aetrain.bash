@@ -7,7 +7,7 @@
 
 
 
-_shtab_aetrain_option_strings=(--resume --export --preset --sizes --out -f --force --save-weights --valid --valid-split --name --state --init --hours --export-share --steps --patience --decay-from --batch --crop --flips --no-flips --shift --loss --loss-high --loss-turn --clamped --finish --only --denoise --base --rate --muon-lr --trunk-lr --adam-lr --rows-lr --table-lr --gain-rate --mix-rate --weight-decay --dropout --clip --warmup --ema --near --seed --device --workers --bf16 --valid-minutes --save-minutes --valid-pictures --against --table-pictures --latents --hidden --levels --mask --noise --l1 --categorical -h --help)
+_shtab_aetrain_option_strings=(--resume --export --preset --sizes --out -f --force --save-weights --valid --valid-split --name --state --init --hours --export-share --steps --patience --decay-from --batch --crop --flips --no-flips --shift --loss --loss-high --loss-turn --clamped --finish --only --denoise --base --rate --muon-lr --trunk-lr --adam-lr --rows-lr --table-lr --gain-rate --mix-rate --weight-decay --dropout --clip --warmup --ema --near --seed --device --workers --bf16 --valid-minutes --save-minutes --valid-pictures --against --table-pictures --latents --hidden --levels --mask --noise --l1 --categorical --scale -h --help)
 
 _shtab_aetrain_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_aetrain___out_COMPGEN=_shtab_compgen_dirs
@@ -21,6 +21,7 @@ _shtab_aetrain___against_COMPGEN=_shtab_compgen_dirs
 _shtab_aetrain___preset_choices=(photo digits tiny table)
 _shtab_aetrain___device_choices=(auto cpu cuda mps)
 _shtab_aetrain___bf16_choices=(auto on off)
+_shtab_aetrain___scale_choices=(auto column table)
 
 _shtab_aetrain___resume_nargs=0
 _shtab_aetrain___export_nargs=0

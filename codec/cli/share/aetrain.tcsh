@@ -18,7 +18,8 @@ complete aetrain \
         'c/--device=/(auto cpu cuda mps)/' \
         'c/--bf16=/(auto on off)/' \
         'c/--against=/d/' \
-        'c/--/(adam-lr against base batch bf16 categorical clamped clip crop decay-from denoise device dropout ema export export-share finish flips force gain-rate help hidden hours init l1 latents levels loss loss-high loss-turn mask mix-rate muon-lr name near no-flips noise only out patience preset rate resume rows-lr save-minutes save-weights seed shift sizes state steps table-lr table-pictures trunk-lr valid valid-minutes valid-pictures valid-split warmup weight-decay workers)/' \
+        'c/--scale=/(auto column table)/' \
+        'c/--/(adam-lr against base batch bf16 categorical clamped clip crop decay-from denoise device dropout ema export export-share finish flips force gain-rate help hidden hours init l1 latents levels loss loss-high loss-turn mask mix-rate muon-lr name near no-flips noise only out patience preset rate resume rows-lr save-minutes save-weights scale seed shift sizes state steps table-lr table-pictures trunk-lr valid valid-minutes valid-pictures valid-split warmup weight-decay workers)/' \
         'c/-/(- f h)/' \
         'n/--preset/(photo digits tiny table)/' \
         'n/--out/d/' \
@@ -30,5 +31,6 @@ complete aetrain \
         'n/--device/(auto cpu cuda mps)/' \
         'n/--bf16/(auto on off)/' \
         'n/--against/d/' \
+        'n/--scale/(auto column table)/' \
         'p/1/d/' \
         'p/*/()/'

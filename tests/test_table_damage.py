@@ -141,3 +141,16 @@ def test_a_column_that_unpacks_within():
     assert len(bomb.data) < 10**5
     with pytest.raises(codec.FormatError, match="compressed within"):
         fields._to_column(bomb, column.type)
+
+
+def test_no_row_comes_before_itself():
+    """Was a ValueError; the fuzzer found it."""
+    from codec.table import mixing
+    from codec.table.plan import Lag, Plan
+    from codec.table.wire import Reader, Writer
+
+    tree = mixing.Tree.of(np.array([0]), np.array([1]), np.array([1]))
+    out = Writer()
+    Plan(tree=tree, lags=(Lag(0),), bits=4).write(out)
+    with pytest.raises(codec.FormatError, match="before itself"):
+        Plan.read(Reader(bytes(out.data)), 0, 10)

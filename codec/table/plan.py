@@ -211,6 +211,8 @@ class Plan:
         for _ in range(number(mixing.LAGS)):
             back = number(1 << 30)
             lags.append(Lag(back, () if back else _read_terms(source, before)))
+            if not (back or lags[-1].terms):
+                raise FormatError("a row of a table comes before itself: file is damaged")
         contexts = _read_contexts(source, before, len(lags) - 1)
         guesses = tuple(g - 1 for g in source.numbers(mixing.GUESSES, len(lags)))
         bits, flags = divmod(number(24 << 2 | 3, 4), 4)

@@ -292,7 +292,10 @@ def decode(column: Column, data: Buffer) -> Array:
         sound = decoder.place - 4 <= len(data) <= decoder.place
     else:
         symbols = np.zeros(column.n, np.int64)
-        sound = _core.decode(*column._core(), data, symbols)
+        try:
+            sound = _core.decode(*column._core(), data, symbols)
+        except ValueError as e:  # a plan that only the core finds to be damaged
+            raise FormatError(f"a column does not decode: {e}") from e
     if not sound:
         raise FormatError("a column does not decode: file is damaged")
     return symbols
@@ -631,7 +634,10 @@ def restore(prediction: Prediction, symbols: Array) -> Array:
             return values if prediction.given is None else values + prediction.given
     if _core is not None:
         values = np.empty_like(symbols)
-        _core.restore(*prediction._core(), symbols, values)
+        try:
+            _core.restore(*prediction._core(), symbols, values)
+        except ValueError as e:  # as of `decode`
+            raise FormatError(f"a column does not decode: {e}") from e
         return values
     given = prediction._given(len(symbols))
     reached: list[int] = []

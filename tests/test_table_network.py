@@ -207,6 +207,7 @@ def test_columns_of_one_unit_have_one_scale():
     for scale, stranger in (("table", 0), ("column", 1)):
         network, _ = train(table, TableConfig(steps=50, hidden=8, scale=scale))
         assert network.score(strange).argmax() == stranger
+        assert (len({*network.prior["deviation"]}) == 1) == (scale == "table")
     with pytest.raises(TrainingError, match="scale"):
         TableConfig(scale="row")
 

@@ -38,6 +38,7 @@ LEAST = 0.02  # standard deviations that a column's residual has at least
 HUGE = 1e9  # standard deviations; what is farther, or infinite, counts as that
 FREEDOM = 3  # degrees of Student's distribution of residuals
 RIDGE = 1e-4  # added to variances of latents in -1..1
+MAX_ARRAYS = 64  # of a file
 MAX_HEAD = 1 << 24  # bytes of a file's head
 FORMAT = "aecompress table network 1"
 
@@ -663,6 +664,8 @@ class Network:
         _need(schema.names == tuple(c.name for c in columns), "columns are named otherwise")
         number_types(schema)
         rows, body, found = Rows(columns, schema), memoryview(data)[8 + size :], {}
+        # Each is looked at whole, and all may name the same bytes.
+        _need(len(head) <= MAX_ARRAYS, f"{len(head)} arrays")
         for name, one in head.items():
             start, stop = one["data_offsets"]
             shape = tuple(one["shape"])

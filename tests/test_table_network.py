@@ -271,6 +271,10 @@ def test_hostile_bytes_end_in_our_errors(model):
         read(bytes(bad))
     assert isinstance(read(struct.pack("<Q", 1 << 62) + data[8:]), FormatError)
     assert isinstance(read(struct.pack("<Q", 99999) + b"[" * 99999), FormatError)
+    head = json.loads(data[8 : 8 + size])  # one array under many names, each read whole
+    text = json.dumps(head | {str(i): head["scores"] for i in range(99)}).encode()
+    many = read(struct.pack("<Q", len(text)) + text + data[8 + size :])
+    assert isinstance(many, FormatError) and "arrays" in str(many)
 
 
 @pytest.mark.parametrize(

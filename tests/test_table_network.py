@@ -20,7 +20,8 @@ from codec.cli import tables
 from codec.errors import CodecError, FormatError, InputError
 from codec.plugins.sklearn_table import TableAutoencoder
 from codec.table import pictures
-from codec.table.network import MAX_CLASSES, Network, Rows
+from codec.table.network import Network
+from codec.table.rows import MAX_CLASSES, Rows
 from codec.training import cli
 from codec.training.config import SCALES, TableConfig, TrainingError
 from codec.training.table import train

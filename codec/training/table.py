@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from ..errors import InputError, UnsupportedError
 from ..io import atomic
 from ..table import pictures
-from ..table.network import Layers, Network, Rows
+from ..table.network import Layers, Network
+from ..table.rows import Rows
 from .config import TableConfig, TrainingError
 
 WARMUP = 50  # steps

@@ -80,7 +80,7 @@ def serial(decoder, data):
     graphs, each = Graphs.run, Stages._each
 
     def run(self, name, *inputs, **named):
-        work = timed(name, graphs) if name == "synthesis" else graphs
+        work = timed("synthesis", graphs) if name in ("synthesis", "squares") else graphs
         return work(self, name, *inputs, **named)
 
     def shared(self, work, *others):

@@ -508,6 +508,89 @@ static PyObject *dequantise(PyObject *self, PyObject *args)
     return status(AEC_OK);
 }
 
+/* A sample of 0..255, rounded half to even; what is no number is one of the two. Floats
+ * that are not negative are in the order of their bits, which compilers hold in bounds for
+ * many at once. */
+static uint8_t sample(float v)
+{
+    const int32_t most = 0x437f0000; /* 255 */
+    int32_t bits;
+    memcpy(&bits, &v, 4);
+    bits = bits > 0 ? bits : 0;
+    bits = bits < most ? bits : most;
+    memcpy(&v, &bits, 4);
+    v += 12582912; /* 3 x 2^22: the last bits are the number now */
+    memcpy(&bits, &v, 4);
+    return (uint8_t)bits;
+}
+
+/* pixels(square, square, square, square, out, y, x, height, width, top, left): what the
+ * synthesis does after its last convolutions (codec/training/graph.py, Graph.pixels).
+ * Squares are float32 (.., h, w, 4 x 4 x 3), of which four make 8 x 8 pixels, less two
+ * rows and columns at the beginning and six at the end. Pixels from `top` and `left` on
+ * go into uint8 (.., rows, columns, 3), from y and x on. */
+static PyObject *pixels(PyObject *self, PyObject *args)
+{
+    enum { SQUARES = 4, SAMPLES = 48, LINE = 12 };
+    PyObject *of[SQUARES + 1];
+    Py_buffer b[SQUARES + 1], *out = b + SQUARES;
+    int y, x, height, width, top, left, got = 0, good = 1;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOOOOiiiiii", of, of + 1, of + 2, of + 3, of + 4, &y, &x,
+                          &height, &width, &top, &left))
+        return NULL;
+    while (got <= SQUARES && good) {
+        good = !PyObject_GetBuffer(of[got], b + got, PyBUF_ND | (got < SQUARES ? 0 : PyBUF_WRITABLE));
+        got += good;
+    }
+    if (good) {
+        const Py_ssize_t *s = b->shape + b->ndim - 3, *t = out->shape + out->ndim - 3;
+        good = b->ndim >= 3 && s[2] == SAMPLES && out->ndim >= 3 && t[2] == 3 && out->len
+               && out->itemsize == 1;
+        uint64_t n = good ? out->len / (3 * t[0] * t[1]) : 0;
+        for (int i = 0; i < SQUARES && good; i++) {
+            const Py_ssize_t *same = b[i].shape + b[i].ndim - 3;
+            good = b[i].ndim >= 3 && same[0] == s[0] && same[1] == s[1] && same[2] == SAMPLES
+                   && b[i].itemsize == 4 && fits(b + i, n * s[0] * s[1] * SAMPLES * 4);
+        }
+        good = good && y >= 0 && x >= 0 && height >= 0 && width >= 0 && top >= 0 && left >= 0
+               && (int64_t)y + height <= t[0] && (int64_t)top + height <= 8 * ((int64_t)s[0] - 1)
+               && (int64_t)x + width <= t[1] && (int64_t)left + width <= 8 * ((int64_t)s[1] - 1);
+        if (good) {
+            Py_BEGIN_ALLOW_THREADS
+            const size_t end = top + 2 + height, right = left + 2 + width;
+            for (size_t picture = 0; picture < n; picture++)
+                for (size_t down = top + 2, lines; down < end; down += lines) {
+                    size_t first = down % 4;
+                    lines = 4 - first < end - down ? 4 - first : end - down;
+                    size_t from = (picture * s[0] + down / 8) * s[1] * SAMPLES;
+                    size_t line = picture * t[0] + y + down - top - 2;
+                    uint8_t *to = (uint8_t *)out->buf + (line * t[1] + x) * 3;
+                    for (size_t at = left + 2, n_at; at < right; at += n_at, to += n_at * 3) {
+                        const Py_buffer *square = b + down / 4 % 2 * 2 + at / 4 % 2;
+                        const float *v = (const float *)square->buf + from + at / 8 * SAMPLES;
+                        uint8_t of_square[SAMPLES];
+                        for (int c = 0; c < SAMPLES; c++)
+                            of_square[c] = sample(v[c]);
+                        n_at = 4 - at % 4 < right - at ? 4 - at % 4 : right - at;
+                        for (size_t i = 0; i < lines; i++) {
+                            const uint8_t *one = of_square + (first + i) * LINE;
+                            if (n_at == 4)
+                                memcpy(to + i * t[1] * 3, one, LINE);
+                            else
+                                memcpy(to + i * t[1] * 3, one + at % 4 * 3, n_at * 3);
+                        }
+                    }
+                }
+            Py_END_ALLOW_THREADS
+        }
+    }
+    while (got)
+        PyBuffer_Release(b + --got);
+    if (!good && !PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "pixels that are not there");
+    return good ? status(AEC_OK) : NULL;
+}
+
 static PyMethodDef methods[] = {
     {"model", model, METH_VARARGS, NULL},
     {"reader", reader, METH_VARARGS, NULL},
@@ -526,6 +609,7 @@ static PyMethodDef methods[] = {
     {"crc", crc, METH_VARARGS, NULL},
     {"nearest", nearest, METH_VARARGS, NULL},
     {"dequantise", dequantise, METH_VARARGS, NULL},
+    {"pixels", pixels, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_core", NULL, 0, methods,

@@ -7,7 +7,7 @@ onnx = pytest.importorskip("onnx")
 
 from codec.errors import ModelError
 from codec.model import find, session
-from codec.model.part import constant, part_of
+from codec.model.part import constant, end_of, part_of
 
 GRADIENT = find.load(None).graphs["synthesis_gradient"]
 
@@ -72,6 +72,77 @@ def test_a_constant_in_place_of_an_input():
     assert got == whole
     with pytest.raises(ValueError, match="without an input speed"):
         constant(GRADIENT, "speed", value)
+
+
+@pytest.mark.parametrize("name", ["look", "psnr"])
+def test_the_end_of_the_synthesis_is_known(name):
+    graphs = session.Graphs(find.load(name))
+    whole = onnx.load_from_string(graphs.bundle.graphs["synthesis"])
+    part = onnx.load_from_string(graphs.squares)
+    (join,) = (
+        n
+        for n in whole.graph.node
+        if n.op_type == "Concat" and len(n.input) == 4 and n.attribute[0].i == 1
+    )
+    turns = part.graph.node[-4:]
+    assert [n.input[0] for n in turns] == [*join.input]
+    assert all(n.attribute[0] == onnx.helper.make_attribute("perm", [0, 2, 3, 1]) for n in turns)
+    assert [o.name for o in part.graph.output] == [n.output[0] for n in turns]
+    # What of it a GPU would make would have to be fetched.
+    other = session.Graphs(graphs.bundle)
+    other.provider = "CUDAExecutionProvider"
+    assert other.squares is None
+
+
+def changed(change):
+    """`end_of` of the default model's synthesis after a change."""
+    model = onnx.load_from_string(find.load(None).graphs["synthesis"])
+    change(model.graph)
+    return end_of(model.SerializeToString(), "pixels", "Concat")
+
+
+def test_an_end_is_known_by_what_it_does():
+    whole = changed(lambda graph: None)
+
+    def renamed(graph):
+        for node in graph.node:
+            node.name = "n" + node.output[0]
+            for names in node.input, node.output:
+                names[:] = [
+                    n if n in ("latent", "modulation", "pixels") else n + "x" for n in names
+                ]
+        for array in graph.initializer:
+            array.name += "x"
+
+    values, digest = changed(renamed)
+    assert (digest, values) == (whole[1], [v + "x" for v in whole[0]])
+
+    def wider(graph):
+        graph.input[0].type.tensor_type.shape.dim[3].dim_value = 7
+
+    assert changed(wider) == whole
+
+    def node(graph, kind):
+        return next(n for n in reversed(graph.node) if n.op_type == kind)
+
+    def number(graph, kind, i, value):
+        (array,) = (a for a in graph.initializer if a.name == node(graph, kind).input[i])
+        made = onnx.numpy_helper.to_array(array)
+        array.CopyFrom(onnx.numpy_helper.from_array(np.full_like(made, value), array.name))
+
+    for change in (
+        lambda g: number(g, "QuantizeLinear", 1, 2),
+        lambda g: number(g, "QuantizeLinear", 2, 1),
+        lambda g: number(g, "Slice", 1, 3),
+        lambda g: node(g, "Transpose").attribute[0].ints.__setitem__(0, 1),
+        lambda g: node(g, "Slice").input.__setitem__(2, node(g, "Slice").input[1]),
+        lambda g: node(g, "Slice").__setattr__("domain", "else"),
+        lambda g: node(g, "Shape").input.__setitem__(0, "modulation"),
+    ):
+        assert changed(change)[1] != whole[1]
+    assert changed(lambda g: node(g, "QuantizeLinear").__setattr__("op_type", "Concat")) != whole
+    with pytest.raises(ValueError):
+        end_of(b"", "pixels", "Concat")
 
 
 def test_a_session_for_each_quality():

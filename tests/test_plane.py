@@ -13,11 +13,11 @@ import codec
 from codec import container
 from codec.model import find
 from codec.model.session import Graphs
-from codec.symbols import ahead, passes
+from codec.symbols import ahead, core, passes
 from codec.symbols.ahead import ordered
 from codec.symbols.pipeline import Pipeline
 from codec.symbols.slabs import Place, join, slabs, split
-from codec.transform import plane
+from codec.transform import plane, transform
 from codec.transform.plane import Flow
 
 PHOTO = cases.data("photo-160x240")
@@ -245,6 +245,28 @@ def test_an_error_of_a_network_is_raised(monkeypatch, wrong, coded):
     monkeypatch.setattr(Graphs, "run", broken)
     with pytest.raises(codec.ModelError, match="no such graph"):
         Pipeline(find.load(), 2).decode(payload, h, w, 40, crc)
+
+
+@pytest.mark.skipif(not core.AVAILABLE, reason="built without a compiler")
+@pytest.mark.parametrize("name, known", [("look", True), ("psnr", True), ("digits", False)])
+def test_the_core_lays_out_the_pixels_of_the_whole_graph(monkeypatch, name, known):
+    graphs = Graphs(find.load(name), 1)
+    assert bool(graphs.squares) == known
+    rng, mod = np.random.default_rng(4), graphs.bundle.at_quality("synthesis_mod", 40)
+    monkeypatch.setattr(transform, "SYNTHESIS_SIDE", 4)
+    for shape, region in (
+        ((9, 6), (0, 0, 9 * 16 - 3, 6 * 16 - 1)),
+        ((9, 6), (13, 37, 101, 50)),
+        ((2, 3, 5), (0, 0, 48, 80)),
+        ((1, 1), (0, 0, 7, 5)),
+    ):
+        latent = rng.normal(0, 0.5, (*shape, graphs.bundle.m)).astype("f4")
+        given = latent, graphs, mod, shape, region
+        here = transform.synthesise(*given)
+        with monkeypatch.context() as patch:
+            patch.setattr(core, "pixels", None)
+            assert np.array_equal(here, transform.synthesise(*given))
+        assert here.std() > 2
 
 
 def test_blends_are_refused():

@@ -2,9 +2,11 @@
 
 Contents
 --------
-``part_of``   the part that some outputs need, or values before them
-``inputs_of`` what a value is made from
-``constant``  an input that is always the same made a constant
+``part_of``        the part that some outputs need, or values before them
+``channels_last``  the same, of values with their channels last
+``inputs_of``      what a value is made from
+``end_of``         the last node of a kind, and what comes after it
+``constant``       an input that is always the same made a constant
 
 onnxruntime runs every node of a graph, also those that lead to no output
 that was asked for (1.32: ``only_execute_path_to_fetches`` changes nothing,
@@ -14,6 +16,7 @@ that. It takes a few fields of protobuf (onnx.proto), and no onnx, which is
 no runtime dependency.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -22,9 +25,12 @@ from ..types import Array
 
 GRAPH = 7  # of ModelProto
 NODE, INITIALIZER, INPUT, OUTPUT = 1, 5, 11, 12  # of GraphProto
-NODE_INPUT, NODE_OUTPUT, VALUE_NAME = 1, 2, 1
+NODE_INPUT, NODE_OUTPUT, NODE_NAME, NODE_KIND, ATTRIBUTE = 1, 2, 3, 4, 5
+VALUE_NAME, VALUE_TYPE = 1, 2
 DIMS, DATA_TYPE, TENSOR_NAME, RAW_DATA = 1, 2, 8, 9  # of TensorProto
 FLOAT = 1
+# Of a Transpose, an AttributeProto: perm = [0, 2, 3, 1], of type INTS.
+_CHANNELS_LAST = b"\x0a\x04perm\x40\x00\x40\x02\x40\x03\x40\x01\xa0\x01\x07"
 _BYTES = 2  # wire type of what has a length
 _FIXED = {1: 8, 5: 4}  # wire types of a fixed size
 
@@ -50,7 +56,41 @@ def part_of(model: bytes, *outputs: str) -> bytes:
     ValueError
         These bytes are no such model.
     """
-    return _with_graph(model, lambda graph: _needed(graph, {o.encode() for o in outputs}))
+    return _with_graph(model, lambda graph: _needed(graph, [o.encode() for o in outputs]))
+
+
+def channels_last(model: bytes, *values: str) -> bytes:
+    """The part that makes some values (n, c, h, w), as (n, h, w, c).
+
+    Parameters
+    ----------
+    model : bytes
+        As of `part_of`.
+    *values : str
+
+    Returns
+    -------
+    bytes
+        A ModelProto whose outputs these are, in their order, under other names.
+
+    Raises
+    ------
+    ValueError
+        These bytes are no such model.
+    """
+    outputs = [f"{value} last" for value in values]
+    turns = b"".join(
+        _field(
+            NODE,
+            _field(NODE_INPUT, value.encode())
+            + _field(NODE_OUTPUT, output.encode())
+            + _field(NODE_KIND, b"Transpose")
+            + _field(ATTRIBUTE, _CHANNELS_LAST),
+        )
+        for value, output in zip(values, outputs)
+    )
+    wanted = [output.encode() for output in outputs]
+    return _with_graph(model, lambda graph: _needed(graph + turns, wanted))
 
 
 def inputs_of(model: bytes, value: str) -> list[str]:
@@ -78,6 +118,60 @@ def inputs_of(model: bytes, value: str) -> list[str]:
                 if value.encode() in names[NODE_OUTPUT]:
                     return [name.decode() for name in names[NODE_INPUT]]
     raise ValueError(f"an ONNX model that does not make {value}")
+
+
+def end_of(model: bytes, output: str, kind: str) -> tuple[list[str], str]:
+    """The last node of a kind on the way of first inputs, and what comes after it.
+
+    Parameters
+    ----------
+    model : bytes
+        As of `part_of`.
+    output : str
+    kind : str
+        Such as "Concat".
+
+    Returns
+    -------
+    inputs : list of str
+        Of that node; empty where there is none.
+    digest : str
+        Of that node and of all else that makes the output of these inputs: equal only
+        where the same is done. Sizes of inputs, and names of nodes and values, do not
+        matter.
+
+    Raises
+    ------
+    ValueError
+        These bytes are no model.
+    """
+    (graph,) = (value for number, _, value in _fields(model) if number == GRAPH)
+    fields, said = list(_fields(graph)), hashlib.sha256()
+    way: bytes | None = output.encode()
+    numbers, inputs = {way: 0}, []
+
+    def say(message: bytes, names: list[bytes], *hidden: int) -> None:
+        kept = [whole for n, whole, _ in _fields(message) if n not in hidden]
+        those = [numbers.setdefault(name, len(numbers)) for name in names]
+        said.update(repr((kept, those)).encode())
+
+    for number, _, node in reversed(fields):
+        names = _names(node, NODE_INPUT, NODE_OUTPUT, NODE_KIND) if number == NODE else {}
+        if not names or numbers.keys().isdisjoint(names[NODE_OUTPUT]):
+            continue
+        takes = names[NODE_INPUT]
+        if way in names[NODE_OUTPUT]:
+            way = takes[0] if takes else None
+            if names[NODE_KIND] == [kind.encode()]:
+                way, inputs, takes = None, takes, []
+        say(node, names[NODE_OUTPUT] + takes, NODE_INPUT, NODE_OUTPUT, NODE_NAME)
+    for number, _, value in fields:
+        if number in (INPUT, INITIALIZER):
+            name = VALUE_NAME if number == INPUT else TENSOR_NAME
+            called = _names(value, name)[name]
+            if numbers.keys() >= set(called):
+                say(value, called, VALUE_TYPE if number == INPUT else TENSOR_NAME)
+    return [value.decode() for value in inputs], said.hexdigest()[:16]
 
 
 def constant(model: bytes, name: str, array: Array) -> bytes:
@@ -132,7 +226,7 @@ def _field(number: int, value: bytes) -> bytes:
     return _varint(number << 3 | _BYTES) + _varint(len(value)) + value
 
 
-def _needed(graph: bytes, outputs: set[bytes]) -> bytes:
+def _needed(graph: bytes, outputs: list[bytes]) -> bytes:
     needed, kept, declared = set(outputs), [], set()
     for number, whole, value in reversed(list(_fields(graph))):
         if number == NODE:
@@ -150,7 +244,9 @@ def _needed(graph: bytes, outputs: set[bytes]) -> bytes:
         whole
         for number, whole, value in reversed(kept)
         if number != INPUT or needed.issuperset(_names(value, VALUE_NAME)[VALUE_NAME])
-    ) + b"".join(_field(OUTPUT, _field(VALUE_NAME, name)) for name in outputs - declared)
+    ) + b"".join(
+        _field(OUTPUT, _field(VALUE_NAME, name)) for name in outputs if name not in declared
+    )
 
 
 def _names(message: bytes, *numbers: int) -> dict[int, list[bytes]]:

@@ -12,8 +12,8 @@ Contents
                ``python -m codec.symbols.core MODEL FILE`` writes
 ``Core``       makes readers, writers and slabs, as `passes.Python` does
 
-``nearest`` and ``dequantise`` are floats, of `choose` and `Means`; None without
-the core.
+``nearest``, ``dequantise`` and ``pixels`` are floats, of `choose`, `Means` and
+`transform.synthesise`; None without the core.
 """
 
 import functools
@@ -38,6 +38,7 @@ except ImportError:
 AVAILABLE = _core is not None
 nearest = _core.nearest if AVAILABLE else None
 dequantise = _core.dequantise if AVAILABLE else None
+pixels = _core.pixels if AVAILABLE else None
 MAGIC = 0x54434541
 _DAMAGED, _MODEL = 1, 2  # of core/aec.h
 _ORDER = ("z_band z_freq z_min row_max row_freq skip level w1 b1 w2 b2 bias c1 c2 c3").split()

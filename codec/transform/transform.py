@@ -1,11 +1,13 @@
 """Pixels <-> latent plane through the analysis and synthesis graphs."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..model.session import Graphs
 from ..progress import Progress, track
+from ..symbols import core
 from ..types import Array, Region
 from .tiles import SYNTHESIS_SIDE, tiles
 
@@ -104,13 +106,20 @@ def synthesise(
     for (y, yy, a, b), (x, xx, c, d) in track(
         tiles(h, w, halo, rows, columns, SYNTHESIS_SIDE), progress
     ):
-        px = graphs.run("synthesis", modulation=modulation, latent=cut(slice(a, b), slice(c, d)))[0]
-        if px.shape == out.shape:  # all of it, and whole cells
-            out = px
-            continue
+        latent = cut(slice(a, b), slice(c, d))
         y, x = max(16 * y, top), max(16 * x, left)
-        yy, xx = min(16 * yy, top + height), min(16 * xx, left + width)
-        out[..., y - top : yy - top, x - left : xx - left, :] = px[
-            ..., y - 16 * a : yy - 16 * a, x - 16 * c : xx - 16 * c, :
-        ]
+        size = min(16 * yy, top + height) - y, min(16 * xx, left + width) - x
+        of, to = (y - 16 * a, x - 16 * c), (y - top, x - left)
+        if core.pixels and graphs.squares:
+            squares = graphs.run("squares", modulation=modulation, latent=latent)
+            core.pixels(*squares, out, *to, *size, *of)
+        else:
+            (px,) = graphs.run("synthesis", modulation=modulation, latent=latent)
+            out[_box(to, size)] = px[_box(of, size)]
     return out
+
+
+def _box(first: tuple[int, int], size: tuple[int, int]) -> tuple[Any, ...]:
+    """Index of so many rows and columns in an array (.., h, w, c)."""
+    (y, x), (h, w) = first, size
+    return ..., slice(y, y + h), slice(x, x + w), slice(None)

@@ -142,14 +142,17 @@ def test_rows_are_read_alone():
 @pytest.mark.parametrize(
     "what",
     [np.zeros((2, 2, 2)), {"a": np.zeros(2), "b": np.zeros(3)}, np.zeros(2, complex)]
-    + [{"a": np.array([{}], object)}, {"a": np.zeros((2, 2))}],
+    + [{"a": np.array([{}], object)}, {"a": np.zeros((2, 2))}, [[1], [2, 3]]]
+    + [np.ma.masked_less(np.arange(3), 1), {1: np.zeros(2), "1": np.ones(2)}],
 )
 def test_what_is_no_table(what):
     with pytest.raises(codec.InputError):
         table.encode(what)
 
 
-@pytest.mark.parametrize("error", [-1, "x%", "nan", float("inf"), {"z": 1}, {"s": 1}])
+@pytest.mark.parametrize(
+    "error", [-1, "x%", "nan", float("inf"), 10**400, True, {"z": 1}, {"s": 1}]
+)
 def test_wrong_errors(error):
     with pytest.raises(codec.InputError):
         table.encode({"a": np.zeros(2), "s": np.array(["x", "y"])}, error)
@@ -220,6 +223,85 @@ def test_pandas_and_arrow():
     assert table.decode(table.encode(pa.table({"x": sliced})))["x"].to_pylist() == [
         *("b", "c", None)
     ]
+
+
+def arrow_columns(n):
+    """A column of each kind of what Arrow has, with what is missing in some rows only."""
+    pa = pytest.importorskip("pyarrow")
+    some = np.arange(n) % 11 != 5
+    words = np.array(["b", "a", "", "c"])[np.arange(n) % 4]
+    return pa.table(
+        {
+            "text": pa.array(words, mask=~some),
+            "category": pa.array(words, mask=~some).dictionary_encode(),
+            "list": [[i] * (i % 3) if i % 5 else None for i in range(n)],
+            "decimal": pa.array([str(i / 4) for i in range(n)]).cast(pa.decimal128(9, 2)),
+            "classes": pa.array(np.arange(n) % 3).dictionary_encode(),
+            "null": pa.nulls(n),
+        }
+    )
+
+
+@pytest.mark.parametrize("row_group", [4, 30])
+def test_groups_of_every_kind(row_group):
+    """Texts with nothing missing in a group, and columns of no kind, were refused."""
+    pa = pytest.importorskip("pyarrow")
+    whole = arrow_columns(60)
+    data = table.encode(whole, effort=1, row_group=row_group)
+    file = table.Table(data)
+    assert len(file) == 60 // row_group
+    assert table.decode(data).equals(whole)
+    assert file.rows(7, 41).equals(whole.slice(7, 34))
+    assert pa.concat_tables(file).equals(whole)
+    out = io.BytesIO()
+    table.write([whole.slice(0, 25), whole.slice(25)], out, effort=1, row_group=row_group)
+    assert table.decode(out.getvalue()).equals(whole)
+
+
+def test_words_are_in_the_groups_that_have_them():
+    n = 2000
+    words = {"w": np.array([f"this is word number {i * i}" for i in range(n)])}
+    data = table.encode(words, effort=1, row_group=n // 8)
+    assert len(data) < 1.5 * len(table.encode(words, effort=1))
+    assert np.array_equal(table.decode(data)["w"], words["w"])
+
+
+def test_groups_are_halved_until_texts_fit(monkeypatch):
+    monkeypatch.setattr("codec.table.file.MAX_TEXTS", 700)
+    whole = arrow_columns(60).select(["text", "list"])
+    data = table.encode(whole, effort=1)
+    assert len(table.Table(data)) > 3 and table.decode(data).equals(whole)
+    for text in "long " * 500, "café" * 500:
+        with pytest.raises(codec.InputError, match="too many"):
+            table.encode({"w": np.array(["a", text])})
+
+
+def test_no_rows_and_no_columns():
+    pd = pytest.importorskip("pandas")
+    pa = pytest.importorskip("pyarrow")
+    empty = arrow_columns(30)[:0]
+    back = table.decode(table.encode(empty))
+    assert back.schema.equals(empty.schema) and back.num_rows == 0
+    bare = pa.table({"c": pa.nulls(4)}).select([])
+    assert table.decode(table.encode(bare)).num_rows == 4
+    for frame in (
+        pd.DataFrame(index=range(5)),
+        pd.DataFrame({"c": pd.Categorical([], categories=["b", "a"], ordered=True), "x": []}),
+    ):
+        pd.testing.assert_frame_equal(table.decode(table.encode(frame)), frame)
+
+
+def test_frames_that_arrow_does_not_give_back():
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    for column in [10**30, 1], pd.cut(np.arange(9.0), 3), [1, "a"]:
+        with pytest.raises(codec.InputError, match="Arrow does not take"):
+            table.encode(pd.DataFrame({"c": column}))
+
+
+def test_names_that_are_too_long():
+    with pytest.raises(codec.InputError, match="names"):
+        table.encode({"n" * (1 << 24): np.zeros(2)})
 
 
 def test_a_table_in_parts():

@@ -130,12 +130,51 @@ def test_large_tables_come_in_parts(tmp_path, small_parts, kind):
     assert np.array_equal(found[:, 1] if kind == "npy" else found["k"].to_numpy(), k)
 
 
-def test_columns_that_change_late_are_read_whole(tmp_path, small_parts):
+@pytest.mark.parametrize("last, kind", [("one", "string"), ("1.5", "double"), ("\xe9", "binary")])
+def test_columns_of_csv_that_change_late(tmp_path, small_parts, last, kind):
     src = tmp_path / "t.csv"
-    src.write_text("a\n" + "1\n" * 20000 + "one\n")
-    assert run("aecompress", "--effort", "1", src) == 0
-    back = codec.table.decode((tmp_path / "t.aec").read_bytes())
-    assert back["a"].to_pylist() == ["1"] * 20000 + ["one"]
+    src.write_text("a,b\n" + "1,\n" * 20000 + f"{last},2020-01-01\n", encoding="latin-1")
+    assert run("aecompress", "--effort", "1", "--lossless", src) == 0
+    file = codec.table.Table((tmp_path / "t.aec").read_bytes())
+    assert file.info.types == (kind, "date32[day]") and len(file) > 1
+    one, end = (1.0, 1.5) if kind == "double" else ("1", last)
+    if kind == "binary":
+        one, end = b"1", last.encode("latin-1")
+    assert file.rows()["a"].to_pylist() == [one] * 20000 + [end]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'zip,b\n"00501",1\n"10001",2\n',
+        'id,b\n"12345678901234567890",1\n"7",2\n',
+        'x,b\n"0.5",1\n"9007199254740993",2\n',
+        'x,b\n"007.5",1\n"0x10",2\n',
+        "a\n1\n\n3\n",
+    ],
+)
+def test_csv_loses_no_digits_and_no_rows(tmp_path, text):
+    src = tmp_path / "t.csv"
+    src.write_text(text)
+    assert run("aecompress", "--lossless", src) == 2
+    assert run("aedecompress", "-o", tmp_path / "u.csv", tmp_path / "t.aec") == 0
+    head, rows = (tmp_path / "u.csv").read_text().split("\n", 1)
+    assert head.replace('"', "") + "\n" + rows == text
+
+
+def test_long_texts_come_in_small_parts(tmp_path, small_parts):
+    texts = pa.table({"t": [f"{i}" * 300 for i in range(200)]})
+    src = tmp_path / "t.parquet"
+    parquet.write_table(texts, src, row_group_size=20)
+    with open(src, "rb") as file:
+        parts = list(table_files.Parts(file, "parquet"))
+    assert len(parts) > 3 and pa.concat_tables(parts).equals(texts)
+
+
+def test_headers_of_other_encodings_are_refused(tmp_path, capsys):
+    (tmp_path / "t.csv").write_bytes("\xe9,b\n1,2\n".encode("latin-1"))
+    assert run("aecompress", tmp_path / "t.csv") == 1
+    assert "does not read as csv" in capsys.readouterr().err
 
 
 def test_memory_does_not_grow_with_the_table(tmp_path, small_parts):

@@ -10,6 +10,7 @@ import pytest
 import codec
 from codec import container, table
 from codec.table import fields, file, groups
+from codec.table.wire import Room
 from codec.types import Header
 
 
@@ -140,7 +141,7 @@ def test_a_column_that_unpacks_within():
     bomb = fields.Opaque(2, sink.getvalue().to_pybytes())
     assert len(bomb.data) < 10**5
     with pytest.raises(codec.FormatError, match="compressed within"):
-        fields._to_column(bomb, column.type)
+        fields._to_column(bomb, column.type, Room())
 
 
 def test_no_row_comes_before_itself():

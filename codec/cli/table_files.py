@@ -7,7 +7,10 @@ come from the file again for each walk over them.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
+import re
+import threading
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 WHOLE = 1 << 26  # bytes of a table that is read at once
 VALUES = 1 << 22  # of a part
+# Cells of CSV: whole numbers that come back as they are, and floats that would lose digits.
+_WHOLE_NUMBER = "^ *(0|-?[1-9][0-9]*) *$"
+_MORE_THAN_FLOAT = "^ *[+-]?(0[0-9]|[0-9]{16,} *$)"
 
 
 def load(file: BinaryIO, kind: str) -> Any:
@@ -67,20 +73,21 @@ class Parts:
             if self.kind == "feather":
                 with pa.ipc.open_file(self.file) as reader:
                     return reader.read_all()
-            source, how = self._csv()
-            return pa.csv.read_csv(source, **how)
+            options = self._options(self._types, self._is_single)
+            return pa.csv.read_csv(self._source(), **options)
 
     def __iter__(self) -> Iterator[Any]:
         pa = _pyarrow()
         with _reading(self.kind):
             kept: list[Any] = []
-            values = 0
+            values = size = 0
             for batch in self.batches():
                 kept.append(batch)
                 values += batch.num_rows * max(1, batch.num_columns)
-                if values >= VALUES:
+                size += batch.nbytes
+                if values >= VALUES or size >= WHOLE:
                     yield pa.Table.from_batches(kept)
-                    kept, values = [], 0
+                    kept, values, size = [], 0, 0
             if kept:
                 yield pa.Table.from_batches(kept)
 
@@ -89,17 +96,17 @@ class Parts:
         pa = _pyarrow()
         self.file.seek(0)
         if self.kind == "parquet":
+            size = self.size()
             file = self._parquet()
-            yield from file.iter_batches(max(1, VALUES // max(1, file.metadata.num_columns)))
+            found = file.metadata
+            rows = min(VALUES // max(1, found.num_columns), WHOLE * found.num_rows // max(1, size))
+            yield from file.iter_batches(max(1, min(rows // 4, 1 << 16)))
         elif self.kind == "feather":
             with pa.ipc.open_file(self.file) as reader:
                 for i in range(reader.num_record_batches):
                     yield reader.get_batch(i)
         else:
-            source, how = self._csv()
-            options = pa.csv.ReadOptions(block_size=WHOLE // 4)
-            with pa.csv.open_csv(source, read_options=options, **how) as reader:
-                yield from reader
+            yield from self._blocks(self._types)
 
     def _parquet(self) -> Any:
         import pyarrow.parquet
@@ -107,22 +114,107 @@ class Parts:
         self.file.seek(0)
         return pyarrow.parquet.ParquetFile(self.file)
 
-    def _csv(self) -> tuple[Any, dict[str, Any]]:
+    # ---- CSV
+
+    def _source(self) -> Any:
+        return _pyarrow().PythonFile(_Shared(self.file), "r")
+
+    def _options(self, types: dict[str, Any], single: bool, **how: Any) -> dict[str, Any]:
         """Empty cells of numbers are missing, those of texts are empty."""
         from pyarrow import csv
 
         delimiter = "\t" if self.kind == "tsv" else ","
-        return _pyarrow().PythonFile(_Shared(self.file), "r"), {
-            "parse_options": csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            "convert_options": csv.ConvertOptions(null_values=[""]),
+        return {
+            "parse_options": csv.ParseOptions(
+                delimiter=delimiter,
+                newlines_in_values=True,
+                ignore_empty_lines=not single,
+            ),
+            "convert_options": csv.ConvertOptions(null_values=[""], column_types=types, **how),
         }
+
+    def _open(self, types: dict[str, Any], single: bool, **how: Any) -> Any:
+        pa = _pyarrow()
+        block = pa.csv.ReadOptions(block_size=WHOLE // 4)
+        options = self._options(types, single, **how)
+        return pa.csv.open_csv(self._source(), read_options=block, **options)
+
+    def _blocks(self, types: dict[str, Any], **how: Any) -> Iterator[Any]:
+        with self._open(types, self._is_single, **how) as reader:
+            yield from reader
+
+    @functools.cached_property
+    def _is_single(self) -> bool:
+        """Whether there is one column, of which an empty line is a row."""
+        with self._open({}, False) as reader:
+            return len(reader.schema) == 1
+
+    @functools.cached_property
+    def _types(self) -> dict[str, Any]:
+        """Types of columns where Arrow's own choice does not hold, or would lose digits.
+
+        It looks at the first block alone. What it takes for numbers is a text if not
+        all cells come back as numbers: places with leading zeros, numbers of 20 digits.
+        """
+        pa = _pyarrow()
+        types: dict[str, Any] = {}
+        with self._open(types, self._is_single) as reader:
+            schema = reader.schema
+        while True:
+            try:
+                for _ in self._blocks(types):
+                    pass
+                break
+            except pa.ArrowInvalid as error:
+                found = re.match(r"In CSV column #(\d+):.* conversion error", str(error))
+                if found is None:
+                    raise
+                field = schema.field(int(found[1]))
+                known = types.get(field.name, field.type)
+                if known == pa.binary():
+                    raise
+                types[field.name] = _next_type(known)
+        final = [types.get(f.name, f.type) for f in schema]
+        numbers = [(i, t) for i, t in enumerate(final) if t in (pa.int64(), pa.float64())]
+        every = dict.fromkeys(schema.names, pa.string())
+        for batch in self._blocks(every, check_utf8=False) if numbers else ():
+            for i, t in numbers:
+                if not _comes_back(batch.column(i), t):
+                    types[schema.field(i).name] = pa.string()
+        return types
+
+
+def _next_type(t: Any) -> Any:
+    """What Arrow takes a column of CSV for that is not of a type."""
+    pa = _pyarrow()
+    order = [
+        *(pa.null(), pa.int64(), pa.bool_(), pa.date32(), pa.time32("s")),
+        *(pa.timestamp(unit, zone) for zone in (None, "UTC") for unit in ("s", "ns")),
+        *(pa.float64(), pa.string(), pa.binary()),
+    ]
+    return order[order.index(t) + 1]
+
+
+def _comes_back(cells: Any, t: Any) -> bool:
+    """Whether cells of CSV lose nothing as numbers of a type."""
+    import pyarrow.compute as pc
+
+    cells = cells.filter(pc.not_equal(cells, ""))
+    if t == _pyarrow().int64():
+        return pc.all(pc.match_substring_regex(cells, _WHOLE_NUMBER)).as_py() is not False
+    return not pc.any(pc.match_substring_regex(cells, _MORE_THAN_FLOAT)).as_py()
 
 
 class _Shared(io.RawIOBase):
-    """A file that stays open when Arrow closes this."""
+    """A file that stays open when Arrow closes this, read from its start.
+
+    Arrow reads ahead in a thread, which another walk over the file must not disturb.
+    """
+
+    _lock = threading.Lock()
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+        self._file, self._at = file, 0
 
     def readable(self) -> bool:
         """As of the file."""
@@ -134,7 +226,11 @@ class _Shared(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """As of the file."""
-        return self._file.read(size)
+        with self._lock:
+            self._file.seek(self._at)
+            data = self._file.read(size)
+            self._at += len(data)
+        return data
 
     def write(self, data: Any) -> int:
         """As of the file."""
@@ -146,7 +242,7 @@ def _reading(kind: str) -> Iterator[None]:
     """Errors of Arrow, as ours."""
     try:
         yield
-    except (_pyarrow().ArrowException, OSError) as error:
+    except (_pyarrow().ArrowException, OSError, UnicodeError) as error:
         raise InputError(f"does not read as {kind}: {error}") from error
 
 

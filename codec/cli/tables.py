@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..errors import CodecError, InputError
+from ..errors import CodecError
 from ..io import names
 from . import files, table_files, verify
 from .jobs import STREAM, Job
@@ -123,15 +123,7 @@ def _encode(
     effort = options.effort or table.file.EFFORT
     loaded = table_files.load(file, kind)
     if isinstance(loaded, table_files.Parts | table_files.Rows):
-        try:
-            return table.write(loaded, out, wanted, effort=effort)
-        except InputError:
-            # A later part has other columns, as only all rows of CSV tell.
-            if isinstance(loaded, table_files.Rows):
-                raise
-            loaded = loaded.whole()
-            out.seek(0)
-            out.truncate()
+        return table.write(loaded, out, wanted, effort=effort)
     out.write(table.encode(loaded, wanted, effort=effort, progress=progress))
 
 
@@ -236,9 +228,7 @@ def _decompress(coder: Coder, job: Job, file: BinaryIO, notes: Notes) -> None:
 
 def _parts(reader: Table) -> Iterable[Any]:
     """The groups of a large table; of pandas only all of it has an index."""
-    info = reader.info
-    size = 8 * info.rows * len(info.names)
-    if info.kind == "pandas" or len(reader) < 2 or size <= table_files.WHOLE:
+    if reader.info.kind == "pandas" or len(reader) < 2:
         return [reader.rows()]
     return reader
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..errors import FormatError, InputError, UnsupportedError
 from ..types import Array
+from .wire import Room
 
 _NUMBERS = "biufmM"
 
@@ -53,6 +54,12 @@ class Texts:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def spread(self) -> int:
+        """Bytes of all values, one after the other."""
+        there = self.codes if self.missing is None else self.codes[~self.missing]
+        sizes = np.array([len(w) for w in self.words] or [0], np.int64)
+        return int(sizes[there].sum())
 
 
 @dataclasses.dataclass
@@ -159,11 +166,8 @@ def load(table: Any) -> tuple[Schema, list[Field]]:
     if module == "pyarrow":
         return _from_arrow(table, "arrow")
     if isinstance(table, Mapping):
-        arrays = {str(k): np.asarray(v) for k, v in table.items()}
-        if len({a.shape for a in arrays.values()}) > 1 or any(a.ndim != 1 for a in arrays.values()):
-            raise InputError("columns of a table are arrays of one length")
-        return _from_columns("columns", arrays, {})
-    array = np.asarray(table)
+        return _from_mapping(table)
+    array = _as_array(table)
     if array.dtype.names is not None and array.ndim == 1:
         columns = {name: array[name] for name in array.dtype.names}
         if any(c.ndim != 1 for c in columns.values()):
@@ -181,6 +185,24 @@ def load(table: Any) -> tuple[Schema, list[Field]]:
     if not named:
         extra["type"], extra["rows"] = array.dtype.str, array.shape[0]
     return _from_columns("array", named, extra)
+
+
+def _from_mapping(table: Mapping[Any, Any]) -> tuple[Schema, list[Field]]:
+    arrays = {str(k): _as_array(v) for k, v in table.items()}
+    if len({a.shape for a in arrays.values()}) > 1 or any(a.ndim != 1 for a in arrays.values()):
+        raise InputError("columns of a table are arrays of one length")
+    if len(arrays) != len(table):
+        raise InputError("two columns of a table have one name")
+    return _from_columns("columns", arrays, {})
+
+
+def _as_array(values: Any) -> Array:
+    if isinstance(values, np.ma.MaskedArray):
+        raise InputError("masked arrays have no table; fill them, or use pandas or Arrow")
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"no table: {error}") from error
 
 
 def _from_columns(
@@ -225,10 +247,11 @@ def _from_pandas(frame: Any) -> tuple[Schema, list[Field]]:
         frame = frame.to_frame()
     try:
         table = pa.Table.from_pandas(frame)
-    except (pa.ArrowException, ValueError, TypeError) as error:
+        plain = table.replace_schema_metadata(None)
+        same = table.num_columns == len(frame.columns) and _same_frame(plain.to_pandas(), frame)
+    except Exception as error:  # of any kind: what Arrow does not know, pandas tries
         raise InputError(f"Arrow does not take this DataFrame: {error}") from error
-    plain = table.replace_schema_metadata(None)
-    if table.num_columns == len(frame.columns) and _same_frame(plain.to_pandas(), frame):
+    if same:
         table = plain  # pandas' own notes tell nothing else
     return _from_arrow(table, "pandas")
 
@@ -267,7 +290,9 @@ def _from_arrow(table: Any, kind: str) -> tuple[Schema, list[Field]]:
     names, types = tuple(table.column_names), tuple(str(f.type) for f in table.schema)
     extra: dict[str, Any] = {}
     made = _schema_of(names, types)
-    if made is None or not made.equals(table.schema, check_metadata=True):
+    if not table.num_rows and any(pa.types.is_dictionary(t) for t in table.schema.types):
+        extra["schema"] = base64.b64encode(_stream(table)).decode()  # with its categories
+    elif made is None or not made.equals(table.schema, check_metadata=True):
         extra["schema"] = base64.b64encode(table.schema.serialize()).decode()
     if not names:
         extra["rows"] = table.num_rows
@@ -338,13 +363,56 @@ def _number_type(t: Any) -> np.dtype[Any] | None:
     return None
 
 
-def _opaque(array: Any) -> Opaque:
+def _opaque(column: Any) -> Opaque:
+    pa = _pyarrow("a table of Arrow")
+    return Opaque(len(column), _stream(pa.table({"c": column})))
+
+
+def _stream(table: Any) -> bytes:
+    """A table in Arrow's own format."""
     pa = _pyarrow("a table of Arrow")
     sink = pa.BufferOutputStream()
-    batch = pa.record_batch([array], names=["c"])
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return Opaque(len(array), sink.getvalue().to_pybytes())
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        if table.num_rows:
+            writer.write_table(table)
+        else:  # a table of no rows has no batches, but may have dictionaries
+            columns = [c.combine_chunks() for c in table.columns]
+            writer.write_batch(pa.record_batch(columns, schema=table.schema))
+    return sink.getvalue().to_pybytes()
+
+
+def cut(field: Field, rows: slice, fixed: bool) -> Field:
+    """Some rows of a column.
+
+    Parameters
+    ----------
+    field : Numbers, Texts or Opaque
+    rows : slice
+        Its start and stop are not None.
+    fixed : bool
+        Whether a dictionary stays as it is; otherwise only words that occur are kept.
+    """
+    if (rows.start, rows.stop) == (0, len(field)):
+        return field
+    if isinstance(field, Opaque):
+        return _opaque(_unpacked(field)[rows])
+    missing = None if field.missing is None else field.missing[rows]
+    if isinstance(field, Numbers):
+        return Numbers(field.values[rows], missing)
+    if fixed or not field.words:
+        return Texts(field.codes[rows], field.words, missing)
+    used, codes = np.unique(field.codes[rows], return_inverse=True)
+    return Texts(codes.astype(np.int64), [field.words[i] for i in used], missing)
+
+
+def together(parts: list[Opaque]) -> Opaque:
+    """Columns of no kind, one below the other."""
+    pa = _pyarrow("this file")
+    try:
+        chunks = [chunk for part in parts for chunk in _unpacked(part).chunks]
+        return _opaque(pa.chunked_array(chunks))
+    except pa.ArrowException as error:
+        raise FormatError(f"a table's column does not read: {error}") from error
 
 
 def _schema_of(names: tuple[str, ...], types: tuple[str, ...]) -> Any:
@@ -406,12 +474,29 @@ def number_types(schema: Schema) -> list[np.dtype[Any] | None]:
     return found
 
 
-def save(schema: Schema, fields: list[Field], n: int) -> Any:
-    """Build the table again: the inverse of `load`."""
+def widths(schema: Schema) -> list[int]:
+    """Bytes of a value of each column; of Arrow those of its numbers and places of words."""
+    if schema.kind in ("arrow", "pandas"):
+        return [8] * len(schema.types)
+    return [max(8, np.dtype(t).itemsize) for t in schema.types]
+
+
+def save(schema: Schema, fields: list[Field], n: int, room: Room | None = None) -> Any:
+    """Build the table again: the inverse of `load`.
+
+    Parameters
+    ----------
+    schema : Schema
+    fields : list of Numbers, Texts or Opaque
+    n : int
+        Rows.
+    room : Room, optional
+        For texts that were in a dictionary and come out of it.
+    """
     try:
         if schema.kind in ("arrow", "pandas"):
-            table = _to_arrow(schema, fields, n)
-            return table.to_pandas() if schema.kind == "pandas" else table
+            table = _to_arrow(schema, fields, n, room or Room())
+            return _to_pandas(table) if schema.kind == "pandas" else table
         return _to_numpy(schema, fields, n)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         if isinstance(error, FormatError):
@@ -454,11 +539,20 @@ def _array(field: Field, dtype: np.dtype[Any]) -> Array:
     return table[codes].astype(dtype)
 
 
-def _to_arrow(schema: Schema, fields: list[Field], n: int) -> Any:
+def _to_pandas(table: Any) -> Any:
+    try:
+        return table.to_pandas()
+    except Exception as error:  # of any kind: a file may have any notes of pandas
+        raise FormatError(f"no table of pandas: {error}") from error
+
+
+def _to_arrow(schema: Schema, fields: list[Field], n: int, room: Room) -> Any:
     pa = _pyarrow("this file")
     try:
         if "schema" in schema.extra:
             data = base64.b64decode(schema.extra["schema"])
+            if not n and fields:
+                return _read_stream(data, 0)
             made = pa.ipc.read_schema(pa.py_buffer(data))
         else:
             made = _schema_of(schema.names, schema.types)
@@ -466,25 +560,39 @@ def _to_arrow(schema: Schema, fields: list[Field], n: int) -> Any:
             raise FormatError("a table's schema does not fit: file is damaged")
         if not fields:
             # A table without columns still has rows.
-            base = pa.table({"c": pa.nulls(n)}).select([])
-            return base.replace_schema_metadata(made.metadata)
-        arrays = [_to_column(f, one.type) for f, one in zip(fields, made)]
+            base = pa.table({"c": pa.nulls(n)})
+            return base.replace_schema_metadata(made.metadata).select([])
+        arrays = [_to_column(f, one.type, room) for f, one in zip(fields, made)]
         return pa.Table.from_arrays(arrays, schema=made)
     except pa.ArrowException as error:
         raise FormatError(f"a table's column does not read: {error}") from error
 
 
-def _to_column(field: Field, t: Any) -> Any:
+def _read_stream(stream: bytes, n: int) -> Any:
+    """A table of n rows in Arrow's own format."""
+    pa = _pyarrow("this file")
+    _check_plain(stream)
+    with pa.ipc.open_stream(pa.py_buffer(stream)) as reader:
+        table = reader.read_all()
+    if table.num_rows != n:
+        raise FormatError("a table's column has another length: file is damaged")
+    table.validate(full=True)
+    return table
+
+
+def _unpacked(field: Opaque) -> Any:
+    table = _read_stream(field.data, field.n)
+    if table.num_columns != 1:
+        raise FormatError("a table's column is not one: file is damaged")
+    return table.column(0)
+
+
+def _to_column(field: Field, t: Any, room: Room) -> Any:
     pa = _pyarrow("this file")
     if isinstance(field, Opaque):
-        _check_plain(field.data)
-        with pa.ipc.open_stream(pa.py_buffer(field.data)) as reader:
-            table = reader.read_all()
-        if table.num_columns != 1 or table.num_rows != field.n:
-            raise FormatError("a table's column has another length: file is damaged")
-        column = table.column(0)
-        column.validate(full=True)
-        return column
+        return _unpacked(field)
+    if not len(field):
+        return pa.array([], t)
     if isinstance(field, Numbers):
         values = field.values
         if values.dtype == bool:
@@ -494,6 +602,7 @@ def _to_column(field: Field, t: Any) -> Any:
     if pa.types.is_dictionary(t):
         words = _words(field.words, t.value_type)
         return pa.DictionaryArray.from_arrays(indices.cast(t.index_type), words, ordered=t.ordered)
+    room.take(field.spread())
     return _words(field.words, t).take(indices)
 
 

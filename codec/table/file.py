@@ -19,19 +19,21 @@ import numpy as np
 
 from .. import container
 from ..container.header import TABLE as SECTION
-from ..errors import FormatError, InputError, LimitError, UnsupportedError
+from ..errors import FormatError, InputError, UnsupportedError
 from ..limits import MAX_BYTES
 from ..progress import Progress, part
 from ..types import Array, Buffer, Header
 from . import fields as tables
 from . import groups, lattice
 from .fields import Field, Numbers, Opaque, Schema, Texts
-from .wire import Reader, Writer, squeeze, unsqueeze
+from .wire import Reader, Room, Writer, squeeze, unsqueeze
 
 VERSION = 1
 EFFORT = 2
 VALUES = 1 << 23  # of a group, unless something else is said
 MAX_VALUES = 1 << 28  # of a group, at most
+MAX_TEXTS = 1 << 28  # bytes of a group's texts and columns of no kind
+MAX_SCHEMA = 1 << 24  # bytes of names and types
 DEFAULT = "0.1%"
 _PAYLOAD_LENGTH = 24  # where the header has it
 MaxError = float | str | Mapping[str, float | str] | None
@@ -164,8 +166,6 @@ def write(
             for entry, data in _groups(schema, columns, allowed, effort, row_group):
                 index.append(entry)
                 payload.write(data)
-            if len(index) > 1 and any(isinstance(f, Opaque) for f in columns):
-                raise InputError("columns of no kind of their own are coded in one group only")
         if schema is None:
             raise InputError("a table of no parts")
         if not schema.names:
@@ -204,11 +204,15 @@ def _groups(
     n = _rows(schema, columns)
     size = _group_rows(n, len(columns), row_group)
     types = tables.number_types(schema)
-    starts = range(0, n, size) if columns else range(0)
-    for i, start in enumerate(starts):
-        rows = slice(start, min(start + size, n))
-        some = [_cut(f, rows) for f in columns]
-        own = part(progress, i / len(starts), (i + 1) / len(starts))
+    fixed = [t.startswith("dictionary") for t in schema.types]
+    parts = [
+        rows
+        for start in (range(0, n, size) if columns else ())
+        for rows in _light(columns, fixed, slice(start, min(start + size, n)))
+    ]
+    for i, rows in enumerate(parts):
+        some = [tables.cut(f, rows, kept) for f, kept in zip(columns, fixed)]
+        own = part(progress, i / len(parts), (i + 1) / len(parts))
         yield _encode_group(some, allowed, types, int(effort), own)
 
 
@@ -226,16 +230,27 @@ def _group_rows(n: int, n_columns: int, row_group: int | None) -> int:
     return min(most, int(row_group))
 
 
-def _cut(field: Field, rows: slice) -> Field:
+def _light(columns: list[Field], fixed: list[bool], rows: slice) -> Iterator[slice]:
+    """Halve rows until the texts of each part are no more than a group may have."""
+    size = sum(_weight(tables.cut(f, rows, kept), kept) for f, kept in zip(columns, fixed))
+    if size <= MAX_TEXTS:
+        yield rows
+        return
+    middle = (rows.start + rows.stop) // 2
+    if middle == rows.start:
+        raise InputError(f"a row, with its columns' categories, takes {size} bytes: too many")
+    yield from _light(columns, fixed, slice(rows.start, middle))
+    yield from _light(columns, fixed, slice(middle, rows.stop))
+
+
+def _weight(field: Field, fixed: bool) -> int:
+    """Bytes of a column that the number of its rows does not tell."""
     if isinstance(field, Numbers):
-        missing = None if field.missing is None else field.missing[rows]
-        return Numbers(field.values[rows], missing)
-    if isinstance(field, Texts):
-        missing = None if field.missing is None else field.missing[rows]
-        return Texts(field.codes[rows], field.words, missing)
-    if (rows.start, rows.stop) != (0, field.n):
-        raise InputError("columns of no kind of their own are coded in one group only")
-    return field
+        return 0
+    if isinstance(field, Opaque):
+        return len(field.data)
+    words = sum(map(len, field.words)) + groups.WORD * len(field.words)
+    return words if fixed else words + field.spread()
 
 
 def _encode_group(
@@ -353,9 +368,9 @@ def _share(value: float | str) -> tuple[float, bool]:
             amount = float(value.strip().rstrip("%")) / (100 if relative else 1)
         else:
             amount = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         amount, relative = math.nan, False
-    if not 0 <= amount < math.inf:
+    if not 0 <= amount < math.inf or isinstance(value, bool):
         raise InputError(f"max_error must be a number or a share as '1%', not {value!r}")
     return amount, relative
 
@@ -378,7 +393,10 @@ def _write_index(schema: Schema, index: list[_Entry]) -> bytes:
         out.number(entry.rows)
         out.number(entry.length)
         out.data += struct.pack("<II", entry.data_crc, entry.crc)
-    return bytes(out.data) + squeeze(schema.write())
+    text = schema.write()
+    if len(text) > MAX_SCHEMA:
+        raise InputError(f"names and types of columns take {len(text)} bytes: too many")
+    return bytes(out.data) + squeeze(text)
 
 
 def _read_index(section: bytes) -> tuple[Schema, list[_Entry]]:
@@ -390,7 +408,7 @@ def _read_index(section: bytes) -> tuple[Schema, list[_Entry]]:
     for _ in range(source.number(len(section) // 10)):
         rows, length = source.number(groups.MAX_ROWS, 1), source.number()
         index.append(_Entry(rows, length, *struct.unpack("<II", source.string(8))))
-    schema = Schema.read(unsqueeze(source.data[source.at :], groups.MAX_BYTES))
+    schema = Schema.read(unsqueeze(source.data[source.at :], MAX_SCHEMA))
     if any(e.rows * len(schema.names) > MAX_VALUES for e in index):
         raise FormatError("a group of a table is too large: file is damaged")
     return schema, index
@@ -421,6 +439,7 @@ class Table:
             raise FormatError("checksum of a table's index differs: file is damaged")
         self.schema, self.index = _read_index(section)
         self.types = tables.number_types(self.schema)
+        self._width = max(8, sum(tables.widths(self.schema)))
         ends = np.cumsum([len(head), *(e.length for e in self.index)]).tolist()
         if -(ends[-1] - len(head)) % 4 + ends[-1] != len(head) + header.payload_length:
             raise FormatError("groups of a table do not add up: file is damaged")
@@ -436,8 +455,9 @@ class Table:
 
     def group(self, i: int) -> Any:
         """The rows of one group, as a table."""
-        self._check(self.index[i].rows)
-        return tables.save(self.schema, self._fields(i), self.index[i].rows)
+        n = self.index[i].rows
+        room = self._room(n)
+        return tables.save(self.schema, self._fields(i, room), n, room)
 
     def __iter__(self) -> Iterator[Any]:
         """The groups as tables, one after the other."""
@@ -448,41 +468,31 @@ class Table:
         n = self.info.rows
         start, stop, _ = slice(start, stop).indices(n)
         stop = max(start, stop)
-        self._check(stop - start)
+        room = self._room(stop - start)
         parts: list[list[Field]] = []
         first = 0
         for i, entry in enumerate(self.index):
             lo, hi = max(start - first, 0), min(stop - first, entry.rows)
             if lo < hi:
-                fields = self._fields(i)
-                whole = (lo, hi) == (0, entry.rows)
-                parts.append(fields if whole else [_some(f, slice(lo, hi)) for f in fields])
+                fields = self._fields(i, room)
+                parts.append([tables.cut(f, slice(lo, hi), True) for f in fields])
             first += entry.rows
         columns = [joined([p[k] for p in parts], dtype) for k, dtype in enumerate(self.types)]
-        return tables.save(self.schema, columns, stop - start)
+        return tables.save(self.schema, columns, stop - start, room)
 
-    def _check(self, rows: int) -> None:
-        size = rows * 8 * max(1, len(self.types))
-        if size > self.max_bytes:
-            raise LimitError(
-                f"{rows} rows of {len(self.types)} columns may take {size} bytes, "
-                f"over the limit of {self.max_bytes}; raise it (--max-bytes, max_bytes) "
-                "if you trust the source"
-            )
+    def _room(self, rows: int) -> Room:
+        """What is left of the limit beside the numbers of some rows."""
+        room = Room(self.max_bytes)
+        room.take(rows * self._width, f"{rows} rows of {len(self.types)} columns")
+        return room
 
-    def _fields(self, i: int) -> list[Field]:
+    def _fields(self, i: int, room: Room) -> list[Field]:
         entry = self.index[i]
         self._file.seek(self._starts[i])
         data = self._file.read(entry.length)
         if zlib.crc32(data) != entry.data_crc or len(data) != entry.length:
             raise FormatError(f"checksum of group {i} differs: file is damaged", self._starts[i])
-        return groups.decode(data, self.types, entry.rows, entry.crc)
-
-
-def _some(field: Field, rows: slice) -> Field:
-    if isinstance(field, Opaque):
-        raise UnsupportedError("a column of no kind of its own is read whole", "rows")
-    return _cut(field, rows)
+        return groups.decode(data, self.types, entry.rows, entry.crc, room)
 
 
 def joined(parts: list[Field], dtype: Any) -> Field:
@@ -493,8 +503,10 @@ def joined(parts: list[Field], dtype: Any) -> Field:
     first = parts[0]
     if len(parts) == 1:
         return first
+    if any(type(p) is not type(first) for p in parts):
+        raise FormatError("a column of two kinds: file is damaged")
     if isinstance(first, Opaque):
-        raise FormatError("a column of no kind in two groups: file is damaged")
+        return tables.together([p for p in parts if isinstance(p, Opaque)])
     missing = None
     if any(not isinstance(p, Opaque) and p.missing is not None for p in parts):
         missing = np.concatenate(
@@ -505,8 +517,7 @@ def joined(parts: list[Field], dtype: Any) -> Field:
     words, codes = first.words, []
     place = {word: i for i, word in enumerate(words)}
     for p in parts:
-        if not isinstance(p, Texts):
-            raise FormatError("a column of two kinds: file is damaged")
+        assert isinstance(p, Texts)
         if p.words == words:
             codes.append(p.codes)
             continue

@@ -21,10 +21,11 @@ from .fields import Field, Numbers, Opaque, Texts
 from .known import Known
 from .lattice import KEPT, MISSING, ORDINARY, Lattice
 from .plan import Plan
-from .wire import Reader, Writer, squeeze, unsqueeze
+from .wire import Reader, Room, Writer, squeeze, unsqueeze
 
 MAX_ROWS = 1 << 24
 MAX_BYTES = 1 << 28  # of the model, the words or one column of no kind
+WORD = 48  # bytes that a word takes beside its own
 _NUMBERS, _TEXTS, _OPAQUE, _WIDE = range(4)
 _MANY = 64  # columns, more than rows: they are coded row by row
 
@@ -100,7 +101,7 @@ def encode(
         at = order[i]
         field = fields[at]
         wide = _alike(fields, order[i:])
-        if len(wide) > max(_MANY, n):
+        if _is_wide(len(wide), n):
             _put_wide(out, wide, [bounds[k] for k in order[i:]], effort)
             i += len(wide) - 1
         elif isinstance(field, Numbers):
@@ -149,6 +150,11 @@ def _alike(fields: list[Field], order: list[int]) -> list[Numbers]:
             break
         found.append(field)
     return found
+
+
+def _is_wide(columns: int, n: int) -> bool:
+    """Whether columns of n rows are coded row by row; there are more of them than rows."""
+    return columns > max(_MANY, n)
 
 
 def _put_wide(out: _Out, columns: list[Numbers], bounds: list[float], effort: int) -> None:
@@ -242,10 +248,10 @@ class _Trial:
 
 
 def _put_texts(out: _Out, chooser: Chooser, field: Texts) -> None:
-    out.model.number(_TEXTS | (field.missing is not None) << 2)
     state = np.zeros(len(field.codes), np.uint8)
     if field.missing is not None:
         state[field.missing] = MISSING
+    out.model.number(_TEXTS | bool(state.any()) << 2)
     there = _put_state(out, chooser, state)
     out.stream(_pack_words(field.words))
     _put(out, chooser, Stream(field.codes, there, number=False))
@@ -270,17 +276,16 @@ def _pack_words(words: list[bytes]) -> bytes:
     return bytes(out.data) + squeeze(rest)
 
 
-def _unpack_words(data: bytes) -> list[bytes]:
+def _unpack_words(data: bytes, room: Room) -> list[bytes]:
     source = Reader(data)
-    sizes = Reader(unsqueeze(source.string(), MAX_BYTES))
-    rest = Reader(unsqueeze(source.data[source.at :], MAX_BYTES))
-    words, before, total = [], b"", 0
+    sizes = Reader(unsqueeze(source.string(), MAX_BYTES, room))
+    rest = Reader(unsqueeze(source.data[source.at :], MAX_BYTES, room))
+    words, before = [], b""
     for _ in range(sizes.number(len(sizes.data) // 2)):
         common = sizes.number(len(before))
-        before = before[:common] + rest.string(sizes.number())
-        total += len(before)
-        if total > MAX_BYTES:
-            raise FormatError("a table's words take too much: file is damaged")
+        more = sizes.number(len(rest.data))
+        room.take(common + more + WORD)
+        before = before[:common] + rest.string(more)
         words.append(before)
     sizes.finish()
     rest.finish()
@@ -293,11 +298,11 @@ def _unpack_words(data: bytes) -> list[bytes]:
 class _In:
     """What a group is read from."""
 
-    def __init__(self, data: Buffer, n: int) -> None:
+    def __init__(self, data: Buffer, n: int, room: Room) -> None:
         head = Reader(data)
         self.model = Reader(unsqueeze(head.string(), MAX_BYTES))
         self.streams = Reader(head.data[head.at :])
-        self.known, self.n, self.crc = Known(n), n, 0
+        self.known, self.n, self.crc, self.room = Known(n), n, 0, room
 
     def turned(self, n: int) -> "_In":
         """The same bytes, for streams of another length."""
@@ -324,7 +329,9 @@ class _In:
         return state
 
 
-def decode(data: Buffer, types: list[Any], n: int, crc: int | None) -> list[Field]:
+def decode(
+    data: Buffer, types: list[Any], n: int, crc: int | None, room: Room | None = None
+) -> list[Field]:
     """Read the rows of all columns.
 
     Parameters
@@ -336,6 +343,8 @@ def decode(data: Buffer, types: list[Any], n: int, crc: int | None) -> list[Fiel
     n : int
     crc : int or None
         What the checksum of the numbers is.
+    room : Room, optional
+        For what is not as long as the rows are many.
 
     Returns
     -------
@@ -344,8 +353,9 @@ def decode(data: Buffer, types: list[Any], n: int, crc: int | None) -> list[Fiel
     Raises
     ------
     FormatError
+    LimitError
     """
-    source = _In(data, n)
+    source = _In(data, n, room or Room())
     order = source.model.numbers(len(types), max(0, len(types) - 1))
     if order and sorted(order) != list(range(len(types))):
         raise FormatError("the order of a table's columns is none: file is damaged")
@@ -373,12 +383,12 @@ def _get(source: _In, types: list[Any]) -> list[Field]:
     if kind == _WIDE:
         return _get_wide(source, types)
     if kind == _OPAQUE:
-        return [Opaque(source.n, unsqueeze(source.stream(), MAX_BYTES))]
+        return [Opaque(source.n, unsqueeze(source.stream(), MAX_BYTES, source.room))]
     if kind == _NUMBERS:
         return [_get_numbers(source, present, dtype, None)]
     state = source.state(present)
     there = None if state is None else state == ORDINARY
-    words = _unpack_words(source.stream())
+    words = _unpack_words(source.stream(), source.room)
     codes = source.numbers(there)
     own = codes if there is None else codes[there]
     if len(own) and (own.min() < 0 or own.max() >= len(words)):
@@ -409,7 +419,7 @@ def _get_wide(source: _In, types: list[Any]) -> list[Field]:
     """Columns that were coded row by row."""
     n = source.model.number(len(types), 1)
     dtype = types[0]
-    if any(t != dtype for t in types[:n]):
+    if any(t != dtype for t in types[:n]) or not _is_wide(n, source.n):
         raise FormatError("columns of a table are of other types: file is damaged")
     rows = source.turned(n)
     lattice = Lattice.read(source.model)

@@ -14,6 +14,8 @@ from . import mixing
 from .plan import CONSTANT, MIXED, PREDICTED, Lag, Linear, Plan, Term
 from .wire import squeeze, unsqueeze
 
+_LEVELS = 1 << 30  # bytes of levels that are kept
+
 
 class Known:
     """Streams of a group of n rows, in the order of coding.
@@ -52,6 +54,8 @@ class Known:
                 level = (wide ^ wide >> np.uint64(32)).astype(np.uint32)
             if there is not None:
                 level[~there] = 0xFFFFFFFF
+            if 4 * self.n * len(self._levels) >= _LEVELS:
+                del self._levels[next(iter(self._levels))]
             self._levels[key] = level
         return self._levels[key]
 
@@ -160,11 +164,11 @@ class Known:
     def _at(self, lag: Lag, own: Callable[[Array], Array], n: int) -> Array:
         """Earlier places in a stream: int32 (n,), -1 where there is none."""
         if not lag.terms:
-            return np.maximum(np.arange(n, dtype=np.int64) - lag.back, -1)
+            return np.maximum(np.arange(n, dtype=np.int32) - np.int32(lag.back), np.int32(-1))
         keys = own(self.joined(lag.terms, None))
         order = np.argsort(keys, kind="stable")
         ranked = keys[order]
-        before = np.full(n, -1, np.int64)
+        before = np.full(n, -1, np.int32)
         same = np.flatnonzero(ranked[1:] == ranked[:-1])
         before[order[same + 1]] = order[same]
         return before

@@ -38,7 +38,7 @@ try:
 except ImportError:
     _core = None
 
-CONTEXTS, GUESSES, LAGS = 12, 4, 100
+CONTEXTS, GUESSES, LAGS = 12, 4, 8
 MAX_BUCKETS = 4096
 _LINE, _CONF, _SETS, _RUNS = 16, 8, 40, 8
 _INPUTS = CONTEXTS + GUESSES + 1

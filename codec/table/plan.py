@@ -207,7 +207,7 @@ class Plan:
         own = method, step, linear, tuple(lag), tuple(weight)
         if method == SQUEEZED:
             return cls(*own)
-        tree, lags = _read_tree(source), []
+        tree, lags = _read_tree(source, n), []
         for _ in range(number(mixing.LAGS)):
             back = number(1 << 30)
             lags.append(Lag(back, () if back else _read_terms(source, before)))
@@ -285,9 +285,10 @@ def _bytes_of(tree: Tree) -> bytes:
     return bytes(to.data)
 
 
-def _read_tree(source: Reader) -> Tree:
+def _read_tree(source: Reader, n: int) -> Tree:
+    """A tree of n symbols: it takes time, so that not more buckets than symbols are read."""
     base, nbits, depth, end = [], [], [], 0
-    for _ in range(source.number(mixing.MAX_BUCKETS, 1)):
+    for _ in range(source.number(min(mixing.MAX_BUCKETS, max(n, 1)), 1)):
         base.append(end + source.signed())
         value = source.number((31 << 6) + 63)
         nbits.append(value & 63)

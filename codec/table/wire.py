@@ -10,13 +10,36 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..errors import FormatError
+from ..errors import FormatError, LimitError
+from ..limits import MAX_BYTES
 from ..types import Array, Buffer
 from . import mixing
 
 _RAW, _ZLIB, _LZMA, _MIXED = range(4)
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": 1 << 24}]
 _MIXED_MOST = 1 << 20  # bytes; beyond it the mixer takes too long for what it gives
+
+
+class Room:
+    """What a table that is decoded may still take.
+
+    Parameters
+    ----------
+    most : int
+        Bytes.
+    """
+
+    def __init__(self, most: int = MAX_BYTES) -> None:
+        self.most = self.left = most
+
+    def take(self, size: int, what: str = "texts and columns of no kind of their own") -> None:
+        """Count bytes before they are there; LimitError if there is no room for them."""
+        self.left -= size
+        if self.left < 0:
+            raise LimitError(
+                f"{what} may take {self.most - self.left} bytes, over the limit of {self.most}; "
+                "raise it (--max-bytes, max_bytes) if you trust the source"
+            )
 
 
 class Writer:
@@ -122,10 +145,12 @@ def squeeze(data: Buffer, modelled: bool = True) -> bytes:
     return bytes(out.data) + best
 
 
-def unsqueeze(data: Buffer, most: int) -> bytes:
+def unsqueeze(data: Buffer, most: int, room: Room | None = None) -> bytes:
     """The inverse of `squeeze`; more than ``most`` bytes are a FormatError."""
     reader = Reader(data)
     size, way = divmod(reader.number(most << 2 | 3), 4)
+    if room is not None:
+        room.take(size)
     rest = reader.data[reader.at :]
     try:
         if way == _RAW:

@@ -17,7 +17,7 @@ import codec
 from codec import container, picture
 from codec.model import find
 from codec.table import Table, encode, groups
-from codec.table.wire import Reader, Writer, squeeze, unsqueeze
+from codec.table.wire import Reader, Writer, unsqueeze
 
 MAX_PIXELS = 1 << 15  # a file that claims more is refused at once
 DTYPES = (
@@ -257,8 +257,9 @@ def table(data):
     except codec.CodecError:
         return
     rest = bytes(source.data[source.at :])
-    out = Writer()
-    out.string(squeeze(model, False))
+    plain, out = Writer(), Writer()
+    plain.number(len(model) << 2)  # as it is: nothing to pack takes no time
+    out.string(plain.data + model)
     try:
         found = groups.decode(bytes(out.data) + rest, types, _TABLE_ROWS, None)
     except codec.FormatError:

@@ -50,8 +50,10 @@ enum {
     BATCH = 64,         /* vectors that go through a matrix before the next one */
     MAX_PARTS = 63,
     SIDE = 8,           /* of a slab at most, in positions of z: 32 cells */
-    LEVEL_ONE = 32,
+    LEVEL_ONE_BITS = 5,
+    LEVEL_ONE = 1 << LEVEL_ONE_BITS,
     MAX_SYMBOL = 32767,
+    ZEROS = 32,
     BUCKETS = 256,      /* of 2^24 at most, for finding an index; a power of two */
     NUMBER = 26,        /* bits of a symbol's place in its slab; its row is above */
     /* Alphabets of a record: rows are 0..63, then */
@@ -121,6 +123,7 @@ struct aec_model {
     alphabet rows[ROWS];
     int32_t row_max[ROWS];
     uint16_t expected[ROWS];
+    uint8_t expected_bytes[ROWS / 16][2][16]; /* low bytes of sixteen rows, then high ones */
     uint8_t z_band[100], skip[100], level[256];
     uint8_t (*ones)[8];   /* 256: which bits of a byte are set */
     uint32_t (*crc)[256]; /* 16 */
@@ -295,19 +298,17 @@ SUM_COLUMNS(sum_columns_plain, , int32_t, 1, 1, 1, load_one, store_one, SAME, FR
         }                                                                                    \
     }
 
-/* Lists of what is not zero; they return the end. What is behind the last input meets
- * zeros of the matrix. */
-INLINE entry *list_bytes(entry *list, const uint8_t *x, int32_t n, int inputs)
+/* Lists of what is not zero; they return the end, and may write eight entries from there
+ * on. What is behind the last input meets zeros of the matrix, or is zero: `x` goes on for
+ * ZEROS. */
+INLINE entry *list_bytes_plain(const aec_model *s, entry *list, const uint8_t *x, int32_t n)
 {
+    (void)s;
     for (int32_t i = 0; i < n; i += 8) {
         uint64_t eight;
         memcpy(&eight, x + i, 8);
         if (!eight) continue;
-        for (uint32_t j = 0; inputs == 4 && j < 2; j++, eight >>= 32) {
-            *list = (entry){(uint32_t)i / 4 + j, (uint32_t)eight};
-            list += list->x != 0;
-        }
-        for (uint32_t j = 0; inputs == 2 && j < 4; j++, eight >>= 16) {
+        for (uint32_t j = 0; j < 4; j++, eight >>= 16) {
             uint32_t two = eight & 0xffff;
             *list = (entry){(uint32_t)i / 2 + j, (two & 0xff) | (two & 0xff00) << 8};
             list += two != 0;
@@ -315,6 +316,31 @@ INLINE entry *list_bytes(entry *list, const uint8_t *x, int32_t n, int inputs)
     }
     return list;
 }
+
+#if KINDS
+/* Those of eight that are not zero and among `these`; the first is number `at`. */
+AVX2 INLINE entry *list_eight(const aec_model *s, entry *list, __m256i x, uint32_t at, int these)
+{
+    __m256i zero = _mm256_cmpeq_epi32(x, _mm256_setzero_si256());
+    these &= ~_mm256_movemask_ps(_mm256_castsi256_ps(zero));
+    __m256i from = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)s->ones[these]));
+    x = _mm256_permutevar8x32_epi32(x, from);
+    from = _mm256_add_epi32(from, _mm256_set1_epi32((int32_t)at));
+    __m256i even = _mm256_unpacklo_epi32(from, x), odd = _mm256_unpackhi_epi32(from, x);
+    _mm256_storeu_si256((void *)list, _mm256_permute2x128_si256(even, odd, 0x20));
+    _mm256_storeu_si256((void *)(list + 4), _mm256_permute2x128_si256(even, odd, 0x31));
+    return list + __builtin_popcount(these);
+}
+
+AVX2 INLINE entry *list_bytes_avx2(const aec_model *s, entry *list, const uint8_t *x, int32_t n)
+{
+    for (int32_t i = 0; i < n; i += 32)
+        list = list_eight(s, list, _mm256_loadu_si256((const void *)(x + i)), (uint32_t)i / 4, 255);
+    return list;
+}
+#endif
+
+typedef entry *list_of_bytes(const aec_model *s, entry *list, const uint8_t *x, int32_t n);
 
 INLINE entry *list_shorts(entry *list, const int16_t *x, int32_t n)
 {
@@ -654,6 +680,9 @@ aec_status aec_model_init(size_t size, void *memory, size_t tables_size, const v
     memcpy(s->level, t.level, sizeof s->level);
     memcpy(s->row_max, t.row_max, sizeof s->row_max);
     if (t.n_parts) memcpy(s->expected, t.expected, sizeof s->expected);
+    for (int r = 0; r < ROWS; r++)
+        for (int i = 0; i < 2; i++)
+            s->expected_bytes[r / 16][i][r % 16] = (uint8_t)(s->expected[r] >> 8 * i);
     make_steps(s, &t);
     arena a = arena_at(memory, sizeof *s);
     make_model(s, &a, &t);
@@ -916,8 +945,8 @@ struct aec_slab {
 
 static int32_t wider(const aec_model *s) { return s->k > s->m - s->k ? s->k : s->m - s->k; }
 
-/* Pairs of n numbers, and one that may be written beyond them. */
-static size_t pairs(int32_t n) { return (size_t)n / 2 + 2; }
+/* Pairs of n numbers, and what may be written beyond them. */
+static size_t pairs(int32_t n) { return (size_t)n / 2 + 8; }
 
 static size_t longest(const aec_model *s)
 {
@@ -1121,12 +1150,12 @@ INLINE void neighbour_sum(const aec_slab *b, int32_t cell, int32_t first, int32_
 }
 
 /* 16 e of a pass is added to the sums of its places. */
-INLINE void add_context(aec_slab *b, int pass)
+INLINE void add_context(aec_slab *b, int pass, list_of_bytes *list_bytes)
 {
     const aec_model *s = b->model;
     int32_t k = s->k, width = pass < 2 ? k : s->m - k, counts[BATCH];
     uint32_t out_at[BATCH];
-    uint8_t near[2 * 1024 + 8];
+    uint8_t near[2 * 1024 + ZEROS];
     batch v = {0, b->lists, longest(s), counts, b->sums, b->sums, out_at, out_at};
     for (int32_t first = 0; first < b->n_places[pass & 1]; first += BATCH) {
         const uint32_t *places = b->places[pass & 1] + first;
@@ -1145,8 +1174,8 @@ INLINE void add_context(aec_slab *b, int pass)
                 neighbour_sum(b, cell, k, s->m - k, near + n);
                 n += s->m - k;
             }
-            memset(near + n, 0, 8);
-            counts[i] = (int32_t)(list_bytes(list, near, n, s->run->context_inputs) - list);
+            memset(near + n, 0, ZEROS);
+            counts[i] = (int32_t)(list_bytes(s, list, near, n) - list);
             if (counts[i] & 1) list[counts[i]++] = (entry){0, 0};
             out_at[i] = places[i] * (uint32_t)padded(width);
         }
@@ -1154,32 +1183,75 @@ INLINE void add_context(aec_slab *b, int pass)
     }
 }
 
+/* x of section 7, parts, of one symbol. */
+INLINE uint16_t expect(const aec_model *s, uint8_t level, uint8_t row)
+{
+    return (uint16_t)(LEVEL_ONE * level - s->expected[row]);
+}
+
+/* List of pairs of x of the symbols of n channels, n even, from their levels and rows; the
+ * first is number `pair`. */
+INLINE entry *list_pairs_plain(const aec_model *s, entry *list, uint32_t pair,
+                               const uint8_t *level, const uint8_t *row, int32_t n)
+{
+    for (int32_t c = 0; c < n; c += 2) {
+        *list = (entry){pair++, expect(s, level[c], row[c])
+                                    | (uint32_t)expect(s, level[c + 1], row[c + 1]) << 16};
+        list += list->x != 0;
+    }
+    return list;
+}
+
+#if KINDS
+AVX2 INLINE entry *list_pairs_avx2(const aec_model *s, entry *list, uint32_t pair,
+                                   const uint8_t *level, const uint8_t *row, int32_t n)
+{
+    for (int32_t c = 0; c < n; c += 16, pair += 8) {
+        /* What is expected of sixteen rows: low bytes, then high ones. */
+        __m256i rows = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)(row + c)));
+        __m256i bytes = _mm256_setzero_si256();
+        UNROLL(4) for (int k = 0; k < ROWS / 16; k++) {
+            __m256i at = _mm256_sub_epi8(rows, _mm256_set1_epi8((char)(16 * k)));
+            at = _mm256_adds_epu8(at, _mm256_set1_epi8(112)); /* others get their highest bit */
+            __m256i of = _mm256_loadu_si256((const void *)s->expected_bytes[k]);
+            bytes = _mm256_or_si256(bytes, _mm256_shuffle_epi8(of, at));
+        }
+        __m128i low = _mm256_castsi256_si128(bytes), high = _mm256_extracti128_si256(bytes, 1);
+        __m256i x = _mm256_cvtepu8_epi16(_mm_loadu_si128((const void *)(level + c)));
+        x = _mm256_sub_epi16(_mm256_slli_epi16(x, LEVEL_ONE_BITS),
+                             _mm256_set_m128i(_mm_unpackhi_epi8(low, high),
+                                              _mm_unpacklo_epi8(low, high)));
+        list = list_eight(s, list, x, pair, n - c < 16 ? (1 << (n - c) / 2) - 1 : 255);
+    }
+    return list;
+}
+#endif
+
+typedef entry *list_of_pairs(const aec_model *s, entry *list, uint32_t pair, const uint8_t *level,
+                             const uint8_t *row, int32_t n);
+
 /* Goes on with a place's list of x by the symbols of the step before; returns how long it
  * is. Behind it stays what waits for the other half of its pair. */
-INLINE int32_t list_seen(aec_slab *b, const step *before, int32_t low, int32_t place)
+INLINE int32_t list_seen(aec_slab *b, const step *before, int32_t low, int32_t place,
+                         list_of_pairs *list_pairs)
 {
     const aec_model *s = b->model;
     entry *list = b->seen + place * pairs(wider(s)), *end = list + b->seen_counts[place];
     uint32_t cell = b->places[before->pass & 1][place], pair = (before->first - low) / 2;
     const uint8_t *level = b->levels + (size_t)cell * s->m + before->first;
     const uint8_t *row = b->rows_before + (size_t)place * before->n;
-    int32_t c = 0, n = before->n;
-#define X(c) (uint16_t)(LEVEL_ONE * level[c] - s->expected[row[c]])
+    int32_t n = before->n;
     if ((before->first - low) & 1) {
-        end->x |= (uint32_t)X(0) << 16;
+        end->x |= (uint32_t)expect(s, *level++, *row++) << 16;
         end += end->x != 0;
-        pair++, c++;
+        pair++, n--;
     }
-    for (; c + 1 < n; c += 2) {
-        *end = (entry){pair++, X(c) | (uint32_t)X(c + 1) << 16};
-        end += end->x != 0;
-    }
+    end = list_pairs(s, end, pair, level, row, n & ~1);
     b->seen_counts[place] = (int32_t)(end - list);
-    if (c < n) {
-        *end = (entry){pair, X(c)};
+    if (n & 1) {
+        *end = (entry){pair + n / 2, expect(s, level[n - 1], row[n - 1])};
         end += end->x != 0;
     }
-#undef X
     return (int32_t)(end - list);
 }
 
@@ -1249,7 +1321,8 @@ typedef uint32_t *line_of_rows(const aec_model *s, const int32_t *x, int32_t n, 
                                uint8_t *to, uint32_t *coded);
 
 /* Rows of the step that is next, and which of its symbols are coded. */
-INLINE void make_rows_any(aec_slab *b, line_of_rows *line)
+INLINE void make_rows_any(aec_slab *b, line_of_rows *line, list_of_bytes *bytes,
+                          list_of_pairs *pairs_of_x)
 {
     const aec_model *s = b->model;
     const step *t = &s->steps[b->at];
@@ -1259,7 +1332,7 @@ INLINE void make_rows_any(aec_slab *b, line_of_rows *line)
     size_t pitch = padded(t->pass < 2 ? s->k : s->m - s->k);
     if (t->first == low) {
         if (t->pass % 2 == 0) make_base(b, t->pass / 2);
-        if (t->pass) add_context(b, t->pass);
+        if (t->pass) add_context(b, t->pass, bytes);
         memset(b->seen_counts, 0, (size_t)places * sizeof *b->seen_counts);
     }
     for (int32_t first = 0; first < places; first += BATCH) {
@@ -1271,7 +1344,7 @@ INLINE void make_rows_any(aec_slab *b, line_of_rows *line)
             from_at[i] = (uint32_t)(cells[i] * pitch);
         if (t->cut >= 0) {
             for (int32_t i = 0; i < n; i++)
-                counts[i] = list_seen(b, t - 1, low, first + i);
+                counts[i] = list_seen(b, t - 1, low, first + i, pairs_of_x);
             v.counts = counts, v.pitch = pairs(wider(s));
             v.lists = b->seen + first * v.pitch;
             s->run->multiply(&s->d[t->cut], &v);
@@ -1424,9 +1497,10 @@ INLINE void place_found(aec_slab *b, uint32_t begins[QUARTERS][ROWS])
 #undef PLACE
 }
 
-INLINE aec_status read_step_any(aec_slab *b, aec_reader *r, line_of_rows *line)
+INLINE aec_status read_step_any(aec_slab *b, aec_reader *r, line_of_rows *line,
+                                list_of_bytes *bytes, list_of_pairs *pairs_of_x)
 {
-    if (!b->ready) make_rows_any(b, line);
+    if (!b->ready) make_rows_any(b, line, bytes, pairs_of_x);
     uint32_t begins[QUARTERS][ROWS];
     count_rows(b->coded, b->n_coded, begins);
     uint32_t escapes = decode_rows(b, r, begins[0]);
@@ -1488,30 +1562,31 @@ __attribute__((target("pclmul"))) static uint32_t crc_folded(const aec_model *s,
 #endif
 
 /* The same functions for each kind of processor. */
-#define FUNCTIONS(name, attribute, context, inputs, widest, crc)                            \
+#define FUNCTIONS(name, attribute, context, inputs, widest, lists, crc)                     \
     attribute static void make_rows_##name(aec_slab *b)                                     \
     {                                                                                       \
-        make_rows_any(b, line_of_rows_##name);                                              \
+        make_rows_any(b, line_of_rows_##name, list_bytes_##lists, list_pairs_##lists);      \
     }                                                                                       \
     attribute static aec_status read_step_##name(aec_slab *b, aec_reader *r)                \
     {                                                                                       \
-        return read_step_any(b, r, line_of_rows_##name);                                    \
+        return read_step_any(b, r, line_of_rows_##name, list_bytes_##lists,                 \
+                             list_pairs_##lists);                                           \
     }                                                                                       \
     static const functions functions_##name = {                                             \
         multiply_##name, multiply_##context, inputs, widest, make_rows_##name,              \
         read_step_##name, crc};
 
 MULTIPLY(plain, , 2, 3)
-FUNCTIONS(plain, , plain, 2, 3, crc_plain)
+FUNCTIONS(plain, , plain, 2, 3, plain, crc_plain)
 
 #if KINDS
 MULTIPLY(avx2, AVX2, 2, 3)
 MULTIPLY(avx2_bytes, AVX2, 4, 3)
-FUNCTIONS(avx2, AVX2, avx2_bytes, 4, 3, crc_folded)
+FUNCTIONS(avx2, AVX2, avx2_bytes, 4, 3, avx2, crc_folded)
 /* Sums that take longer, so more of them at once. */
 MULTIPLY(avx512, AVX512, 2, 9)
 MULTIPLY(avx512_bytes, AVX512, 4, 9)
-FUNCTIONS(avx512, AVX512, avx512_bytes, 4, 9, crc_folded)
+FUNCTIONS(avx512, AVX512, avx512_bytes, 4, 9, avx2, crc_folded)
 
 static const functions *best_functions(void)
 {

@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
+from data import table_bombs
 
 import codec
 from codec import container, table
@@ -155,3 +156,101 @@ def test_no_row_comes_before_itself():
     Plan(tree=tree, lags=(Lag(0),), bits=4).write(out)
     with pytest.raises(codec.FormatError, match="before itself"):
         Plan.read(Reader(bytes(out.data)), 0, 10)
+
+
+@pytest.mark.parametrize(
+    "bomb, limit",
+    [
+        (lambda: table_bombs.texts("columns", "<U99999", 1, 1), 1 << 30),
+        (lambda: table_bombs.texts("arrow", "large_string", 1, 1 << 20), 1 << 30),
+        (lambda: table_bombs.texts("columns", "O", 1 << 16, 100, 1), 1 << 23),
+        (lambda: table_bombs.nested("pandas"), 1 << 30),
+    ],
+)
+def test_few_bytes_take_no_more_than_the_limit(bomb, limit):
+    pytest.importorskip("pyarrow")
+    data = bomb()
+    assert len(data) < 1000
+    with pytest.raises(codec.LimitError, match="--max-bytes"):
+        table.decode(data, max_bytes=limit)
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        table_bombs.row_by_row,
+        table_bombs.long_names,
+        lambda: table_bombs.slow(9, buckets=10, nbits=0),
+    ],
+)
+def test_few_bytes_take_no_time(bomb):
+    with pytest.raises(codec.FormatError):
+        table.decode(bomb())
+
+
+def test_bombs_are_sound_but_for_what_they_ask():
+    zeros = np.zeros((100, 3), np.int64)
+    assert np.array_equal(table.decode(table_bombs.constants(3, 100)), zeros)
+    assert np.array_equal(table.decode(table_bombs.slow(10, 10, 0)), zeros[:10, :1])
+    assert table.decode(table_bombs.texts("columns", "<U9", 3, 2, 9))["a"].tolist() == ["aa"] * 9
+
+
+def test_many_groups_have_one_limit():
+    texts = {"w": np.array([f"{i:100}" for i in range(400)], object)}
+    data = table.encode(texts, effort=1, row_group=40)
+    reader = table.Table(data, 10_000)
+    assert sum(len(part["w"]) for part in reader) == 400
+    with pytest.raises(codec.LimitError, match="texts"):
+        table.decode(data, max_bytes=10_000)
+
+
+def test_any_notes_of_pandas():
+    pd = pytest.importorskip("pandas")
+    pa = pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"a": [1, 2], "b": pd.Categorical(["x", "y"])}, index=[3, 5])
+    whole = pa.Table.from_pandas(frame)
+    notes = whole.schema.metadata[b"pandas"]
+    rng = np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(150):
+        bad = bytearray(notes)
+        for at in rng.integers(0, len(notes), 3):
+            bad[at] = rng.integers(32, 127)
+        schema, columns = fields.load(whole.replace_schema_metadata({b"pandas": bytes(bad)}))
+        try:
+            fields.save(dataclasses.replace(schema, kind="pandas"), columns, 2)
+            outcomes.add("read")
+        except codec.FormatError:
+            outcomes.add("refused")
+    assert outcomes == {"read", "refused"}
+
+
+def test_what_is_nested_is_counted():
+    pa = pytest.importorskip("pyarrow")
+    from codec.table.nested import spread
+
+    words = pa.array(["abc", None, "x" * 40])
+    for column, sizes in (
+        (words, [11, 8, 48]),
+        (words.cast(pa.string_view()), [11, 8, 48]),
+        (pa.array([[1, 2], None, []], pa.list_(pa.int8())), [26, 8, 8]),
+        (pa.array([[1, 2], None], pa.list_(pa.int8(), 2)), [26, 26]),
+        (pa.ListViewArray.from_arrays([0, 0], [2, 2], pa.array([1, 2], pa.int8())), [26, 26]),
+        (pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())), [41, 8]),
+        (pa.array([{"a": 1, "b": "xyz"}, None]), [35, 32]),
+        (pa.DictionaryArray.from_arrays(pa.array([1, 1, None]), [5, 7]), [16, 16, 0]),
+        (pa.RunEndEncodedArray.from_arrays([2, 3], ["a", "bcd"]), [9, 9, 11]),
+        (
+            pa.UnionArray.from_dense(
+                pa.array([1, 0], pa.int8()), pa.array([0, 0], pa.int32()), [pa.array([1]), words]
+            ),
+            [19, 24],
+        ),
+        (
+            pa.UnionArray.from_sparse(pa.array([1, 0, 1], pa.int8()), [pa.array([1, 2, 3]), words]),
+            [19, 24, 56],
+        ),
+        (pa.nulls(2), [8, 8]),
+    ):
+        (chunk,) = fields._unpacked(fields._opaque(column)).chunks
+        assert spread(chunk, Room()).tolist() == sizes, column.type

@@ -21,9 +21,11 @@ import numpy as np
 
 from ..errors import FormatError, InputError, UnsupportedError
 from ..types import Array
+from .nested import spread
 from .wire import Room
 
 _NUMBERS = "biufmM"
+_BLOCK = 4096  # rows
 
 
 @dataclasses.dataclass
@@ -518,14 +520,14 @@ def _to_numpy(schema: Schema, fields: list[Field], n: int) -> Any:
     if schema.extra.get("ndim") == 1:
         return arrays[0]
     out = np.empty((n, len(arrays)), arrays[0].dtype)
-    for i, array in enumerate(arrays):
-        out[:, i] = array
+    for at in range(0, n, _BLOCK):  # what is written at once stays in a processor's cache
+        out[at : at + _BLOCK] = np.stack([a[at : at + _BLOCK] for a in arrays], 1)
     return out
 
 
 def _array(field: Field, dtype: np.dtype[Any]) -> Array:
     if isinstance(field, Numbers):
-        return field.values.astype(dtype)
+        return field.values.astype(dtype, copy=False)
     if not isinstance(field, Texts):
         raise FormatError("a column of no kind of NumPy: file is damaged")
     words: list[Any] = list(field.words)
@@ -590,7 +592,10 @@ def _unpacked(field: Opaque) -> Any:
 def _to_column(field: Field, t: Any, room: Room) -> Any:
     pa = _pyarrow("this file")
     if isinstance(field, Opaque):
-        return _unpacked(field)
+        column = _unpacked(field)
+        for chunk in column.chunks:
+            room.take(int(min(spread(chunk, room).sum(), 1 << 62)))
+        return column
     if not len(field):
         return pa.array([], t)
     if isinstance(field, Numbers):

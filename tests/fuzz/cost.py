@@ -22,7 +22,7 @@ PAGE = HERE.parent.parent / "SECURITY.md"
 sys.path.insert(0, str(HERE.parent))
 
 from conformance import cases
-from data import make_bad
+from data import make_bad, table_bombs
 
 from codec.bench.peak import peak_mib
 
@@ -91,19 +91,44 @@ def groups():
         "65 kB claim 16384 x 16384": lambda: [claim(16384, 16384, 65536)],
         "100 bytes claim 9400 x 9400": lambda: [claim(9400, 9400, 68)],
         "as few bytes as may claim 9400 x 9400": lambda: [shortest(9400, 9400)],
+        "the conformance tables, cut at every byte": lambda: (
+            d[:n] for d in tables() for n in range(len(d))
+        ),
+        "the conformance tables, every bit flipped": lambda: (
+            f for d in tables() for f in flips(d)
+        ),
+        "tables that claim texts without end": lambda: [
+            table_bombs.texts("columns", "<U99999", 1, 1),
+            table_bombs.texts("arrow", "large_string", 1, 1 << 20),
+            table_bombs.texts("columns", "O", 1 << 20, 1000, 1),
+            table_bombs.nested("pandas"),
+            table_bombs.long_names(),
+        ],
+        "a table of 2^27 numbers, of 100 bytes": lambda: [table_bombs.constants()],
+        "a table of 2^20 numbers that take longest": lambda: [table_bombs.slow(1 << 20)],
+        "a table of 4096 columns that take longest": lambda: [
+            table_bombs.slow(2, buckets=2, nbits=0, columns=4096)
+        ],
     }
+
+
+def tables():
+    """The sound files of tables."""
+    folder = HERE.parent / "conformance" / "tables"
+    return [f.read_bytes() for f in sorted(folder.glob("*.aec")) if f.name[:4] != "bad-"]
 
 
 def measure(name):
     """Decode a group; a dict of what it cost."""
     import codec
 
-    codec.decode(cases.data("one-pixel"))  # loads the model
+    decode = codec.table.decode if "table" in name else codec.decode
+    decode(tables()[0] if "table" in name else cases.data("one-pixel"))  # loads what there is
     n, errors, slowest = 0, {}, 0
     for data in groups()[name]():
         start = time.process_time()
         try:
-            codec.decode(data)
+            decode(data)
             outcome = "decoded"
         except codec.CodecError as error:
             outcome = type(error).__name__

@@ -54,6 +54,12 @@ def main():
         required=True,
         help="folder that grows; crashers go there too",
     )
+    parser.add_argument(
+        "--timeout",
+        type=int,
+        default=10,
+        help="seconds by the clock that an input may take; more where others stop this one",
+    )
     parser.add_argument("--seed", type=int, default=0, help="0: any")
     parser.add_argument("--record", action="store_true", help=f"add the outcome to {RESULTS.name}")
     options = parser.parse_args()
@@ -88,7 +94,7 @@ def main():
         f"-max_total_time={seconds}",
         "-max_len=2000",
         "-len_control=0",
-        "-timeout=10",
+        f"-timeout={options.timeout}",
         "-rss_limit_mb=1500",
         f"-seed={options.seed}",
         f"-artifact_prefix={corpus}/crash-",

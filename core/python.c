@@ -508,27 +508,11 @@ static PyObject *dequantise(PyObject *self, PyObject *args)
     return status(AEC_OK);
 }
 
-/* A sample of 0..255, rounded half to even; what is no number is one of the two. Floats
- * that are not negative are in the order of their bits, which compilers hold in bounds for
- * many at once. */
-static uint8_t sample(float v)
-{
-    const int32_t most = 0x437f0000; /* 255 */
-    int32_t bits;
-    memcpy(&bits, &v, 4);
-    bits = bits > 0 ? bits : 0;
-    bits = bits < most ? bits : most;
-    memcpy(&v, &bits, 4);
-    v += 12582912; /* 3 x 2^22: the last bits are the number now */
-    memcpy(&bits, &v, 4);
-    return (uint8_t)bits;
-}
-
-/* pixels(square, square, square, square, out, y, x, height, width, top, left): what the
- * synthesis does after its last convolutions (codec/training/graph.py, Graph.pixels).
- * Squares are float32 (.., h, w, 4 x 4 x 3), of which four make 8 x 8 pixels, less two
- * rows and columns at the beginning and six at the end. Pixels from `top` and `left` on
- * go into uint8 (.., rows, columns, 3), from y and x on. */
+/* pixels(square, square, square, square, out, y, x, height, width, top, left): lays out what
+ * the synthesis's last convolutions give (codec/training/graph.py, Graph.pixels). Squares are
+ * uint8 (.., h, w, 4 x 4 x 3), of which four make 8 x 8 pixels, less two rows and columns at
+ * the beginning and six at the end. Pixels from `top` and `left` on go into uint8 (.., rows,
+ * columns, 3), from y and x on. */
 static PyObject *pixels(PyObject *self, PyObject *args)
 {
     enum { SQUARES = 4, SAMPLES = 48, LINE = 12 };
@@ -551,7 +535,7 @@ static PyObject *pixels(PyObject *self, PyObject *args)
         for (int i = 0; i < SQUARES && good; i++) {
             const Py_ssize_t *same = b[i].shape + b[i].ndim - 3;
             good = b[i].ndim >= 3 && same[0] == s[0] && same[1] == s[1] && same[2] == SAMPLES
-                   && b[i].itemsize == 4 && fits(b + i, n * s[0] * s[1] * SAMPLES * 4);
+                   && b[i].itemsize == 1 && fits(b + i, n * s[0] * s[1] * SAMPLES);
         }
         good = good && y >= 0 && x >= 0 && height >= 0 && width >= 0 && top >= 0 && left >= 0
                && (int64_t)y + height <= t[0] && (int64_t)top + height <= 8 * ((int64_t)s[0] - 1)
@@ -568,13 +552,10 @@ static PyObject *pixels(PyObject *self, PyObject *args)
                     uint8_t *to = (uint8_t *)out->buf + (line * t[1] + x) * 3;
                     for (size_t at = left + 2, n_at; at < right; at += n_at, to += n_at * 3) {
                         const Py_buffer *square = b + down / 4 % 2 * 2 + at / 4 % 2;
-                        const float *v = (const float *)square->buf + from + at / 8 * SAMPLES;
-                        uint8_t of_square[SAMPLES];
-                        for (int c = 0; c < SAMPLES; c++)
-                            of_square[c] = sample(v[c]);
+                        const uint8_t *one = (const uint8_t *)square->buf + from
+                                             + at / 8 * SAMPLES + first * LINE;
                         n_at = 4 - at % 4 < right - at ? 4 - at % 4 : right - at;
-                        for (size_t i = 0; i < lines; i++) {
-                            const uint8_t *one = of_square + (first + i) * LINE;
+                        for (size_t i = 0; i < lines; i++, one += LINE) {
                             if (n_at == 4)
                                 memcpy(to + i * t[1] * 3, one, LINE);
                             else

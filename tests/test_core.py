@@ -203,14 +203,11 @@ def test_floats_are_those_of_numpy(monkeypatch):
 
 
 @needs_core
-def test_pixels_are_rounded_and_laid_out_as_by_numpy():
+def test_pixels_are_laid_out_as_by_numpy():
     rng, (n, h, w) = np.random.default_rng(5), (2, 5, 7)
-    squares = rng.normal(128, 90, (4, n, h, w, 48)).astype("f4")
-    halves = np.arange(-3, 515) / 2
-    squares.reshape(4, -1)[:, 400 : 400 + len(halves)] = halves
-    squares.flat[:9] = np.inf, -np.inf, 3e38, -3e38, -0.0, 1e-45, 255.5, 254.5, 2.0**31
-    whole = np.clip(np.rint(squares), 0, 255).astype(np.uint8).reshape(2, 2, n, h, w, 4, 4, 3)
-    whole = whole.transpose(2, 3, 0, 5, 4, 1, 6, 7).reshape(n, 8 * h, 8 * w, 3)[:, 2:-6, 2:-6]
+    squares = rng.integers(0, 256, (4, n, h, w, 48), np.uint8)
+    whole = squares.reshape(2, 2, n, h, w, 4, 4, 3).transpose(2, 3, 0, 5, 4, 1, 6, 7)
+    whole = whole.reshape(n, 8 * h, 8 * w, 3)[:, 2:-6, 2:-6]
     for y, x, height, width, top, left in (
         (0, 0, 32, 48, 0, 0),
         (3, 2, 9, 11, 5, 6),
@@ -223,14 +220,11 @@ def test_pixels_are_rounded_and_laid_out_as_by_numpy():
         want[:, y : y + height, x : x + width] = whole[:, top : top + height, left : left + width]
         core.pixels(*squares, out, y, x, height, width, top, left)
         assert np.array_equal(out, want)
-    squares[:] = np.nan
-    core.pixels(*squares, out, 0, 0, 32, 48, 0, 0)
-    assert {*out[:, :32, :48].flat} <= {0, 255}
 
 
 @needs_core
 def test_sizes_of_pixels_are_checked():
-    squares, out = [np.zeros((5, 7, 48), np.float32)] * 4, np.zeros((32, 48, 3), np.uint8)
+    squares, out = [np.zeros((5, 7, 48), np.uint8)] * 4, np.zeros((32, 48, 3), np.uint8)
     whole = 0, 0, 32, 48, 0, 0
     assert core.pixels(*squares, out, *whole) == 0
     wrong = [
@@ -238,7 +232,7 @@ def test_sizes_of_pixels_are_checked():
         for i in range(6)
         for n in (whole[i] + 1, -1, 2**31 - 1)
     ]
-    for one in np.zeros((5, 6, 48), "f4"), np.zeros((5, 7, 47), "f4"), np.zeros((5, 7, 48)):
+    for one in np.zeros((5, 6, 48), "u1"), np.zeros((5, 7, 47), "u1"), np.zeros((5, 7, 48)):
         wrong.append((*squares[:3], one, out, *whole))
     for other in (2, 32, 48, 3), (0, 48, 3), (32, 48, 4), (48, 3):
         wrong.append((*squares, np.zeros(other, np.uint8), *whole))

@@ -2,11 +2,11 @@
 
 Contents
 --------
-``part_of``        the part that some outputs need, or values before them
-``channels_last``  the same, of values with their channels last
-``inputs_of``      what a value is made from
-``end_of``         the last node of a kind, and what comes after it
-``constant``       an input that is always the same made a constant
+``part_of``     the part that some outputs need, or values before them
+``squares_of``  the same, of values as bytes with their channels last
+``inputs_of``   what a value is made from
+``end_of``      the last node of a kind, and what comes after it
+``constant``    an input that is always the same made a constant
 
 onnxruntime runs every node of a graph, also those that lead to no output
 that was asked for (1.32: ``only_execute_path_to_fetches`` changes nothing,
@@ -17,7 +17,7 @@ no runtime dependency.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -59,14 +59,16 @@ def part_of(model: bytes, *outputs: str) -> bytes:
     return _with_graph(model, lambda graph: _needed(graph, [o.encode() for o in outputs]))
 
 
-def channels_last(model: bytes, *values: str) -> bytes:
-    """The part that makes some values (n, c, h, w), as (n, h, w, c).
+def squares_of(model: bytes, values: Sequence[str], rounding: Sequence[str]) -> bytes:
+    """The part that makes some values (n, c, h, w), as uint8 (n, h, w, c).
 
     Parameters
     ----------
     model : bytes
         As of `part_of`.
-    *values : str
+    values : list of str
+    rounding : list of str
+        Scale and zero of ``QuantizeLinear``.
 
     Returns
     -------
@@ -78,19 +80,14 @@ def channels_last(model: bytes, *values: str) -> bytes:
     ValueError
         These bytes are no such model.
     """
-    outputs = [f"{value} last" for value in values]
-    turns = b"".join(
-        _field(
-            NODE,
-            _field(NODE_INPUT, value.encode())
-            + _field(NODE_OUTPUT, output.encode())
-            + _field(NODE_KIND, b"Transpose")
-            + _field(ATTRIBUTE, _CHANNELS_LAST),
-        )
-        for value, output in zip(values, outputs)
+    last, outputs = [f"{v} last" for v in values], [f"{v} rounded" for v in values]
+    nodes = b"".join(
+        _node("Transpose", [value], turned, _field(ATTRIBUTE, _CHANNELS_LAST))
+        + _node("QuantizeLinear", [turned, *rounding], output)
+        for value, turned, output in zip(values, last, outputs)
     )
     wanted = [output.encode() for output in outputs]
-    return _with_graph(model, lambda graph: _needed(graph + turns, wanted))
+    return _with_graph(model, lambda graph: _needed(graph + nodes, wanted))
 
 
 def inputs_of(model: bytes, value: str) -> list[str]:
@@ -120,7 +117,7 @@ def inputs_of(model: bytes, value: str) -> list[str]:
     raise ValueError(f"an ONNX model that does not make {value}")
 
 
-def end_of(model: bytes, output: str, kind: str) -> tuple[list[str], str]:
+def end_of(model: bytes, output: str, kind: str) -> tuple[list[str], list[str], str]:
     """The last node of a kind on the way of first inputs, and what comes after it.
 
     Parameters
@@ -135,6 +132,8 @@ def end_of(model: bytes, output: str, kind: str) -> tuple[list[str], str]:
     -------
     inputs : list of str
         Of that node; empty where there is none.
+    others : list of str
+        Further inputs of the one that follows.
     digest : str
         Of that node and of all else that makes the output of these inputs: equal only
         where the same is done. Sizes of inputs, and names of nodes and values, do not
@@ -149,6 +148,7 @@ def end_of(model: bytes, output: str, kind: str) -> tuple[list[str], str]:
     fields, said = list(_fields(graph)), hashlib.sha256()
     way: bytes | None = output.encode()
     numbers, inputs = {way: 0}, []
+    others: list[bytes] = []
 
     def say(message: bytes, names: list[bytes], *hidden: int) -> None:
         kept = [whole for n, whole, _ in _fields(message) if n not in hidden]
@@ -160,10 +160,10 @@ def end_of(model: bytes, output: str, kind: str) -> tuple[list[str], str]:
         if not names or numbers.keys().isdisjoint(names[NODE_OUTPUT]):
             continue
         takes = names[NODE_INPUT]
-        if way in names[NODE_OUTPUT]:
-            way = takes[0] if takes else None
-            if names[NODE_KIND] == [kind.encode()]:
-                way, inputs, takes = None, takes, []
+        if way in names[NODE_OUTPUT] and names[NODE_KIND] == [kind.encode()]:
+            way, inputs, takes = None, takes, []
+        elif way in names[NODE_OUTPUT]:
+            way, others = takes[0] if takes else None, takes[1:]
         say(node, names[NODE_OUTPUT] + takes, NODE_INPUT, NODE_OUTPUT, NODE_NAME)
     for number, _, value in fields:
         if number in (INPUT, INITIALIZER):
@@ -171,7 +171,7 @@ def end_of(model: bytes, output: str, kind: str) -> tuple[list[str], str]:
             called = _names(value, name)[name]
             if numbers.keys() >= set(called):
                 say(value, called, VALUE_TYPE if number == INPUT else TENSOR_NAME)
-    return [value.decode() for value in inputs], said.hexdigest()[:16]
+    return [v.decode() for v in inputs], [v.decode() for v in others], said.hexdigest()[:16]
 
 
 def constant(model: bytes, name: str, array: Array) -> bytes:
@@ -224,6 +224,13 @@ def _with_graph(model: bytes, change: Callable[[bytes], bytes]) -> bytes:
 def _field(number: int, value: bytes) -> bytes:
     """A field that has a length."""
     return _varint(number << 3 | _BYTES) + _varint(len(value)) + value
+
+
+def _node(kind: str, inputs: Sequence[str], output: str, attribute: bytes = b"") -> bytes:
+    """The field of a node."""
+    takes = b"".join(_field(NODE_INPUT, name.encode()) for name in inputs)
+    gives = _field(NODE_OUTPUT, output.encode()) + _field(NODE_KIND, kind.encode())
+    return _field(NODE, takes + gives + attribute)
 
 
 def _needed(graph: bytes, outputs: list[bytes]) -> bytes:

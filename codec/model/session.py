@@ -19,7 +19,7 @@ from ..limits import cores
 from ..types import Array
 from . import forks
 from .bundle import Bundle
-from .part import channels_last, constant, end_of, inputs_of, part_of
+from .part import constant, end_of, inputs_of, part_of, squares_of
 
 # Sessions of a graph that are kept, each for one quality: 6 MB and 5 to 10 ms.
 QUALITIES = 4
@@ -28,7 +28,7 @@ QUALITIES = 4
 DECODING = "exact", "features", "mean"
 PARTS = "synthesis_error", "synthesis_descent", "synthesis_slopes"
 # What makes pixels of the last convolutions, as `codec.training.graph.Graph.pixels`
-# writes it, and `codec.symbols.core.pixels` does (`end_of`).
+# writes it (`end_of`): rounding, and what `codec.symbols.core.pixels` does.
 _PIXELS = "79cf75fb0c2cbcda"
 CPU = "CPUExecutionProvider"
 GPUS = (  # the engine's providers that "gpu" may mean, the first that is there
@@ -176,15 +176,15 @@ class Graphs:
 
     @functools.cached_property
     def squares(self) -> bytes | None:
-        """The synthesis up to its last convolutions, if `core.pixels` may do what follows.
+        """The synthesis up to its last convolutions, if `core.pixels` may lay out theirs.
 
-        It does so in a fifth of the time; not what a GPU would have to hand over.
+        It does so in a fraction of the time; not what a GPU would have to hand over.
         """
         model = self.bundle.graphs.get("synthesis", b"")
         try:
-            values, digest = end_of(model, "pixels", "Concat")
+            values, rounding, digest = end_of(model, "pixels", "Concat")
             is_known = self.provider == CPU and digest == _PIXELS and len({*values}) == 4
-            return channels_last(model, *values) if is_known else None
+            return squares_of(model, values, rounding) if is_known else None
         except ValueError:  # which the engine will say as well
             return None
 
@@ -287,7 +287,7 @@ def _outputs(
         return [("u1", (n, 16 * h, 16 * w, 3))]
     if name == "squares":
         n, h, w, _ = inputs["latent"].shape
-        return [("f4", (n, 2 * h + 1, 2 * w + 1, 48))] * 4
+        return [("u1", (n, 2 * h + 1, 2 * w + 1, 48))] * 4
     if name == "hyper_analysis":
         return [("f4", (n, first[0] // 4, first[1] // 4, b.nz))]
     if name == "features":

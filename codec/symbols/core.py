@@ -12,8 +12,8 @@ Contents
                ``python -m codec.symbols.core MODEL FILE`` writes
 ``Core``       makes readers, writers and slabs, as `passes.Python` does
 
-``nearest``, ``dequantise`` and ``pixels`` are floats, of `choose`, `Means` and
-`transform.synthesise`; None without the core.
+``nearest`` and ``dequantise`` are floats, of `choose` and `Means`, and ``pixels`` lays
+out what `transform.synthesise` gives; None without the core.
 """
 
 import functools

@@ -39,16 +39,19 @@ typedef struct {
     int32_t *weights;  /* SETS x INPUTS x CONF */
     int32_t *buckets;  /* of earlier symbols */
     int32_t rate;
+    uint64_t work; /* as table_cost counts it */
     uint64_t hash[TABLE_CONTEXTS];
     uint32_t *line[TABLE_CONTEXTS];
     int64_t guess[TABLE_GUESSES];
     int32_t guess_bucket[TABLE_GUESSES];
-    uint8_t alive[TABLE_GUESSES];
-    uint8_t run[TABLE_GUESSES];
+    int alive[TABLE_GUESSES]; /* the guesses that may still be right */
+    int live;                 /* how many */
+    int run[TABLE_GUESSES];
     uint32_t local;
     int32_t first; /* weight of all inputs */
     uint64_t opening; /* the key of most symbols' first lines */
-    uint8_t confidence[1024];
+    uint32_t rule[1024];  /* of predictions, by how often they were tried */
+    uint32_t fresh[LINE];
 } mixer;
 
 static size_t lines_of(const table_column *c)
@@ -75,8 +78,11 @@ static void mixer_init(mixer *m, const table_column *c, void *memory)
     m->opening = c->hit ? M1 : c->nodes ? 0 : (uint64_t)1 << 32;
     m->first = 98304 / (c->contexts + c->guesses + 1);
     for (int i = 0; i < SETS * INPUTS * CONF; i++) m->weights[i] = m->first;
-    for (int n = 0; n < 1024; n++)
-        m->confidence[n] = (uint8_t)(n < 3 ? n : n < 5 ? 3 : n < 9 ? 4 : n < 20 ? 5 : n < 100 ? 6 : 7);
+    for (int i = 0; i < LINE; i++) m->fresh[i] = FRESH;
+    for (int n = 0; n < 1024; n++) { /* 0, 1, 2, 3 for 3 and 4, 4 to 8, 5 to 19, 6 to 99, 7 */
+        uint32_t class = n < 3 ? n : n < 5 ? 3 : n < 9 ? 4 : n < 20 ? 5 : n < 100 ? 6 : 7;
+        m->rule[n] = c->recip[n] | class << 16 | (uint32_t)(n < c->limit) << 24;
+    }
 }
 
 /* ---- The arithmetic coder --------------------------------------------------------- */
@@ -86,6 +92,21 @@ static inline uint32_t next_byte(coder *a)
     uint32_t byte = a->place < a->size ? a->from[a->place] : 0;
     a->place++;
     return byte;
+}
+
+/* Bytes that are the same in both ends of the interval go out, or others come in. */
+static inline void shift(coder *a, direction way)
+{
+    while (!((a->low ^ a->high) >> 24)) {
+        if (way == ENCODE) {
+            if (a->place < a->size) a->to[a->place] = (uint8_t)(a->high >> 24);
+            a->place++;
+        } else {
+            a->x = a->x << 8 | next_byte(a);
+        }
+        a->low <<= 8;
+        a->high = a->high << 8 | 255;
+    }
 }
 
 /* One decision, whose odds of 1 are p / 65536. */
@@ -101,34 +122,51 @@ static inline int code(coder *a, direction way, uint32_t p, int bit)
     if (way == DECODE) bit = a->x <= middle;
     if (bit) a->high = middle;
     else a->low = middle + 1;
-    while (!((a->low ^ a->high) >> 24)) {
-        if (way == ENCODE) {
-            if (a->place < a->size) a->to[a->place] = (uint8_t)(a->high >> 24);
-            a->place++;
-        } else {
-            a->x = a->x << 8 | next_byte(a);
-        }
-        a->low <<= 8;
-        a->high = a->high << 8 | 255;
-    }
+    shift(a, way);
     return bit;
+}
+
+/* So many bits of even odds. There is no telling them, so there is no branch on them. */
+static inline uint64_t code_even(coder *a, direction way, int count, uint64_t bits)
+{
+    if (way == COST) {
+        a->bits += count;
+        return bits;
+    }
+    /* Counted from `low`: so fewer steps wait for each other. */
+    uint32_t low = a->low, span = a->high - low, x = a->x - low;
+    uint64_t found = 0;
+    while (count--) {
+        uint32_t half = span >> 1;
+        uint32_t bit = way == DECODE ? x <= half : (uint32_t)(bits >> count & 1);
+        uint32_t upper = bit - 1; /* all bits, or none */
+        span = half - (~span & 1 & upper);
+        x -= (half + 1) & upper;
+        low += (half + 1) & upper;
+        found = found << 1 | bit;
+        if ((low ^ (low + span)) >> 24) continue;
+        a->low = low, a->high = low + span;
+        shift(a, way);
+        low = a->low, span = a->high - low, x = a->x - low;
+    }
+    a->low = low, a->high = low + span;
+    return found;
 }
 
 /* ---- Predictions ------------------------------------------------------------------ */
 
-/* A prediction: the odds of 1 in the upper 22 bits, how often it was tried in the lower 10. */
-static inline void learn(const table_column *c, uint32_t *slot, int bit)
+/* A prediction is a number: the odds of 1 in the upper 22 bits, how often it was tried in
+ * the lower 10. What the latter says is in `rule`: how far to go, its class, what to add. */
+static inline uint32_t learnt(uint32_t v, uint32_t rule, int bit)
 {
-    uint32_t v = *slot, n = v & 1023, p = v >> 10;
-    int32_t gap = (int32_t)((bit ? 4194303 : 0)) - (int32_t)p;
-    p = (uint32_t)((int32_t)p + (int32_t)(((int64_t)gap * c->recip[n]) >> 16));
-    *slot = p << 10 | (n < (uint32_t)c->limit ? n + 1 : n);
+    int32_t gap = (bit ? 4194303 : 0) - (int32_t)(v >> 10);
+    int32_t change = (int32_t)(((int64_t)gap * (int32_t)(rule & 65535)) >> 16);
+    return v + ((uint32_t)change << 10) + (rule >> 24);
 }
 
-/* Its class by how often it was tried: 0, 1, 2, 3 for 3 and 4, 4 to 8, 5 to 19, 6 to 99, 7. */
-static inline int confidence(const mixer *m, uint32_t slot)
+static inline int class_of(uint32_t rule)
 {
-    return m->confidence[slot & 1023];
+    return rule >> 16 & 255;
 }
 
 static inline uint64_t hash_of(uint64_t start, uint64_t key)
@@ -144,73 +182,76 @@ static inline uint32_t *line_of(const mixer *m, int j, uint64_t h)
 }
 
 /* Lines of all contexts for the next four decisions, of which `key` names the first. */
-static inline void stage(mixer *m, uint64_t key)
+static inline void stage(mixer *m, direction way, uint64_t key)
 {
-    const table_column *c = m->c;
+    const int contexts = m->c->contexts;
+    if (way == COST) m->work += 2 * (uint64_t)contexts;
     uint32_t check[TABLE_CONTEXTS];
-    for (int j = 0; j < c->contexts; j++) { /* all at once on their way from memory */
+    for (int j = 0; j < contexts; j++) { /* all at once on their way from memory */
         uint64_t h = hash_of(m->hash[j], key);
         check[j] = (uint32_t)h | 1;
         m->line[j] = line_of(m, j, h);
         FETCH(m->line[j]);
     }
-    for (int j = 0; j < c->contexts; j++) {
+    for (int j = 0; j < contexts; j++) {
         uint32_t *line = m->line[j];
         if (line[0] == check[j]) continue;
+        memcpy(line, m->fresh, sizeof m->fresh);
         line[0] = check[j];
-        for (int i = 1; i < LINE; i++) line[i] = FRESH;
     }
     m->local = 1;
 }
 
-/* One decision by all predictions; `wanted` has what each guess expects. */
+/* One decision by all predictions; `wanted` has what each guess that lives expects. */
 static inline int decide(mixer *m, coder *a, direction way, int set, const int *wanted, int bit)
 {
-    const table_column *c = m->c;
+    const int contexts = m->c->contexts, live = m->live;
+    const int16_t *stretch = m->c->stretch;
     int32_t x[INPUTS], *w[INPUTS];
-    uint32_t *slot[INPUTS];
+    uint32_t v[INPUTS], rule[INPUTS], *slot[TABLE_GUESSES];
     int32_t *weights = m->weights + set * INPUTS * CONF;
-    int n = 0;
-    int64_t dot = 0;
-    for (int j = 0; j < c->contexts; j++) {
-        uint32_t *s = m->line[j] + m->local;
-        int conf = confidence(m, *s);
-        slot[n] = s;
-        x[n] = conf ? c->stretch[*s >> 20] : 0;
-        w[n] = weights + j * CONF + conf;
-        dot += (int64_t)x[n] * *w[n];
-        n++;
-    }
-    int contexts = n;
-    for (int g = 0; g < c->guesses; g++) {
-        if (!m->alive[g]) continue;
-        uint32_t *s = m->trust + (g * SETS + set) * RUNS + m->run[g];
-        int32_t value = c->stretch[*s >> 20];
-        slot[n] = s;
-        x[n] = wanted[g] ? value : -value;
-        w[n] = weights + (TABLE_CONTEXTS + g) * CONF + confidence(m, *s);
-        dot += (int64_t)x[n] * *w[n];
-        n++;
-    }
-    x[n] = 256;
-    w[n] = weights + (INPUTS - 1) * CONF;
+    int32_t *bias = weights + (INPUTS - 1) * CONF;
+    const uint32_t local = m->local;
     /* The bias begins with nothing: its weight is kept less the first of all. */
-    dot += 256 * (int64_t)(*w[n] - m->first);
-    n++;
+    int64_t dot = 256 * (int64_t)(*bias - m->first);
+    for (int j = 0; j < contexts; j++) {
+        v[j] = m->line[j][local];
+        rule[j] = m->rule[v[j] & 1023];
+        x[j] = stretch[v[j] >> 20]; /* nothing if it was never tried */
+        w[j] = weights + j * CONF + class_of(rule[j]);
+        dot += (int64_t)x[j] * *w[j];
+    }
+    for (int k = 0; k < live; k++) {
+        int g = m->alive[k], j = contexts + k;
+        slot[k] = m->trust + (g * SETS + set) * RUNS + m->run[g];
+        v[j] = *slot[k];
+        rule[j] = m->rule[v[j] & 1023];
+        int32_t value = stretch[v[j] >> 20];
+        x[j] = wanted[k] ? value : -value;
+        w[j] = weights + (TABLE_CONTEXTS + g) * CONF + class_of(rule[j]);
+        dot += (int64_t)x[j] * *w[j];
+    }
+    if (way == COST) m->work += 3 + (uint64_t)(contexts + live);
     dot >>= 16;
     int32_t d = dot > 3072 ? 3072 : dot < -3072 ? -3072 : (int32_t)dot;
-    uint32_t p = c->squash[d + 3072];
+    uint32_t p = m->c->squash[d + 3072];
     bit = code(a, way, p, bit);
     int32_t error = ((bit << 16) - (int32_t)p) * m->rate;
-    for (int i = 0; i < n; i++)
-        *w[i] += (int32_t)(((int64_t)x[i] * error + (1 << 21)) >> 22);
-    for (int i = 0; i < contexts; i++) learn(c, slot[i], bit);
-    for (int i = contexts, g = 0; i < n - 1; i++, g++) {
-        while (!m->alive[g]) g++;
-        learn(c, slot[i], wanted[g] == bit);
+    *bias += (int32_t)(((int64_t)256 * error + (1 << 21)) >> 22);
+    for (int j = 0; j < contexts; j++) {
+        *w[j] += (int32_t)(((int64_t)x[j] * error + (1 << 21)) >> 22);
+        m->line[j][local] = learnt(v[j], rule[j], bit);
     }
-    for (int g = 0; g < c->guesses; g++) m->alive[g] &= wanted[g] == bit;
-    m->local = m->local * 2 + (uint32_t)bit;
+    int left = 0;
+    for (int k = 0; k < live; k++) {
+        int j = contexts + k, right = wanted[k] == bit;
+        *w[j] += (int32_t)(((int64_t)x[j] * error + (1 << 21)) >> 22);
+        *slot[k] = learnt(v[j], rule[j], right);
+        m->alive[left] = m->alive[k];
+        left += right;
+    }
+    m->live = left;
+    m->local = local * 2 + (uint32_t)bit;
     return bit;
 }
 
@@ -229,38 +270,38 @@ static inline int32_t bucket_of(const table_column *c, int64_t symbol)
     return place >> c->nbits[low - 1] ? -1 : low - 1;
 }
 
-static inline uint64_t start_of(const table_column *c, int j, size_t i)
-{
-    return (c->context[(size_t)j * c->n + i] + (uint64_t)1) * M1;
-}
-
-/* Fetch the first lines of a later symbol, where they do not depend on earlier ones. */
-static inline void fetch_first(const mixer *m, size_t i)
+/* The hash of a context at symbol i, from symbols before `known`; others make it wrong. */
+static inline uint64_t start_of(const mixer *m, int j, size_t i, const int64_t *symbols,
+                                size_t known)
 {
     const table_column *c = m->c;
-    if (i >= c->n) return;
-    for (int j = 0; j < c->contexts; j++) {
-        if (c->lag[2 * j] >= 0 || c->lag[2 * j + 1] >= 0) continue;
-        uint64_t h = start_of(c, j, i);
-        FETCH(line_of(m, j, hash_of(h ^ h >> 32, m->opening)));
+    uint64_t h = (c->context[(size_t)j * c->n + i] + (uint64_t)1) * M1;
+    for (int k = 0; k < 2; k++) {
+        if (c->lag[2 * j + k] < 0) continue;
+        int32_t at = c->at[(size_t)c->lag[2 * j + k] * c->n + i];
+        uint64_t s = at < 0 || (size_t)at >= known ? M1
+                     : c->coarse[j] ? (uint64_t)m->buckets[at] : (uint64_t)symbols[at];
+        h = (h ^ h >> 31 ^ s) * M2;
     }
+    return h ^ h >> 32;
+}
+
+/* Fetch the first lines of a later symbol, where they do not depend on those in between. */
+static inline void fetch_first(const mixer *m, size_t i, const int64_t *symbols)
+{
+    const table_column *c = m->c;
+    size_t later = i + AHEAD;
+    if (later >= c->n) return;
+    for (int j = 0; j < c->contexts; j++)
+        FETCH(line_of(m, j, hash_of(start_of(m, j, later, symbols, i), m->opening)));
 }
 
 static inline void prepare(mixer *m, size_t i, const int64_t *symbols)
 {
     const table_column *c = m->c;
-    for (int j = 0; j < c->contexts; j++) {
-        uint64_t h = start_of(c, j, i);
-        for (int k = 0; k < 2; k++) {
-            if (c->lag[2 * j + k] < 0) continue;
-            int32_t at = c->at[(size_t)c->lag[2 * j + k] * c->n + i];
-            uint64_t s = at < 0 ? M1 : c->coarse[j] ? (uint64_t)m->buckets[at]
-                                                    : (uint64_t)symbols[at];
-            h = (h ^ h >> 31 ^ s) * M2;
-        }
-        m->hash[j] = h ^ h >> 32;
-    }
+    for (int j = 0; j < c->contexts; j++) m->hash[j] = start_of(m, j, i, symbols, i);
     const int64_t *given = c->guess;
+    m->live = 0;
     for (int g = 0; g < c->guesses; g++) {
         int32_t at = 0;
         if (c->guess_lag[g] < 0) {
@@ -271,27 +312,30 @@ static inline void prepare(mixer *m, size_t i, const int64_t *symbols)
             if (at >= 0) m->guess[g] = symbols[at];
         }
         m->guess_bucket[g] = at < 0 ? -1 : bucket_of(c, m->guess[g]);
-        m->alive[g] = m->guess_bucket[g] >= 0;
+        if (m->guess_bucket[g] >= 0) m->alive[m->live++] = g;
     }
 }
 
-static inline int turn(const table_column *c, int32_t bucket, int depth)
+/* The turns to a bucket, the first one in the highest bit. */
+static inline uint64_t turns_to(const table_column *c, int32_t bucket)
 {
-    return (int)(c->path[bucket] >> (c->depth[bucket] - 1 - depth) & 1);
+    return c->path[bucket] << ((64 - c->depth[bucket]) & 63);
 }
 
 /* The walk through the tree. */
 static inline int32_t code_bucket(mixer *m, coder *a, direction way, int32_t bucket)
 {
     const table_column *c = m->c;
-    int32_t node = c->nodes ? 0 : ~0;
-    int wanted[TABLE_GUESSES] = {0};
+    if (!c->nodes) return 0;
+    uint64_t own = way == DECODE ? 0 : turns_to(c, bucket), guessed[TABLE_GUESSES];
+    for (int k = 0; k < m->live; k++) guessed[m->alive[k]] = turns_to(c, m->guess_bucket[m->alive[k]]);
+    int32_t node = 0;
     for (int depth = 0; node >= 0; depth++) {
-        if (depth % 4 == 0) stage(m, (uint64_t)(uint32_t)node);
-        for (int g = 0; g < c->guesses; g++)
-            if (m->alive[g]) wanted[g] = turn(c, m->guess_bucket[g], depth);
-        int bit = way == DECODE ? 0 : turn(c, bucket, depth);
-        bit = decide(m, a, way, depth < 16 ? depth : 15, wanted, bit);
+        int wanted[TABLE_GUESSES];
+        if (depth % 4 == 0) stage(m, way, (uint64_t)(uint32_t)node);
+        for (int k = 0; k < m->live; k++)
+            wanted[k] = (int)(guessed[m->alive[k]] << depth >> 63);
+        int bit = decide(m, a, way, depth < 16 ? depth : 15, wanted, (int)(own << depth >> 63));
         node = c->child[2 * node + bit];
     }
     return ~node;
@@ -303,29 +347,26 @@ static inline uint64_t code_place(mixer *m, coder *a, direction way, int32_t buc
     const table_column *c = m->c;
     int nbits = c->nbits[bucket], k = 0;
     uint64_t found = 0;
-    int wanted[TABLE_GUESSES] = {0};
     for (; k < nbits && k < c->modelled; k++) {
-        if (k % 4 == 0) stage(m, ((uint64_t)(uint32_t)bucket + 1) << 32 ^ (found << 5 | (uint64_t)k) * M2);
-        int shift = nbits - 1 - k;
-        for (int g = 0; g < c->guesses; g++)
-            if (m->alive[g])
-                wanted[g] = (int)(((uint64_t)m->guess[g] - (uint64_t)c->base[bucket]) >> shift & 1);
+        if (k % 4 == 0) stage(m, way, ((uint64_t)(uint32_t)bucket + 1) << 32 ^ (found << 5 | (uint64_t)k) * M2);
+        int shift = nbits - 1 - k, wanted[TABLE_GUESSES];
+        for (int g = 0; g < m->live; g++)
+            wanted[g] = (int)(((uint64_t)m->guess[m->alive[g]] - (uint64_t)c->base[bucket]) >> shift & 1);
         int bit = decide(m, a, way, k < 22 ? 16 + k : 38, wanted, (int)(place >> shift & 1));
         found = found << 1 | (uint64_t)bit;
     }
-    for (; k < nbits; k++)
-        found = found << 1 | (uint64_t)code(a, way, 32768, (int)(place >> (nbits - 1 - k) & 1));
-    return found;
+    if (k == nbits) return found;
+    return found << (nbits - k) | code_even(a, way, nbits - k, place);
 }
 
 static inline int run_all(const table_column *c, void *memory, coder *a, direction way,
-                          const int64_t *known, int64_t *symbols)
+                          const int64_t *known, int64_t *symbols, uint64_t *work)
 {
     mixer m;
     mixer_init(&m, c, memory);
     const int64_t *before = way == DECODE ? symbols : known;
     for (size_t i = 0; i < c->n; i++) {
-        fetch_first(&m, i + AHEAD);
+        fetch_first(&m, i, before);
         prepare(&m, i, before);
         m.rate = c->rate + (int32_t)(c->rate * 1024 / (i + 128));
         int32_t bucket = -1;
@@ -336,21 +377,18 @@ static inline int run_all(const table_column *c, void *memory, coder *a, directi
             if (bucket < 0) return 0;
         }
         int done = 0;
-        if (c->hit && m.alive[0]) {
-            int wanted[TABLE_GUESSES];
-            wanted[0] = 1;
-            for (int g = 1; g < c->guesses; g++)
-                wanted[g] = m.guess[g] == m.guess[0];
-            uint8_t alive[TABLE_GUESSES];
+        if (c->hit && m.guess_bucket[0] >= 0) {
+            int wanted[TABLE_GUESSES], live = m.live, alive[TABLE_GUESSES];
+            for (int k = 0; k < live; k++) wanted[k] = m.guess[m.alive[k]] == m.guess[0];
             memcpy(alive, m.alive, sizeof alive);
-            stage(&m, M1);
+            stage(&m, way, M1);
             done = decide(&m, a, way, 39, wanted, way != DECODE && symbol == m.guess[0]);
-            memcpy(m.alive, alive, sizeof alive);
             if (done) {
                 bucket = m.guess_bucket[0], symbol = m.guess[0];
             } else { /* guesses that are the same are wrong as well */
-                for (int g = 0; g < c->guesses; g++)
-                    m.alive[g] &= m.guess[g] != m.guess[0];
+                m.live = 0;
+                for (int k = 0; k < live; k++)
+                    if (!wanted[k]) m.alive[m.live++] = alive[k];
             }
         }
         if (!done) {
@@ -369,6 +407,7 @@ static inline int run_all(const table_column *c, void *memory, coder *a, directi
                 else if (m.run[g] < RUNS - 1) m.run[g]++;
             }
     }
+    if (work) *work = m.work;
     return 1;
 }
 
@@ -376,7 +415,7 @@ size_t table_encode(const table_column *c, void *memory, const int64_t *symbols,
                     uint8_t *to, size_t capacity)
 {
     coder a = {.high = UINT32_MAX, .to = to, .size = capacity};
-    if (!run_all(c, memory, &a, ENCODE, symbols, NULL)) return SIZE_MAX;
+    if (!run_all(c, memory, &a, ENCODE, symbols, NULL, NULL)) return SIZE_MAX;
     /* One byte tells the last interval from others, where zeros follow. */
     uint32_t last = a.low ? (a.low >> 24) + 1 : 0;
     if (last > 255 || (last << 24) > a.high) {
@@ -392,10 +431,10 @@ size_t table_encode(const table_column *c, void *memory, const int64_t *symbols,
     return a.place;
 }
 
-double table_cost(const table_column *c, void *memory, const int64_t *symbols)
+double table_cost(const table_column *c, void *memory, const int64_t *symbols, uint64_t *work)
 {
     coder a = {.product = 1};
-    if (!run_all(c, memory, &a, COST, symbols, NULL)) return -1;
+    if (!run_all(c, memory, &a, COST, symbols, NULL, work)) return -1;
     return a.bits - log2(a.product);
 }
 
@@ -404,7 +443,7 @@ int table_decode(const table_column *c, void *memory, const uint8_t *from, size_
 {
     coder a = {.high = UINT32_MAX, .from = from, .size = size};
     for (int i = 0; i < 4; i++) a.x = a.x << 8 | next_byte(&a);
-    if (!run_all(c, memory, &a, DECODE, NULL, symbols)) return 1;
+    if (!run_all(c, memory, &a, DECODE, NULL, symbols, NULL)) return 1;
     return a.place - 4 > size || a.place < size;
 }
 

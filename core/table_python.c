@@ -176,21 +176,22 @@ static PyObject *encode(PyObject *self, PyObject *args)
     return out;
 }
 
-/* cost(numbers, arrays, symbols) -> bits, negative if a symbol is in no bucket */
+/* cost(numbers, arrays, symbols) -> bits, negative if a symbol is in no bucket, and work */
 static PyObject *cost(PyObject *self, PyObject *args)
 {
     column o;
     Py_buffer in;
     double bits;
+    uint64_t work = 0;
     (void)self;
     if (!take_with(&o, args, &in, PyBUF_SIMPLE)) return NULL;
     if ((size_t)in.len != 8 * o.c.n) return wrong_size(&o, &in);
     Py_BEGIN_ALLOW_THREADS
-    bits = table_cost(&o.c, o.memory, in.buf);
+    bits = table_cost(&o.c, o.memory, in.buf, &work);
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&in);
     release(&o);
-    return PyFloat_FromDouble(bits);
+    return Py_BuildValue("dK", bits, (unsigned long long)work);
 }
 
 /* decode(numbers, arrays, bytes, symbols) -> whether the bytes were used up */

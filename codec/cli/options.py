@@ -209,7 +209,7 @@ def _add_compressing(add: Callable[..., Any]) -> None:
         metavar="N",
         help="search longer for a smaller file, 1..9 (1): 2 takes 3 times as long and "
         "saves 1.8 %%, 5 takes 8 times and saves 6.2 %%, 9 takes 55 times and saves "
-        "8.3 %%; of tables 1..9 (4)",
+        "8.3 %%; of tables 1..9 (2)",
     )
     add(
         "--max-error",

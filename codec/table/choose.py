@@ -6,6 +6,7 @@ bytes included.
 """
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterable
 
@@ -30,8 +31,17 @@ from .wire import Writer
 _RUNS = 4  # of neighbours, in the rows that are measured
 _SMALL = 256  # numbers that a context takes as they are
 _TINY = 32  # rows that no search pays for
+_BUCKET = 40  # bits that one is worth: in the model, and to read it
 _FIRST = Context(), Context(lags=(0,))
 _BEFORE = 64  # streams that a later one may look at
+# What decoding's time is worth: bits for a unit of `mixing.cost`, about 7 ns. By it most
+# tables of benchmarks/tables.py decode at 20 MB/s and more. From effort 3 on only size counts.
+_PRICE = {1: 0.01, 2: 0.01}
+_TURNED = 4  # times that for tables that are turned: their many plans take long enough
+_INPUT = 0.001  # of a number's bits: what an input of theirs has to save
+# Units of a row: to look for the last one that has the same key, to join terms; of a line of
+# a context, to make room for it.
+_SAME, _TERM, _ROOM = 4, 1, 1.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,10 +90,14 @@ class Chooser:
     n : int
         Rows.
     effort : int, 1..9
+    turned : bool
+        Whether the rows are those of a table that is turned.
     """
 
-    def __init__(self, n: int, effort: int = 5) -> None:
+    def __init__(self, n: int, effort: int = 5, turned: bool = False) -> None:
         self.n, self.effort = n, effort
+        self.price = _PRICE.get(effort, 0.0) * (_TURNED if turned else 1)
+        self.input = _INPUT if turned and self.price else 0.0
         self.rows = sample(n, 2000 * 2**effort if effort > 1 else 4000)
         self.known = Known(n)
         self.some = Known(len(self.rows))
@@ -175,13 +189,13 @@ class Chooser:
                 centre = _centre(self.some, k)
                 x = self.some.input(Term(k, row), centre)
                 x = (x if some.there is None else x[some.there]) - float(centre)
-                if np.abs(x).max(initial=0) > 2.0**40 or not x.any():
+                if np.abs(x).max(initial=0) > 2.0**54 or not x.any():
                     continue
                 terms.append((Term(k, row), centre))
                 columns.append(x)
         if not terms:
             return None
-        chosen = _pursue(np.array(columns), y, 4 + 2 * self.effort)
+        chosen = _pursue(np.array(columns), y, 4 + 2 * self.effort, self.input)
         return _fixed([terms[i] for i in chosen], np.array(columns)[chosen], y)
 
     def _carried(self, stream: Stream, linear: Linear) -> list[tuple[int, int]]:
@@ -203,8 +217,19 @@ class Chooser:
         """A plan as it is for all rows: its tree, and room for its contexts."""
         given = self.known.linear(plan.linear)
         symbols, _ = to_symbols(self.known, plan, stream.wanted, stream.there, given)
-        plan = tree_for(plan, symbols)
-        return dataclasses.replace(plan, bits=_bits(len(symbols), plan))
+        searched, plan = plan, tree_for(plan, symbols)
+        if searched.tree is not None:
+            plan = dataclasses.replace(plan, modelled=searched.modelled)
+        bits = _bits(len(symbols), plan)
+        if not self.price:
+            return dataclasses.replace(plan, bits=bits)
+        column, found = self.known.column(plan, stream.there, given), []
+        for fewer in 0, 2, 4:
+            one = dataclasses.replace(column, bits=max(2, bits - fewer))
+            size, work = mixing.cost(one, symbols)
+            room = _ROOM * (len(plan.contexts) << one.bits)
+            found.append((size + self.price * (work + room), one.bits))
+        return dataclasses.replace(plan, bits=min(found)[1])
 
 
 def _centre(known: Known, stream: int) -> int:
@@ -213,8 +238,8 @@ def _centre(known: Known, stream: int) -> int:
     return int(np.median(own)) if len(own) else 0
 
 
-def _pursue(x: Array, y: Array, most: int) -> Array:
-    """Orthogonal matching pursuit: rows of x that explain y."""
+def _pursue(x: Array, y: Array, most: int, share: float) -> Array:
+    """Orthogonal matching pursuit: rows of x that explain y, each this share of its bits."""
     y = y - y.mean()
     x = x - x.mean(1, keepdims=True)
     norm = np.sqrt((x**2).sum(1))
@@ -230,7 +255,8 @@ def _pursue(x: Array, y: Array, most: int) -> Array:
         w, *_ = np.linalg.lstsq(x[trial].T, y, rcond=None)
         rest = y - w @ x[trial]
         now = float(rest @ rest)
-        if now > before * 0.995:
+        bits = np.log2(max(2.0, now / len(y))) / 2
+        if now > before * min(0.995, 2 ** (-2 * share * bits)):
             break
         chosen, left, before = trial, rest, now
     return np.array(chosen, int)
@@ -240,11 +266,11 @@ def _fixed(terms: list[tuple[Term, int]], x: Array, y: Array) -> Linear | None:
     """Least squares in whole numbers."""
     if not terms:
         return None
-    a = np.vstack([x, np.ones(len(y))])
-    w, *_ = np.linalg.lstsq(a.T, y, rcond=None)
-    reach = np.abs(w[:-1] * np.abs(x).max(1)).sum() + 1
+    means = x.mean(1)
+    w, *_ = np.linalg.lstsq((x - means[:, None]).T, y - y.mean(), rcond=None)
+    reach = np.abs(w @ x).max() + 1  # of the sum; its parts may wrap
     shift = int(min(24, max(0, 60 - np.ceil(np.log2(reach)))))
-    scaled = np.rint(w[:-1] * 2.0**shift)
+    scaled = np.rint(w * 2.0**shift)
     if np.abs(scaled).max() > 2.0**50:
         return None
     return Linear(
@@ -252,7 +278,7 @@ def _fixed(terms: list[tuple[Term, int]], x: Array, y: Array) -> Linear | None:
         tuple(centre for _, centre in terms),
         tuple(int(v) for v in scaled),
         shift,
-        round(float(w[-1])),
+        round(float(y.mean() - w @ means)),
     )
 
 
@@ -278,11 +304,7 @@ def tree_for(plan: Plan, symbols: Array) -> Plan:
             base, nbits, weight = _ranges(kinds, counts, low, high, n)
         tree = _tree(base, nbits, weight)
         return dataclasses.replace(plan, tree=tree, modelled=14)
-    base, nbits = _octaves(low, high)
-    places = np.searchsorted(np.array(base), symbols, "right") - 1
-    counts = np.bincount(places, minlength=len(base))
-    kept = [i for i in range(len(base)) if counts[i]]
-    tree = _tree([base[i] for i in kept], [nbits[i] for i in kept], counts[kept].tolist())
+    tree = _tree(*_octaves(symbols, low, high))
     # Bits that are as good as random are learned to be so, which few symbols do not pay.
     return dataclasses.replace(plan, tree=tree, modelled=min(6, max(1, n.bit_length() - 8)))
 
@@ -323,16 +345,43 @@ def _ranges(
     return base, nbits, weight
 
 
-def _octaves(low: int, high: int) -> tuple[list[int], list[int]]:
-    """Buckets that double with the distance from zero, halves of them apart."""
+def _octaves(symbols: Array, low: int, high: int) -> tuple[list[int], list[int], list[int]]:
+    """Buckets that double with the distance from zero, halves of them apart.
+
+    Around zero, where numbers are as frequent as each other, there is one instead.
+    """
+    ranked, found = np.sort(symbols), []
+    for core in range(-1, max(-low, high).bit_length() if high < 1 << 62 else 0):
+        base, nbits = _shells(core)
+        part = slice(np.searchsorted(base, low, "right") - 1, np.searchsorted(base, high, "right"))
+        counts = np.diff(np.searchsorted(ranked, base[part]), append=len(ranked))
+        kept = counts > 0
+        base, nbits, counts = base[part][kept], nbits[part][kept], counts[kept]
+        bits = counts @ (np.log2(len(ranked) / counts) + nbits) + _BUCKET * len(base)
+        found.append((float(bits), base.tolist(), nbits.tolist(), counts.tolist()))
+    # Contexts tell numbers near zero apart, so that has to pay.
+    first, *others = found
+    best = min(others, default=first)
+    return (best if best[0] < 0.998 * first[0] else first)[1:]
+
+
+@functools.cache
+def _shells(core: int) -> tuple[Array, Array]:
+    """Buckets of all numbers, and but one of those within 2^core."""
     up: list[tuple[int, int]] = [(v, 0) for v in range(1, 8)]
     for k in range(2, 61):
         up += [(1 << k + 1, k), ((1 << k + 1) + (1 << k), k)]
     up += [(1 << 62, 61), ((1 << 62) + (1 << 61), 61)]
     down = [(-b - (1 << k) + 1, k) for b, k in reversed(up)]
     down.insert(0, (-(1 << 63), 0))
-    every = [(b, k) for b, k in [*down, (0, 0), *up] if b <= high and b + (1 << k) > low]
-    return [b for b, _ in every], [k for _, k in every]
+    within = [(0, 0)]
+    if core >= 0:
+        # 1 - 2^core .. 2^core; those above are one farther.
+        up = [(b + 1, k) for b, k in up if b >= 1 << core]
+        down = [(b, k) for b, k in down if b + (1 << k) <= 1 - (1 << core)]
+        within = [(1 - (1 << core), core + 1)]
+    base, nbits = zip(*down, *within, *up)
+    return np.array(base, np.int64), np.array(nbits)
 
 
 def _tree(base: list[int], nbits: list[int], weight: list[int]) -> mixing.Tree:
@@ -356,18 +405,23 @@ def _bits(n: int, plan: Plan) -> int:
 class _Rows:
     """Some rows of a stream, on which plans are measured."""
 
-    def __init__(self, known: Known, rows: Array, stream: Stream, plan: Plan) -> None:
-        self.known, self.there = known, stream.some(rows).there
+    def __init__(self, known: Known, rows: Array, stream: Stream, plan: Plan, price: float) -> None:
+        self.known, self.there, self.price = known, stream.some(rows).there, price
         self.given = known.linear(plan.linear)
         self.symbols, _ = to_symbols(known, plan, stream.wanted[rows], self.there, self.given)
         self.share = len(stream.own) / max(1, len(self.symbols))
 
     def cost(self, plan: Plan) -> float:
-        """Bits of the whole stream, as far as these rows tell."""
+        """Bits and work of the whole stream, as far as these rows tell."""
         bits = min(14, _bits(len(self.symbols), plan))
         plan = dataclasses.replace(plan, bits=bits)
         column = self.known.column(plan, self.there, self.given)
-        return mixing.cost(column, self.symbols) * self.share + 8 * size_of(plan)
+        size, work = mixing.cost(column, self.symbols)
+        work += self.known.n * (
+            _SAME * sum(bool(lag.terms) for lag in plan.lags)
+            + _TERM * sum(len(one.terms) for one in plan.contexts)
+        )
+        return (size + self.price * work) * self.share + 8 * size_of(plan)
 
 
 class _Search:
@@ -375,8 +429,8 @@ class _Search:
 
     def __init__(self, chooser: Chooser, stream: Stream, plan: Plan) -> None:
         self.chooser = chooser
-        self.some = _Rows(chooser.some, chooser.rows, stream, plan)
-        self.few = _Rows(chooser.few, chooser.few_rows, stream, plan)
+        self.some = _Rows(chooser.some, chooser.rows, stream, plan, chooser.price)
+        self.few = _Rows(chooser.few, chooser.few_rows, stream, plan, chooser.price)
         symbols = np.concatenate([self.some.symbols, self.few.symbols])
         self.plan, self.bits = plan, 0.0
         if len(symbols):
@@ -401,8 +455,13 @@ class _Search:
             self._try(dataclasses.replace(self.plan, limit=limit))
         for rate in 2, 14:
             self._try(dataclasses.replace(self.plan, rate=rate))
-        self._try(dataclasses.replace(self.plan, modelled=self.plan.modelled // 3))
-        self._try(dataclasses.replace(self.plan, hit=bool(self.plan.guesses)))
+        assert self.plan.tree is not None
+        most = min(self.plan.modelled, int(self.plan.tree.nbits.max()))
+        for modelled in 2 * most // 3, most // 2, most // 3, 0:
+            self._drop(dataclasses.replace(self.plan, modelled=modelled))
+        for first in self.plan.guesses:
+            rest = tuple(g for g in self.plan.guesses if g != first)
+            self._try(dataclasses.replace(self.plan, guesses=(first, *rest), hit=True))
         self._prune()
 
     def _try(self, plan: Plan | None) -> None:
@@ -413,15 +472,21 @@ class _Search:
             self.plan, self.bits = plan, bits
 
     def _prune(self) -> None:
-        """Drop contexts that others have made useless: decoding is faster."""
-        for context in self.plan.contexts:
-            if len(self.plan.contexts) < 2:
-                return
-            rest = tuple(c for c in self.plan.contexts if c != context)
-            plan = dataclasses.replace(self.plan, contexts=rest)
-            bits = self.some.cost(plan)
-            if bits < self.bits * 1.0005:
-                self.plan, self.bits = plan, bits
+        """Drop contexts and guesses that others have made useless: decoding is faster."""
+        for j in reversed(range(len(self.plan.contexts))):
+            contexts = self.plan.contexts[:j] + self.plan.contexts[j + 1 :]
+            if contexts:
+                self._drop(dataclasses.replace(self.plan, contexts=contexts))
+        for j in reversed(range(len(self.plan.guesses))):
+            guesses = self.plan.guesses[:j] + self.plan.guesses[j + 1 :]
+            hit = self.plan.hit and bool(guesses)
+            self._drop(dataclasses.replace(self.plan, guesses=guesses, hit=hit))
+
+    def _drop(self, plan: Plan) -> None:
+        plan = _tidy(plan)
+        bits = self.some.cost(plan)
+        if bits < self.bits * 1.0005:
+            self.plan, self.bits = plan, bits
 
     def _related(self) -> list[tuple[float, Term]]:
         """Terms of other streams, by what they tell of the symbols."""
@@ -502,6 +567,21 @@ class _Change:
         if context not in contexts:
             contexts = (*contexts, context)
         return dataclasses.replace(plan, contexts=contexts, lags=lags, guesses=guesses)
+
+
+def _tidy(plan: Plan) -> Plan:
+    """A plan without the lags that it does not use."""
+    used = {k for one in plan.contexts for k in one.lags} | set(plan.guesses)
+    kept = [k for k in range(len(plan.lags)) if k in used]
+    return dataclasses.replace(
+        plan,
+        lags=tuple(plan.lags[k] for k in kept),
+        contexts=tuple(
+            dataclasses.replace(one, lags=tuple(kept.index(k) for k in one.lags))
+            for one in plan.contexts
+        ),
+        guesses=tuple(kept.index(g) if g >= 0 else g for g in plan.guesses),
+    )
 
 
 def _exact(term: Term) -> Term:

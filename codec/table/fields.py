@@ -463,8 +463,8 @@ def number_types(schema: Schema) -> list[np.dtype[Any] | None]:
     """
     if schema.kind in ("arrow", "pandas"):
         return [_number_type(t) if not t.startswith("dictionary") else None for t in schema.types]
-    found: list[np.dtype[Any] | None] = []
-    for text in schema.types:
+    found: dict[str, np.dtype[Any] | None] = {}
+    for text in set(schema.types):
         if not re.fullmatch(r"[<>|=]?[biufmMUSO]\d*(\[\d*\w+\])?", text):
             raise FormatError(f"a table's type {text[:40]!r} is none: file is damaged")
         try:
@@ -472,8 +472,8 @@ def number_types(schema: Schema) -> list[np.dtype[Any] | None]:
         except (TypeError, ValueError) as error:
             raise FormatError(f"a table's type is none: {error}") from error
         number = dtype.kind in _NUMBERS and dtype.itemsize <= 8
-        found.append(dtype.newbyteorder("=") if number else None)
-    return found
+        found[text] = dtype.newbyteorder("=") if number else None
+    return [found[text] for text in schema.types]
 
 
 def widths(schema: Schema) -> list[int]:
@@ -507,7 +507,8 @@ def save(schema: Schema, fields: list[Field], n: int, room: Room | None = None) 
 
 
 def _to_numpy(schema: Schema, fields: list[Field], n: int) -> Any:
-    arrays = [_array(f, np.dtype(t)) for f, t in zip(fields, schema.types)]
+    types = {t: np.dtype(t) for t in set(schema.types)}
+    arrays = [_array(f, types[t]) for f, t in zip(fields, schema.types)]
     if schema.kind == "columns":
         return dict(zip(schema.names, arrays))
     if schema.kind == "record":

@@ -95,7 +95,8 @@ def encode(
         unit), and ``"*"`` for all numbers. None: 0.1 % of floats, nothing of
         all others. 0: nothing at all.
     effort : int, 1..9
-        How long to look for a good model; decoding takes as long.
+        How long to look for a good model. 1 and 2 count the time that decoding
+        takes as well as the size; from 3 on decoding may be slow.
     row_group : int, optional
         Rows that are coded together and can be read alone.
     progress : function of float, optional
@@ -477,7 +478,11 @@ class Table:
                 fields = self._fields(i, room)
                 parts.append([tables.cut(f, slice(lo, hi), True) for f in fields])
             first += entry.rows
-        columns = [joined([p[k] for p in parts], dtype) for k, dtype in enumerate(self.types)]
+        columns = (
+            parts[0]
+            if len(parts) == 1
+            else [joined([p[k] for p in parts], dtype) for k, dtype in enumerate(self.types)]
+        )
         return tables.save(self.schema, columns, stop - start, room)
 
     def _room(self, rows: int) -> Room:

@@ -165,7 +165,7 @@ def _put_wide(out: _Out, columns: list[Numbers], bounds: list[float], effort: in
     tries = []
     for fine in (True, False):
         lattice = lattices.common(values, state, bounds, fine)
-        part, chooser = _Out(), Chooser(len(columns), effort)
+        part, chooser = _Out(), Chooser(len(columns), effort, turned=True)
         part.crc = out.crc
         part.model.number(_WIDE)
         part.model.number(len(columns))
@@ -428,12 +428,11 @@ def _get_wide(source: _In, types: list[Any]) -> list[Field]:
         lattice = dataclasses.replace(lattice, size=size)
     found = [_get_numbers(rows, rows.model.number(4) >> 2, dtype, lattice) for _ in range(source.n)]
     source.crc = rows.crc
-    values = np.array([row.values for row in found], dtype).reshape(source.n, n)
-    missing = np.array([_none(row) for row in found]).reshape(source.n, n)
-    return [
-        Numbers(np.ascontiguousarray(v), np.ascontiguousarray(m) if m.any() else None)
-        for v, m in zip(values.T, missing.T)
-    ]
+    values = np.array([row.values for row in found], dtype).reshape(source.n, n).T.copy()
+    if all(row.missing is None for row in found):
+        return [Numbers(v) for v in values]
+    missing = np.array([_none(row) for row in found], bool).reshape(source.n, n).T.copy()
+    return [Numbers(v, m if m.any() else None) for v, m in zip(values, missing)]
 
 
 def _missing(state: Array | None) -> Array | None:

@@ -6,6 +6,7 @@ that the lattice would not give back within the bound; these are kept as they ar
 """
 
 import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -45,7 +46,7 @@ class Lattice:
     size: Any = 0
     step: int = 1
 
-    @property
+    @functools.cached_property
     def unit(self) -> Any:
         """Of a GRID."""
         return np.ldexp(256.0 + self.size % 256, self.size // 256)

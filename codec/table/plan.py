@@ -8,12 +8,10 @@ rows of one before the next, so whatever came before is known of every row.
 import dataclasses
 import functools
 
-import numpy as np
-
 from ..errors import FormatError
 from . import mixing
 from .mixing import Tree
-from .wire import Reader, Writer
+from .wire import Reader, Writer, unfolded
 
 CONSTANT, MIXED, SQUEEZED = range(3)
 MAX_TERMS = 4
@@ -46,10 +44,14 @@ class Term:
     @classmethod
     def read(cls, source: Reader, before: int) -> "Term":
         """The inverse of `write`, for a stream with so many before it."""
-        value = source.number((before + 1) * 48 - 1)
-        value, bits = divmod(value, 16)
+        return cls.of(source.number(), before)
+
+    @classmethod
+    def of(cls, number: int, before: int) -> "Term":
+        """The term that was written as a number."""
+        value, bits = divmod(number, 16)
         stream, row = divmod(value, 3)
-        if bits > 12 or (stream == 0 and row != 1):
+        if stream > before or bits > 12 or (stream == 0 and row != 1):
             raise FormatError("a context of a table is not one: file is damaged")
         return cls(stream - 1, row - 1, bits)
 
@@ -239,10 +241,11 @@ def _read_linear(source: Reader, before: int, start: int) -> Linear:
     inputs, centres, weights = [], [], []
     n_inputs = source.number(MAX_INPUTS)
     shift = source.number(40) if n_inputs else 0
-    for _ in range(n_inputs):
-        inputs.append(Term.read(source, before))
-        centres.append(source.signed())
-        weights.append(source.signed())
+    numbers = source.many(3 * n_inputs)
+    for term, centre, weight in zip(numbers[::3], numbers[1::3], numbers[2::3]):
+        inputs.append(Term.of(term, before))
+        centres.append(unfolded(centre))
+        weights.append(unfolded(weight))
     if any(term.stream < 0 or term.bits for term in inputs):
         raise FormatError("an input of a table is not one: file is damaged")
     return Linear(tuple(inputs), tuple(centres), tuple(weights), shift, start)
@@ -288,21 +291,18 @@ def _bytes_of(tree: Tree) -> bytes:
 def _read_tree(source: Reader, n: int) -> Tree:
     """A tree of n symbols: it takes time, so that not more buckets than symbols are read."""
     base, nbits, depth, end = [], [], [], 0
-    for _ in range(source.number(min(mixing.MAX_BUCKETS, max(n, 1)), 1)):
-        base.append(end + source.signed())
-        value = source.number((31 << 6) + 63)
+    numbers = source.many(2 * source.number(min(mixing.MAX_BUCKETS, max(n, 1)), 1))
+    for gap, value in zip(numbers[::2], numbers[1::2]):
+        first = end + unfolded(gap)
+        end = first + (1 << (value & 63))
+        if value > (31 << 6) + 63 or not -(1 << 63) <= first < end <= 1 << 63:
+            raise FormatError("a bucket of a table is out of range: file is damaged")
+        base.append(first)
         nbits.append(value & 63)
         depth.append(value >> 6)
-        end = base[-1] + (1 << nbits[-1])
-        if not -(1 << 63) <= base[-1] < end <= 1 << 63:
-            raise FormatError("a bucket of a table is out of range: file is damaged")
     return tree_of(base, nbits, depth)
 
 
 def tree_of(base: list[int], nbits: list[int], depth: list[int]) -> Tree:
     """The tree of buckets that shall be about so deep, 0..31."""
-    return Tree.of(
-        np.array(base, np.int64),
-        np.array(nbits, np.uint8),
-        np.int64(1) << (31 - np.array(depth, np.int64)),
-    )
+    return Tree.of(base, nbits, [1 << 31 - d for d in depth])

@@ -72,6 +72,11 @@ class Writer:
         self.data += data
 
 
+def unfolded(value: int) -> int:
+    """The number with a sign that a number without one stands for."""
+    return ~(value >> 1) if value & 1 else value >> 1
+
+
 class Reader:
     """Reads what a `Writer` wrote.
 
@@ -101,8 +106,23 @@ class Reader:
 
     def signed(self) -> int:
         """Any number of 64 bits."""
-        value = self.number()
-        return ~(value >> 1) if value & 1 else value >> 1
+        return unfolded(self.number())
+
+    def many(self, count: int) -> list[int]:
+        """So many numbers of any size."""
+        data, at, found = self.data, self.at, list[int]()
+        try:
+            for _ in range(count):
+                value = byte = data[at]
+                at += 1
+                if byte > 127:
+                    self.at = at - 1
+                    value, at = self.number(), self.at
+                found.append(value)
+        except IndexError:
+            raise FormatError("a table's model is cut short: file is damaged") from None
+        self.at = at
+        return found
 
     def numbers(self, most_of_them: int, most: int = (1 << 64) - 1) -> list[int]:
         """A list of at most so many numbers up to ``most``."""

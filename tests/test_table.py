@@ -321,6 +321,18 @@ def test_a_table_in_parts():
     assert table.info(out.getvalue()).groups == (50, 3, 80)
 
 
+def test_parts_of_a_frame():
+    """As of slices, or of pandas.read_csv with a chunk size."""
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"a": np.arange(9), "w": list("abcabcabc")})
+    out = io.BytesIO()
+    table.write((frame[i : i + 4] for i in (0, 4, 8)), out, effort=1)
+    pd.testing.assert_frame_equal(table.decode(out.getvalue()), frame)
+    with pytest.raises(codec.InputError, match="differ"):
+        table.write([frame[:4], frame[5:]], io.BytesIO(), effort=1)
+
+
 @pytest.mark.parametrize("error", ["1%", {"x": "1%"}])
 def test_parts_have_no_range(error):
     with pytest.raises(codec.InputError, match="range"):

@@ -258,6 +258,15 @@ def _from_pandas(frame: Any) -> tuple[Schema, list[Field]]:
     return _from_arrow(table, "pandas")
 
 
+def going_on(table: Any, row: int) -> Any:
+    """A part of a table from a row on: pandas numbers rows from there, and needs no index."""
+    index: Any = getattr(table, "index", None)
+    if type(index).__name__ != "RangeIndex" or index.name is not None:
+        return table
+    goes_on = (index.start, index.step) == (row, 1) and hasattr(table, "reset_index")
+    return table.reset_index(drop=True) if goes_on else table
+
+
 def _same_frame(made: Any, frame: Any) -> bool:
     return (
         list(made.columns) == list(frame.columns)

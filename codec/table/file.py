@@ -159,9 +159,9 @@ def write(
     schema = None
     with tempfile.TemporaryFile() as payload:
         for one in parts:
-            own, columns = tables.load(one)
+            own, columns = tables.load(tables.going_on(one, sum(e.rows for e in index)))
             if schema is not None and own != schema:
-                raise InputError("parts of a table have other columns")
+                raise InputError("parts of a table differ in columns, their types or an index")
             schema = own
             allowed = bounds(schema, columns, max_error, reach)
             for entry, data in _groups(schema, columns, allowed, effort, row_group):

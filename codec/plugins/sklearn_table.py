@@ -51,7 +51,8 @@ class TableAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     scale : {"auto", "column", "table"}
         What numbers are divided by: their column's standard deviation, or one for all
         columns. "auto" takes one for all where half of the columns reach from the
-        table's least number to its largest, as pixels and ratings do.
+        table's least number to its largest, as pixels and ratings do; elsewhere it takes
+        the columns' own, and scores see both, by a second network.
     loss : {"mse", "mae"}
         Error of numbers that training makes small; that of classes is the cross-entropy.
     mask : float, 0..0.5

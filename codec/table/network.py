@@ -33,7 +33,10 @@ KNOTS = 257  # quantiles that a distribution is kept as
 LEAST = 0.02  # standard deviations that a column's residual has at least
 HUGE = 1e9  # standard deviations; what is farther, or infinite, counts as that
 FREEDOM = 3  # degrees of Student's distribution of residuals
-RIDGE = 1e-4  # added to variances of latents in -1..1
+RIDGE = 1e-4  # added to variances of latents in -1..1, and of residuals
+SHRINK = 0.1  # share by which correlations of residuals count as none
+TOGETHER = 512  # numbers of a row of which correlations are looked at, at most
+VIEW = "view."  # begins names of its arrays
 MAX_ARRAYS = 64  # of a file
 MAX_HEAD = 1 << 24  # bytes of a file's head
 FORMAT = "aecompress table network 1"
@@ -73,9 +76,11 @@ class Layers:
             "encoder0": (n_features, hidden),
             "encoder1": (hidden, hidden),
             "latents": (hidden, latents),
+            "into": (n_features, latents),
             "decoder0": (latents, hidden),
             "decoder1": (hidden, hidden),
             "rows": (hidden, n_outputs),
+            "out": (latents, n_outputs),
             "missing": (hidden, n_outputs),
             "straight": (n_features, n_outputs),
         }
@@ -92,9 +97,9 @@ class Layers:
         """What the encoder knows of a row before it is narrowed."""
         return self._two("encoder", features)
 
-    def latents(self, hidden: Any) -> Any:
+    def latents(self, hidden: Any, features: Any) -> Any:
         """Latents in -1..1, not rounded yet."""
-        return self.tanh(self._dense("latents", hidden))
+        return self.tanh(self._dense("latents", hidden) + self._dense("into", features))
 
     def expanded(self, latents: Any) -> Any:
         """What the decoder makes of latents before rows."""
@@ -102,7 +107,7 @@ class Layers:
 
     def rows(self, latents: Any) -> Any:
         """Outputs for latents."""
-        return self._dense("rows", self.expanded(latents))
+        return self._dense("rows", self.expanded(latents)) + self._dense("out", latents)
 
     def missing(self, hidden: Any, features: Any) -> Any:
         """Outputs for cells that are missing, of all that the encoder knows."""
@@ -122,20 +127,32 @@ class Network:
         As `Layers.shapes` says.
     prior : dict of str to float32 ndarray
         ``mean`` (k,) and ``white`` (k, k) of latents, which makes them independent with
-        variance 1; ``deviation`` (columns,) of residuals of numbers; quantiles of
+        variance 1; ``deviation`` (columns,) of residuals of numbers; ``apart``
+        (numbers, numbers), which makes them independent with variance 1, or (1, numbers),
+        which they are multiplied by; quantiles of
         ``scores`` (KNOTS,) and ``marginals`` (KNOTS, k), and ``together`` (k, k), a
         root of the correlation of latents.
+    view : Network, optional
+        One of the same rows in one scale, for scores.
     """
 
     rows: Rows
     levels: int
     weights: dict[str, Array]
     prior: dict[str, Array]
+    view: "Network | None" = None
 
     @classmethod
-    def of(cls, rows: Rows, weights: dict[str, Array], levels: int, matrix: Array) -> "Network":
+    def of(
+        cls,
+        rows: Rows,
+        weights: dict[str, Array],
+        levels: int,
+        matrix: Array,
+        view: "Network | None" = None,
+    ) -> "Network":
         """Measure on rows of training what scores and samples need."""
-        made = cls(rows, levels, weights, {})
+        made = cls(rows, levels, weights, {}, view)
         z = np.concatenate([made._latents(rows.features(m)) for m in _blocks(matrix)])
         at = rows.numbers
         away = np.concatenate(
@@ -158,6 +175,7 @@ class Network:
             mean=z.mean(0),
             white=np.linalg.cholesky(np.linalg.inv(spread + RIDGE * np.eye(k))),
             deviation=deviation,
+            apart=_apart(np.nan_to_num(away), deviation[at], rows.one_unit),
             marginals=np.quantile(z, steps, 0),
             together=_root(z),
         )
@@ -176,7 +194,7 @@ class Network:
 
     def _latents(self, features: Array) -> Array:
         """Rounded latents in -1..1."""
-        z = self._layers.latents(self._layers.hidden(features))
+        z = self._layers.latents(self._layers.hidden(features), features)
         return np.rint(z * self.reach) / np.float32(self.reach)
 
     def latents(self, table: Any) -> Array:
@@ -252,9 +270,9 @@ class Network:
     def score(self, table: Any) -> Array:
         """How unusual rows are, in nats less a constant.
 
-        The sum of three: latents by a normal distribution; what they leave of the cells
-        by Student's, where one does not fit the others; and numbers by Student's, where
-        they are far from all that the network has seen.
+        The sum of two: latents by a normal distribution; and by Student's what they
+        leave of the cells, in directions that do not depend on each other. Where each
+        column has its own scale, the same of a network that sees all in one.
 
         Returns
         -------
@@ -271,13 +289,15 @@ class Network:
             outputs = self._layers.rows(z).astype(np.float64)
             away = np.square((z - self.prior["mean"]) @ self.prior["white"]).sum(1) / 2
             cells = np.clip(block[:, at].astype(np.float64), -HUGE, HUGE)
-            gap = np.nan_to_num((outputs[:, :n] - cells) / self.prior["deviation"][at])
-            nats = _student(gap) + _student(np.nan_to_num(cells))
+            gap, apart = np.nan_to_num(outputs[:, :n] - cells), self.prior["apart"]
+            nats = _student(gap * apart if len(apart) == 1 else gap @ apart)
             for i, place in self.rows.groups:
                 rows = np.flatnonzero(~np.isnan(block[:, i]))
                 if len(rows):
                     chances = _chances(outputs[rows, place])
                     nats[rows] -= np.log(chances[np.arange(len(rows)), block[rows, i].astype(int)])
+            if self.view is not None:
+                nats += self.view._score(self.rows.moved(block, self.view.rows))
             out.append(away + nats)
         return np.concatenate(out)
 
@@ -332,7 +352,11 @@ class Network:
         }
         head: dict[str, Any] = {"__metadata__": about}
         data = b""
-        for name, array in sorted({**self.weights, **self.prior}.items()):
+        arrays = {**self.weights, **self.prior}
+        if self.view is not None:
+            both = {**self.view.weights, **self.view.prior}
+            arrays |= {VIEW + name: array for name, array in both.items()}
+        for name, array in sorted(arrays.items()):
             part = array.astype("<f4").tobytes()
             place = [len(data), len(data) + len(part)]
             head[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": place}
@@ -382,10 +406,16 @@ class Network:
             need(np.isfinite(found[name]).all(), f"{name} is not finite")
         levels = int(about["levels"])
         need(3 <= levels <= LEVELS, f"{levels} levels")
-        return _checked(rows, levels, found)
+        seen = {n.removeprefix(VIEW): found.pop(n) for n in [*found] if n.startswith(VIEW)}
+        other = rows.in_one_scale()
+        need(not seen or other is not None, "a view that is the same")
+        view = _checked(other, levels, seen) if seen and other is not None else None
+        return _checked(rows, levels, found, view)
 
 
-def _checked(rows: Rows, levels: int, found: dict[str, Array]) -> Network:
+def _checked(
+    rows: Rows, levels: int, found: dict[str, Array], view: Network | None = None
+) -> Network:
     """A network of arrays that are there, of the right shapes."""
     hidden, k = found["latents"].shape
     wanted: dict[str, tuple[int, ...]] = {}
@@ -395,6 +425,7 @@ def _checked(rows: Rows, levels: int, found: dict[str, Array]) -> Network:
         "mean": (k,),
         "white": (k, k),
         "deviation": (len(rows.columns),),
+        "apart": (1 if len(found["apart"]) == 1 else len(rows.numbers), len(rows.numbers)),
         "marginals": (KNOTS, k),
         "together": (k, k),
         "scores": (KNOTS,),
@@ -402,12 +433,24 @@ def _checked(rows: Rows, levels: int, found: dict[str, Array]) -> Network:
     shapes = {name: a.shape for name, a in found.items()}
     need(k > 0 and shapes == wanted | prior, "its arrays have other shapes")
     need((found["deviation"] > 0).all(), "a deviation is not positive")
-    return Network(rows, levels, {n: found[n] for n in wanted}, {n: found[n] for n in prior})
+    parts = [{n: found[n] for n in names} for names in (wanted, prior)]
+    return Network(rows, levels, parts[0], parts[1], view)
 
 
 def _blocks(array: Array) -> list[Array]:
     """Rows of an array in parts; none are one part."""
     return [array[i : i + BLOCK] for i in range(0, max(len(array), 1), BLOCK)]
+
+
+def _apart(away: Array, deviation: Array, one_unit: bool) -> Array:
+    """What makes residuals of numbers independent with variance 1: `Network.prior`."""
+    n = len(deviation)
+    if one_unit or len(away) < 2 or not 1 < n <= TOGETHER:
+        return 1 / deviation[None]
+    spread = np.cov(away.T)
+    own = np.diag(np.diag(spread))
+    values, along = np.linalg.eigh(spread + SHRINK * (own - spread) + RIDGE * np.eye(n))
+    return along / np.sqrt(np.maximum(values, RIDGE))
 
 
 def _student(cells: Array) -> Array:

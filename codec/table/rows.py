@@ -193,6 +193,17 @@ class Rows:
         """All numbers are divided by the same: their columns' spreads can be compared."""
         return len({self.columns[i].scale for i in self.numbers}) == 1
 
+    def in_one_scale(self) -> "Rows | None":
+        """The same rows with one scale for all numbers, unless these have that."""
+        if self.one_unit or not len(self.numbers):
+            return None
+        return Rows(tuple(_scaled(list(self.columns), "table")), self.schema)
+
+    def moved(self, matrix: Array, other: "Rows") -> Array:
+        """Cells as ``other`` scales them."""
+        mine, its = ([c.scale for c in r.columns] for r in (self, other))
+        return matrix * np.divide(mine, its).astype(np.float32)
+
     @property
     def n_outputs(self) -> int:
         """Numbers, then scores of classes."""

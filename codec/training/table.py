@@ -25,8 +25,12 @@ from .config import TableConfig, TrainingError
 
 WARMUP = 50  # steps
 EVERY = 50  # steps until a validation
-VALID = 2048  # rows of it, at most
+VALID = 2048  # rows of it, at most, and of the beginning
 UNHIDDEN = 0.25  # share of the rows of a step that are shown whole
+START = 0.5  # deviation of what tanh makes latents of, at the beginning
+LEAST = 1e-3  # of a component that latents begin with, beside the first one
+# Of random weights that are not to say much at the beginning.
+GAINS = dict.fromkeys(("straight", "rows", "latents", "into", "out"), 0.1) | {"missing": 0.0}
 CLIP = 1.0  # norm of a gradient, at most
 
 
@@ -55,8 +59,15 @@ def train(table, settings=TableConfig(), step=None):
     rows = Rows.of(table, settings.categorical, settings.scale)
     matrix = rows.matrix(table)
     matrix[~np.isfinite(matrix)] = np.nan
-    weights, curves = _trained(rows, matrix, settings, step or (lambda done, all: None))
-    return Network.of(rows, weights, settings.levels, matrix), curves
+    other = rows.in_one_scale() if settings.scale == "auto" else None
+    n, tell = settings.steps * (2 if other else 1), step or (lambda done, all: None)
+    weights, curves = _trained(rows, matrix, settings, lambda done, _: tell(done, n))
+    view = None
+    if other:
+        moved = rows.moved(matrix, other)
+        seen, _ = _trained(other, moved, settings, lambda done, all: tell(all + done, n))
+        view = Network.of(other, seen, settings.levels, moved)
+    return Network.of(rows, weights, settings.levels, matrix, view), curves
 
 
 def command(run, given, say):
@@ -105,14 +116,38 @@ def _views(flat, shapes):
     return {name: part.view(shape) for (name, shape), part in zip(sides, parts)}
 
 
-def _initial(shapes, rng):
-    """Weights of a new network: outputs begin near zero."""
+def _initial(shapes, features, rng):
+    """Weights of a new network."""
     flat = torch.zeros(sum((a + 1) * b for a, b in shapes.values()))
     for name, w in _views(flat, shapes).items():
         if not name.endswith(".bias"):
-            gain = {"missing": 0.0, "straight": 0.1, "rows": 0.1}.get(name, 1.0)
+            gain = GAINS.get(name, 1.0)
             w += torch.from_numpy(rng.standard_normal(w.shape)) * (gain / math.sqrt(len(w)))
+    _begin(_views(flat, shapes), features)
     return flat.requires_grad_()
+
+
+def _begin(weights, features):
+    """Let a network begin with principal components: the best that lines can do.
+
+    Parameters
+    ----------
+    weights : dict of str to tensor
+        Changed.
+    features : float32 ndarray (n, n_features)
+    """
+    centre = features.mean(0)
+    away = features - centre
+    _, size, along = np.linalg.svd(away, full_matrices=False)
+    size /= math.sqrt(len(away))
+    latents, outputs = weights["out"].shape
+    k = min(latents, np.count_nonzero(size > LEAST * size[0]))
+    into = along[:k].T * (START / size[:k])
+    out, *_ = np.linalg.lstsq(np.tanh(away @ into), away[:, :outputs], rcond=None)
+    weights["into"][:, :k] = torch.from_numpy(into)
+    weights["into.bias"][:k] = torch.from_numpy(-centre @ into)
+    weights["out"][:k] = torch.from_numpy(out)
+    weights["out.bias"][:] = torch.from_numpy(centre[:outputs])
 
 
 def _error(rows, outputs, cells, wanted, loss):
@@ -147,7 +182,7 @@ def _trained(rows, matrix, s, told):
     noise = torch.Generator().manual_seed(s.seed)
     learn, valid = _split(matrix, s, rng)
     shapes = Layers.shapes(rows.n_features, rows.n_outputs, s.hidden, s.latents)
-    flat = _initial(shapes, rng)
+    flat = _initial(shapes, rows.features(learn[:VALID]), rng)
     average = flat.detach().clone()
     optimiser = torch.optim.AdamW([flat], lr=s.adam_lr, weight_decay=s.weight_decay, fused=True)
     reach = (s.levels - 1) / 2
@@ -170,7 +205,9 @@ def _trained(rows, matrix, s, told):
         inner = layers.hidden(features)
         there = ~torch.isnan(cells)
         return (
-            _error(rows, layers.rows(through(layers.latents(inner))), cells, there, s.loss),
+            _error(
+                rows, layers.rows(through(layers.latents(inner, features))), cells, there, s.loss
+            ),
             _error(rows, layers.missing(inner, features), cells, there & hidden, s.loss),
         )
 

@@ -168,8 +168,8 @@ def features(name, seed):
 # ---- What is measured, and the page ------------------------------------------------
 
 PARTS = {
-    "fill": (fill, {"diamonds": 3, "randhie": 3, "breast_cancer": 5}),
-    "anomaly": (anomaly, {"breast_cancer": 10, "digits": 10}),
+    "fill": (fill, dict.fromkeys(FRAMES, 3)),
+    "anomaly": (anomaly, {"breast_cancer": 4, "digits": 6}),
     "features": (features, {"wine": 5, "digits": 2}),
 }
 

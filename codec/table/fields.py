@@ -11,6 +11,7 @@ pandas and pyarrow are needed for their own tables only (the extra ``[table]``).
 
 import base64
 import dataclasses
+import functools
 import json
 import re
 import struct
@@ -434,6 +435,7 @@ def _schema_of(names: tuple[str, ...], types: tuple[str, ...]) -> Any:
     return pa.schema(list(zip(names, found)))
 
 
+@functools.lru_cache(64)
 def _arrow_type(text: str) -> Any:
     """The type that Arrow writes so; None: one of those that are not simple."""
     pa = _pyarrow("a table of Arrow")
@@ -612,6 +614,10 @@ def _to_column(field: Field, t: Any, room: Room) -> Any:
         values = field.values
         if values.dtype == bool:
             return pa.array(values, mask=field.missing)
+        fits = pa.types.is_primitive(t) and t.bit_width == 8 * values.dtype.itemsize
+        if fits and field.missing is None:  # in half of the time, which many columns feel
+            data = pa.py_buffer(np.ascontiguousarray(values))
+            return pa.Array.from_buffers(t, len(values), [None, data])
         return pa.array(values.view(f"i{values.dtype.itemsize}"), mask=field.missing).view(t)
     indices = pa.array(field.codes, mask=field.missing)
     if pa.types.is_dictionary(t):

@@ -1,7 +1,7 @@
 """Decoding and encoding of two trees in turns: what the core and slabs bring.
 
     python -m benchmarks.exact_speed OLD NEW PICTURE... [--repeats 9] [--large FILE]
-        [--cpu] [--models OLD NEW]
+        [--cpu] [--models OLD NEW] [--what decode]
 
 OLD and NEW are folders of checkouts with their own ``.venv`` (or any Python by
 ``--python``). Each picture is encoded by both at qualities 25, 50 and 80, since
@@ -35,6 +35,7 @@ import time
 from pathlib import Path
 
 QUALITIES = 25, 50, 80
+WHAT = "symbols", "decode", "encode"
 
 # Runs in either tree; one JSON command a line, one JSON answer a line.
 WORKER = r"""
@@ -209,7 +210,8 @@ def main(argv=None):
     )
     p.add_argument("old")
     p.add_argument("new")
-    p.add_argument("pictures", nargs="+")
+    p.add_argument("pictures", nargs="+", help="FILE, or FILE*N: laid out N x N")
+    p.add_argument("--what", nargs="+", default=WHAT, choices=WHAT, help="default: %(default)s")
     p.add_argument("--large", help="picture that is laid out 8 x 8 to measure regions")
     p.add_argument("--tiles", type=int, default=8)
     p.add_argument("--repeats", type=int, default=9)
@@ -222,22 +224,24 @@ def main(argv=None):
         Tree(folder, options.python, clock, model)
         for folder, model in zip((options.old, options.new), options.models, strict=True)
     ]
-    pictures = [str(Path(x).resolve()) for x in options.pictures]
+    pictures = [
+        (str(Path(x).resolve()), int(n or 1))
+        for x, _, n in (x.partition("*") for x in options.pictures)
+    ]
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores\n")
     print("| | Quality | Threads | Old, ms/MP | New, ms/MP | New / old |")
     print("|---|---:|---:|---:|---:|---:|")
-    for what in "symbols", "decode", "encode":
+    for what in options.what:
         for quality in QUALITIES:
             for threads in 1, 2:
                 each = [
-                    medians(trees, (what, x, 1, quality, threads), options.repeats)
-                    for x in pictures
+                    medians(trees, (what, *x, quality, threads), options.repeats) for x in pictures
                 ]
                 row(what, quality, threads, *(mean(s) for s in zip(*each, strict=True)))
     starts = zip(*([t.start_ms() for t in trees] for _ in range(options.repeats)), strict=True)
     row("import", "", "", *map(statistics.median, starts))
     for quality in QUALITIES:
-        found = trees[1].ask("serial", pictures[0], 1, quality, 2)
+        found = trees[1].ask("serial", *pictures[0], quality, 2)
         print(f"\nserial, quality {quality}: {json.dumps(found)}")
     if options.large:
         large = str(Path(options.large).resolve())

@@ -135,7 +135,8 @@ class Parts:
 
     def _open(self, types: dict[str, Any], single: bool, **how: Any) -> Any:
         pa = _pyarrow()
-        block = pa.csv.ReadOptions(block_size=WHOLE // 4)
+        # Arrow reads up to 32 blocks ahead.
+        block = pa.csv.ReadOptions(block_size=WHOLE // 16)
         options = self._options(types, single, **how)
         return pa.csv.open_csv(self._source(), read_options=block, **options)
 

@@ -36,6 +36,7 @@ from pathlib import Path
 
 QUALITIES = 25, 50, 80
 WHAT = "symbols", "decode", "encode"
+SHARE = "share of eight threads' time"
 
 # Runs in either tree; one JSON command a line, one JSON answer a line.
 WORKER = r"""
@@ -241,7 +242,8 @@ def main(argv=None):
     starts = zip(*([t.start_ms() for t in trees] for _ in range(options.repeats)), strict=True)
     row("import", "", "", *map(statistics.median, starts))
     for quality in QUALITIES:
-        found = trees[1].ask("serial", *pictures[0], quality, 2)
+        asked = [trees[1].ask("serial", *pictures[0], quality, 2) for _ in range(options.repeats)]
+        found = sorted(asked, key=lambda one: one[SHARE])[len(asked) // 2]
         print(f"\nserial, quality {quality}: {json.dumps(found)}")
     if options.large:
         large = str(Path(options.large).resolve())

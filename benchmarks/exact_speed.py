@@ -172,7 +172,7 @@ class Tree:
         return answer
 
     def _used(self):
-        """Ticks of processor time so far."""
+        """Ticks of processor time so far, as Linux tells them."""
         stat = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return int(stat[11]) + int(stat[12])
 

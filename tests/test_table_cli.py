@@ -201,3 +201,13 @@ def test_limit_of_memory(tmp_path, capsys):
         assert run("aedecompress", *args, "--max-bytes", "64Ki", tmp_path / "t.aec") == 1
         assert "--max-bytes" in capsys.readouterr().err
     assert run("aedecompress", "-t", "--max-bytes", "128Ki", tmp_path / "t.aec") == 0
+
+
+def test_rows_of_csv_longer_than_a_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(table_files, "WHOLE", 1 << 14)
+    path = tmp_path / "long.csv"
+    path.write_text("a,b\n" + "".join(f"{i},{'x' * 6000}\n" for i in range(9)))
+    with path.open("rb") as file:
+        parts = table_files.load(file, "csv")
+        assert isinstance(parts, table_files.Parts)
+        assert [n for part in parts for n in part["a"].to_pylist()] == list(range(9))

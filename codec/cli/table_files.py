@@ -52,6 +52,7 @@ class Parts:
 
     def __init__(self, file: BinaryIO, kind: str) -> None:
         self.file, self.kind = file, kind
+        self.block = WHOLE // 16  # of CSV; Arrow reads up to 32 ahead
 
     def size(self) -> int:
         """Bytes, about: those of a Parquet file once they are unpacked."""
@@ -135,8 +136,7 @@ class Parts:
 
     def _open(self, types: dict[str, Any], single: bool, **how: Any) -> Any:
         pa = _pyarrow()
-        # Arrow reads up to 32 blocks ahead.
-        block = pa.csv.ReadOptions(block_size=WHOLE // 16)
+        block = pa.csv.ReadOptions(block_size=self.block)
         options = self._options(types, single, **how)
         return pa.csv.open_csv(self._source(), read_options=block, **options)
 
@@ -152,6 +152,16 @@ class Parts:
 
     @functools.cached_property
     def _types(self) -> dict[str, Any]:
+        """As of `_settled`; blocks become larger until each row is in one or two."""
+        while True:
+            try:
+                return self._settled()
+            except _pyarrow().ArrowInvalid as error:
+                if "straddling" not in str(error) or self.block >= WHOLE:
+                    raise
+                self.block *= 4
+
+    def _settled(self) -> dict[str, Any]:
         """Types of columns where Arrow's own choice does not hold, or would lose digits.
 
         It looks at the first block alone. What it takes for numbers is a text if not
